@@ -1,0 +1,146 @@
+"""The resolved configuration of a run: frozen pydantic models, extra keys forbidden.
+
+Hydra composes YAML into a plain dict (`compose.py`); from here on only these models are passed around. Both
+roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.types import Sampling
+
+Positive = Annotated[int, Field(gt=0)]
+EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+
+class SamplingConfig(Settings):
+    """How a role draws tokens; null inherits the model preset's value, then the engine's default."""
+
+    temperature: float = Field(0.7, ge=0.0, le=5.0)
+    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    top_k: Positive | None = None
+    min_p: float | None = Field(None, ge=0.0, le=1.0)
+    repetition_penalty: float | None = Field(None, gt=0.0, le=3.0)
+    stop: tuple[str, ...] = ()
+
+    def sampling(self) -> Sampling:
+        return Sampling(**self.model_dump())
+
+
+class ModelConfig(Settings):
+    """Which weights and tokenizer a role uses."""
+
+    name: str
+    """Name of the preset, for people."""
+    path: str
+    """A local folder, a hub id, or the name of a model that `harness fetch` provides."""
+    revision: str | None = None
+    """Commit or tag of a hub id."""
+    max_model_len: Positive | None = None
+    """Window in tokens; null takes the model's own maximum."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    trust_remote_code: bool = False
+    chat_template: Path | None = None
+    """A Jinja file that replaces the tokenizer's own template."""
+    template_args: dict[str, Any] = {}
+    """Passed to the chat template, as `enable_thinking: false`."""
+    adapter: Path | None = None
+    """Folder of a LoRA adapter on this base."""
+
+
+class EngineConfig(Settings):
+    """What serves a model. Keys that a kind does not use are refused where they would mislead."""
+
+    kind: EngineKind = "auto"
+    max_model_len: Positive | None = None
+    """Window in tokens; null takes the model's."""
+    args: dict[str, Any] = {}
+    """vLLM engine arguments by name, checked against the installed vLLM."""
+    max_batch: Positive = 32
+    """transformers: most requests generated together."""
+    base_url: str | None = None
+    """openai: address of the server, up to and with `/v1`."""
+    model: str | None = None
+    """openai: the name that the server knows; null asks `/v1/models`."""
+    api_key_env: str | None = None
+    """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
+    request_timeout_s: float = Field(600.0, gt=0)
+    max_restarts: Annotated[int, Field(ge=0)] = 2
+    """How often a dead engine is started again in one run."""
+    latency_s: float = Field(0.0, ge=0)
+    """dry: seconds that every answer takes."""
+
+
+class RoleConfig(Settings):
+    """One speaker: its model, engine, sampling and prompt."""
+
+    name: str
+    prompt: str | None = None
+    """A Jinja file (looked up in the user's config folder, then in the package); null for no system prompt."""
+    max_new_tokens: Positive = 256
+    """Longest turn in tokens; reserved in the window for every prompt."""
+    model: ModelConfig
+    engine: EngineConfig
+    sampling: SamplingConfig
+
+
+class TherapistConfig(RoleConfig):
+    """The model under test."""
+
+
+class PatientConfig(RoleConfig):
+    """Who plays the persona."""
+
+    kind: Literal["simulated", "replay"] = "simulated"
+    transcript: Path | None = None
+    """replay: a text transcript, or a sessions.jsonl."""
+    session: str | None = None
+    """replay: which session of a sessions.jsonl."""
+
+
+class ContextConfig(Settings):
+    """How a view is kept within its window."""
+
+    policy: Literal["truncate", "summarize", "hybrid", "none"] = "truncate"
+    low_water: float = Field(0.6, gt=0.0, lt=1.0)
+    """A full view shrinks to this share of the prompt budget, so that its prefix then stays the same for many turns."""
+    note_tokens: Positive = 256
+    """Bound of the running note, in tokens."""
+    summarizer: Literal["therapist", "patient", "own"] = "therapist"
+    """Whose model writes the note; `own` is each speaker's own."""
+
+
+class RunSettings(Settings):
+    """Where a run goes."""
+
+    name: str | None = None
+    dir: Path | None = None
+    """Output folder; null makes `outputs/NAME-DATE` afresh."""
+
+
+class RunConfig(Settings):
+    """Everything that decides what a run does."""
+
+    run: RunSettings = RunSettings()
+    seed: Annotated[int, Field(ge=0)] = 0
+    personas: Literal["all"] | tuple[str, ...] = ("skeptical-bullied-overwhelmed",)
+    """Ids of personas; a bare id stands for a list of one."""
+    persona_dir: Path | None = None
+    """A folder of the user's own personas, looked up before the library."""
+    sessions_per_persona: Positive = 1
+    max_exchanges: Positive = 20
+    """A patient turn and the therapist's answer are one exchange."""
+    concurrency: Literal["auto"] | Positive = "auto"
+    patient: PatientConfig
+    therapist: TherapistConfig
+    context: ContextConfig = ContextConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        return self

@@ -1,0 +1,72 @@
+"""One exception class for each border of the program, each with one clear line for the user.
+
+Messages name the file or setting, the key, what was found, what was expected and the remedy.
+"""
+
+from typing import ClassVar
+
+
+class HarnessError(Exception):
+    """Any mistake or failure that a user can understand; printed without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(HarnessError):
+    """A setting is unknown, has a bad value, or contradicts another. May hold several lines."""
+
+    exit_code = 2
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class PersonaError(ConfigError):
+    """A persona file is missing, unreadable or invalid."""
+
+
+class TranscriptError(ConfigError):
+    """A transcript to replay can't be read; names the file and the line number."""
+
+
+class StorageError(HarnessError):
+    """A run folder can't be written, read, locked or resumed."""
+
+    exit_code = 2
+
+
+class EngineError(HarnessError):
+    """An engine can't be started or reached, or can't answer."""
+
+    exit_code = 3
+
+
+class EngineUnavailable(EngineError):
+    """The engine is gone for every session (dead process, server down): wait or restart, don't fail sessions."""
+
+
+class RequestRejected(EngineError):
+    """The engine will never answer this request (bad request, wrong key, unknown model)."""
+
+
+class PromptRefused(RequestRejected):
+    """The engine counts a prompt differently and calls it too long.
+
+    `limit` and `counted` are what the engine said, in tokens, where it said so.
+    """
+
+    def __init__(self, message: str, *, limit: int | None = None, counted: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.counted = counted
+
+
+class ContextOverflow(HarnessError):
+    """A view can't be made to fit its window (policy `none`, or a fixed part that is too long)."""
+
+    exit_code = 2
+
+
+class JudgeError(HarnessError):
+    """A judge gave no usable score."""

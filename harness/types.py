@@ -1,0 +1,201 @@
+"""The nouns that every other module imports. Plain, frozen, and free of heavy imports.
+
+Invariants:
+- A `Turn` is text that a speaker said. Errors, retries and refusals are never turns.
+- History is a sequence of turns that only grows; a `View` chooses from it and never changes it.
+- `prompt_tokens + max_new_tokens <= max_model_len` holds for every `Prompt` that reaches an engine.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Speaker(StrEnum):
+    """Who says a turn."""
+
+    PATIENT = "patient"
+    THERAPIST = "therapist"
+
+    @property
+    def other(self) -> "Speaker":
+        return Speaker.THERAPIST if self is Speaker.PATIENT else Speaker.PATIENT
+
+
+class StopReason(StrEnum):
+    """Why a session ended. Closed: a failure is not a stop reason, it is a `Failure`."""
+
+    MAX_EXCHANGES = "max_exchanges"
+    PATIENT_ENDED = "patient_ended"
+    THERAPIST_ENDED = "therapist_ended"
+    LOOP = "loop"
+    RISK_POLICY = "risk_policy"
+    TRANSCRIPT_EXHAUSTED = "transcript_exhausted"
+
+
+class FinishReason(StrEnum):
+    """Why the model stopped writing: at an end-of-turn token, or at `max_new_tokens`."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message as a model's template takes it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What one request sends: a rendered view that is known to fit. Made by `context` only."""
+
+    messages: tuple[Message, ...]
+    """The view as chat messages, system message first where the template has one."""
+    ids: Sequence[int] | None
+    """The token ids, or None for a remote server whose tokenizer is not at hand."""
+    tokens: int
+    """Prompt length in tokens: `len(ids)`, or the estimate with its margin where `ids` is None."""
+    max_new_tokens: int
+    max_model_len: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw tokens. None leaves the engine's own default in place."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    """Strings that end the turn; they are not part of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt for one engine."""
+
+    prompt: Prompt
+    sampling: Sampling
+    seed: int
+    """Derived from run seed, persona, session and turn: the same turn always has the same seed."""
+    request_id: str
+    """`SESSION_ID/TURN_INDEX`, with a suffix for a summary or a judgement; unique among requests in flight."""
+    json_schema: Mapping[str, Any] | None = None
+    """Constrain the answer to this JSON schema."""
+    adapter: str | None = None
+    """Folder of a LoRA adapter on the engine's base model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What an engine answers."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    """The ids as sampled, without the end-of-turn token; empty for a server that gives none."""
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    """Prompt tokens served from the engine's prefix cache."""
+    latency_s: float = 0.0
+    reasoning: str | None = None
+    """Reasoning text of the model, kept out of the dialogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which part of a history one speaker's model gets for its next turn.
+
+    A view and the history are all that is needed to rebuild a prompt exactly, so every turn's journal line
+    holds the view that it was made with.
+    """
+
+    pinned: int = 0
+    """The first `pinned` turns are in the view (the opening exchange)."""
+    first: int = 0
+    """Turns from this index on are in the view; those between `pinned` and `first` were evicted."""
+    note: str | None = None
+    """A summary that stands for the evicted turns."""
+    direction: str | None = None
+    """A direction to the speaker for this turn only."""
+    message_cap: int | None = None
+    """A longer message (in tokens of its text) is shortened in its middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance. The fields are those of a line of sessions.jsonl (contract)."""
+
+    index: int
+    speaker: Speaker
+    text: str
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    max_new_tokens: int = 0
+    max_model_len: int = 0
+    finish_reason: FinishReason = FinishReason.STOP
+    latency_s: float = 0.0
+    evicted_turns: int = 0
+    """How many turns of the history were not in the view."""
+    summary_tokens: int = 0
+    """Tokens of the note in the view; 0 without one."""
+    patient_state: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a session and is not a turn."""
+
+    kind: str
+    """`loop`, `role_break`, `echo`, `compaction`, `retry`, `nudge`, `refusal`, ..."""
+    turn: int
+    """Index of the turn that it belongs to (the turn being made, or the one observed)."""
+    speaker: Speaker
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What belongs to the kind; flattened into the event's JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """One session of a plan."""
+
+    session_id: str
+    """Stable: the same config gives the same ids, on any machine and in any order."""
+    persona_id: str
+    seed: int
+    index: int
+    """0-based number among the sessions of this persona."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResult:
+    """A session that came to its end."""
+
+    spec: SessionSpec
+    stop_reason: StopReason
+    turns: tuple[Turn, ...]
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A session that failed: data of its own, never dialogue."""
+
+    spec: SessionSpec
+    error: str
+    """Class of the error."""
+    message: str
+    where: str
+    """`patient`, `therapist`, `summary`, ... and the index of the turn being made, as in `therapist/7`."""
+    turns: tuple[Turn, ...]
