@@ -47,6 +47,8 @@ class SessionProgress:
     views: dict[Speaker, View] = field(default_factory=dict)
     """The view of each speaker's last turn."""
     events: list[Event] = field(default_factory=list)
+    stop: StopReason | None = None
+    """Set where its last turn ended the session and the run was killed before it could say so."""
     failure: Failure | None = None
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
@@ -161,6 +163,7 @@ class _Fold:
         session.turns.append(turn)
         if record.get("view") is not None:
             session.views[turn.speaker] = parse(_VIEW, record["view"], place)
+        session.stop = parse(StopReason, record["stop"], place) if record.get("stop") else None
         session.events += session.pending
         session.pending.clear()
         self.progress.turns += 1
