@@ -83,6 +83,8 @@ class EngineConfig(Settings):
     api_key_env: str | None = None
     """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
     request_timeout_s: float = Field(600.0, gt=0)
+    outage_s: float = Field(21_600.0, gt=0)
+    """openai: how long a run waits for a server that went away."""
     max_restarts: Annotated[int, Field(ge=0)] = 2
     """How often a dead engine is started again in one run."""
     latency_s: float = Field(0.0, ge=0)
