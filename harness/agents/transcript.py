@@ -15,7 +15,9 @@ from pathlib import Path
 from harness.errors import TranscriptError
 from harness.types import Speaker
 
-_LABEL = re.compile(r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*", re.I)
+_LABEL = re.compile(
+    r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*", re.I
+)
 _BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
 _ERROR_WORDS = re.compile(
     r"error|exception|fail|maximum context|max_model_len|context length|timed? ?out|refused|unavailable|traceback|no response",
@@ -57,7 +59,9 @@ def read_transcript(path: Path, session: str | None = None) -> Transcript:
     if first.lstrip().startswith("{"):
         return _from_jsonl(path, text, session)
     if session is not None:
-        raise TranscriptError(f"{path}: is a text transcript, but patient.session={session} asks for one of a sessions.jsonl")
+        raise TranscriptError(
+            f"{path}: is a text transcript, but patient.session={session} asks for one of a sessions.jsonl"
+        )
     return _from_text(path, text)
 
 
@@ -67,7 +71,9 @@ def _read(path: Path) -> str:
     except FileNotFoundError as error:
         raise TranscriptError(f"{path}: no such file; patient.transcript expects a transcript") from error
     except IsADirectoryError as error:
-        raise TranscriptError(f"{path}: is a folder; patient.transcript expects a file, as its sessions.jsonl") from error
+        raise TranscriptError(
+            f"{path}: is a folder; patient.transcript expects a file, as its sessions.jsonl"
+        ) from error
     except OSError as error:
         raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
     try:
@@ -82,13 +88,17 @@ def _read(path: Path) -> str:
 def _from_text(path: Path, text: str) -> Transcript:
     entries = list(_entries(path, text))
     if not entries:
-        raise TranscriptError(f"{path}:1: no turn found; expected paragraphs that begin with 'Patient:' or 'Therapist:'")
+        raise TranscriptError(
+            f"{path}:1: no turn found; expected paragraphs that begin with 'Patient:' or 'Therapist:'"
+        )
     ended_by: str | None = None
     if entries[-1].speaker is Speaker.THERAPIST and is_error(entries[-1].text):
         ended_by = entries.pop().text
     for entry in entries:
         if not entry.text:
-            raise TranscriptError(f"{path}:{entry.line}: the {entry.speaker}'s turn is empty; expected text after the label")
+            raise TranscriptError(
+                f"{path}:{entry.line}: the {entry.speaker}'s turn is empty; expected text after the label"
+            )
         if is_error(entry.text):
             raise TranscriptError(
                 f"{path}:{entry.line}: the {entry.speaker}'s turn is an error message ({entry.text[:60]}); "
