@@ -89,11 +89,12 @@ class Renderer:
         self.date = date or datetime.now()
         """Fixed when the renderer is made: a run over midnight keeps its prompts. Recorded by the run."""
         self._args = {"strftime_now": self.date.strftime, **(template_args or {})}
-        self._template = chat_template or tokenizer.chat_template
-        if not isinstance(self._template, str):
-            raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template")
+        try:
+            self._template: str = tokenizer.get_chat_template(chat_template)
+        except ValueError as error:
+            raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
         self._encode = _encoder(tokenizer)
-        self._ints = list(range(len(tokenizer)))
+        self._ints = list(range(max(tokenizer.get_vocab().values()) + 1))
         """One int object per token id for all prompts: a list of ids then costs 8 bytes a token instead of 40."""
         self.vocab_size = len(self._ints)
         self.has_system = self._accepts_system()
@@ -260,17 +261,17 @@ class Renderer:
         except TemplateError:
             return False
 
-    def _probe(self) -> list[str]:
-        """The text that the template puts before, between and after five messages."""
+    def _probe(self, *, with_system: bool) -> list[str]:
+        """The text that the template puts before, between and after messages."""
         mark = "Qzx1"
-        roles: list[Role] = ["system"] if self.has_system else []
+        roles: list[Role] = ["system"] if with_system else []
         roles += ["user", "assistant", "user", "assistant", "user"]
         return self.render_text([Message(role, mark) for role in roles]).split(mark)
 
     def _find_controls(self) -> Controls:
         added = [(token.content, token.special) for token in self.tokenizer.added_tokens_decoder.values()]
         normalizer = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "normalizer", None)
-        strings = control_tokens(added) | template_controls(self._template, self._probe())
+        strings = control_tokens(added) | template_controls(self._template, self._probe(with_system=self.has_system))
         controls = Controls(strings, normalizer.normalize_str if normalizer else None)
         self._check_controls(controls, set(self.tokenizer.added_tokens_decoder))
         return controls
@@ -283,7 +284,7 @@ class Renderer:
                 raise ConfigError(f"{self.name}: its control token {text!r} can't be kept out of a message")
 
     def _find_stop_ids(self) -> tuple[int, ...]:
-        after_answer = self._encode(self._probe()[-2])
+        after_answer = self._encode(self._probe(with_system=False)[-2])
         added = self.tokenizer.added_tokens_decoder
         ends = [self.tokenizer.eos_token_id, next((i for i in after_answer if i in added), None)]
         return tuple(dict.fromkeys(i for i in ends if i is not None))
@@ -291,7 +292,7 @@ class Renderer:
     def _find_boundaries(self) -> tuple[str, ...]:
         """Control tokens at which text can be cut without changing its ids on either side."""
         normalizes = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "normalizer", None) is not None
-        around = "".join(self._probe())
+        around = "".join(self._probe(with_system=self.has_system))
         return tuple(
             token.content
             for token in self.tokenizer.added_tokens_decoder.values()
