@@ -70,8 +70,14 @@ def _role(turn: Turn, speaker: Speaker) -> Role:
 
 def _check(speaker: Speaker, history: Sequence[Turn], view: View, opening: str | None) -> None:
     if len(history) % EXCHANGE != (speaker is Speaker.THERAPIST):
-        raise ValueError(f"the {speaker} can't speak after {len(history)} turns; turns alternate and the patient begins")
+        raise ValueError(
+            f"the {speaker} can't speak after {len(history)} turns; turns alternate and the patient begins"
+        )
     if speaker is Speaker.PATIENT and not opening:
         raise ValueError("the patient needs an opening: its template's first message is a user message")
-    if view.pinned % EXCHANGE or view.first % EXCHANGE or max(view.first, view.pinned - EXCHANGE) > last_exchange(history):
+    if (
+        view.pinned % EXCHANGE
+        or view.first % EXCHANGE
+        or max(view.first, view.pinned - EXCHANGE) > last_exchange(history)
+    ):
         raise ValueError(f"a view of whole exchanges can't begin at {view.first} of {len(history)} turns: {view}")
