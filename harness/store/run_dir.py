@@ -80,7 +80,6 @@ class RunDir:
         self._files = GroupCommit([path / name for name in _FILES])
         self.journal = Journal(self._files)
         self._transcripts = ThreadPoolExecutor(1, "transcripts")
-        self._transcript_error: StorageError | None = None
 
     @classmethod
     def create(cls, path: Path, record: RunRecord) -> Self:
@@ -112,7 +111,7 @@ class RunDir:
         the journal. With `retry_failed`, failed sessions are in progress again, from their last whole turn.
         Raises `StorageError` where the folder holds no run, is damaged, can't be written or is locked.
         """
-        read_record(path)
+        read_record(path)  # first, so that a folder that holds no run gets no lock file
         held = lock(path)
         try:
             record = read_record(path)
@@ -127,10 +126,14 @@ class RunDir:
         except BaseException:
             held.release()
             raise
-        run_dir.journal.append("resumed", None)
-        for session_id in retried:
-            run_dir.journal.append("retry_failed", session_id)
-        run_dir.update()
+        try:
+            run_dir.journal.append("resumed", None)
+            for session_id in retried:
+                run_dir.journal.append("retry_failed", session_id)
+            run_dir.update()
+        except BaseException:
+            run_dir.close()
+            raise
         return run_dir, progress
 
     @property
@@ -195,19 +198,19 @@ class RunDir:
 
     def update(self, **changes: Any) -> None:
         """Change fields of run.json (`RunRecord`) and write it, totals included. Raises `StorageError`."""
+        if unknown := changes.keys() - RunRecord.model_fields.keys():
+            raise TypeError(f"run.json has no {sorted(unknown)}")
         self._record = RunRecord.model_validate({**dict(self.record), **changes})
         _write(self.path / "run.json", self._record)
 
     def end(self, status: RunStatus, **changes: Any) -> None:
-        """Bring everything to disk, then say in run.json how the run ended.
+        """Bring everything to disk, then say in run.json how the run ended; the last call before `close`.
 
-        Raises `StorageError`, last of all where a transcript could not be written: no reason to stop a run.
+        Raises `StorageError`.
         """
+        self._transcripts.shutdown()
         self._files.commit().result()
         self.update(status=status, finished_at=datetime.now(UTC), **changes)
-        self._transcripts.shutdown()
-        if self._transcript_error is not None:
-            raise self._transcript_error
 
     def close(self) -> None:
         """Bring everything to disk and give the lock back; may be called twice. Raises `StorageError`."""
@@ -221,7 +224,7 @@ class RunDir:
         try:
             _write_transcript(self.path, session)
         except StorageError as error:
-            self._transcript_error = self._transcript_error or error
+            self._files.fail(error)
 
     def __enter__(self) -> Self:
         return self
@@ -315,9 +318,10 @@ def _point_latest(path: Path) -> None:
     """Make `outputs/latest` point to a run in `outputs`. A convenience: a run goes on without it."""
     folder = path.absolute().parent
     link = folder / "latest"
-    if folder.name != OUTPUTS or (link.exists() and not link.is_symlink()):
+    if folder.name != OUTPUTS:
         return
     fresh = folder / f".latest-{path.name}"
     with suppress(OSError):  # file systems without links
-        fresh.symlink_to(path.name, target_is_directory=True)
-        fresh.replace(link)
+        if link.is_symlink() or not link.exists():
+            fresh.symlink_to(path.name, target_is_directory=True)
+            fresh.replace(link)
