@@ -93,7 +93,8 @@ class GroupCommit:
             self._error = self._error or error
             self._hurry.set()
             self._wake.set()
-        _settle(self._watchers, error)
+            watchers, self._watchers = self._watchers, []
+        _settle(watchers, error)
 
     def close(self) -> None:
         """Bring everything to disk and close the files; may be called twice.
@@ -156,7 +157,8 @@ class GroupCommit:
         with self._lock:
             self._error = self._error or error
             late, self._batch = self._batch, self._empty()
-        _settle([*waiters, *late.waiters, *self._watchers], error)
+            watchers, self._watchers = self._watchers, []
+        _settle([*waiters, *late.waiters, *watchers], error)
 
     def _refuse_if_over(self) -> None:
         if self._error is not None:
@@ -173,9 +175,9 @@ class GroupCommit:
 
 
 def _settle(futures: Sequence[Future[None]], error: StorageError | None) -> None:
-    """Finish the futures that nobody has finished or cancelled."""
+    """Finish the futures that nobody has cancelled."""
     for future in futures:
-        if not future.done() and future.set_running_or_notify_cancel():
+        if future.set_running_or_notify_cancel():
             if error is None:
                 future.set_result(None)
             else:

@@ -225,6 +225,8 @@ class RunDir:
             _write_transcript(self.path, session)
         except StorageError as error:
             self._files.fail(error)
+        except Exception as error:  # on a thread of its own nobody else would hear of it
+            self._files.fail(StorageError(f"{_transcript_path(self.path, session)}: not written: {error!r}"))
 
     def __enter__(self) -> Self:
         return self

@@ -319,6 +319,21 @@ async def test_a_folder_that_takes_no_new_files_stops_the_run_and_loses_nothing(
     assert transcript(path, "p-000").startswith("# p-000\n")
 
 
+async def test_a_bug_in_the_transcript_is_not_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: SessionResult | Failure) -> str:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr("harness.store.run_dir.transcript", fail)
+    run_dir = RunDir.create(tmp_path / "run", record())
+    watching = asyncio.create_task(run_dir.watch())
+    await asyncio.sleep(0)
+    await play(run_dir, Progress(), [spec(0)], 4)
+    with pytest.raises(StorageError, match=r"p-000\.md: not written: RuntimeError\('bug'\)"):
+        await asyncio.wait_for(watching, 5)
+    with pytest.raises(StorageError, match="not written"):
+        run_dir.close()
+
+
 def test_a_finished_session_leaves_nothing_in_memory(tmp_path: Path) -> None:
     """Under 2 KB a finished session; its turns alone are over 10 KB."""
     with RunDir.create(tmp_path / "run", record()) as run_dir:
