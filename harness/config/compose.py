@@ -127,6 +127,12 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
     return f"command line: {override}: {_first_line(error)}"
 
 
+def groups() -> dict[str, list[str]]:
+    """The packaged config groups and what can be chosen in each."""
+    names = sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "role")
+    return {name: _options(name, (conf_dir(),)) for name in names}
+
+
 def _options(group: str, dirs: Sequence[Path]) -> list[str]:
     """Names that can be chosen in a config group."""
     hidden = {"base", "inherit"}

@@ -1,0 +1,164 @@
+"""The patient's inner state: moved by what the therapist did, and telling the actor how to feel.
+
+Invariants:
+- Every quantity stays in [0, 1] whatever happens.
+- The state is complete: `from_dict(to_dict(state))` goes on exactly as the original would.
+- Deterministic: no randomness and no clock, so a resumed session takes the course of an uninterrupted one.
+
+The quantities are those that published patient simulators move (AnnaAgent: emotion and complaint; SimPatient: control,
+efficacy, awareness; consistentMI: receptivity and stage of change). The numbers are chosen so that a warm, slow
+therapist gains about half of the missing trust in ten exchanges; they are not clinical measurements.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from harness.agents.appraisal import Appraisal
+from harness.personas.schema import Need, Persona, Resistance, Speed, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class InnerState:
+    """Where the patient stands before saying the next turn."""
+
+    turn: int = 0
+    """Patient turns already said."""
+    trust: float = 0.3
+    hope: float = 0.3
+    distress: float = 0.6
+    overwhelm: float = 0.2
+    openness: float = 0.3
+    unlocked: int = 0
+    """How many disclosure layers can be told."""
+    told: int = 0
+    """How many of them the actor was brought to tell."""
+    appraisal: Appraisal = Appraisal()
+    """What the therapist's last turn did."""
+    shown: tuple[tuple[str, int, int], ...] = ()
+    """Behaviours directed so far: name, turn of the last time, how often; what cool-downs are made of."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; goes into `Turn.patient_state`."""
+        data = asdict(self)
+        data["shown"] = {name: [turn, count] for name, turn, count in self.shown}
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`. Raises `KeyError` or `TypeError` for a mapping that isn't one of a state."""
+        shown = tuple((name, int(turn), int(count)) for name, (turn, count) in data["shown"].items())
+        return cls(**{**data, "appraisal": Appraisal(**data["appraisal"]), "shown": shown})
+
+    def last_shown(self, behaviour: str) -> int | None:
+        """The turn at which a behaviour was last directed."""
+        return next((turn for name, turn, _ in self.shown if name == behaviour), None)
+
+    def times_shown(self, behaviour: str) -> int:
+        return next((count for name, _, count in self.shown if name == behaviour), 0)
+
+    def with_shown(self, behaviour: str) -> "InnerState":
+        """The state in which a behaviour was just directed."""
+        others = tuple(entry for entry in self.shown if entry[0] != behaviour)
+        return replace(self, shown=(*others, (behaviour, self.turn, self.times_shown(behaviour) + 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Temper:
+    """How strongly a patient answers to what happens; factors around 1."""
+
+    trust: float = 1.0
+    """To what builds trust."""
+    hope: float = 1.0
+    """To what builds hope."""
+    sting: float = 1.0
+    """To advice, rush and misunderstanding."""
+
+
+SPEED = {Speed.SLOW: Temper(0.8, 0.9, 1.3), Speed.MODERATE: Temper(), Speed.QUICK: Temper(1.15, 1.1, 0.7)}
+FORM = {
+    Resistance.SKEPTICAL: Temper(0.9, 0.8, 1.1),
+    Resistance.MINIMIZING: Temper(0.9, 0.9, 0.9),
+    Resistance.INTELLECTUALIZING: Temper(0.85, 0.9, 0.9),
+    Resistance.HOSTILE: Temper(0.7, 0.8, 1.4),
+    Resistance.HELP_REJECTING: Temper(0.9, 0.6, 1.2),
+    Resistance.COMPLIANT_WITHOUT_CHANGE: Temper(1.1, 0.45, 0.6),
+    Resistance.SILENT: Temper(0.8, 0.9, 1.3),
+}
+READINESS = {
+    Stage.PRECONTEMPLATION: 0.5,
+    Stage.CONTEMPLATION: 0.8,
+    Stage.PREPARATION: 1.0,
+    Stage.ACTION: 1.15,
+    Stage.MAINTENANCE: 1.15,
+}
+
+
+def initial(persona: Persona) -> InnerState:
+    """The state in which this patient sits down."""
+    start = persona.start
+    state = InnerState(trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=0.3 * start.distress)
+    return replace(state, openness=_openness(state, persona))
+
+
+def temper(persona: Persona) -> Temper:
+    """The patient's pace and the strongest form of resistance, as factors."""
+    speed, form = SPEED[persona.pace.speed], FORM[persona.resistance[0]]
+    readiness = READINESS[persona.stage]
+    return Temper(speed.trust * form.trust, speed.hope * form.hope * readiness, speed.sting * form.sting)
+
+
+def step(state: InnerState, appraisal: Appraisal, persona: Persona) -> InnerState:
+    """The state after the therapist's turn: quantities moved, and the next layer unlocked where it may be."""
+    nature, did = temper(persona), appraisal
+    trust = _move(
+        state.trust,
+        up=nature.trust * (0.085 * did.validated + 0.06 * did.listened + 0.025 * did.asked + 0.01),
+        down=nature.sting * (0.05 * did.rushed + 0.04 * did.advised * (1 - state.trust) + 0.12 * did.misunderstood),
+    )
+    useful = did.advised * (1 - did.rushed) * max(0.0, state.trust - 0.35)
+    hope = _move(
+        state.hope,
+        up=nature.hope * (0.05 * did.validated + 0.04 * did.listened + 0.3 * useful),
+        down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood),
+    )
+    distress = _move(
+        state.distress,
+        up=nature.sting * (0.05 * did.rushed + 0.08 * did.misunderstood),
+        down=0.05 * did.validated + 0.03 * did.listened + 0.04 * max(0.0, hope - 0.4),
+    )
+    pressure = 0.34 * did.rushed + 0.16 * did.advised + 0.10 * did.misunderstood
+    overwhelm = _move(
+        state.overwhelm,
+        up=nature.sting * pressure,
+        down=0.12 + 0.14 * did.validated * (1 - did.rushed) + 0.06 * did.listened,
+    )
+    moved = replace(state, trust=trust, hope=hope, distress=distress, overwhelm=overwhelm, appraisal=appraisal)
+    return _unlock(replace(moved, openness=_openness(moved, persona)), persona)
+
+
+def _move(value: float, *, up: float, down: float) -> float:
+    """Up closes a share of the gap to 1; down takes more where there is more to lose."""
+    return max(0.0, min(1.0, value + up * (1 - value) - down * (0.3 + 0.7 * value)))
+
+
+def _openness(state: InnerState, persona: Persona) -> float:
+    aim = 0.6 * state.trust + 0.3 * state.hope + 0.1 * READINESS[persona.stage] - 0.35 * state.overwhelm
+    return max(0.0, min(1.0, 0.5 * state.openness + 0.5 * aim))
+
+
+def _unlock(state: InnerState, persona: Persona) -> InnerState:
+    """One layer at a time, in order, and only after the one before was told."""
+    if state.unlocked > state.told or state.unlocked == len(persona.disclosure):
+        return state
+    layer, did = persona.disclosure[state.unlocked], state.appraisal
+    asked, validated = did.asked >= 0.3, did.validated >= 0.3 or did.listened >= 0.6
+    met = {
+        Need.NOTHING: True,
+        Need.ASKED: asked,
+        Need.VALIDATED: validated,
+        Need.BOTH: asked and validated,
+    }[layer.needs]
+    pressed = state.overwhelm >= persona.pace.overwhelm_at or did.misunderstood >= 0.5
+    ready = met and state.trust >= layer.trust and not pressed
+    return replace(state, unlocked=state.unlocked + 1) if ready else state

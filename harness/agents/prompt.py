@@ -1,0 +1,135 @@
+"""Renders the prompts of both speakers from Jinja files.
+
+Invariants:
+- Templates are sandboxed and strict: a variable that isn't there is an error, never an empty string.
+- What a session's system prompts hold does not change during the session, so that an engine's prefix cache holds.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from harness.errors import ConfigError
+from harness.personas.errors import closest
+from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
+
+END = "[END]"
+"""What a speaker writes to end the session; cut from the turn's text by the agents."""
+
+PROMPTS = Path(__file__).parent / "prompts"
+"""The templates that come with the harness."""
+
+STYLE = {
+    Style.PLAIN: "You talk plainly, to the point.",
+    Style.UPSET: "You are upset: feelings come up fast, and it is hard to see a way out.",
+    Style.VERBOSE: "You pile detail on detail and get carried away by the story.",
+    Style.RESERVED: "You are reserved, careful, feelings kept to yourself.",
+    Style.TANGENTIAL: "You drift: a name or a detail leads to another story before the point.",
+    Style.PLEASING: "You want to be liked: you thank, apologize, and play down your needs.",
+}
+VERBOSITY = {
+    Verbosity.SHORT: "You say one or two short sentences.",
+    Verbosity.MEDIUM: "You say two to four sentences.",
+    Verbosity.LONG: "You say four or five sentences.",
+}
+RESISTANCE = {
+    Resistance.SKEPTICAL: "You doubt that this helps, and want to know how it would work in real life.",
+    Resistance.MINIMIZING: "You play things down: others have it worse.",
+    Resistance.INTELLECTUALIZING: "You analyse your feelings rather than feel them.",
+    Resistance.HOSTILE: "You are prickly and bite when you feel judged.",
+    Resistance.HELP_REJECTING: "You ask for help, then find the catch in each suggestion.",
+    Resistance.COMPLIANT_WITHOUT_CHANGE: "You say yes to everything, and nothing in your days changes.",
+    Resistance.SILENT: "Under pressure you shut down: a half sentence, 'I don't know'.",
+}
+STAGE = {
+    Stage.PRECONTEMPLATION: "You do not think that you are the one who must change.",
+    Stage.CONTEMPLATION: "Part of you wants change, part of you does not.",
+    Stage.PREPARATION: "You look for a first step that you could believe in.",
+    Stage.ACTION: "You have begun to change things, and it is shaky.",
+    Stage.MAINTENANCE: "You have changed a good deal and fear slipping back.",
+}
+LANGUAGES = {
+    "ar": "Arabic", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian", "ja": "Japanese",
+    "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
+    "uk": "Ukrainian", "zh": "Chinese",
+}  # fmt: skip
+
+PLAN = (
+    (0.15, "Opening: make contact. Find out what the patient wants from today, and settle on one thing."),
+    (0.55, "Exploring: stay with one real situation, its thoughts, feelings and meaning. Do not solve it yet."),
+    (0.85, "Working: try one thing together that fits what the patient told you."),
+    (1.00, "Closing: there is little time left. Say what was found, agree on one small step, and end warmly."),
+)
+"""Phases of a session: the share of its exchanges up to which each lasts, and its direction to the therapist."""
+
+
+def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
+    """Render a template, looked up in `dirs`, then among those of the harness; an absolute path stands for itself.
+
+    Raises `ConfigError` with the file (and line) for one that is missing, malformed or uses an unknown variable.
+    """
+    path = Path(template)
+    folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False
+    )
+    try:
+        return environment.get_template(name).render(**values).strip()
+    except TemplateNotFound as error:
+        hint = closest(str(error), sorted(set(environment.list_templates(extensions=["jinja"]))))
+        raise ConfigError(f"prompt: no template '{error}' in {', '.join(map(str, folders))}; {hint}") from error
+    except TemplateSyntaxError as error:
+        raise ConfigError(f"{error.filename}: line {error.lineno}: {error.message}") from error
+    except (TemplateError, UnicodeDecodeError) as error:
+        raise ConfigError(f"prompt {template}: {error}") from error
+
+
+def patient_system(
+    persona: Persona, template: str = "patient.jinja", dirs: Sequence[Path] = (), *, brief: bool = False
+) -> str:
+    """The actor's part: constant for a whole session, without what the patient still holds back.
+
+    `brief` leaves out triggers, rules of living, strengths and phrases, about a third of it, for windows of 1,024 tokens.
+    """
+    manner = {
+        "style": STYLE[persona.style],
+        "verbosity": VERBOSITY[persona.verbosity],
+        "resistance": [RESISTANCE[form] for form in persona.resistance],
+        "stage": STAGE[persona.stage],
+    }
+    return render(template, dirs, persona=persona, manner=manner, language=_language(persona), end=END, brief=brief)
+
+
+def patient_opening(persona: Persona, template: str = "opening.jinja", dirs: Sequence[Path] = ()) -> str:
+    """The stage direction that stands as the first user message for the patient, who speaks first."""
+    return render(template, dirs, persona=persona)
+
+
+def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: object) -> str | None:
+    """The therapist's system prompt, or None for a bare model; it never tells anything of the persona."""
+    return None if template is None else render(template, dirs, end=END, **values)
+
+
+def plan_direction(exchange: int, max_exchanges: int) -> str | None:
+    """The direction to the therapist for the phase that 0-based `exchange` opens; None within a phase.
+
+    A direction lasts for one turn, so the closing one is given in each exchange of its phase.
+    """
+    phase = _phase(exchange, max_exchanges)
+    last = phase == len(PLAN) - 1
+    if exchange > 0 and not last and _phase(exchange - 1, max_exchanges) == phase:
+        return None
+    return PLAN[phase][1]
+
+
+def _phase(exchange: int, max_exchanges: int) -> int:
+    done = (exchange + 1) / max_exchanges
+    return next((index for index, (until, _) in enumerate(PLAN) if done <= until), len(PLAN) - 1)
+
+
+def _language(persona: Persona) -> str | None:
+    """Name of the language to ask for, None for English, which the prompt is written in."""
+    code = persona.language.split("-")[0]
+    return None if code == "en" else LANGUAGES.get(code, f"the language with the code {persona.language}")

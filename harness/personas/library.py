@@ -1,0 +1,136 @@
+"""Finds, reads and checks persona files.
+
+Invariants:
+- A file holds one persona and is called by its id: `personas/ID.yaml`.
+- Folders are looked up in order, so a user's own persona hides one of the library with the same id.
+- Whatever is wrong with a file, the user gets lines with the file and the key, and never a traceback.
+"""
+
+import json
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+import harness
+from harness.errors import PersonaError
+from harness.personas.errors import closest, lines_of
+from harness.personas.schema import Persona
+
+MAX_BYTES = 64_000
+"""A persona is a page; a larger file is something else."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without what hides mistakes: a key given twice, anchors and aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed in a persona", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                problem = f"key '{key.value}' is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def library_dir() -> Path:
+    """The folder of the personas that come with the harness: in the installed package, or in a checkout."""
+    package = Path(harness.__file__).parent
+    installed = package / "data" / "personas"
+    return installed if installed.is_dir() else package.parent / "personas"
+
+
+def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
+    """The personas of these ids, in this order, each from the first of `dirs` that has it; `all` sorts by id.
+
+    Raises `PersonaError` with one line for every mistake in every file asked for.
+    """
+    files = find(dirs)
+    if not files:
+        raise PersonaError(f"personas: no persona files (*.yaml) in {', '.join(map(str, dirs))}")
+    wanted = sorted(files) if isinstance(ids, str) else list(ids)
+    lines = [f"personas: no persona '{name}'; {closest(name, sorted(files))}" for name in wanted if name not in files]
+    lines += [f"personas: '{name}' is asked for twice" for name in sorted({n for n in wanted if wanted.count(n) > 1})]
+    if lines:
+        raise PersonaError(*lines)
+    return read_all(files[name] for name in wanted)
+
+
+def find(dirs: Sequence[Path]) -> dict[str, Path]:
+    """Persona files by id (their stem); an earlier folder hides a later one.
+
+    Raises `PersonaError` for a folder that isn't there.
+    """
+    files: dict[str, Path] = {}
+    for folder in dirs:
+        if not folder.is_dir():
+            raise PersonaError(f"{folder}: no such folder of personas")
+        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+            if (other := files.get(path.stem)) is None:
+                files[path.stem] = path
+            elif other.parent == folder:
+                raise PersonaError(f"{path}: a second file for persona '{path.stem}', after {other.name}; remove one")
+    return files
+
+
+def read_all(paths: Iterable[Path]) -> list[Persona]:
+    """Read many files; raises one `PersonaError` with the lines of them all."""
+    personas: list[Persona] = []
+    lines: list[str] = []
+    for path in paths:
+        try:
+            personas.append(read(path))
+        except PersonaError as error:
+            lines += error.lines
+    if lines:
+        raise PersonaError(*lines)
+    return personas
+
+
+def read(path: Path) -> Persona:
+    """Read and check one file; raises `PersonaError`."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise PersonaError(f"{path}: expected a persona of at most {MAX_BYTES} bytes, found {path.stat().st_size}")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PersonaError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PersonaError(f"{path}: expected UTF-8 text, found another encoding at byte {error.start}") from error
+    persona = parse(text, str(path))
+    if persona.id != path.stem:
+        raise PersonaError(f"{path}: id: expected '{path.stem}' as the file is called, found '{persona.id}'")
+    return persona
+
+
+def parse(text: str, source: str) -> Persona:
+    """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader with fewer features
+        # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
+        return Persona.model_validate_json(json.dumps(data, default=str))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        raise PersonaError(f"{source}:{where} not valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, ValidationError):
+            raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
+        raise PersonaError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def to_yaml(persona: Persona) -> str:
+    """The persona as a file of the library would have it."""
+    data = persona.model_dump(mode="json")
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))

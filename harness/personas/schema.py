@@ -1,0 +1,287 @@
+"""One patient, as data: the shape of a file in `personas/`.
+
+Invariants:
+- A `Persona` is frozen and complete: whatever plays it needs no other source.
+- Free text is written to the actor, in the second person ("You still hear their voices"), and is plain text.
+- The lengths add up: the rendered prompt of any valid persona runs in a window of 2,048 tokens.
+
+Sources: the cognitive conceptualization follows Beck, *Cognitive Behavior Therapy: Basics and Beyond*, 3rd ed.
+(Guilford, 2020); communication styles follow Patient-Psi (Wang et al., EMNLP 2024); stages of change follow
+Prochaska & DiClemente (J. Consult. Clin. Psychol. 51, 1983).
+"""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+MAX_TEXT = 2200
+"""Most characters of free text in the actor's brief: about 550 tokens of English, so that the brief stays under 900."""
+
+
+def _text(longest: int) -> StringConstraints:
+    return StringConstraints(min_length=1, max_length=longest, strip_whitespace=True)
+
+
+Word = Annotated[str, _text(60)]
+Line = Annotated[str, _text(160)]
+Paragraph = Annotated[str, _text(600)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Style(StrEnum):
+    """How the patient talks (the six styles of Patient-Psi)."""
+
+    PLAIN = "plain"
+    UPSET = "upset"
+    VERBOSE = "verbose"
+    RESERVED = "reserved"
+    TANGENTIAL = "tangential"
+    PLEASING = "pleasing"
+
+
+class Verbosity(StrEnum):
+    """How much the patient says in one turn."""
+
+    SHORT = "short"
+    MEDIUM = "medium"
+    LONG = "long"
+
+
+class Resistance(StrEnum):
+    """How the patient keeps change at arm's length."""
+
+    SKEPTICAL = "skeptical"
+    MINIMIZING = "minimizing"
+    INTELLECTUALIZING = "intellectualizing"
+    HOSTILE = "hostile"
+    HELP_REJECTING = "help_rejecting"
+    COMPLIANT_WITHOUT_CHANGE = "compliant_without_change"
+    SILENT = "silent"
+
+
+class Stage(StrEnum):
+    """Readiness for change (Prochaska & DiClemente 1983)."""
+
+    PRECONTEMPLATION = "precontemplation"
+    CONTEMPLATION = "contemplation"
+    PREPARATION = "preparation"
+    ACTION = "action"
+    MAINTENANCE = "maintenance"
+
+
+class Risk(StrEnum):
+    """Suicide risk as a clinician would grade it at the start of the session."""
+
+    NONE = "none"
+    LOW = "low"
+    MODERATE = "moderate"
+    HIGH = "high"
+    IMMINENT = "imminent"
+
+
+class Problem(StrEnum):
+    """What brings the patient; for choosing and grouping personas, never shown to the actor."""
+
+    ANGER = "anger"
+    BURNOUT = "burnout"
+    CHRONIC_ILLNESS = "chronic_illness"
+    DEPRESSION = "depression"
+    EATING = "eating"
+    GENERALIZED_ANXIETY = "generalized_anxiety"
+    GRIEF = "grief"
+    IDENTITY = "identity"
+    INSOMNIA = "insomnia"
+    LONELINESS = "loneliness"
+    OCD = "ocd"
+    PANIC = "panic"
+    PERFECTIONISM = "perfectionism"
+    POSTPARTUM = "postpartum"
+    PSYCHOSIS_PRONE = "psychosis_prone"
+    RELATIONSHIP = "relationship"
+    SOCIAL_ANXIETY = "social_anxiety"
+    SUBSTANCE_USE = "substance_use"
+    SUICIDALITY = "suicidality"
+    TRAUMA_ABUSE = "trauma_abuse"
+    TRAUMA_ACCIDENT = "trauma_accident"
+    TRAUMA_BULLYING = "trauma_bullying"
+
+
+class Speed(StrEnum):
+    """How fast a session can go before it goes too fast for this patient."""
+
+    SLOW = "slow"
+    MODERATE = "moderate"
+    QUICK = "quick"
+
+
+class Need(StrEnum):
+    """What the therapist's last turn must have done for a layer to be told, besides the trust it takes."""
+
+    NOTHING = "nothing"
+    ASKED = "asked"
+    VALIDATED = "validated"
+    BOTH = "both"
+
+
+class Part(BaseModel):
+    """Base of every part of a persona: frozen, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Identity(Part):
+    """Who the patient is."""
+
+    name: Word
+    age: Annotated[int, Field(ge=18, le=99)]
+    """Adults only."""
+    gender: Word
+    pronouns: Word
+    """As in `she/her`."""
+    occupation: Line
+    """Goes on from "You are NAME, AGE, ...": as in `a bus driver on night routes`."""
+    background: Line
+    """Culture and where the patient comes from, as a sentence."""
+    living: Line
+    """Living situation, as a sentence."""
+
+
+class Trigger(Part):
+    """One moment that sets it off, along the chain of the cognitive model (Beck 2020, ch. 3)."""
+
+    situation: Line
+    thought: Line
+    """The automatic thought, in the patient's own words."""
+    emotion: Line
+    body: Line
+    behaviour: Line
+    """What the patient then does, as in `you go quiet and leave early`."""
+
+
+class Conceptualization(Part):
+    """Cognitive conceptualization diagram (Beck 2020): beliefs, what they ask of the patient, and what sets them off."""
+
+    core_beliefs: Annotated[tuple[Line, ...], Field(min_length=1, max_length=3)]
+    """Absolute beliefs about self, others or world, in the patient's own words."""
+    intermediate_beliefs: Annotated[tuple[Line, ...], Field(min_length=1, max_length=4)]
+    """Rules, attitudes and assumptions ("If I ..., then ...")."""
+    coping: Annotated[tuple[Line, ...], Field(min_length=1, max_length=5)]
+    """What the patient does to get by, as verb phrases ("replay the day at night")."""
+    triggers: Annotated[tuple[Trigger, ...], Field(min_length=1, max_length=3)]
+
+
+class Person(Part):
+    """Someone in the patient's life."""
+
+    name: Word
+    relation: Line
+    """As in `a friendly colleague who saves you a seat`."""
+
+
+class Layer(Part):
+    """Something the patient holds back at first. Layers are told in order, one at a time."""
+
+    topic: Annotated[str, _text(90)]
+    """What stays off the table until then, told to the actor from the start; must not give the content away."""
+    content: Annotated[str, _text(280)]
+    """What the patient can tell once this layer unlocks; the actor learns it only then."""
+    trust: Share
+    """Least trust that it takes."""
+    needs: Need = Need.NOTHING
+
+
+class Pace(Part):
+    """How fast, and how much at once."""
+
+    speed: Speed = Speed.MODERATE
+    overwhelm_at: Annotated[float, Field(ge=0.2, le=1.0)] = 0.6
+    """Overwhelm (0 to 1) from which the patient asks for it slower or smaller."""
+
+
+class Start(Part):
+    """Inner state as the patient walks in, each from 0 to 1."""
+
+    trust: Share = 0.3
+    hope: Share = 0.3
+    distress: Share = 0.6
+
+
+class Provenance(Part):
+    """Where a persona comes from and how it may be used."""
+
+    source: Line
+    licence: Word
+    """SPDX identifier."""
+
+
+class Persona(Part):
+    """A validated description of one patient."""
+
+    version: Literal[1]
+    """Version of this schema."""
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+    """Lower-case words with hyphens; the file is called the same."""
+    summary: Line
+    """One line for lists; never shown to the actor."""
+    problems: Annotated[tuple[Problem, ...], Field(min_length=1, max_length=4)]
+    """What brings the patient, the main problem first."""
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
+    """Code of the language that the patient speaks."""
+    identity: Identity
+    presenting_problem: Paragraph
+    """What the patient would say is wrong, and what it does to the days."""
+    history: Paragraph
+    """What the patient has lived through and is willing to have known from the start."""
+    conceptualization: Conceptualization
+    strengths: Annotated[tuple[Line, ...], Field(min_length=1, max_length=4)]
+    values: Annotated[tuple[Line, ...], Field(min_length=1, max_length=4)]
+    people: Annotated[tuple[Person, ...], Field(max_length=4)] = ()
+    style: Style
+    verbosity: Verbosity = Verbosity.MEDIUM
+    resistance: Annotated[tuple[Resistance, ...], Field(min_length=1, max_length=3)]
+    """The forms this patient's resistance takes, the strongest first."""
+    stage: Stage
+    disclosure: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=4)]
+    """What the patient holds back, in the order in which it can be told."""
+    pace: Pace = Pace()
+    start: Start = Start()
+    risk: Risk = Risk.NONE
+    phrases: Annotated[tuple[Line, ...], Field(max_length=4)] = ()
+    """A few lines in the patient's voice: a sound to aim for, not a script."""
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        levels = [layer.trust for layer in self.disclosure]
+        if levels != sorted(levels):
+            raise ValueError(f"disclosure: trust must not fall from one layer to the next, found {levels}")
+        for key in ("problems", "resistance"):
+            values = [str(value) for value in getattr(self, key)]
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key}: each entry at most once, found {', '.join(values)}")
+        if (length := len(self.prompt_text())) > MAX_TEXT:
+            raise ValueError(f"text: expected at most {MAX_TEXT} characters in all, found {length}; shorten a few fields")
+        return self
+
+    def prompt_text(self) -> str:
+        """All the free text that goes into the actor's brief (layers: their topics only)."""
+        who, mind = self.identity, self.conceptualization
+        parts: list[str] = [who.name, who.occupation, who.background, who.living, self.presenting_problem, self.history]
+        parts += [*mind.core_beliefs, *mind.intermediate_beliefs, *mind.coping]
+        for trigger in mind.triggers:
+            parts += [trigger.situation, trigger.thought, trigger.emotion, trigger.body, trigger.behaviour]
+        parts += [*self.strengths, *self.values, *self.phrases]
+        parts += [f"{person.name}, {person.relation}" for person in self.people]
+        parts += [layer.topic for layer in self.disclosure]
+        return " ".join(parts)
+
+
+def persona_hash(persona: Persona) -> str:
+    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file."""
+    text = json.dumps(persona.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
