@@ -9,7 +9,6 @@ Invariants:
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +22,7 @@ from harness.store.commit import GroupCommit
 from harness.store.files import replacing, storage_error, write_whole
 from harness.store.journal import Journal
 from harness.store.lock import lock
+from harness.store.outputs import point_latest
 from harness.store.records import (
     RunRecord,
     RunStatus,
@@ -38,34 +38,10 @@ from harness.store.resume import SESSION_EVENTS, Progress, load_progress
 from harness.store.transcripts import transcript
 from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
 
-OUTPUTS = "outputs"
-"""Folder for runs that are given no folder; in a folder of this name, `latest` points to the newest run."""
 _FILES = ("journal.jsonl", "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
 _SESSIONS, _FAILURES = 1, 2
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
-
-
-def default_path(name: str, now: datetime, outputs: Path = Path(OUTPUTS)) -> Path:
-    """Make and return a fresh folder `outputs/NAME-YYYYMMDD-HHMMSS`, with `-2`, `-3`, ... where that exists.
-
-    Raises `StorageError`.
-    """
-    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.') or 'run'}-{now:%Y%m%d-%H%M%S}"
-    number = 1
-    while True:
-        path = outputs / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            outputs.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError as error:
-            if not outputs.is_dir():
-                raise storage_error(outputs, "make the folder", error, "set run.dir") from error
-            number += 1
-        except OSError as error:
-            raise storage_error(path, "make the folder", error, "set run.dir to one that can be written") from error
-        else:
-            return path
 
 
 class RunDir:
@@ -100,7 +76,7 @@ class RunDir:
         except BaseException:
             held.release()
             raise
-        _point_latest(path)
+        point_latest(path)
         return run_dir
 
     @classmethod
@@ -314,16 +290,3 @@ def _mend_transcript(path: Path, session: SessionResult | Failure) -> None:
     file = _transcript_path(path, session)
     if not file.exists() or file.stat().st_size == 0:
         _write_transcript(path, session)
-
-
-def _point_latest(path: Path) -> None:
-    """Make `outputs/latest` point to a run in `outputs`. A convenience: a run goes on without it."""
-    folder = path.absolute().parent
-    link = folder / "latest"
-    if folder.name != OUTPUTS:
-        return
-    fresh = folder / f".latest-{path.name}"
-    with suppress(OSError):  # file systems without links
-        if link.is_symlink() or not link.exists():
-            fresh.symlink_to(path.name, target_is_directory=True)
-            fresh.replace(link)

@@ -17,10 +17,11 @@ import pytest
 
 from harness.engines.base import EngineInfo
 from harness.errors import StorageError
+from harness.store.outputs import default_path
 from harness.store.provenance import collect
 from harness.store.records import RunStatus, Totals, read_failures, read_record, read_sessions
 from harness.store.resume import Progress
-from harness.store.run_dir import RunDir, default_path
+from harness.store.run_dir import RunDir
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason
 from tests.store_samples import ROOT, by_id, events, lines, metrics, play, record, spec, turn, view
 
