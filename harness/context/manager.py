@@ -179,7 +179,8 @@ class ContextManager:
             before, full = self._view, rendering.tokens
             unfit = self._compaction(history, budget, full, seed, request_id)
             done = await self.policy.compact(unfit)
-            rendering = self._settle(history, done.view, direction, budget)
+            # The window is shared: while the note was being written it may have turned out to be smaller.
+            rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()
             events.append(self._compaction_event(history, before, done, full, rendering.tokens))
         self._rendering = rendering
