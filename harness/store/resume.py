@@ -48,7 +48,7 @@ class SessionProgress:
     """The view of each speaker's last turn."""
     events: list[Event] = field(default_factory=list)
     stop: StopReason | None = None
-    """Set where its last turn ended the session and the run was killed before it could say so."""
+    """Why the last turn ends the session, where it does: the process ended between the turn and the session's end."""
     failure: Failure | None = None
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
@@ -163,7 +163,7 @@ class _Fold:
         session.turns.append(turn)
         if record.get("view") is not None:
             session.views[turn.speaker] = parse(_VIEW, record["view"], place)
-        session.stop = parse(StopReason, record["stop"], place) if record.get("stop") else None
+        session.stop = None if record.get("stop") is None else parse(_REASON, record["stop"], place)
         session.events += session.pending
         session.pending.clear()
         self.progress.turns += 1

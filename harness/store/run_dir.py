@@ -147,12 +147,11 @@ class RunDir:
         )
 
     def record_turn(self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None) -> None:
-        """Journal a whole turn, with the view that it was made with (None for a replayed turn), and why it is the last.
+        """Journal a whole turn, with the view it was made with (None without one) and why it ends the session, if so.
 
         The turn confirms the events recorded before it: record those of a turn (also what a guard sees in it) first.
         """
-        ending = {"stop": stop} if stop else {}
-        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, **ending)
+        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
             self._totals[name] += getattr(turn, name)
