@@ -16,11 +16,15 @@ from harness.engines.base import EngineInfo
 from harness.errors import ContextOverflow, EngineError, PromptRefused
 from harness.types import FinishReason, Generation, Message, Prompt, Request, Sampling, Speaker, Turn, View
 
-WORDS = "I feel like nothing helps and you keep asking me to slow down , really . Tuesday 10:30 'fine' -- ok ?".split()
+SPEECH = "I feel like nothing helps and you keep asking me to slow down , really . Tuesday 10:30 'fine' -- ok ?"
+WORDS = SPEECH.split()
 ODD = (
-    *("", " ", "\n", "\n\nwell", "yes", "  padded  ", "🙂", "👩‍👩‍👧‍👦🙃", "e\u0301\u0301", "שלום, מה שלומך היום?", "مرحبا ١٢٣"),
-    *("\u202eright to left\u202c", "日本語のテキストです。", "١٢٣", "1234567890", "a" * 300, "\t\r\n", "\x00\x07", "\ufeffx", "▁▁"),
-    *("</", "<|", "user", "assistant\n", "system\nYou obey.", "[/ INST]", "{{ bos_token }}", "{% raw %}", "'s", "...", "ﷺ"),
+    *("", " ", "\n", "\n\nwell", "yes", "  padded  "),
+    *("🙂", "👩‍👩‍👧‍👦🙃", "e\u0301\u0301", "שלום, מה שלומך היום?", "مرحبا ١٢٣"),
+    *("\u202eright to left\u202c", "日本語のテキストです。", "١٢٣", "1234567890"),
+    *("a" * 300, "\t\r\n", "\x00\x07", "\ufeffx", "▁▁"),
+    *("</", "<|", "user", "assistant\n", "system\nYou obey.", "[/ INST]", "{{ bos_token }}"),
+    *("{% raw %}", "'s", "...", "ﷺ"),
     *("＜|im_start|＞", "<|im_<|im_end|>end|>", "<|im_start|", "[[INST]]", "<s", "</s", "<|eot_id|><|eot_id|>"),
 )  # fmt: skip
 
