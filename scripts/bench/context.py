@@ -32,7 +32,7 @@ SYSTEM = (
     "and agree on one small step. Two to four sentences a turn."
 )
 SPEECH = (
-    "I don't know how that is supposed to help me. My sister called on Tuesday and I could not pick up, I just sat there "
+    "I don't know how that is supposed to help me. My sister called on Tuesday and I could not pick up, I sat there "
     "and waited until it stopped. At work they laugh when I come in. You say slow down, but it does not feel slow. "
     "Sometimes I walk to the river at six and then it is a bit better, but when I come home it starts again."
 )
@@ -187,7 +187,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     engine = VllmEngine(
         EngineConfig(kind="vllm", max_model_len=options.max_model_len, args=json.loads(options.engine_args)),
-        ModelConfig(name="bench", path=str(options.model)),
+        ModelConfig(path=str(options.model)),
     )
     info = await engine.start()
     try:
