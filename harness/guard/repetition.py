@@ -134,7 +134,7 @@ class Voice:
     def loops(self, turn: Features) -> list[Finding]:
         """What comes back in most of the last turns: at most one finding a form."""
         window = list(self._recent)[-(self._config.window - 1) :]
-        if len(window) < self._config.loop_turns - 1:
+        if len(window) < self._config.question_turns - 1:
             return []
         found = (
             self._clause_loop(turn, window),
@@ -169,26 +169,31 @@ class Voice:
         return None
 
     def _clause_loop(self, turn: Features, window: Sequence[Features]) -> Finding | None:
-        best: tuple[list[int], Clause] | None = None
+        """The clause that most of the window's turns hold too. A patient's questions and requests count soonest."""
+        best: tuple[int, list[int], Clause] | None = None
         near = [old for old in window if not turn.stems.isdisjoint(old.stems)]
         for clause in turn.clauses:
-            shared = 1 if clause.asks and self._speaker is Speaker.PATIENT else 2
-            if len(clause.stems) < shared:
-                continue
-            turns = [old.index for old in near if self._holds(old, clause, shared)]
-            if best is None or len(turns) > len(best[0]):
-                best = (turns, clause)
-        if best is None or len(best[0]) < self._config.loop_turns - 1:
+            turns = [old.index for old in near if self._holds(old, clause)]
+            asked = clause.asks and self._speaker is Speaker.PATIENT
+            needed = (self._config.question_turns if asked else self._config.loop_turns) - 1
+            if len(turns) >= needed and (best is None or len(turns) > best[0]):
+                best = (len(turns), turns, clause)
+        if best is None:
             return None
-        form = "question" if best[1].asks else "statement"
-        return Finding("loop", {"form": form, "what": best[1].text, "turns": [*best[0], turn.index]})
+        _, turns, clause = best
+        form = "question" if clause.asks else "statement"
+        return Finding("loop", {"form": form, "what": clause.text, "turns": [*turns, turn.index]})
 
-    def _holds(self, old: Features, clause: Clause, shared: int) -> bool:
+    def _holds(self, old: Features, clause: Clause) -> bool:
+        """Whether an earlier turn has a clause that does the same.
+
+        One common content word is enough only where a patient asks twice: who answers speaks of the same things anyway.
+        """
         if clause.stems.isdisjoint(old.stems):
             return False
-        similarity = self._config.similarity
+        alone = clause.asks and self._speaker is Speaker.PATIENT
         return any(
-            other.asks == clause.asks and same(clause, other, similarity=similarity, shared=shared)
+            same(clause, other, similarity=self._config.similarity, shared=1 if alone and other.asks else 2)
             for other in old.clauses
         )
 
