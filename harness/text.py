@@ -7,14 +7,40 @@ Invariants:
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e00-\u0e7f"
-_LETTER = rf"(?:[^\W_{_CJK}]|[{_MARKS}])"
-_WORD = re.compile(rf"[{_CJK}]|{_LETTER}+(?:['\-]{_LETTER}+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]*]*\s+|\n+|(?<=[。！？])")
-_CLAUSE_END = re.compile(r"[.!?…。！？;:,\n()\"“”*—–，、]+|\s-+\s")
+_LETTERS = rf"(?:[^\W_{_CJK}]+(?:[{_MARKS}]+[^\W_{_CJK}]*)*)"
+_WORD = rf"[{_CJK}]|{_LETTERS}(?:['\-]{_LETTERS})*"
+_ENDS = ".!?…。！？؟\n"
+_BREAKS = ';:,()"“”*—–，、'
+_TOKEN = re.compile(rf"{_WORD}|[.](?=[\s\"'”’)*\].!?…]|$)|[!?…。！？؟\n{_BREAKS}]|(?<=\s)-+(?=\s)")
+_WORDS = re.compile(_WORD)
+_END_MARKS = frozenset(_ENDS)
+_BREAK_MARKS = frozenset(_BREAKS + "-")
+_MARK_CHARACTERS = _END_MARKS | _BREAK_MARKS
+_QUESTION_MARKS = frozenset("?？؟")
+_TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2011": "-"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The words of a sentence, in the parts between its commas and the like."""
+
+    words: tuple[str, ...]
+    clauses: tuple[tuple[str, ...], ...]
+    question: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A text cut up."""
+
+    words: tuple[str, ...]
+    sentences: tuple[Sentence, ...]
+    """Those with at least one word."""
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -41,22 +67,33 @@ FUNCTION_WORDS = word_set("""
 
 def plain(text: str) -> str:
     """Lower case with straight apostrophes, so that typography never decides whether two phrases are the same."""
-    return text.lower().replace("\u2019", "'").replace("\u2018", "'").replace("\u02bc", "'").replace("\u2011", "-")
+    low = text.lower()
+    return low if low.isascii() else low.translate(_TYPOGRAPHY)
 
 
 def words(text: str) -> list[str]:
     """Words in lower case; `let's` is one word, a CJK character is one, punctuation and emoji are none."""
-    return _WORD.findall(plain(text))
+    return _WORDS.findall(plain(text))
 
 
-def sentences(text: str) -> list[str]:
-    """Sentences with their end marks; line breaks end a sentence too."""
-    return [part for raw in _SENTENCE_END.split(text) if raw and (part := raw.strip())]
-
-
-def clauses(text: str) -> list[str]:
-    """Parts between punctuation marks, commas included."""
-    return [part for raw in _CLAUSE_END.split(text) if (part := raw.strip())]
+def parse(text: str) -> Parsed:
+    """Words, sentences and clauses in one pass. A line break ends a sentence."""
+    found: list[str] = []
+    sentences: list[Sentence] = []
+    clauses: list[tuple[str, ...]] = []
+    begin = start = 0
+    for token in (*_TOKEN.findall(plain(text)), "\n"):
+        if token[0] not in _MARK_CHARACTERS:
+            found.append(token)
+            continue
+        if start < len(found):
+            clauses.append(tuple(found[start:]))
+            start = len(found)
+        if clauses and token in _END_MARKS:
+            sentences.append(Sentence(tuple(found[begin:]), tuple(clauses), token in _QUESTION_MARKS))
+            clauses = []
+            begin = start
+    return Parsed(tuple(found), tuple(sentences))
 
 
 @lru_cache(maxsize=16384)

@@ -19,6 +19,7 @@ _STEMS = re.compile(
     r"|worry|worried|afraid|scared|hoping|trying|torn|carrying|carried|been)"
     r"|(?:a )?part of you|on (?:the )?one hand|that must|there(?:'s| is) (?:a part|something in you))\b"
 )
+_YOU = frozenset({"you", "you're", "you've", "your"})
 
 
 def reflects(therapist: Utterance, patient: Utterance) -> bool:
@@ -28,15 +29,12 @@ def reflects(therapist: Utterance, patient: Utterance) -> bool:
     patient's turn.
     """
     said = content_stems(patient.words)
-    for sentence in therapist.sentences:
-        low = sentence.lower().replace("\u2019", "'")
-        if low.rstrip("\"'”’)* ").endswith("?"):
+    for sentence in therapist.parsed.sentences:
+        if sentence.question:
             continue
-        tokens = re.findall(r"[\w']+", low)
-        plain = " ".join(tokens)
-        if _STEMS.match(plain):
+        if _STEMS.match(" ".join(sentence.words)):
             return True
-        if tokens[:1] and tokens[0] in ("you", "you're", "you've", "your") and len(content_stems(tokens) & said) >= 2:
+        if sentence.words[0] in _YOU and len(content_stems(sentence.words) & said) >= 2:
             return True
     return False
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.text import FUNCTION_WORDS, content_stems, plain, sentences, word_set, words
+from harness.text import FUNCTION_WORDS, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
 _ENOUGH = 0.6
@@ -115,10 +115,16 @@ def _facts_of(text: str) -> Iterable[Fact]:
     for match in _QUOTE.finditer(text):
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
-    for sentence in sentences(low):
-        plan = _PLAN.search(sentence)
-        if plan and len(content_stems(words(sentence[plan.end() :]))) >= 2:
-            yield Fact("plan", sentence[plan.start() :][:160])
+    if _PLAN.search(low):
+        yield from _plans(text)
+
+
+def _plans(text: str) -> Iterable[Fact]:
+    for sentence in parse(text).sentences:
+        said = " ".join(sentence.words)
+        plan = _PLAN.search(said)
+        if plan and not sentence.question and len(content_stems(words(said[plan.end() :]))) >= 2:
+            yield Fact("plan", said[plan.start() :][:160])
 
 
 class _Seen:

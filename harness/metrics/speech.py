@@ -13,13 +13,12 @@ from functools import lru_cache
 from math import sqrt
 from typing import Any
 
-from harness.text import FUNCTION_WORDS, ngrams, sentences, word_set, words
+from harness.text import FUNCTION_WORDS, Parsed, ngrams, parse, word_set
 
 _COMPARED = 12
 _WORN_OUT_SHARE = 0.25
 _WORN_OUT_TURNS = 3
 _VOWELS = re.compile(r"[aeiouy]+")
-_QUESTION_MARKS = ("?", "？", "؟")
 _FILLERS = word_set("ah alright and but hmm mm oh ok okay right so sure um uh well yeah yes")
 
 
@@ -28,19 +27,22 @@ class Utterance:
     """A turn cut up once for all measures."""
 
     index: int
-    words: tuple[str, ...]
-    sentences: tuple[str, ...]
+    parsed: Parsed
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return self.parsed.words
 
     @classmethod
     def of(cls, index: int, text: str) -> "Utterance":
-        return cls(index, tuple(words(text)), tuple(sentences(text)))
+        return cls(index, parse(text))
 
 
 def speech(own: Sequence[Utterance], words_of_all: int) -> dict[str, Any]:
     """All measures of one speaker's turns. `words_of_all` counts the words of both speakers."""
     lengths = [len(turn.words) for turn in own]
     total = sum(lengths)
-    questions = [sum(_is_question(sentence) for sentence in turn.sentences) for turn in own]
+    questions = [sum(sentence.question for sentence in turn.parsed.sentences) for turn in own]
     return {
         "turns": len(own),
         "words": total,
@@ -117,7 +119,7 @@ def common_opening(own: Sequence[Utterance]) -> dict[str, Any]:
 def reading_ease(own: Sequence[Utterance]) -> float | None:
     """Flesch (1948) for English: 206.835 - 1.015 words per sentence - 84.6 syllables per word."""
     said = [word for turn in own for word in turn.words if word.isascii()]
-    count = sum(len(turn.sentences) for turn in own)
+    count = sum(len(turn.parsed.sentences) for turn in own)
     if not said or not count:
         return None
     return round(206.835 - 1.015 * len(said) / count - 84.6 * sum(map(syllables, said)) / len(said), 1)
@@ -145,10 +147,6 @@ def deviation(values: Sequence[float]) -> float | None:
 
 def _first_word(tokens: Sequence[str]) -> str:
     return next((word for word in tokens if word not in _FILLERS), "")
-
-
-def _is_question(sentence: str) -> bool:
-    return sentence.rstrip("\"'”’)* ").endswith(_QUESTION_MARKS)
 
 
 def _share(part: float, whole: float) -> float | None:
