@@ -48,20 +48,23 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-FUNCTION_WORDS = word_set("""
-    a about actually after again all already also although always am an and another any anything are aren't around as at
-    away back be because been before being bit both but by can can't cannot could couldn't did didn't do does doesn't doing
-    don't each either else even ever every everything few for from get gets getting go goes going gone got had has hasn't
-    have haven't having he he's her here hers him himself his i i'd i'll i'm i've if in into is isn't it it'd it'll it's its
-    itself just kind let let's like little lot made make makes making many may maybe me might mine more most much must my
-    myself need no nor not now of off oh ok okay on once one only onto or other our ours ourselves out over own perhaps
-    please quite rather really right said say saying says seem seems shall she she's should shouldn't since so some
-    something sometimes sort still such sure take taking than that that's the their theirs them themselves then there
-    there's these they they're they've thing things think this those though through to too under until up upon us very
-    want wants was wasn't way we we'd we'll we're we've well were weren't what what's whatever when where which while who whom
-    whose will with within without won't would wouldn't yeah yes yet you you'd you'll you're you've your yours yourself
-    feel feels feeling felt guess know knows mean means um uh hmm mm today
-    """)
+FUNCTION_WORDS = word_set(
+    """
+    a about actually after again all already also although always am an and another any anything are aren't around as
+    at away back be because been before being bit both but by can can't cannot could couldn't did didn't do does
+    doesn't doing don't each either else even ever every everything feel feeling feels felt few for from get gets
+    getting go goes going gone got guess had has hasn't have haven't having he he's her here hers him himself his hmm
+    i i'd i'll i'm i've if in into is isn't it it'd it'll it's its itself just kind know knows let let's like little
+    lot made make makes making many may maybe me mean means might mine mm more most much must my myself need no nor
+    not now of off oh ok okay on once one only onto or other our ours ourselves out over own perhaps please quite
+    rather really right said say saying says seem seems shall she she's should shouldn't since so some something
+    sometimes sort still such sure take taking than that that's the their theirs them themselves then there there's
+    these they they're they've thing things think this those though through to today too uh um under until up upon us
+    very want wants was wasn't way we we'd we'll we're we've well were weren't what what's whatever when where which
+    while who whom whose will with within without won't would wouldn't yeah yes yet you you'd you'll you're you've
+    your yours yourself
+    """
+)
 """English words that carry grammar or hedging rather than matter."""
 
 

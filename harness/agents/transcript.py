@@ -16,7 +16,8 @@ from harness.errors import TranscriptError
 from harness.types import Speaker
 
 _LABEL = re.compile(
-    r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*", re.I
+    r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*",
+    re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
 _ERROR_WORDS = re.compile(
