@@ -18,7 +18,7 @@ from harness.types import Failure, SessionResult
 class Outcomes(Protocol):
     """Who takes the sessions that came to an end, one way or the other."""
 
-    def finished(self, result: SessionResult) -> None: ...
+    def finished(self, session: Session, result: SessionResult) -> None: ...
 
     def failed(self, failure: Failure) -> None: ...
 
@@ -55,7 +55,7 @@ async def _isolated(
     except Exception as error:  # a defect must cost its own session only; it is recorded with its class
         outcomes.failed(failure(session, error))
     else:
-        outcomes.finished(result)
+        outcomes.finished(session, result)
 
 
 def failure(session: Session, error: Exception) -> Failure:

@@ -7,7 +7,7 @@ Invariants:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from harness.guard import Action, Guard
@@ -52,8 +52,10 @@ class Session:
     """A session under way: its turns and events so far, resumed ones included."""
 
     spec: SessionSpec
-    turns: list[Turn]
-    events: list[Event]
+    turns: list[Turn] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    views: dict[Speaker, View] = field(default_factory=dict)
+    """The view of each speaker's last turn."""
     stop: StopReason | None = None
     """Known before the loop only where the session was resumed after its last turn."""
 
@@ -79,6 +81,7 @@ async def run_session(
             break
         session.events += said.events
         session.turns.append(said.turn)
+        session.views[said.turn.speaker] = said.view
         session.stop = said.stop
         recorder.said(session.spec, said)
     return session.result()

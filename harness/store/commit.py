@@ -114,19 +114,24 @@ class GroupCommit:
         while not closing and self._error is None:
             self._wake.wait()
             self._hurry.wait(self._interval_s)
-            with self._lock:
-                batch, self._batch = self._batch, self._empty()
-                closing = self._closing
-                self._wake.clear()
-                self._hurry.clear()
-            try:
-                self._write(batch)
-            except StorageError as error:
-                self._fail(error, batch)
-            except Exception as error:  # the thread must not end unseen: whoever appends next has to hear of it
-                self._fail(StorageError(f"{self._files[0].path.parent}: writing stopped: {error!r}"), batch)
-            else:
-                _settle(batch.waiters, None)
+            closing = self._write_what_waits()
+
+    def _write_what_waits(self) -> bool:
+        """Write the batch; a function of its own so that a written batch is not kept. True where it was the last."""
+        with self._lock:
+            batch, self._batch = self._batch, self._empty()
+            closing = self._closing
+            self._wake.clear()
+            self._hurry.clear()
+        try:
+            self._write(batch)
+        except StorageError as error:
+            self._fail(error, batch)
+        except Exception as error:  # the thread must not end unseen: whoever appends next has to hear of it
+            self._fail(StorageError(f"{self._files[0].path.parent}: writing stopped: {error!r}"), batch)
+        else:
+            _settle(batch.waiters, None)
+        return closing
 
     def _write(self, batch: _Batch) -> None:
         for file, lines in zip(self._files, batch.lines, strict=True):

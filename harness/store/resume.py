@@ -47,6 +47,8 @@ class SessionProgress:
     views: dict[Speaker, View] = field(default_factory=dict)
     """The view of each speaker's last turn."""
     events: list[Event] = field(default_factory=list)
+    stop: StopReason | None = None
+    """Why the last turn ends the session, where it does: the process ended between the turn and the session's end."""
     failure: Failure | None = None
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
@@ -161,6 +163,7 @@ class _Fold:
         session.turns.append(turn)
         if record.get("view") is not None:
             session.views[turn.speaker] = parse(_VIEW, record["view"], place)
+        session.stop = None if record.get("stop") is None else parse(_REASON, record["stop"], place)
         session.events += session.pending
         session.pending.clear()
         self.progress.turns += 1

@@ -36,7 +36,7 @@ from harness.store.records import (
 )
 from harness.store.resume import SESSION_EVENTS, Progress, load_progress
 from harness.store.transcripts import transcript
-from harness.types import Event, Failure, SessionResult, SessionSpec, Turn, View
+from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
 
 OUTPUTS = "outputs"
 """Folder for runs that are given no folder; in a folder of this name, `latest` points to the newest run."""
@@ -146,12 +146,12 @@ class RunDir:
             "session_started", spec.session_id, persona_id=spec.persona_id, seed=spec.seed, index=spec.index, **fields
         )
 
-    def record_turn(self, session_id: str, turn: Turn, view: View | None) -> None:
-        """Journal a whole turn, with the view that it was made with (None for a replayed turn).
+    def record_turn(self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None) -> None:
+        """Journal a whole turn, with the view it was made with (None without one) and why it ends the session, if so.
 
         The turn confirms the events recorded before it: record those of a turn (also what a guard sees in it) first.
         """
-        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view)
+        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
             self._totals[name] += getattr(turn, name)
