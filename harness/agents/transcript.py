@@ -21,7 +21,8 @@ _LABEL = re.compile(
 )
 _BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
 _ERROR_WORDS = re.compile(
-    r"error|exception|fail|maximum context|max_model_len|context length|timed? ?out|refused|unavailable|traceback|no response",
+    r"error|exception|fail|maximum context|max_model_len|context length|timed? ?out|refused|unavailable"
+    r"|traceback|no response",
     re.I,
 )
 _PREAMBLE = re.compile(r"^\s*(?:#.*|[-*_=]{3,}\s*)?$")

@@ -20,7 +20,10 @@ _MEANS = (
     r"(?:hang(?:ing)? myself|overdos(?:e|ing)|shoot(?:ing)? myself|jump(?:ing)? off|tak(?:e|ing) all (?:my|the) pills"
     r"|step(?:ping)? in front of|slit(?:ting)? my wrists)"
 )
-_INTENDS = r"(?:plan|planned|planning|know how|decided|going|ready|want|wanted|thinking (?:of|about)|thought about|saved (?:up )?(?:the )?pills)"
+_INTENDS = (
+    r"(?:plan|planned|planning|know how|decided|going|ready|want|wanted|thinking (?:of|about)"
+    r"|thought about|saved (?:up )?(?:the )?pills)"
+)
 _FAMILY = r"(?:husband|wife|boss|father|mother|brother|sister|kids?|children|baby|son|daughter)"
 _LEVELS = (
     (

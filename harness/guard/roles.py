@@ -34,7 +34,8 @@ _MACHINE_NAMES = (
 )
 _MACHINE = _any(
     rf"\b(?:i am|i'm|as|being) (?:just |only |merely )?(?:an? )?(?:helpful |virtual |digital )?{_MACHINE_NAMES}\b",
-    r"\b(?:i was|i am|i'm|been) (?:trained|created|developed|made) by (?:openai|meta|google|anthropic|mistral|alibaba)\b",
+    r"\b(?:i was|i am|i'm|been) (?:trained|created|developed|made) by (?:openai|meta|google|anthropic"
+    r"|mistral|alibaba)\b",
 )
 _MACHINE_HINTS = ("ai", "a.i.", "artificial", "model", "llm", "chatbot", "assistant", "program", "openai")
 _LEAK = _any(

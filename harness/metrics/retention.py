@@ -18,9 +18,13 @@ _STRETCH = 40
 """Words within which they must stand."""
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
-_COUNT = r"(?:\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a hundred)"
+_COUNT = (
+    r"(?:\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty"
+    r"|forty|fifty|a hundred)"
+)
 _UNITS = (
-    r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|times|people|kids|children|pills|drinks|beers|kilos?|pounds?"
+    r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|times|people|kids|children|pills"
+    r"|drinks|beers|kilos?|pounds?"
     r"|miles|percent|%|sisters?|brothers?|sons?|daughters?|euros?|dollars?)"
 )
 _TIME = re.compile(
@@ -30,7 +34,8 @@ _TIME = re.compile(
 _NUMBER = re.compile(rf"\b({_COUNT})[ -]({_UNITS})\b|\b\d+(?:[.,]\d+)?\b")
 _QUOTE = re.compile(r"[\"“]([^\"“”\n]{3,120})[\"”]")
 _PLAN = re.compile(
-    r"\b(?:i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to|we agreed|i'd be willing to|let me try)\b"
+    r"\b(?:i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to"
+    r"|we agreed|i'd be willing to|let me try)\b"
 )
 _NAME = re.compile(r"(?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
 _NOT_NAMES = word_set(
