@@ -90,7 +90,7 @@ def _requests(clause: Sequence[str]) -> bool:
 
 
 def opening(tokens: Sequence[str]) -> str:
-    """The words that a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
+    """What a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
     start = 0
     while start < len(tokens) - 1 and tokens[start] in _FILLERS:
         start += 1

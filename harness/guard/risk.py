@@ -77,9 +77,9 @@ _LEVELS = (
     ),
 )
 _HINTS = word_set(
-    """kill killing suicide suicidal die dead life end ending overdose overdosed overdosing myself alive here wake live living
-    pills bottle self-harm selfharm harm self-harmed self-harming disappear strangle stab shoot hurt born jump jumping front off
-    without going all wrists"""
+    """kill killing suicide suicidal die dead life end ending overdose overdosed overdosing myself alive here wake live
+    living pills bottle self-harm harm self-harmed self-harming disappear strangle stab shoot hurt born jump jumping
+    front off without going all wrists"""
 )
 """No pattern can match a text that holds none of these words."""
 _NEGATION = re.compile(r"\b(?:not|never|no|don't|didn't|wouldn't|won't|isn't|nothing)\b[^.!?;]{0,30}$")
