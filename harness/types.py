@@ -126,6 +126,8 @@ class View:
     """Turns from this index on are in the view; those between `pinned` and `first` were evicted."""
     note: str | None = None
     """A summary that stands for the evicted turns."""
+    noted: int = 0
+    """Turns before this index that were evicted are in the note, or were given up."""
     direction: str | None = None
     """A direction to the speaker for this turn only."""
     message_cap: int | None = None

@@ -4,12 +4,20 @@ Hydra composes YAML into a plain dict (`compose.py`); from here on only these mo
 roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from harness.types import Sampling
+from harness.config.guard import GuardConfig
+from harness.types import Sampling, Speaker
+
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
 
 Positive = Annotated[int, Field(gt=0)]
 EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
@@ -36,8 +44,6 @@ class SamplingConfig(Settings):
 class ModelConfig(Settings):
     """Which weights and tokenizer a role uses."""
 
-    name: str
-    """Name of the preset, for people."""
     path: str
     """A local folder, a hub id, or the name of a model that `harness fetch` provides."""
     revision: str | None = None
@@ -53,11 +59,18 @@ class ModelConfig(Settings):
     adapter: Path | None = None
     """Folder of a LoRA adapter on this base."""
 
+    @property
+    def name(self) -> str:
+        """Short name for people: the last part of the path."""
+        return Path(self.path).name
+
 
 class EngineConfig(Settings):
     """What serves a model. Keys that a kind does not use are refused where they would mislead."""
 
     kind: EngineKind = "auto"
+    chosen_by_auto: bool = False
+    """True where `auto` was asked for and `kind` is what this machine made of it."""
     max_model_len: Positive | None = None
     """Window in tokens; null takes the model's."""
     args: dict[str, Any] = {}
@@ -71,6 +84,8 @@ class EngineConfig(Settings):
     api_key_env: str | None = None
     """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
     request_timeout_s: float = Field(600.0, gt=0)
+    outage_s: float = Field(21_600.0, gt=0)
+    """openai: how long a run waits for a server that went away."""
     max_restarts: Annotated[int, Field(ge=0)] = 2
     """How often a dead engine is started again in one run."""
     latency_s: float = Field(0.0, ge=0)
@@ -93,11 +108,16 @@ class RoleConfig(Settings):
 class TherapistConfig(RoleConfig):
     """The model under test."""
 
+    session_plan: bool = False
+    """Tell it which phase of the session it is in (opening, exploring, working, closing)."""
+
 
 class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
+    state: Literal["rules", "off"] = "rules"
+    """simulated: whether an inner state, moved by what the therapist does, directs the actor."""
     transcript: Path | None = None
     """replay: a text transcript, or a sessions.jsonl."""
     session: str | None = None
@@ -129,18 +149,49 @@ class RunConfig(Settings):
 
     run: RunSettings = RunSettings()
     seed: Annotated[int, Field(ge=0)] = 0
-    personas: Literal["all"] | tuple[str, ...] = ("skeptical-bullied-overwhelmed",)
-    """Ids of personas; a bare id stands for a list of one."""
+    personas: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    """Ids of personas; a bare id stands for a list of one, and `all` for the whole library."""
     persona_dir: Path | None = None
     """A folder of the user's own personas, looked up before the library."""
     sessions_per_persona: Positive = 1
     max_exchanges: Positive = 20
     """A patient turn and the therapist's answer are one exchange."""
+    min_exchanges: Annotated[int, Field(ge=0)] = 3
+    """Before as many exchanges no speaker can end the session."""
     concurrency: Literal["auto"] | Positive = "auto"
     patient: PatientConfig
     therapist: TherapistConfig
     context: ContextConfig = ContextConfig()
+    guard: GuardConfig = GuardConfig()
 
-    @model_validator(mode="after")
-    def _check(self) -> "RunConfig":
-        return self
+    def roles(self) -> tuple[tuple[Speaker, RoleConfig], ...]:
+        """Both speakers' settings."""
+        return (Speaker.PATIENT, self.patient), (Speaker.THERAPIST, self.therapist)
+
+
+def contradictions(config: RunConfig) -> list[str]:
+    """Settings that are each valid and can't hold together, one line each."""
+    lines: list[str] = []
+    for speaker, role in config.roles():
+        lines += _window_contradictions(speaker, role)
+        if role.engine.kind == "openai" and not role.engine.base_url:
+            lines.append("engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1")
+        if role.engine.kind != "openai" and role.engine.base_url:
+            lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")
+    if config.patient.kind == "replay" and config.patient.transcript is None:
+        lines.append("patient.transcript: no value; patient=replay expects a transcript file")
+    if config.patient.kind == "simulated" and config.patient.transcript is not None:
+        lines.append("patient.transcript: set, but patient=simulated speaks for itself; choose patient=replay")
+    return list(dict.fromkeys(lines))
+
+
+def _window_contradictions(speaker: Speaker, role: RoleConfig) -> Iterator[str]:
+    own, model = role.engine.max_model_len, role.model.max_model_len
+    if own and model and own > model:
+        yield f"engine.max_model_len: {own} is more than model.max_model_len={model} of {role.model.name}"
+    window = own or model
+    if window and role.max_new_tokens >= window:
+        yield (
+            f"{speaker}.max_new_tokens: {role.max_new_tokens} leaves no room for a prompt in max_model_len={window}; "
+            f"expected less than {window}"
+        )

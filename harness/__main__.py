@@ -1,0 +1,84 @@
+"""`python -m harness COMMAND`: finds the command's module and imports nothing else, so that help is instant."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from harness import __version__
+from harness.errors import HarnessError
+
+COMMANDS = {
+    "run": "play sessions: personas x seeds, with any setting as KEY=VALUE; -m for a sweep",
+    "resume": "go on with an interrupted run from the last whole turn of every session",
+    "show": "print the exact prompt that a turn was made with",
+    "report": "write report.html of a run again",
+    "personas": "list, show, validate, make or sample personas",
+    "fetch": "get the small model that runs on any CPU",
+    "doctor": "say what this machine has, what is missing, and how to mend it",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"harness {__version__}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        print(f"error: no command {name!r}{hint} Commands: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        return _run(name, words[1:])
+    except HarnessError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away, as `head` does; nobody is left to tell
+        return 141
+
+
+def _run(name: str, words: list[str]) -> int:
+    module = import_module(f"harness.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"harness {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    intermixed = getattr(module, "INTERMIXED", False)
+    args = parser.parse_intermixed_args(words) if intermixed else parser.parse_args(words)
+    code: int = module.main(args)
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {about}" for name, about in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: python -m harness COMMAND [...]",
+            "",
+            "Therapist models and simulated patients talk through whole sessions; no prompt ever overflows.",
+            "",
+            *lines,
+            "",
+            "`python -m harness COMMAND --help` says more. These are simulations for engineering and research:",
+            "no medical device, and scores are not clinical evidence.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

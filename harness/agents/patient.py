@@ -1,0 +1,53 @@
+"""The patient: a persona played by a model, or the recorded lines of one."""
+
+from collections.abc import Sequence
+
+from harness.agents import inner_state
+from harness.agents.appraisal import appraise
+from harness.agents.inner_state import InnerState
+from harness.agents.speech import Voice
+from harness.personas.schema import Persona
+from harness.session import Utterance
+from harness.types import Speaker, StopReason, Turn, View
+
+
+class SimulatedPatient:
+    """Plays a persona. Its inner state is a function of the history alone, so a resumed patient goes on unchanged."""
+
+    def __init__(self, voice: Voice, persona: Persona, *, feels: bool) -> None:
+        self._voice = voice
+        self._persona = persona
+        self._feels = feels
+
+    async def speak(
+        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
+    ) -> Utterance | StopReason:
+        if not self._feels:
+            return await self._voice.say(history, directions=(nudge,), attempt=attempt)
+        direction, state = inner_state.direction(self._state(history), self._persona)
+        return await self._voice.say(
+            history, directions=(direction, nudge), attempt=attempt, patient_state=state.to_dict()
+        )
+
+    def _state(self, history: Sequence[Turn]) -> InnerState:
+        """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
+        if len(history) < 2:
+            return inner_state.initial(self._persona)
+        last, heard = history[-2].patient_state, history[-1].text
+        before = InnerState.from_dict(last) if last else inner_state.initial(self._persona)
+        return inner_state.step(before, appraise(heard, history[-2].text), self._persona)
+
+
+class ReplayPatient:
+    """Speaks a recorded patient's lines, whatever the therapist says."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+
+    async def speak(
+        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
+    ) -> Utterance | StopReason:
+        spoken = len(history) // 2
+        if spoken >= len(self._lines):
+            return StopReason.TRANSCRIPT_EXHAUSTED
+        return Utterance(Turn(len(history), Speaker.PATIENT, self._lines[spoken]), View())

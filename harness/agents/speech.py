@@ -1,0 +1,72 @@
+"""How an answer of a model becomes a turn; shared by both speakers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.agents.prompt import END
+from harness.context.manager import Answer, ContextManager
+from harness.plan import derive_seed
+from harness.session import Utterance
+from harness.types import Speaker, StopReason, Turn
+
+_ENDS = {Speaker.PATIENT: StopReason.PATIENT_ENDED, Speaker.THERAPIST: StopReason.THERAPIST_ENDED}
+
+
+class Voice:
+    """One speaker of one session: asks its context manager and makes turns of the answers."""
+
+    def __init__(self, speaker: Speaker, context: ContextManager, session_id: str, seed: int, min_exchanges: int) -> None:
+        self._speaker = speaker
+        self._context = context
+        self._session_id = session_id
+        self._seed = seed
+        self._min_exchanges = min_exchanges
+
+    async def say(
+        self,
+        history: Sequence[Turn],
+        *,
+        directions: Sequence[str | None] = (),
+        attempt: int = 0,
+        patient_state: Mapping[str, Any] | None = None,
+    ) -> Utterance:
+        """The next turn, under the directions that are not None. Raises what the context manager raises."""
+        index = len(history)
+        given = " ".join(direction for direction in directions if direction) or None
+        answer = await self._context.answer(
+            history,
+            seed=derive_seed(self._seed, index, attempt),
+            request_id=f"{self._session_id}/{index}" + (f".{attempt}" if attempt else ""),
+            direction=given,
+        )
+        text, marked = _without_end(answer.generation.text)
+        ends = marked and index >= 2 * self._min_exchanges
+        turn = _turn(answer, index, self._speaker, text, patient_state)
+        return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None)
+
+
+def _turn(
+    answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None
+) -> Turn:
+    prompt, said = answer.prompt, answer.generation
+    return Turn(
+        index=index,
+        speaker=speaker,
+        text=text,
+        prompt_tokens=said.prompt_tokens,
+        cached_tokens=said.cached_tokens,
+        completion_tokens=said.completion_tokens,
+        max_new_tokens=prompt.max_new_tokens,
+        max_model_len=prompt.max_model_len,
+        finish_reason=said.finish_reason,
+        latency_s=round(said.latency_s, 4),
+        evicted_turns=answer.evicted_turns,
+        summary_tokens=answer.summary_tokens,
+        patient_state=patient_state,
+    )
+
+
+def _without_end(text: str) -> tuple[str, bool]:
+    """The text before the marker that ends a session, and whether the marker was there."""
+    before, marker, _ = text.partition(END)
+    return before.strip(), bool(marker)

@@ -1,0 +1,23 @@
+"""The therapist: the model under test."""
+
+from collections.abc import Sequence
+
+from harness.agents.prompt import plan_direction
+from harness.agents.speech import Voice
+from harness.session import Utterance
+from harness.types import StopReason, Turn
+
+
+class Therapist:
+    """Answers the patient; with a session plan it is told which phase of the session it is in."""
+
+    def __init__(self, voice: Voice, planned_exchanges: int | None) -> None:
+        self._voice = voice
+        self._planned_exchanges = planned_exchanges
+
+    async def speak(
+        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
+    ) -> Utterance | StopReason:
+        planned = self._planned_exchanges
+        phase = plan_direction(len(history) // 2, planned) if planned else None
+        return await self._voice.say(history, directions=(phase, nudge), attempt=attempt)

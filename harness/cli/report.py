@@ -1,0 +1,22 @@
+"""Write report.html of a run folder again, and its metrics.json where there is none.
+
+python -m harness report outputs/NAME-DATE
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
+    parser.add_argument("--metrics", action="store_true", help="also compute metrics.json again from sessions.jsonl")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.metrics.files import write_metrics
+    from harness.report import write_report
+
+    if args.metrics or not (args.run_dir / "metrics.json").exists():
+        write_metrics(args.run_dir)
+    print(write_report(args.run_dir))
+    return 0

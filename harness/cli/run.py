@@ -1,0 +1,56 @@
+"""Play sessions: every persona, as often as asked, talks with the therapist.
+
+Settings are given as KEY=VALUE, in any order:
+
+  python -m harness run                                   one session with the small model, on any machine
+  python -m harness run experiment=smoke                  a worked example from conf/experiment/
+  python -m harness run model=llama-3.1-8b personas=all sessions_per_persona=4
+  python -m harness run patient.engine=openai patient.engine.base_url=http://127.0.0.1:8000/v1
+  python -m harness run -m therapist=act,bare seed=0,1    a sweep: every combination
+
+Groups (choose one of the files in conf/GROUP):
+{groups}
+
+Often set:
+  personas=[a,b]|all  sessions_per_persona=N  max_exchanges=N  seed=N  concurrency=auto|N
+  run.dir=PATH  run.name=NAME  engine.max_model_len=N  therapist.max_new_tokens=N
+  model.path=FOLDER  therapist.model=PRESET  therapist.sampling.temperature=T
+  therapist... and patient... set one role only; what a role does not set it inherits.
+
+Exit codes: 0 all sessions finished; 1 some failed; 2 a mistake in the config or a persona; 3 no engine;
+130 interrupted (prints how to resume).
+"""
+
+import argparse
+from pathlib import Path
+
+INTERMIXED = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from harness.config.compose import groups
+
+    lines = "\n".join(f"  {group}={'|'.join(options)}" for group, options in groups().items())
+    parser.description = (__doc__ or "").format(groups=lines)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings; later ones win")
+    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep: commas in values make its points")
+    parser.add_argument("--cfg", choices=["job"], help="print the resolved settings and play nothing")
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="your own config files; they come first")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.config.compose import load
+
+    if args.multirun:
+        from harness.sweep import sweep
+
+        return sweep(args.overrides, args.config_dir)
+    config = load(args.overrides, args.config_dir)
+    if args.cfg:
+        import yaml
+
+        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+        return 0
+    from harness.execute import execute
+
+    return execute(config).exit_code

@@ -1,0 +1,264 @@
+"""From Hydra's YAML groups and command-line overrides to one checked `RunConfig`.
+
+The user's own `--config-dir` comes before the packaged `conf/`, file by file. Every mistake ends in one line of a
+`ConfigError` that names where the value stands, the key, and what was expected.
+"""
+
+import difflib
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.config.schema import EngineKind, RunConfig, contradictions
+from harness.errors import ConfigError
+from harness.paths import conf_dir
+
+CONFIG_NAME = "config"
+ROLES = ("patient", "therapist")
+_ROLE_GROUPS = tuple((f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model"))
+_FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What Hydra made of the YAML files and overrides, not yet checked."""
+
+    tree: dict[str, Any]
+    overrides: tuple[str, ...]
+    choices: Mapping[str, str]
+    """Chosen file of each config group, as {"therapist": "act"}."""
+    config_dirs: tuple[Path, ...]
+
+
+def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
+    """Compose and check a configuration. Raises `ConfigError` with one line a mistake."""
+    return check(compose(overrides, config_dir))
+
+
+def hydra_override(override: str) -> str:
+    """What users may write as what Hydra's grammar takes.
+
+    `therapist.engine=openai` chooses from the group, as `engine=openai` does (Hydra writes it with an @), and free
+    keys, as in `engine.args.seed=1`, need no `+`.
+    """
+    for short, full in _ROLE_GROUPS:
+        if override.startswith(short):
+            return full + override.removeprefix(short)
+    return f"++{override}" if _FREE_KEYS.match(override) else override
+
+
+def search_path(config_dir: Path | None) -> tuple[Path, ...]:
+    """Folders that are searched for config files, first match wins."""
+    if config_dir is None:
+        return (conf_dir(),)
+    if not config_dir.is_dir():
+        raise ConfigError(f"--config-dir: no folder at {config_dir}")
+    return (config_dir.resolve(), conf_dir())
+
+
+def hydra_searchpath(dirs: Sequence[Path]) -> list[str]:
+    """The override that makes Hydra look into every folder after the first, which is its primary one."""
+    rest = ",".join(f'"file://{folder}"' for folder in dirs[1:])
+    return [f"hydra.searchpath=[{rest}]"] if rest else []
+
+
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Composed:
+    """Let Hydra compose; its errors come back as one line for each override that is wrong."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    dirs = search_path(config_dir)
+    asked = tuple(hydra_override(override) for override in overrides)
+    try:
+        return _compose(asked, dirs)
+    except (HydraException, OmegaConfBaseException) as error:
+        lines = tuple(_diagnose(asked, dirs)) or (_first_line(error),)
+        raise ConfigError(*lines) from error
+
+
+def _compose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Composed:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(dirs[0]), version_base="1.3"):
+        cfg = hydra_compose(CONFIG_NAME, [*overrides, *hydra_searchpath(dirs)], return_hydra_config=True)
+    choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
+    OmegaConf.set_readonly(cfg, False)
+    OmegaConf.set_struct(cfg, False)
+    cfg.pop("hydra")
+    tree = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(tree, dict)
+    return Composed({str(key): value for key, value in tree.items()}, overrides, choices, dirs)
+
+
+def _diagnose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Iterator[str]:
+    """One line for each override that fails on its own."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    known: list[str] | None = None
+    for override in overrides:
+        try:
+            _compose((override,), dirs)
+        except (HydraException, OmegaConfBaseException) as error:
+            if known is None:
+                known = sorted(set(_keys(_compose((), dirs).tree)))
+            yield _explain(override, error, known, dirs)
+
+
+def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequence[Path]) -> str:
+    from hydra.errors import OverrideParseException
+
+    key, _, value = override.lstrip("+~").partition("=")
+    group = key.partition("@")[0]
+    options = _options(group, dirs)
+    if isinstance(error, OverrideParseException) or not _:
+        return f"command line: {override!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
+    if options:
+        return f"command line: {key}={value}: no such choice{_close(value, options)}; expected one of {', '.join(options)}"
+    if key not in known:
+        return f"command line: {key}: unknown setting{_close(key, known)}; `harness run --cfg job` prints them all"
+    return f"command line: {override}: {_first_line(error)}"
+
+
+def groups() -> dict[str, list[str]]:
+    """The packaged config groups and what can be chosen in each."""
+    names = sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "role")
+    return {name: _options(name, (conf_dir(),)) for name in names}
+
+
+def _options(group: str, dirs: Sequence[Path]) -> list[str]:
+    """Names that can be chosen in a config group."""
+    hidden = {"base", "inherit"}
+    return sorted({file.stem for folder in dirs for file in (folder / group).glob("*.yaml")} - hidden)
+
+
+def _close(word: str, known: Sequence[str]) -> str:
+    """` (did you mean ...?)` where something similar exists."""
+    matches = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {matches[0]}?)" if matches else ""
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """All dotted keys of a tree, inner nodes included."""
+    for key, value in tree.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from _keys({str(k): v for k, v in value.items()}, f"{prefix}{key}.")
+
+
+def check(composed: Composed) -> RunConfig:
+    """Let roles inherit, choose the engine that `auto` means, and validate. Raises `ConfigError`."""
+    tree = inherit(composed.tree)
+    try:
+        config = RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(*_lines(error, composed)) from error
+    if clashes := contradictions(config):
+        raise ConfigError(*clashes)
+    return config
+
+
+def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill what a role leaves at null from the run's engine, the run's model and the model's sampling."""
+    resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
+    for name in ROLES:
+        role = tree.get(name)
+        if not isinstance(role, Mapping):
+            continue
+        model = _filled(tree.get("model"), role.get("model"))
+        engine = _filled(tree.get("engine"), role.get("engine"))
+        sampling = _filled(model.pop("sampling", None), role.get("sampling"))
+        if engine.get("kind") == "auto":
+            engine |= {"kind": auto_kind(), "chosen_by_auto": True}
+        resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
+    return resolved
+
+
+def _filled(base: object, own: object) -> dict[str, Any]:
+    """`own` where it is not null, else `base`."""
+    merged = dict(base) if isinstance(base, Mapping) else {}
+    if isinstance(own, Mapping):
+        merged |= {key: value for key, value in own.items() if value is not None or key not in merged}
+    return merged
+
+
+def auto_kind() -> EngineKind:
+    """What `engine=auto` means on this machine."""
+    return "vllm" if importlib.util.find_spec("vllm") else "transformers"
+
+
+def _lines(error: ValidationError, composed: Composed) -> Iterator[str]:
+    """One line a mistake: where it stands, key, what was expected, what was found."""
+    known = sorted(set(_keys(composed.tree)))
+    mistakes: dict[str, list[Mapping[str, Any]]] = {}
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"] if not _UNION_BRANCH.match(str(part)))
+        mistakes.setdefault(_written_key(path, composed.tree), []).append(dict(item))
+    for key, items in mistakes.items():
+        source, found = _source(key, composed), items[0]["input"]
+        expected = " or ".join(dict.fromkeys(_expected(item) for item in items))
+        if items[0]["type"] == "extra_forbidden":
+            yield f"{source}: {key}: unknown setting{_close(key, known)}"
+        elif items[0]["type"] == "missing" or found is None:
+            yield f"{source}: {key}: no value; expected {expected}"
+        else:
+            yield f"{source}: {key}: expected {expected}, found {found!r}"
+
+
+def _written_key(key: str, tree: Mapping[str, Any]) -> str:
+    """The key under which a user wrote a value: that of the run where a role only inherited it."""
+    role, _, rest = key.partition(".")
+    if role not in ROLES or not _inherited(tree, role, rest):
+        return key
+    group = rest.partition(".")[0]
+    if group in ("engine", "model"):
+        return rest
+    return f"model.{rest}" if group == "sampling" else key
+
+
+def _inherited(tree: Mapping[str, Any], role: str, rest: str) -> bool:
+    """Whether a role's setting is null in its own block, so that its value came from the top level."""
+    node: object = tree.get(role)
+    for part in rest.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node is None
+
+
+_UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")
+_EXPECTED = {
+    "too_short": "at least one",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "missing": "a value",
+}
+
+
+def _expected(item: Mapping[str, Any]) -> str:
+    message = str(item["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+    return _EXPECTED.get(str(item["type"]), message[:1].lower() + message[1:])
+
+
+def _source(key: str, composed: Composed) -> str:
+    """Where a value stands: the command line, or the config file that was chosen for its group."""
+    if any(override.lstrip("+").partition("=")[0] == key for override in composed.overrides):
+        return "command line"
+    group = key.partition(".")[0]
+    relative = Path(group, f"{composed.choices[group]}.yaml") if group in composed.choices else Path(f"{CONFIG_NAME}.yaml")
+    return next((str(Path("conf") / relative if folder == conf_dir() else folder / relative)
+                 for folder in composed.config_dirs if (folder / relative).is_file()), str(relative))

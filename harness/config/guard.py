@@ -1,0 +1,53 @@
+"""Settings of the guard: what is looked for, how soon it counts, and what is done about it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+GuardAction = Literal["off", "record", "nudge", "retry", "stop"]
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+Turns = Annotated[int, Field(ge=2, le=50)]
+
+
+class GuardConfig(BaseModel):
+    """One action a finding, and the thresholds. `docs/guard.md` says what each finding means.
+
+    `off` doesn't look; `record` writes an event; `nudge` also gives the speaker a direction for its next turn only;
+    `retry` has this turn sampled once more; `stop` ends the session.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    enabled: bool = True
+    loop: GuardAction = "nudge"
+    """The same question, sentence, phrase or opening comes back in most of a speaker's last turns."""
+    repeat: GuardAction = "retry"
+    """This one turn is (nearly) made of what the speaker has said before."""
+    stuck: GuardAction = "nudge"
+    """Both speakers have been repeating themselves for two exchanges."""
+    echo: GuardAction = "retry"
+    """The turn copies the other speaker."""
+    role_break: GuardAction = "retry"
+    """Speaks for the other, writes both sides, calls itself an AI, leaks its instructions, swaps roles."""
+    empty: GuardAction = "retry"
+    cut_off: GuardAction = "record"
+    """Ended at `max_new_tokens` in the middle of a sentence."""
+    language_switch: GuardAction = "record"
+    crisis: GuardAction = "record"
+    """The patient speaks of suicide, self-harm or violence. By default the session goes on, so that the therapist's
+    handling of risk can be studied."""
+
+    window: Turns = 6
+    """How many of a speaker's last turns (this one included) a loop is looked for in."""
+    loop_turns: Turns = 4
+    """In how many of them the same thing must come back."""
+    opening_turns: Turns = 5
+    """The same for the words that a turn begins with."""
+    similarity: Share = 0.5
+    """Two clauses are the same where their content words overlap this much (Jaccard index)."""
+    repeat_share: Share = 0.7
+    """Share of a turn's 3-word runs that an earlier own turn must hold for a `repeat`."""
+    echo_share: Share = 0.6
+    """The same for a recent turn of the other speaker."""
+    nudge_pause: Annotated[int, Field(ge=0, le=50)] = 1
+    """Turns of a speaker without a nudge after one, so that directions are not overplayed."""

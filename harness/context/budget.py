@@ -1,0 +1,95 @@
+"""How many tokens a prompt may take: the window that all sessions of an engine share, and pure arithmetic on it.
+
+Invariants:
+- `prompt_tokens <= Budget.prompt` implies `prompt_tokens + max_new_tokens <= max_model_len`.
+- What a window learns from refusals only ever makes later prompts smaller.
+"""
+
+from dataclasses import dataclass
+
+from harness.errors import PromptRefused
+
+MIN_ROOM = 32
+"""Tokens that must be left for the dialogue beside the fixed part: one short message of either speaker."""
+MESSAGE_SHARE = 3 / 8
+"""Largest share of the room for one message: the opening exchange and one message of each speaker always fit."""
+PIN_SHARE = 1 / 4
+"""Largest share of the room for the opening exchange to be kept."""
+NOTE_SHARE = 1 / 4
+"""Largest share of the prompt budget for a note."""
+REFUSED_SHARE = 7 / 8
+"""How much of a refused prompt is tried next where the server does not say what it counted."""
+
+
+class Window:
+    """What one engine takes: its window and by how much it counts more than we do. Shared by all sessions on it."""
+
+    def __init__(self, max_model_len: int) -> None:
+        self.max_model_len = max_model_len
+        self.margin = 0
+        """Tokens that the engine may count beyond our count of the same prompt."""
+
+    def prompt_budget(self, max_new_tokens: int) -> int:
+        """Most tokens that a prompt may have."""
+        return self.max_model_len - max_new_tokens - self.margin
+
+    def learn(self, refused: PromptRefused, *, tokens: int, max_new_tokens: int) -> None:
+        """A prompt of `tokens` was refused as too long: from now on prompts are smaller than it."""
+        if refused.limit is not None and refused.limit > 0:
+            self.max_model_len = min(self.max_model_len, refused.limit)
+        if refused.counted is not None:
+            self.margin = max(self.margin, refused.counted - tokens)
+        excess = self.prompt_budget(max_new_tokens) - int(tokens * REFUSED_SHARE)
+        if self.prompt_budget(max_new_tokens) >= tokens:
+            self.margin += excess
+
+    def observe(self, *, tokens: int, counted: int) -> None:
+        """The engine answered a prompt of `tokens` by our count and reported `counted`."""
+        self.margin = max(self.margin, counted - tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The tokens of one speaker's prompts."""
+
+    prompt: int
+    """Most tokens of a prompt: `max_model_len - max_new_tokens`, less what the engine counts beyond us."""
+    base: int
+    """Tokens that every prompt has: system message, template, room for a direction."""
+    note_tokens: int = 0
+    """Most tokens of a note as configured; 0 without notes."""
+    low_water: float = 0.6
+    """Share of the prompt budget to which a full view shrinks."""
+
+    @property
+    def note_bound(self) -> int:
+        """Most tokens of a note: as configured, but at most a quarter of the prompt budget."""
+        return max(0, min(self.note_tokens, int(self.prompt * NOTE_SHARE)))
+
+    @property
+    def fixed(self) -> int:
+        """Tokens that are not the dialogue's."""
+        return self.base + self.note_bound
+
+    @property
+    def room(self) -> int:
+        """Tokens left for the dialogue."""
+        return self.prompt - self.fixed
+
+    @property
+    def missing(self) -> int:
+        """By how many tokens the window is too small for any dialogue; 0 where it is not."""
+        return max(0, MIN_ROOM - self.room)
+
+    @property
+    def message_cap(self) -> int:
+        return int(self.room * MESSAGE_SHARE)
+
+    @property
+    def pin_cap(self) -> int:
+        return int(self.room * PIN_SHARE)
+
+    @property
+    def target(self) -> int:
+        """Tokens of a view after it shrank; where the fixed part is large, still a quarter of the room."""
+        return max(int(self.prompt * self.low_water), self.fixed + self.room // 4)

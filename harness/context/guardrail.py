@@ -1,0 +1,62 @@
+"""The one place from which dialogue reaches an engine.
+
+Invariants:
+- No request leaves whose prompt and reserved answer do not fit its window.
+- A refused prompt is made smaller and sent again, at most `MAX_REFUSALS` times; the dialogue never sees it.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from harness.context.budget import Window
+from harness.engines.base import Engine
+from harness.errors import PromptRefused
+from harness.types import Generation, Prompt, Request
+
+MAX_REFUSALS = 8
+
+
+class PromiseBroken(RuntimeError):
+    """A prompt that does not fit was about to be sent: a mistake in this program."""
+
+
+def check(prompt: Prompt) -> None:
+    """Raise `PromiseBroken` unless `prompt` fits its window and is counted right."""
+    if prompt.ids is not None and len(prompt.ids) != prompt.tokens:
+        raise PromiseBroken(f"a prompt of {len(prompt.ids)} ids was counted as {prompt.tokens} tokens")
+    if prompt.max_new_tokens < 1 or prompt.tokens < 1:
+        raise PromiseBroken(f"{prompt.tokens} tokens of prompt and {prompt.max_new_tokens} of answer: nothing to say")
+    if prompt.tokens + prompt.max_new_tokens > prompt.max_model_len:
+        raise PromiseBroken(
+            f"{prompt.tokens} tokens of prompt and {prompt.max_new_tokens} of answer exceed {prompt.max_model_len}"
+        )
+
+
+async def send(engine: Engine, request: Request) -> Generation:
+    """Hand a checked request to an engine."""
+    check(request.prompt)
+    return await engine.generate(request)
+
+
+async def deliver(
+    engine: Engine,
+    window: Window,
+    build: Callable[[], Awaitable[Request]],
+    refused: Callable[[Prompt, PromptRefused], None],
+) -> tuple[Request, Generation]:
+    """Build a request, send it, and build it again for a smaller window as often as the engine refuses it.
+
+    `refused` is told of every refusal after `window` learned from it. Raises the last `PromptRefused`.
+    """
+    for attempt in range(MAX_REFUSALS + 1):
+        request = await build()
+        try:
+            generation = await send(engine, request)
+        except PromptRefused as error:
+            if attempt == MAX_REFUSALS:
+                raise
+            window.learn(error, tokens=request.prompt.tokens, max_new_tokens=request.prompt.max_new_tokens)
+            refused(request.prompt, error)
+        else:
+            window.observe(tokens=request.prompt.tokens, counted=generation.prompt_tokens)
+            return request, generation
+    raise AssertionError("unreachable")

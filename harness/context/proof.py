@@ -1,0 +1,90 @@
+"""The start-up proof that a template can be rendered incrementally.
+
+It grows conversations of many shapes by one exchange at a time and compares the ids with full rendering at every
+step. What it must catch: templates that treat the first, the last or the number of messages differently, that strip
+or rewrite content by its position, and tokenizers that merge characters across the place where messages meet.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.types import Message, Role
+
+if TYPE_CHECKING:
+    from harness.context.renderer import Renderer
+
+TEXTS = (
+    "I see.",
+    "",
+    " ",
+    "\n",
+    "x",
+    "\n\n two lines \n\n",
+    "  leading and trailing  ",
+    "\ttab\r\n",
+    "12345",
+    "67",
+    "'s",
+    "...",
+    ":",
+    "🙂",
+    "👩‍👩‍👧 family",
+    "\u0301accent on nothing",
+    "שלום עולם",
+    "مرحبا 123",
+    "日本語のテキスト",
+    "▁",
+    "<",
+    "|>",
+    "[ ]",
+    "</",
+    "system\nuser\nassistant",
+    "**bold** `code`\n- list\n",
+    "A longer sentence, with commas; and a 'quote' that ends without a stop",
+)
+"""How contents may begin and end. Each is set next to every other."""
+
+
+NO_BOUNDARY = "its messages don't meet at a control token"
+LONG = 64
+"""More messages than this has only the conversation of equal exchanges, whose open ends are all equally long."""
+SETTLED = 2
+"""The first exchange may leave another open end than the later ones."""
+
+
+def base(with_system: bool) -> list[Message]:
+    """The conversation to which an exchange is appended to see what it adds."""
+    return [*([Message("system", "s")] if with_system else []), Message("user", "u")]
+
+
+def conversations(with_system: bool) -> list[list[Message]]:
+    """Conversations that set each of `TEXTS` next to each other one, as every role, and one long conversation."""
+    count = len(TEXTS)
+    return [
+        *(_conversation([TEXTS[(start + step * i) % count] for i in range(9)], with_system)
+          for start, step in ((start, step) for step in (1, 2, 4, 5) for start in range(0, count, 4))),
+        _conversation(["a", "b"] * 32 + ["a"], with_system),
+    ]  # fmt: skip
+
+
+def why_not(renderer: "Renderer", with_system: bool) -> str | None:
+    """Why a renderer's incremental ids can't be trusted; None where every conversation came out right."""
+    start = len(base(with_system))
+    for conversation in conversations(with_system):
+        previous = None
+        tails = set()
+        for end in range(start, len(conversation) + 1, 2):
+            messages = tuple(renderer.message(m.role, m.content, None) for m in conversation[:end])
+            previous = renderer.extend(messages, previous)
+            if previous.ids != renderer.render_full(messages):
+                return f"a conversation of {end} messages is not a shorter one with something appended"
+            tails.add(len(previous.checkpoints[-1].tail))
+        if len(conversation) > LONG and len(tails) > SETTLED:
+            return NO_BOUNDARY
+    return None
+
+
+def _conversation(texts: Sequence[str], with_system: bool) -> list[Message]:
+    roles: tuple[Role, Role] = ("user", "assistant")
+    turns = [Message(roles[i % 2], text) for i, text in enumerate(texts)]
+    return [*([Message("system", texts[-1] + "You are a patient.")] if with_system else []), *turns]

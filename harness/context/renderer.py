@@ -1,0 +1,322 @@
+"""Exact token ids of a list of messages under a model's own chat template and tokenizer.
+
+Invariants:
+- `render(messages).ids == tokenizer(apply_chat_template(messages))`: a prompt is a pure function of its messages,
+  so anyone who has the tokenizer can check a recorded count.
+- Incremental rendering is used only where `proof` has shown that it gives the same ids as full rendering, and is
+  compared with it again at the 1st, 2nd, 4th, 8th, ... rendering for as long as the renderer lives.
+- Nothing depends on a model's name: what a template can do is found by trying it.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from harness.context import proof
+from harness.context.controls import Controls, control_tokens, template_controls
+from harness.context.shorten import shorten
+from harness.errors import ConfigError
+from harness.types import Message, Role
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 1 << 16
+"""Messages whose neutralized and shortened form is kept (all sessions of a renderer together)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where the rendering of a conversation can be continued."""
+
+    messages: int
+    """How many messages are rendered."""
+    stable: int
+    """How many ids no later message can change: those before the last control token."""
+    tail: str
+    """Template text from that control token on, without the suffix of its `_Shape`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What is constant in conversations with, or without, a system message."""
+
+    base: tuple[Message, ...]
+    """A conversation to which an exchange is appended to see what it adds."""
+    length: int
+    """Characters of the rendered base that stay when the conversation goes on."""
+    suffix: str
+    """The rest of the rendered base: what of the generation prompt does not become part of the answer's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A view as one prompt."""
+
+    messages: tuple[Message, ...]
+    ids: list[int]
+    """Shared with later renderings' prefixes by copy; never changed."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Before and after the last exchange; empty where rendering is not incremental."""
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+
+class Renderer:
+    """Renders messages with one tokenizer and template; shared by all sessions of a model."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        chat_template: str | None = None,
+        template_args: Mapping[str, Any] | None = None,
+        date: datetime | None = None,
+        name: str = "the tokenizer",
+    ) -> None:
+        """`tokenizer` is a transformers tokenizer; `date` is what a template's `strftime_now` sees (default: now).
+
+        Raises `ConfigError` where there is no chat template or it can't render a plain conversation.
+        """
+        self.tokenizer = tokenizer
+        self.name = name
+        self.date = date or datetime.now()
+        """Fixed when the renderer is made: a run over midnight keeps its prompts. Recorded by the run."""
+        self._args = {"strftime_now": self.date.strftime, **(template_args or {})}
+        try:
+            self._template: str = tokenizer.get_chat_template(chat_template)
+        except ValueError as error:
+            raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
+        self._encode = _encoder(tokenizer)
+        self._ints = list(range(max(tokenizer.get_vocab().values()) + 1))
+        """One int object per token id for all prompts: a list of ids then costs 8 bytes a token instead of 40."""
+        self.vocab_size = len(self._ints)
+        self.has_system = self._accepts_system()
+        """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
+        self.controls = self._find_controls()
+        self.stop_ids = self._find_stop_ids()
+        """Ids of the tokens that end an assistant's turn."""
+        self.message = lru_cache(REMEMBERED)(self._message)
+        """`message(role, text, cap)`: text as it enters a prompt."""
+        self._boundaries = self._find_boundaries()
+        self._shapes: dict[bool, _Shape] = {}
+        self._renderings = 0
+        self.why_full: str | None = None
+        """Why rendering is not incremental; None where it is."""
+        self._prove()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        revision: str | None = None,
+        chat_template: Path | None = None,
+        template_args: Mapping[str, Any] | None = None,
+        trust_remote_code: bool = False,
+        date: datetime | None = None,
+    ) -> "Renderer":
+        """Load the tokenizer of a local folder (tokenizer files suffice) or a hub id. Raises `ConfigError`."""
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(path), revision=revision, trust_remote_code=trust_remote_code)
+            template = chat_template.read_text(encoding="utf-8") if chat_template else None
+        except (OSError, ValueError, KeyError) as error:
+            first_line = (str(error).splitlines() or [repr(error)])[0]
+            raise ConfigError(f"model.path: no tokenizer can be loaded from {path}: {first_line}") from error
+        return cls(tokenizer, chat_template=template, template_args=template_args, date=date, name=str(path))
+
+    @property
+    def incremental(self) -> bool:
+        """Whether a prompt that extends another one costs only what was added."""
+        return self.why_full is None
+
+    # Rendering
+
+    def render(self, messages: Sequence[Message], previous: Rendering | None = None) -> Rendering:
+        """Ids of `messages` with the generation prompt; reuses what it shares with `previous`, an earlier prompt.
+
+        `messages` is a view: an optional system message, then user and assistant in turn, the last one user.
+        """
+        view = tuple(messages)
+        if (view[0].role == "system") not in self._shapes:
+            return Rendering(view, self.render_full(view))
+        rendering = self.extend(view, previous)
+        self._renderings += 1
+        if self._renderings & (self._renderings - 1) == 0 and rendering.ids != self.render_full(view):
+            self._stop_incremental("a prompt of this run came out differently")
+            return Rendering(view, self.render_full(view))
+        return rendering
+
+    def render_text(self, messages: Sequence[Message]) -> str:
+        """The prompt as text: the plain `apply_chat_template` with the generation prompt."""
+        return str(
+            self.tokenizer.apply_chat_template(
+                [{"role": message.role, "content": message.content} for message in messages],
+                chat_template=self._template,
+                add_generation_prompt=True,
+                tokenize=False,
+                **self._args,
+            )
+        )
+
+    def render_full(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of `messages` from scratch: the reference that incremental rendering must equal."""
+        return self.encode(self.render_text(messages))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of text that stands in a prompt; control strings in it are control tokens."""
+        ints = self._ints
+        return [ints[i] for i in self._encode(text)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of generated ids, without special tokens."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    # Content
+
+    def count_text(self, text: str) -> int:
+        """Tokens of a text by itself."""
+        return len(self._encode(text))
+
+    def neutralize(self, text: str) -> str:
+        """Text in which no control string of this model is left; see `controls`."""
+        return self.controls.neutralize(text)
+
+    def shorten(self, text: str, max_tokens: int) -> str:
+        """Text of at most `max_tokens`, cut in its middle with a visible mark; see `shorten`."""
+        return shorten(text, max_tokens, self.count_text)
+
+    def _message(self, role: Role, text: str, cap: int | None) -> Message:
+        text = self.neutralize(text)
+        return Message(role, text if cap is None else self.shorten(text, cap))
+
+    # Incremental rendering
+
+    def extend(self, view: tuple[Message, ...], previous: Rendering | None) -> Rendering:
+        """Render incrementally: from a checkpoint of `previous`, or from before the last exchange of `view`."""
+        shape = self._shapes[view[0].role == "system"]
+        point, ids = _shared(view, previous) or self._start(view, max(len(view) - 2, len(shape.base)))
+        points = [point]
+        while point.messages < len(view):
+            exchange = view[point.messages : point.messages + 2]
+            text = self.render_text([*shape.base, *exchange])
+            body = point.tail + text[shape.length : len(text) - len(shape.suffix)]
+            cut = self._last_boundary(body)
+            ids += self.encode(body[:cut])
+            point = Checkpoint(point.messages + 2, len(ids), body[cut:])
+            points.append(point)
+        return Rendering(view, ids + self.encode(point.tail + shape.suffix), tuple(points[-2:]))
+
+    def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, list[int]]:
+        text = self.render_text(view[:messages])
+        text = text[: len(text) - len(self._shapes[view[0].role == "system"].suffix)]
+        cut = self._last_boundary(text)
+        ids = self.encode(text[:cut])
+        return Checkpoint(messages, len(ids), text[cut:]), ids
+
+    def _last_boundary(self, text: str) -> int:
+        return max(0, *(text.rfind(token) for token in self._boundaries))
+
+    # What the template does, found by trying it
+
+    def _prove(self) -> None:
+        for with_system in (True, False) if self.has_system else (False,):
+            base = proof.base(with_system)
+            longer = [self.render_text([*base, Message("assistant", text), base[-1]]) for text in ("Qzx1", "Jwv2")]
+            text = self.render_text(base)
+            same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
+            length = sum(1 for _ in same)
+            self._shapes[with_system] = _Shape(tuple(base), length, text[length:])
+            why = proof.why_not(self, with_system) if self._boundaries else proof.NO_BOUNDARY
+            if why:
+                del self._shapes[with_system]
+                self.why_full = self.why_full or ("with a system message, " if with_system else "") + why
+
+    def _stop_incremental(self, why: str) -> None:
+        log.warning("%s: incremental rendering is off: %s", self.name, why)
+        self._shapes.clear()
+        self.why_full = why
+
+    def _accepts_system(self) -> bool:
+        from jinja2 import TemplateError
+
+        user, answer = Message("user", "Qu1"), Message("assistant", "An1")
+        try:
+            for turns in ([user], [user, answer, user]):
+                self.render_text(turns)
+        except TemplateError as error:
+            raise ConfigError(f"{self.name}: its chat template can't render a plain conversation: {error}") from error
+        try:
+            return all(
+                "Sy1" in self.render_text([Message("system", "Sy1"), *turns])
+                for turns in ([user], [user, answer, user])
+            )
+        except TemplateError:
+            return False
+
+    def _probe(self, *, with_system: bool) -> list[str]:
+        """The text that the template puts before, between and after messages."""
+        mark = "Qzx1"
+        roles: list[Role] = ["system"] if with_system else []
+        roles += ["user", "assistant", "user", "assistant", "user"]
+        return self.render_text([Message(role, mark) for role in roles]).split(mark)
+
+    def _find_controls(self) -> Controls:
+        added = [(token.content, token.special) for token in self.tokenizer.added_tokens_decoder.values()]
+        normalizer = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "normalizer", None)
+        strings = control_tokens(added) | template_controls(self._template, self._probe(with_system=self.has_system))
+        controls = Controls(strings, normalizer.normalize_str if normalizer else None)
+        self._check_controls(controls, set(self.tokenizer.added_tokens_decoder))
+        return controls
+
+    def _check_controls(self, controls: Controls, added_ids: set[int]) -> None:
+        added = self.tokenizer.added_tokens_decoder
+        for text in sorted(controls.strings):
+            ids = set(self._encode(f"a {controls.neutralize(text)} b")) & added_ids
+            if any(added[i].content in controls.strings for i in ids):
+                raise ConfigError(f"{self.name}: its control token {text!r} can't be kept out of a message")
+
+    def _find_stop_ids(self) -> tuple[int, ...]:
+        after_answer = self._encode(self._probe(with_system=False)[-2])
+        added = self.tokenizer.added_tokens_decoder
+        ends = [self.tokenizer.eos_token_id, next((i for i in after_answer if i in added), None)]
+        return tuple(dict.fromkeys(i for i in ends if i is not None))
+
+    def _find_boundaries(self) -> tuple[str, ...]:
+        """Control tokens at which text can be cut without changing its ids on either side."""
+        normalizes = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "normalizer", None) is not None
+        around = "".join(self._probe(with_system=self.has_system))
+        return tuple(
+            token.content
+            for token in self.tokenizer.added_tokens_decoder.values()
+            if token.content in self.controls.strings
+            and token.content in around
+            and not (token.lstrip or token.single_word or (token.normalized and normalizes))
+        )
+
+
+def _shared(view: tuple[Message, ...], previous: Rendering | None) -> tuple[Checkpoint, list[int]] | None:
+    """The last checkpoint of `previous` that `view` continues, and its ids."""
+    for point in reversed(previous.checkpoints) if previous else ():
+        if previous and previous.messages[: point.messages] == view[: point.messages]:
+            return point, previous.ids[: point.stable]
+    return None
+
+
+def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
+    """The fastest way to the ids of `tokenizer(text, add_special_tokens=False)`."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    backend.no_truncation()
+    backend.no_padding()
+    encode = backend.encode_batch_fast
+    return lambda text: list(encode([text], add_special_tokens=False)[0].ids)

@@ -1,0 +1,83 @@
+"""From a history and a view to the messages that one speaker's model gets.
+
+Invariants:
+- `project` is pure: system text, opening, history and view are all that is needed to rebuild a prompt exactly.
+- Messages are: system (where the template has one), then user and assistant in turn, the last one user.
+- What is left out of a view is whole exchanges: a patient turn and the therapist's answer.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from harness.types import Message, Role, Speaker, Turn, View
+
+NOTE_HEADING = "Notes on the earlier part of this session, which is no longer shown word for word:"
+EXCHANGE = 2
+"""Turns in an exchange."""
+
+
+class MessageMaker(Protocol):
+    """What `project` needs of a renderer."""
+
+    @property
+    def has_system(self) -> bool: ...
+
+    def message(self, role: Role, text: str, cap: int | None, /) -> Message:
+        """Text as it enters a prompt: without control strings, and at most `cap` tokens long."""
+        ...
+
+
+def project(
+    system: str | None,
+    opening: str | None,
+    speaker: Speaker,
+    history: Sequence[Turn],
+    view: View,
+    renderer: MessageMaker,
+) -> list[Message]:
+    """The messages of `view` for the next turn of `speaker`.
+
+    `opening` is the stage direction that stands for the first user message of the patient, who speaks first.
+    The note stands at the end of the system message, so that what is before it keeps its place in the engine's cache;
+    the direction at the end of the last message, so that all before it does. Where the template has no system
+    message, its text leads the first user message.
+    """
+    _check(speaker, history, view, opening)
+    shown = [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
+    cap = view.message_cap
+    messages = [renderer.message("user", opening, None)] if opening is not None and speaker is Speaker.PATIENT else []
+    messages += [renderer.message(_role(turn, speaker), turn.text, cap) for turn in shown]
+    if view.direction:
+        direction = renderer.message("user", view.direction, None)
+        messages[-1] = Message("user", f"{messages[-1].content}\n\n{direction.content}")
+    text = "\n\n".join(part for part in (system, view.note and f"{NOTE_HEADING}\n{view.note}") if part)
+    if not text:
+        return messages
+    head = renderer.message("system", text, None)
+    if renderer.has_system:
+        return [head, *messages]
+    return [Message("user", f"{head.content}\n\n{messages[0].content}"), *messages[1:]]
+
+
+def last_exchange(history: Sequence[Turn]) -> int:
+    """Index of the first turn that no view may leave out: the patient turn of the exchange being made or answered."""
+    return max(0, (len(history) - 1) // EXCHANGE * EXCHANGE)
+
+
+def _role(turn: Turn, speaker: Speaker) -> Role:
+    return "assistant" if turn.speaker is speaker else "user"
+
+
+def _check(speaker: Speaker, history: Sequence[Turn], view: View, opening: str | None) -> None:
+    if len(history) % EXCHANGE != (speaker is Speaker.THERAPIST):
+        raise ValueError(
+            f"the {speaker} can't speak after {len(history)} turns; turns alternate and the patient begins"
+        )
+    if speaker is Speaker.PATIENT and not opening:
+        raise ValueError("the patient needs an opening: its template's first message is a user message")
+    if (
+        view.pinned % EXCHANGE
+        or view.first % EXCHANGE
+        or max(view.first, view.pinned - EXCHANGE) > last_exchange(history)
+    ):
+        raise ValueError(f"a view of whole exchanges can't begin at {view.first} of {len(history)} turns: {view}")

@@ -1,0 +1,107 @@
+"""LoRA adapters of a vLLM engine: named by what is in their files, and proven to have an effect.
+
+Invariants:
+- Two folders with the same files are one adapter; two with different files never share a name, because vLLM
+  keys its cached prefixes by the adapter's name.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import ConfigError, EngineError, RequestRejected
+
+if TYPE_CHECKING:
+    from vllm.lora.request import LoRARequest
+
+_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The sizes that vLLM lays out; an adapter's rank is rounded up to one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One adapter folder."""
+
+    path: Path
+    name: str
+    """Hash of its config and weights."""
+    number: int
+    """Unique within its engine, from 1."""
+    rank: int
+
+    def lora(self) -> "LoRARequest":
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest(lora_name=self.name, lora_int_id=self.number, lora_path=str(self.path))
+
+    def check(self, base: Mapping[int, float], adapted: Mapping[int, float]) -> None:
+        """Compare log probabilities of first tokens. Raises `EngineError` where the adapter changed nothing."""
+        if base == adapted:
+            raise EngineError(
+                f"the LoRA adapter {self.path} changes nothing: with it and without it the model gives the same "
+                "probabilities; check that its weights are trained and that it was made for this base model"
+            )
+
+
+class Adapters:
+    """The adapters that one engine may be asked for, by folder."""
+
+    def __init__(self, adapters: Mapping[Path, Adapter]) -> None:
+        self._by_path = dict(adapters)
+
+    @classmethod
+    def load(cls, folders: tuple[Path, ...]) -> "Adapters":
+        """Read and hash the folders. Raises `ConfigError` for one that is not an adapter."""
+        by_path: dict[Path, Adapter] = {}
+        by_name: dict[str, Adapter] = {}
+        for folder in folders:
+            path = folder.expanduser().resolve()
+            name, rank = _fingerprint(path)
+            adapter = by_name.setdefault(name, Adapter(path, name, len(by_name) + 1, rank))
+            by_path[path] = adapter
+        return cls(by_path)
+
+    @property
+    def rank(self) -> int:
+        """Smallest rank that vLLM offers and all adapters fit."""
+        needed = max(adapter.rank for adapter in self)
+        for rank in _RANKS:
+            if rank >= needed:
+                return rank
+        raise ConfigError(f"model.adapter: found rank {needed}, expected at most {_RANKS[-1]}, the most vLLM offers")
+
+    def __iter__(self) -> Iterator[Adapter]:
+        return iter({adapter.name: adapter for adapter in self._by_path.values()}.values())
+
+    def __len__(self) -> int:
+        return len({adapter.name for adapter in self._by_path.values()})
+
+    def request(self, folder: str | None) -> "LoRARequest | None":
+        """What vLLM takes for a request's adapter. Raises `RequestRejected` for one that was not announced."""
+        if folder is None:
+            return None
+        adapter = self._by_path.get(Path(folder).expanduser().resolve())
+        if adapter is None:
+            raise RequestRejected(f"the engine was not started with the adapter {folder}")
+        return adapter.lora()
+
+
+def _fingerprint(path: Path) -> tuple[str, int]:
+    config = path / "adapter_config.json"
+    weights = next((path / name for name in ("adapter_model.safetensors", "adapter_model.bin")
+                    if (path / name).is_file()), None)  # fmt: skip
+    if weights is None or not config.is_file():
+        raise ConfigError(
+            f"model.adapter: found {path}, expected a LoRA folder with adapter_config.json and adapter_model.safetensors"
+        )
+    digest = hashlib.sha256(config.read_bytes())
+    with weights.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    rank = json.loads(config.read_text("utf-8")).get("r")
+    if not isinstance(rank, int) or rank < 1:
+        raise ConfigError(f"{config}: r: found {rank!r}, expected the rank of the adapter, a positive number")
+    return f"lora-{digest.hexdigest()[:16]}", rank

@@ -1,0 +1,175 @@
+"""The engines of a run: which kind, how many, started once each, shared where settings agree, closed together.
+
+Invariants:
+- Roles with the same engine and model settings share one engine; adapters do not count, they ride on the base.
+- What can be refused without loading a model is refused before any engine starts.
+- Every engine that was started is closed at the end, also after an error or a cancellation.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.config.schema import EngineConfig, EngineKind, ModelConfig, RoleConfig
+from harness.engines.base import Engine, EngineInfo
+from harness.engines.notices import Listener, ignore
+from harness.engines.supervisor import Supervisor
+from harness.errors import ConfigError
+
+_MOST_GPU_SHARE = 0.95
+"""Of the GPU's memory for all engines of this process together; the rest is the CUDA context and fragments."""
+
+
+def resolve_kind(kind: EngineKind) -> EngineKind:
+    """`auto` is `vllm` where that can be imported, and `transformers` elsewhere."""
+    if kind != "auto":
+        return kind
+    return "vllm" if find_spec("vllm") is not None else "transformers"
+
+
+def build(
+    engine: EngineConfig,
+    model: ModelConfig,
+    *,
+    adapters: Sequence[Path] = (),
+    log: Path | None = None,
+    listener: Listener = ignore,
+) -> Engine:
+    """An engine that is not started yet. Raises `ConfigError` for settings that its kind can't have.
+
+    `adapters` are the LoRA folders that its requests will name; `log` takes the engine's own messages.
+    """
+    kind = resolve_kind(engine.kind)
+    _check(kind, engine, adapters)
+    if kind == "vllm":
+        from harness.engines.vllm import VllmEngine
+
+        return Supervisor(
+            VllmEngine(engine, model, adapters=tuple(adapters), log=log),
+            name=model.path,
+            max_restarts=engine.max_restarts,
+            listener=listener,
+        )
+    if kind == "transformers":
+        from harness.engines.transformers import TransformersEngine
+
+        return TransformersEngine(engine, model)
+    if kind == "openai":
+        from harness.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(engine, model, listener=listener)
+    from harness.engines.dry import DryEngine
+
+    return DryEngine(engine, model)
+
+
+def _check(kind: EngineKind, engine: EngineConfig, adapters: Sequence[Path]) -> None:
+    """A setting that the kind would ignore is refused, because it would mislead."""
+    lines = []
+    if engine.args and kind != "vllm":
+        lines.append(f"engine.args: only the vllm engine takes them; found engine={kind}")
+    if adapters and kind != "vllm":
+        lines.append(f"model.adapter: only the vllm engine serves LoRA adapters; found engine={kind}")
+    for key in ("base_url", "model", "api_key_env"):
+        if getattr(engine, key) is not None and kind != "openai":
+            lines.append(f"engine.{key}: only the openai engine uses it; found engine={kind}")
+    if lines:
+        raise ConfigError(*lines)
+
+
+class EnginePool:
+    """The engines of `roles`. Use as `async with EnginePool(roles) as pool: engine = await pool.acquire(role)`."""
+
+    def __init__(
+        self, roles: Sequence[RoleConfig], *, log_dir: Path | None = None, listener: Listener = ignore
+    ) -> None:
+        self._members: dict[str, _Member] = {}
+        grouped: dict[str, list[RoleConfig]] = {}
+        for role in roles:
+            grouped.setdefault(_key(role), []).append(role)
+        shared = _split_gpu([members[0] for members in grouped.values()])
+        for number, ((key, members), engine) in enumerate(zip(grouped.items(), shared, strict=True)):
+            adapters = {role.model.adapter for role in members if role.model.adapter is not None}
+            log = log_dir / f"engine-{number}.log" if log_dir is not None else None
+            self._members[key] = _Member(
+                build(engine, members[0].model, adapters=sorted(adapters), log=log, listener=listener)
+            )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closing must finish although the task is being cancelled, or engine processes stay behind.
+        await asyncio.shield(self._stack.aclose())
+
+    async def acquire(self, role: RoleConfig) -> Engine:
+        """The engine of one role, started when first asked for. Raises `EngineError`, `ConfigError`."""
+        member = self._member(role)
+        async with member.lock:
+            if member.info is None:
+                self._stack.push_async_callback(member.engine.close)
+                member.info = await member.engine.start()
+        return member.engine
+
+    def info(self, role: RoleConfig) -> EngineInfo:
+        """What the started engine of a role says about itself."""
+        found = self._member(role).info
+        if found is None:
+            raise RuntimeError(f"the engine of {role.name} is not started")
+        return found
+
+    def _member(self, role: RoleConfig) -> "_Member":
+        member = self._members.get(_key(role))
+        if member is None:
+            raise RuntimeError(f"the pool was not made for the role {role.name}")
+        return member
+
+
+class _Member:
+    """An engine of the pool, and what it said when it started."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.info: EngineInfo | None = None
+        self.lock = asyncio.Lock()
+
+
+def _key(role: RoleConfig) -> str:
+    """What two roles must agree on to share an engine."""
+    engine = role.engine.model_dump(mode="json", exclude={"chosen_by_auto"}) | {"kind": resolve_kind(role.engine.kind)}
+    model = role.model.model_dump(mode="json", exclude={"adapter", "chat_template", "template_args"})
+    return json.dumps([engine, model], sort_keys=True)
+
+
+def _split_gpu(roles: Sequence[RoleConfig]) -> list[EngineConfig]:
+    """The roles' engine settings, with a share of the GPU for each vLLM engine where there are several.
+
+    Raises `ConfigError` where the shares that the user set are more than there is.
+    """
+    engines = [role.engine for role in roles]
+    local = [engine for engine in engines if resolve_kind(engine.kind) == "vllm"]
+    if len(local) < 2:
+        return engines
+    key = "gpu_memory_utilization"
+    set_shares = [float(engine.args[key]) for engine in local if key in engine.args]
+    left = _MOST_GPU_SHARE - sum(set_shares)
+    unset = len(local) - len(set_shares)
+    if left < -1e-9 or (unset and left / unset < 0.05):
+        found = ", ".join(f"{role.name}={role.engine.args.get(key, 'unset')}" for role in roles)
+        raise ConfigError(
+            f"engine.args.{key}: found {found}, expected shares that sum to at most {_MOST_GPU_SHARE}, "
+            "since these engines share one GPU; lower them, or give both roles the same model and engine settings"
+        )
+    share = round(left / unset, 3) if unset else 0.0
+    return [
+        engine.model_copy(update={"args": {key: share, **engine.args}}) if engine in local else engine
+        for engine in engines
+    ]

@@ -1,0 +1,137 @@
+"""The guard of one session: judges each turn against what was said before.
+
+Invariants:
+- `judge` changes nothing; `observe` adds an accepted turn. A guard that observed the same turns gives the same verdicts,
+  so after a resume it is rebuilt by observing the turns again.
+- The guard only says what it found and what should be done. The session does it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.config.guard import GuardConfig
+from harness.guard import language, nudges, risk, roles
+from harness.guard.repetition import Features, Finding, Voice, features
+from harness.types import Event, FinishReason, Speaker, StopReason, Turn
+
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "’", "*", ")", ":", "]", "؟")
+
+
+class Action(StrEnum):
+    """What the session should do about a turn. The gravest of its findings decides."""
+
+    ACCEPT = "accept"
+    """Nothing to do but keep the events."""
+    NUDGE = "nudge"
+    """Accept; the speaker's next turn gets a direction."""
+    RETRY = "retry"
+    """Sample this turn once more, with the verdict's nudge as direction; accept the second draft as it is."""
+    STOP = "stop"
+    """Accept the turn and end the session."""
+
+
+_GRAVITY = {"record": Action.ACCEPT, "nudge": Action.NUDGE, "retry": Action.RETRY, "stop": Action.STOP}
+_ORDER = list(Action)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the guard says of one turn."""
+
+    action: Action
+    events: tuple[Event, ...] = ()
+    nudge: str | None = None
+    """The direction: for the next draft of this turn (retry), or for the speaker's next turn (nudge)."""
+    stop_reason: StopReason | None = None
+    """Why the session should end, where the action is `stop`."""
+
+
+class Guard:
+    """Watches one session.
+
+    Use: `verdict = guard.judge(draft)` for each draft, sample again once on `RETRY`, then `guard.observe(turn)` for the
+    turn that was accepted; `guard.direction(speaker)` gives the direction for a speaker's next turn.
+    """
+
+    def __init__(self, config: GuardConfig, language: str = "en") -> None:
+        self._config = config
+        self._language = language
+        self._voices = {speaker: Voice(speaker, config) for speaker in Speaker}
+        self._repeating: deque[bool] = deque(maxlen=3)
+        """Whether each of the last three turns repeated its speaker."""
+        self._pause = dict.fromkeys(Speaker, 0)
+        self._directions: dict[Speaker, str | None] = dict.fromkeys(Speaker, None)
+
+    def judge(self, turn: Turn) -> Verdict:
+        """What is wrong with a turn that isn't part of the history yet, and what to do about it."""
+        if not self._config.enabled:
+            return Verdict(Action.ACCEPT)
+        return self._decide(turn, self._find(turn, features(turn.index, turn.text)))
+
+    def observe(self, turn: Turn) -> Verdict:
+        """Add an accepted turn to the history. Its verdict is that of `judge`."""
+        if not self._config.enabled:
+            return Verdict(Action.ACCEPT)
+        cut = features(turn.index, turn.text)
+        found = self._find(turn, cut)
+        verdict = self._decide(turn, found)
+        self._voices[turn.speaker].add(cut)
+        self._repeating.append(any(finding.kind in ("loop", "repeat") for finding in found))
+        nudged = verdict.action is Action.NUDGE
+        self._pause[turn.speaker] = self._config.nudge_pause if nudged else max(0, self._pause[turn.speaker] - 1)
+        self._directions[turn.speaker] = verdict.nudge if nudged else None
+        return verdict
+
+    def direction(self, speaker: Speaker) -> str | None:
+        """The direction for this speaker's next turn, or None."""
+        return self._directions[speaker]
+
+    def _find(self, turn: Turn, cut: Features) -> list[Finding]:
+        config, speaker = self._config, turn.speaker
+        if not any(char.isalnum() or ord(char) > 0x2100 for char in turn.text):
+            return [Finding("empty", {})] if config.empty != "off" else []
+        own, other = self._voices[speaker], self._voices[speaker.other]
+        found: list[Finding | None] = []
+        if config.loop != "off":
+            found.extend(own.loops(cut))
+        if config.repeat != "off":
+            found.append(own.repeats(cut))
+        if config.stuck != "off":
+            found.append(self._stuck(any(found)))
+        if config.echo != "off":
+            found.append(other.copied_by(cut))
+        if config.role_break != "off":
+            found.append(roles.role_break(turn.text, speaker))
+        if config.cut_off != "off" and turn.finish_reason is FinishReason.LENGTH:
+            found.append(None if turn.text.rstrip().endswith(_SENTENCE_ENDS) else Finding("cut_off", {}))
+        if config.language_switch != "off":
+            found.append(language.language_switch(turn.text, cut.words, self._language))
+        if config.crisis != "off" and speaker is Speaker.PATIENT:
+            found.append(risk.crisis(turn.text))
+        return [finding for finding in found if finding is not None]
+
+    def _stuck(self, repeating: bool) -> Finding | None:
+        """Both speakers repeat themselves: this turn and the three before it."""
+        if repeating and len(self._repeating) == 3 and all(self._repeating):
+            return Finding("stuck", {"turns": 4})
+        return None
+
+    def _decide(self, turn: Turn, found: list[Finding]) -> Verdict:
+        action, cause = Action.ACCEPT, None
+        for finding in found:
+            wanted = _GRAVITY[getattr(self._config, finding.kind)]
+            if wanted is Action.NUDGE and self._pause[turn.speaker]:
+                wanted = Action.ACCEPT
+            if _ORDER.index(wanted) > _ORDER.index(action):
+                action, cause = wanted, finding
+        events = [Event(finding.kind, turn.index, turn.speaker, finding.data) for finding in found]
+        if cause is None:
+            return Verdict(action, tuple(events))
+        if action is Action.STOP:
+            reason = StopReason.RISK_POLICY if cause.kind == "crisis" else StopReason.LOOP
+            return Verdict(action, tuple(events), stop_reason=reason)
+        text = nudges.nudge(cause.kind, cause.data, turn.speaker, turn.index)
+        if action is Action.NUDGE:
+            events.append(Event("nudge", turn.index, turn.speaker, {"because": cause.kind, "text": text}))
+        return Verdict(action, tuple(events), nudge=text)

@@ -1,0 +1,65 @@
+"""Finds a turn in another language than the session's, by script and by common words.
+
+A language library costs more than the rest of the guard together and decides on single words; here a turn must be
+plainly in another language, so that a borrowed word or a name never counts.
+"""
+
+import re
+from collections import Counter
+
+from harness.guard.repetition import Finding
+from harness.text import word_set
+
+_SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("ja", re.compile(r"[\u3040-\u30ff]")),
+    ("zh", re.compile(r"[\u3400-\u9fff]")),
+    ("ko", re.compile(r"[\uac00-\ud7af]")),
+    ("ru", re.compile(r"[\u0400-\u04ff]")),
+    ("ar", re.compile(r"[\u0600-\u06ff]")),
+    ("he", re.compile(r"[\u0590-\u05ff]")),
+    ("el", re.compile(r"[\u0370-\u03ff]")),
+    ("hi", re.compile(r"[\u0900-\u097f]")),
+    ("th", re.compile(r"[\u0e00-\u0e7f]")),
+)
+_COMMON: dict[str, frozenset[str]] = {
+    "en": word_set("the and to of i you it is that was in my me for not but with have this be what he she they"),
+    "de": word_set(
+        "der die das und ich nicht ist zu es mit auch aber wie mir mich sie wir ein eine auf für habe war so dass"
+    ),
+    "fr": word_set(
+        "le la les et je ne pas est que de des un une mais avec pour dans mon ma ça c'est suis j'ai qui vous"
+    ),
+    "es": word_set("el la los y yo no es que de un una pero con para en mi me lo se estoy muy por como está las"),
+    "it": word_set("il la e io non è che di un una ma con per mi lo sono come ho della più anche mio si le"),
+    "pt": word_set("o a os e eu não é que de um uma mas com para em meu minha me estou muito por como isso você"),
+    "nl": word_set("de het en ik niet is dat een maar met voor mijn van ook was zijn je wat op heb te er aan"),
+    "pl": word_set("i nie się to że na jest w z co jak mnie mam ale do tak jestem za po czy już od"),
+    "sv": word_set("och jag att det är inte som en på med för mig har av den min men så var ett om vad"),
+    "tr": word_set("ve bir bu da de ben için çok ama ne gibi var beni bana değil o daha sonra kadar"),
+}
+_FEW_WORDS = 6
+_FEW_LETTERS = 6
+
+
+def detect(text: str, tokens: tuple[str, ...]) -> str | None:
+    """The language of a turn as a two-letter code, or None where the text doesn't say plainly."""
+    if not text.isascii():
+        letters = sum(map(str.isalpha, text))
+        for code, pattern in _SCRIPTS:
+            found = len(pattern.findall(text))
+            if found >= _FEW_LETTERS and found >= 0.4 * letters:
+                return code
+    if len(tokens) < _FEW_WORDS:
+        return None
+    counts = Counter({code: sum(w in common for w in tokens) for code, common in _COMMON.items()})
+    (best, top), (_, second) = counts.most_common(2)
+    return best if top >= 0.2 * len(tokens) and top >= second + 2 else None
+
+
+def language_switch(text: str, tokens: tuple[str, ...], expected: str) -> Finding | None:
+    """A finding where the turn is plainly in a language other than `expected` (a two-letter code, or longer as `en-GB`)."""
+    code = expected.lower().replace("_", "-").split("-")[0]
+    found = detect(text, tokens)
+    if found is None or found == code or (found == "zh" and code == "ja"):
+        return None
+    return Finding("language_switch", {"expected": code, "found": found})

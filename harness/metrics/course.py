@@ -1,0 +1,70 @@
+"""What the inner state of a simulated patient went through: trajectories, disclosure, the giving way of resistance.
+
+Reads `Turn.patient_state` as the patient wrote it; sessions without one (replay) give None.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+QUANTITIES = ("trust", "hope", "distress", "overwhelm", "openness")
+OPEN_AT = 0.5
+"""Openness from which resistance counts as given way."""
+
+State = Mapping[str, Any]
+
+
+def course(states: Sequence[State]) -> dict[str, Any] | None:
+    """Measures over the states of the patient's turns, in order; exchanges count from 1."""
+    if not states:
+        return None
+    return {
+        "state": {name: _movement(values) for name in QUANTITIES if (values := trajectory(states, name))},
+        "disclosure": {
+            "told": _last_int(states, "told"),
+            "unlocked": _last_int(states, "unlocked"),
+            "told_at": _first_reached(states, "told"),
+            "unlocked_at": _first_reached(states, "unlocked"),
+        },
+        "resistance": {
+            "opened_at": next((i for i, v in enumerate(trajectory(states, "openness"), 1) if v >= OPEN_AT), None),
+            "behaviours": _behaviours(states[-1]),
+        },
+    }
+
+
+def trajectory(states: Sequence[State], name: str) -> list[float]:
+    """One quantity at every patient turn."""
+    return [float(value) for state in states if isinstance(value := state.get(name), int | float)]
+
+
+def _movement(values: Sequence[float]) -> dict[str, float]:
+    return {
+        "start": round(values[0], 4),
+        "end": round(values[-1], 4),
+        "change": round(values[-1] - values[0], 4),
+        "lowest": round(min(values), 4),
+        "highest": round(max(values), 4),
+    }
+
+
+def _first_reached(states: Sequence[State], name: str) -> list[int]:
+    """The exchange at which the first, second, ... layer was reached."""
+    reached: list[int] = []
+    for exchange, state in enumerate(states, 1):
+        value = state.get(name)
+        while isinstance(value, int) and len(reached) < value:
+            reached.append(exchange)
+    return reached
+
+
+def _last_int(states: Sequence[State], name: str) -> int | None:
+    value = states[-1].get(name)
+    return value if isinstance(value, int) else None
+
+
+def _behaviours(state: State) -> dict[str, int]:
+    """How often each behaviour (asking to slow down, ...) was shown."""
+    shown = state.get("shown")
+    if not isinstance(shown, Mapping):
+        return {}
+    return {str(name): int(entry[1]) for name, entry in sorted(shown.items())}

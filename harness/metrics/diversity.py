@@ -1,0 +1,49 @@
+"""How alike different personas talk, in bounded memory.
+
+Each persona's vocabulary of content-word pairs is kept as the `SIZE` smallest hash values (a bottom-k sketch, Cohen &
+Kaplan 2007), from which the Jaccard index of two personas is estimated. CRC-32 as hash: the same on every machine.
+"""
+
+from collections.abc import Iterable, Mapping
+from heapq import nsmallest
+from itertools import combinations, pairwise
+from typing import Any
+from zlib import crc32
+
+from harness.text import FUNCTION_WORDS, stem, words
+
+SIZE = 256
+MOST = 100
+"""Personas that are compared; the pairs grow with the square."""
+
+Sketch = tuple[int, ...]
+
+
+def sketch(texts: Iterable[str], before: Sketch = ()) -> Sketch:
+    """The sketch of these texts together with those of an earlier sketch."""
+    hashes = set(before)
+    for text in texts:
+        stems = [stem(word) for word in words(text) if word not in FUNCTION_WORDS]
+        hashes.update(crc32(f"{a} {b}".encode("utf-8", "replace")) for a, b in pairwise(stems))
+    return tuple(nsmallest(SIZE, hashes))
+
+
+def likeness(a: Sketch, b: Sketch) -> float:
+    """Estimated Jaccard index of two vocabularies."""
+    union = nsmallest(SIZE, {*a, *b})
+    both = set(a) & set(b)
+    return sum(value in both for value in union) / len(union) if union else 0.0
+
+
+def diversity(sketches: Mapping[str, Sketch]) -> dict[str, Any] | None:
+    """Mean likeness of all pairs of personas, and the pair that is most alike; None below two personas."""
+    names = sorted(name for name, values in sketches.items() if values)[:MOST]
+    pairs = [(likeness(sketches[a], sketches[b]), a, b) for a, b in combinations(names, 2)]
+    if not pairs:
+        return None
+    top, a, b = max(pairs)
+    return {
+        "personas": len(names),
+        "mean_likeness": round(sum(pair[0] for pair in pairs) / len(pairs), 4),
+        "most_alike": {"personas": [a, b], "likeness": round(top, 4)},
+    }

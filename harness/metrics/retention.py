@@ -1,0 +1,143 @@
+"""How much of what the patient established is still in the therapist's view at the end of a session.
+
+What counts as established is found by rules in the patient's turns: names, times, numbers, quoted phrases and agreed
+plan items. A note may reword, so names, times and numbers must come back as words, a quoted phrase and a plan item by
+most of their content words within one stretch of the view.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.text import FUNCTION_WORDS, content_stems, plain, sentences, word_set, words
+from harness.types import Speaker, Turn
+
+_ENOUGH = 0.6
+"""Share of the content words of a phrase or plan item that must come back together."""
+_STRETCH = 40
+"""Words within which they must stand."""
+_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+_MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
+_COUNT = r"(?:\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a hundred)"
+_UNITS = (
+    r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|times|people|kids|children|pills|drinks|beers|kilos?|pounds?"
+    r"|miles|percent|%|sisters?|brothers?|sons?|daughters?|euros?|dollars?)"
+)
+_TIME = re.compile(
+    rf"\b(?:{_DAYS}|{_MONTHS})(?:s|'s)?\b|\b\d{{1,2}}(?::\d{{2}})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b\d{{1,2}}:\d{{2}}\b"
+    r"|\b(?:19|20)\d{2}\b|\b(?:at )?(?:noon|midnight)\b"
+)
+_NUMBER = re.compile(rf"\b({_COUNT})[ -]({_UNITS})\b|\b\d+(?:[.,]\d+)?\b")
+_QUOTE = re.compile(r"[\"“]([^\"“”\n]{3,120})[\"”]")
+_PLAN = re.compile(
+    r"\b(?:i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to|we agreed|i'd be willing to|let me try)\b"
+)
+_NAME = re.compile(r"(?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
+_NOT_NAMES = word_set(
+    """Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August September
+    October November December Christmas Easter God Mum Mom Dad Mama Papa Gran Grandma Grandpa English Okay Yes Well"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What the patient established and what of it is still in view."""
+
+    established: int
+    kept: int
+    by_kind: Mapping[str, tuple[int, int]]
+    """Kind to (established, kept)."""
+    lost: tuple[str, ...]
+    """What is no longer in view, as `kind: text`."""
+
+    @property
+    def share(self) -> float | None:
+        """None where nothing was established."""
+        return round(self.kept / self.established, 4) if self.established else None
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "established": self.established,
+            "kept": self.kept,
+            "share": self.share,
+            "by_kind": {kind: {"established": of, "kept": kept} for kind, (of, kept) in self.by_kind.items()},
+            "lost": list(self.lost[:20]),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that the patient established; `text` in lower case."""
+
+    kind: str
+    text: str
+
+
+def retention(turns: Sequence[Turn], view: str | Sequence[str]) -> Retention:
+    """Compare what the patient's turns established with the texts of a view."""
+    found = facts(turn.text for turn in turns if turn.speaker == Speaker.PATIENT)
+    texts = [view] if isinstance(view, str) else list(view)
+    seen = _Seen(texts)
+    kept = [fact for fact in found if seen.holds(fact)]
+    held = set(kept)
+    kinds = dict.fromkeys(fact.kind for fact in found)
+    return Retention(
+        established=len(found),
+        kept=len(kept),
+        by_kind={
+            kind: (sum(fact.kind == kind for fact in found), sum(fact.kind == kind for fact in kept)) for kind in kinds
+        },
+        lost=tuple(f"{fact.kind}: {fact.text}" for fact in found if fact not in held),
+    )
+
+
+def facts(texts: Iterable[str]) -> list[Fact]:
+    """What the texts establish, each fact once, in order."""
+    found: dict[Fact, None] = {}
+    for text in texts:
+        for fact in _facts_of(text):
+            found.setdefault(fact)
+    return list(found)
+
+
+def _facts_of(text: str) -> Iterable[Fact]:
+    low = plain(text)
+    for match in _NAME.finditer(text):
+        name = match.group(1)
+        if name not in _NOT_NAMES and name.lower() not in FUNCTION_WORDS:
+            yield Fact("name", name.lower())
+    times = [match.span() for match in _TIME.finditer(low)]
+    for start, end in times:
+        yield Fact("time", low[start:end].removeprefix("at ").strip())
+    for match in _NUMBER.finditer(low):
+        if not any(start < match.end() and match.start() < end for start, end in times):
+            yield Fact("number", match.group())
+    for match in _QUOTE.finditer(text):
+        if content_stems(words(match.group(1))):
+            yield Fact("quote", plain(match.group(1)).strip())
+    for sentence in sentences(low):
+        plan = _PLAN.search(sentence)
+        if plan and len(content_stems(words(sentence[plan.end() :]))) >= 2:
+            yield Fact("plan", sentence[plan.start() :][:160])
+
+
+class _Seen:
+    """The texts of a view, ready to be asked for facts."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._text = f" {' '.join(word for text in texts for word in words(text))} "
+        self._plain = plain("\n".join(texts))
+        self._stretches = [
+            content_stems(tokens[start : start + _STRETCH])
+            for text in texts
+            for tokens in (words(text),)
+            for start in range(0, max(1, len(tokens) - _STRETCH // 2), _STRETCH // 2)
+        ]
+
+    def holds(self, fact: Fact) -> bool:
+        if fact.kind in ("quote", "plan"):
+            if fact.text in self._plain:
+                return True
+            wanted = content_stems(words(fact.text))
+            return any(len(wanted & stretch) >= _ENOUGH * len(wanted) for stretch in self._stretches)
+        return f" {' '.join(words(fact.text))} " in self._text

@@ -1,0 +1,98 @@
+"""The metrics of one session: a plain dict that goes into its line of sessions.jsonl."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from harness.metrics.course import course
+from harness.metrics.reflection import echo, reflection_rate
+from harness.metrics.retention import retention
+from harness.metrics.speech import Utterance, speech
+from harness.metrics.usage import usage
+from harness.types import Event, Speaker, StopReason, Turn
+
+METRICS_VERSION = 1
+"""Counts up when a definition changes; values of different versions aren't comparable."""
+FINDINGS = (
+    "loop",
+    "repeat",
+    "stuck",
+    "echo",
+    "role_break",
+    "empty",
+    "cut_off",
+    "language_switch",
+    "crisis",
+)
+"""Event kinds of the guard, in the order in which they are shown."""
+
+
+def session_metrics(
+    turns: Sequence[Turn],
+    events: Sequence[Event] = (),
+    stop_reason: StopReason | None = None,
+    *,
+    final_view: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """All metrics of a session; the same turns and events always give the same dict.
+
+    `final_view` holds the texts that the therapist's model saw last (note and turns); without it there is no retention.
+    """
+    said = [Utterance.of(turn.index, turn.text) for turn in turns]
+    words = sum(len(utterance.words) for utterance in said)
+    patient = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.PATIENT]
+    therapist = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.THERAPIST]
+    answers = _pairs(said, turns, Speaker.THERAPIST)
+    replies = _pairs(said, turns, Speaker.PATIENT)
+    states = [turn.patient_state for turn in turns if turn.patient_state is not None]
+    reflections = reflection_rate(answers)
+    of_therapist = speech(therapist, words)
+    return {
+        "metrics_version": METRICS_VERSION,
+        "exchanges": len(answers),
+        "ending": None if stop_reason is None else str(stop_reason),
+        "patient": {**speech(patient, words), "echo": echo(replies)},
+        "therapist": {
+            **of_therapist,
+            "echo": echo(answers),
+            "reflection_rate": reflections,
+            "reflections_per_question": _ratio(reflections, of_therapist["question_rate"]),
+        },
+        "guard": _findings(events),
+        "course": course(states),
+        "usage": usage(turns),
+        "compactions": sum(event.kind == "compaction" for event in events),
+        "retention": None if final_view is None else retention(turns, final_view).as_dict(),
+    }
+
+
+def _pairs(said: Sequence[Utterance], turns: Sequence[Turn], speaker: Speaker) -> list[tuple[Utterance, Utterance]]:
+    """(the other's turn, the turn of `speaker` that follows it)."""
+    return [
+        (said[i], said[i + 1])
+        for i, (first, second) in enumerate(pairwise(turns))
+        if first.speaker != speaker and second.speaker == speaker
+    ]
+
+
+def _findings(events: Sequence[Event]) -> dict[str, Any]:
+    """How many turns had each finding, by speaker, and when the first loop was found."""
+    kinds = set(FINDINGS)
+    turns = {(event.kind, str(event.speaker), event.turn) for event in events if event.kind in kinds}
+    counts = Counter(kind for kind, _, _ in turns)
+    by_speaker = Counter((kind, speaker) for kind, speaker, _ in turns)
+    return {
+        **{
+            kind: {"turns": counts[kind], **{str(s): by_speaker[kind, str(s)] for s in Speaker}}
+            for kind in FINDINGS
+            if counts[kind]
+        },
+        "first_loop_turn": min((event.turn for event in events if event.kind == "loop"), default=None),
+        "nudges": sum(event.kind == "nudge" for event in events),
+        "retries": sum(event.kind == "retry" for event in events),
+    }
+
+
+def _ratio(a: float | None, b: float | None) -> float | None:
+    return None if a is None or not b else round(a / b, 4)

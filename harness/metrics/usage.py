@@ -1,0 +1,34 @@
+"""What a session cost in tokens and how near its prompts came to the window."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.types import FinishReason, Turn
+
+
+def usage(turns: Sequence[Turn]) -> dict[str, Any]:
+    """Sums over turns.
+
+    `prefill_per_generated` is the number of prompt tokens that the engine had to compute (not cached) for one generated
+    token; `fullest_window` the greatest share of a window that a prompt and its reserve took.
+    """
+    prompt = sum(turn.prompt_tokens for turn in turns)
+    cached = sum(turn.cached_tokens for turn in turns)
+    generated = sum(turn.completion_tokens for turn in turns)
+    return {
+        "prompt_tokens": prompt,
+        "cached_tokens": cached,
+        "completion_tokens": generated,
+        "cached_share": round(cached / prompt, 4) if prompt else None,
+        "prefill_per_generated": round((prompt - cached) / generated, 4) if generated else None,
+        "longest_prompt": max((turn.prompt_tokens for turn in turns), default=0),
+        "fullest_window": max((fullness(turn) for turn in turns if turn.max_model_len), default=None),
+        "cut_off_turns": sum(turn.finish_reason == FinishReason.LENGTH for turn in turns),
+        "evicted_turns": max((turn.evicted_turns for turn in turns), default=0),
+        "latency_s": round(sum(turn.latency_s for turn in turns), 3),
+    }
+
+
+def fullness(turn: Turn) -> float:
+    """Share of the window that the prompt and the reserve for its answer took."""
+    return round((turn.prompt_tokens + turn.max_new_tokens) / turn.max_model_len, 4)

@@ -1,0 +1,28 @@
+"""Where the packaged files lie, in a checkout and in an installed wheel, and where the cache is."""
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
+
+
+def _data_dir(name: str) -> Path:
+    """The top-level folder of a checkout, or the copy that a wheel carries."""
+    packaged = _PACKAGE / "_data" / name
+    return packaged if packaged.is_dir() else _CHECKOUT / name
+
+
+def conf_dir() -> Path:
+    """The Hydra config groups that ship with the harness."""
+    return _data_dir("conf")
+
+
+def persona_dir() -> Path:
+    """The library of personas that ships with the harness."""
+    return _data_dir("personas")
+
+
+def cache_dir() -> Path:
+    """`$HARNESS_CACHE`, else `~/.cache/harness`: converted models."""
+    return Path(os.environ.get("HARNESS_CACHE") or Path.home() / ".cache" / "harness")

@@ -1,0 +1,107 @@
+"""The relay loop of one session. It knows nothing of files, GPUs or Hydra.
+
+Invariants:
+- The patient opens and turns alternate: turn `i` is the patient's where `i` is even.
+- A turn is recorded once, when it is whole, and after the events that belong to it.
+- An error leaves the loop as an exception; it is never dialogue.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from harness.guard import Action, Guard
+from harness.types import Event, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What a speaker gave for its turn."""
+
+    turn: Turn
+    view: View
+    """The view that the turn was made with."""
+    events: tuple[Event, ...] = ()
+    stop: StopReason | None = None
+    """Why the session ends with this turn, where it does."""
+
+
+class Agent(Protocol):
+    """One speaker of one session."""
+
+    async def speak(
+        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
+    ) -> Utterance | StopReason:
+        """The next turn after `history`, or why there is none. Raises a `HarnessError`.
+
+        `nudge` is the guard's direction for this turn; `attempt` counts drafts of the same turn, from 0.
+        """
+        ...
+
+
+class Recorder(Protocol):
+    """Who is told of everything as it happens: the journal, the progress display."""
+
+    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+        """A turn is whole; its events belong to it and stand before it."""
+        ...
+
+
+@dataclass(slots=True)
+class Session:
+    """A session under way: its turns and events so far, resumed ones included."""
+
+    spec: SessionSpec
+    turns: list[Turn] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    views: dict[Speaker, View] = field(default_factory=dict)
+    """The view of each speaker's last turn."""
+    stop: StopReason | None = None
+    """Known before the loop only where the session was resumed after its last turn."""
+
+    def speaker(self) -> Speaker:
+        """Whose turn is next."""
+        return Speaker.PATIENT if len(self.turns) % 2 == 0 else Speaker.THERAPIST
+
+    def result(self) -> SessionResult:
+        reason = self.stop or StopReason.MAX_EXCHANGES
+        return SessionResult(self.spec, reason, tuple(self.turns), tuple(self.events))
+
+
+async def run_session(
+    session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, recorder: Recorder
+) -> SessionResult:
+    """Relay turns until someone stops or `max_exchanges` are done. Raises what an agent raises."""
+    for turn in session.turns:
+        guard.observe(turn)
+    while session.stop is None and len(session.turns) < 2 * max_exchanges:
+        said = await _guarded(agents[session.speaker()], guard, session)
+        if isinstance(said, StopReason):
+            session.stop = said
+            break
+        session.events += said.events
+        session.turns.append(said.turn)
+        session.views[said.turn.speaker] = said.view
+        session.stop = said.stop
+        recorder.said(session.spec, said)
+    return session.result()
+
+
+async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | StopReason:
+    """One turn as the guard lets it pass: drafted once more where it asks for that, and then taken as it is."""
+    said = await agent.speak(session.turns, nudge=guard.direction(session.speaker()))
+    if isinstance(said, StopReason):
+        return said
+    draft = guard.judge(said.turn)
+    again: tuple[Event, ...] = ()
+    if draft.action is Action.RETRY:
+        because = ", ".join(event.kind for event in draft.events)
+        again = (Event("retry", said.turn.index, said.turn.speaker, {"because": because, "draft": said.turn.text}),)
+        second = await agent.speak(session.turns, nudge=draft.nudge, attempt=1)
+        if isinstance(second, StopReason):
+            return second
+        again += said.events
+        said = second
+    verdict = guard.observe(said.turn)
+    stop = said.stop or (verdict.stop_reason if verdict.action is Action.STOP else None)
+    return replace(said, events=(*again, *said.events, *verdict.events), stop=stop)

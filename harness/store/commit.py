@@ -1,0 +1,173 @@
+"""Group commit: callers append lines to memory, one thread brings them to disk.
+
+Invariants:
+- Appending never waits for the disk; what is appended is on disk after about `interval_s`, or when `committed` returns.
+- A line is on disk before any line that was appended after it to a later file of the group: a batch is taken as a
+  whole and its files are written and synced in the order in which the group names them.
+- The first write that fails ends the group: every later call raises the same one-line error.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.errors import StorageError
+from harness.store.files import LineFile, storage_error, sync_folder
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What waits for the next write."""
+
+    lines: list[list[bytes]]
+    """Per file of the group, in order of appending."""
+    waiters: list[Future[None]] = field(default_factory=list)
+
+
+class GroupCommit:
+    """Append-only files that are written together by one thread."""
+
+    def __init__(self, paths: Sequence[Path], *, interval_s: float = 0.05) -> None:
+        """Open the files, mending torn last lines. Raises `StorageError` where one can't be opened for writing."""
+        self._interval_s = interval_s
+        self._files: list[LineFile] = []
+        for path in paths:
+            try:
+                self._files.append(LineFile(path))
+            except OSError as error:
+                self._close_files()
+                raise storage_error(path, "open for writing", error, "choose another run.dir") from error
+        for folder in {path.parent for path in paths}:
+            try:
+                sync_folder(folder)
+            except OSError as error:
+                self._close_files()
+                raise storage_error(folder, "sync", error, "choose another run.dir") from error
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._batch = self._empty()
+        self._watchers: list[Future[None]] = []
+        self._error: StorageError | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._thread.start()
+
+    def append(self, file: int, line: bytes) -> None:
+        """Queue one line (with its newline) for the file of that number. Raises `StorageError` once a write failed."""
+        with self._lock:
+            self._refuse_if_over()
+            self._batch.lines[file].append(line)
+            self._wake.set()
+
+    def commit(self) -> Future[None]:
+        """A future that is done when everything appended so far is on disk, or holds the `StorageError`."""
+        done: Future[None] = Future()
+        with self._lock:
+            self._refuse_if_over()
+            self._batch.waiters.append(done)
+            self._hurry.set()
+            self._wake.set()
+        return done
+
+    async def committed(self) -> None:
+        """Wait until everything appended so far is on disk. Raises `StorageError`."""
+        await asyncio.wrap_future(self.commit())
+
+    async def watch(self) -> None:
+        """Wait until a write fails, and raise its `StorageError`; never returns. Cancel it when the run is over."""
+        failed: Future[None] = Future()
+        with self._lock:
+            self._refuse_if_over()
+            self._watchers.append(failed)
+        await asyncio.wrap_future(failed)
+
+    def close(self) -> None:
+        """Bring everything to disk and close the files; may be called twice.
+
+        Raises `StorageError` if not everything appended could be written.
+        """
+        with self._lock:
+            first = not self._closing
+            self._closing = True
+            self._hurry.set()
+            self._wake.set()
+        if first:
+            self._thread.join()
+            self._close_files()
+        if self._error is not None:
+            raise StorageError(*self._error.args)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        closing = False
+        while not closing and self._error is None:
+            self._wake.wait()
+            self._hurry.wait(self._interval_s)
+            closing = self._write_what_waits()
+
+    def _write_what_waits(self) -> bool:
+        """Write the batch; a function of its own so that a written batch is not kept. True where it was the last."""
+        with self._lock:
+            batch, self._batch = self._batch, self._empty()
+            closing = self._closing
+            self._wake.clear()
+            self._hurry.clear()
+        try:
+            self._write(batch)
+        except StorageError as error:
+            self._fail(error, batch)
+        except Exception as error:  # the thread must not end unseen: whoever appends next has to hear of it
+            self._fail(StorageError(f"{self._files[0].path.parent}: writing stopped: {error!r}"), batch)
+        else:
+            _settle(batch.waiters, None)
+        return closing
+
+    def _write(self, batch: _Batch) -> None:
+        for file, lines in zip(self._files, batch.lines, strict=True):
+            if not lines:
+                continue
+            try:
+                file.write(b"".join(lines))
+            except OSError as error:
+                remedy = "what stands there is whole: mend that, then resume the run"
+                raise storage_error(file.path, "write", error, remedy) from error
+
+    def _fail(self, error: StorageError, batch: _Batch) -> None:
+        with self._lock:
+            self._error = error
+            late, self._batch = self._batch, self._empty()
+        _settle([*batch.waiters, *late.waiters, *self._watchers], error)
+
+    def _refuse_if_over(self) -> None:
+        if self._error is not None:
+            raise StorageError(*self._error.args)
+        if self._closing:
+            raise StorageError(f"{self._files[0].path}: is closed; nothing more can be appended")
+
+    def _empty(self) -> _Batch:
+        return _Batch([[] for _ in self._files])
+
+    def _close_files(self) -> None:
+        for file in self._files:
+            file.close()
+
+
+def _settle(futures: Sequence[Future[None]], error: StorageError | None) -> None:
+    """Finish the futures that nobody has cancelled."""
+    for future in futures:
+        if future.set_running_or_notify_cancel():
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)

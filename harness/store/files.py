@@ -1,0 +1,107 @@
+"""Files that survive a kill, a full disk and a power cut.
+
+Invariants:
+- A file of lines holds whole lines only: a line counts once its newline is there, and a torn last line is cut away
+  before anything is appended behind it.
+- Any other file is replaced as a whole: a reader sees the old content or the new, never a part.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.errors import StorageError
+
+_BLOCK = 65536
+"""Bytes read at once when looking back for the last newline."""
+
+
+def storage_error(path: Path, action: str, error: OSError, remedy: str) -> StorageError:
+    """One line that names the file, what was tried, what the system said and what helps."""
+    return StorageError(f"{path}: can't {action}: {error.strerror or error}; {remedy}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in `folder` durable. Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` in one step when the block ends well, and goes when it doesn't.
+
+    `durable` waits for the disk. Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `content` in one step. Raises OSError."""
+    with replacing(path, durable=durable) as file:
+        file.write(content)
+
+
+class LineFile:
+    """An append-only file of lines, open for writing. One writer at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create `path` and cut away a torn last line. Raises OSError."""
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            self._size = _end_of_last_line(self._fd)
+            if self._size != os.fstat(self._fd).st_size:
+                os.ftruncate(self._fd, self._size)
+            os.fsync(self._fd)
+        except OSError:
+            os.close(self._fd)
+            raise
+
+    def write(self, lines: bytes) -> None:
+        """Append whole lines and wait until they are on disk.
+
+        Raises OSError; the whole lines that found room then stay, and a part of a line is cut away.
+        """
+        written = 0
+        try:
+            while written < len(lines):
+                written += os.write(self._fd, lines[written:] if written else lines)
+            os.fsync(self._fd)
+        except OSError:
+            self._size += lines.rfind(b"\n", 0, written) + 1
+            os.ftruncate(self._fd, self._size)
+            raise
+        self._size += written
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _end_of_last_line(fd: int) -> int:
+    """Offset behind the last newline of the file, 0 without one."""
+    end = os.fstat(fd).st_size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        found = os.pread(fd, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

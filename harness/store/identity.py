@@ -1,0 +1,72 @@
+"""Whether two configs are the same experiment: the settings that can change results, and no others."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from harness.errors import StorageError
+from harness.store.records import RunRecord
+
+_FREE = frozenset({"run", "concurrency"})
+"""Top-level settings that can't change what is said."""
+_FREE_OF_ENGINE = frozenset({"request_timeout_s", "max_restarts", "max_batch", "latency_s", "api_key_env"})
+"""The same, of an engine. Batching moves sums in the last digits, as `concurrency` does; it is no other experiment."""
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 of a resolved config in its JSON form, without the settings that can't change results."""
+    return hashlib.sha256(orjson.dumps(_binding(config), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Lines `KEY: OLD -> NEW` for the settings that can change results, by key."""
+    before, after = _binding(old), _binding(new)
+    keys = sorted(before.keys() | after.keys())
+    return [
+        f"{key}: {_shown(before, key)} -> {_shown(after, key)}"
+        for key in keys
+        if _shown(before, key) != _shown(after, key)
+    ]
+
+
+def refuse_changed(record: RunRecord, config: Mapping[str, Any], persona_hashes: Mapping[str, str]) -> None:
+    """Raise `StorageError` with the differences unless `config` and the personas are those of the run."""
+    lines = differences(record.config, config)
+    lines += [
+        f"persona {name}: {_state(record.persona_hashes, name)} -> {_state(persona_hashes, name)}"
+        for name in sorted(record.persona_hashes.keys() | persona_hashes.keys())
+        if record.persona_hashes.get(name) != persona_hashes.get(name)
+    ]
+    if lines:
+        head = f"run {record.name}: the config is not the one that the run started with; undo this or start another run"
+        raise StorageError("\n  ".join([f"{head}:", *lines]))
+
+
+def _binding(config: Mapping[str, Any]) -> dict[str, Any]:
+    flat = _flatten({key: value for key, value in config.items() if key not in _FREE})
+    return {key: value for key, value in flat.items() if not _is_free(key)}
+
+
+def _is_free(key: str) -> bool:
+    parts = key.split(".")
+    return len(parts) >= 2 and parts[-2] == "engine" and parts[-1] in _FREE_OF_ENGINE
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    return orjson.dumps(flat[key]).decode() if key in flat else "(not set)"
+
+
+def _state(hashes: Mapping[str, str], name: str) -> str:
+    return hashes[name][:12] if name in hashes else "(not in the run)"

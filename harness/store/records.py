@@ -1,0 +1,271 @@
+"""What the files of a run folder say: run.json, and the lines of sessions.jsonl and failures.jsonl.
+
+Lines are written from plain dicts (fast) and read back into frozen pydantic models (checked).
+
+Invariant: a line that is derived again from the journal equals the one that was written when the session ended.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+
+from harness.engines.base import EngineInfo
+from harness.errors import StorageError
+from harness.store.files import storage_error
+from harness.store.provenance import Provenance
+from harness.types import Event, Failure, SessionResult, Speaker, StopReason, Turn
+
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name != "patient_state")
+_EVENT_KEYS = frozenset({"kind", "turn", "speaker"})
+_RESERVED = _EVENT_KEYS | {"event", "session_id", "time"}
+T = TypeVar("T")
+R = TypeVar("R", bound=BaseModel)
+
+
+class RunStatus(StrEnum):
+    """`running` in a folder that no process holds means that the run was killed; it can be resumed."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Totals(_Record):
+    """Counts over all sessions of a run."""
+
+    sessions: int = 0
+    """Sessions of the plan."""
+    finished: int = 0
+    failed: int = 0
+    turns: int = 0
+    """Turns journalled, those of failed and unfinished sessions included."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class RunRecord(_Record):
+    """run.json."""
+
+    name: str
+    status: RunStatus
+    started_at: datetime
+    """UTC."""
+    finished_at: datetime | None = None
+    resumed: int = 0
+    """How often the run was resumed."""
+    config: dict[str, Any]
+    """The resolved config."""
+    config_hash: str
+    """SHA-256 over the settings that can change results."""
+    persona_hashes: dict[str, str]
+    """Persona id to the SHA-256 of its content."""
+    provenance: Provenance
+    engines: dict[str, EngineInfo] = {}
+    """Role to what its engine says about itself."""
+    totals: Totals = Totals()
+    timings: dict[str, float] = {}
+    """Seconds by phase."""
+
+
+class Usage(_Record):
+    """Sums over the turns of one speaker."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+
+
+class SessionRecord(_Record):
+    """A line of sessions.jsonl."""
+
+    session_id: str
+    persona_id: str
+    seed: int
+    stop_reason: StopReason
+    turns: tuple[Turn, ...]
+    usage: dict[Speaker, Usage] = {}
+    events: tuple[Event, ...] = ()
+    metrics: dict[str, Any] = {}
+
+    @field_validator("events", mode="before")
+    @classmethod
+    def _unflatten(cls, value: object) -> object:
+        return [unflatten(e) if isinstance(e, dict) else e for e in value] if isinstance(value, list) else value
+
+
+class FailureRecord(_Record):
+    """A line of failures.jsonl."""
+
+    session_id: str
+    persona_id: str
+    seed: int
+    error: str
+    message: str
+    where: str
+    turns: tuple[Turn, ...]
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """One JSON line with its newline. Raises TypeError for what is no data."""
+    try:
+        return orjson.dumps(record, default=_default, option=_OPTIONS)
+    except TypeError:
+        return orjson.dumps(_plain(record), default=_default, option=_OPTIONS)
+
+
+def turn_fields(turn: Turn) -> dict[str, Any]:
+    """A turn as its JSON object; `patient_state` only where there is one."""
+    record = {name: getattr(turn, name) for name in _TURN_FIELDS}
+    if turn.patient_state is not None:
+        record["patient_state"] = turn.patient_state
+    return record
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """An event as its flat JSON object. Raises ValueError where its data uses a key of the event itself."""
+    if taken := _RESERVED & event.data.keys():
+        raise ValueError(f"event `{event.kind}`: data can't hold the keys {sorted(taken)}")
+    return {"kind": event.kind, "turn": event.turn, "speaker": event.speaker, **event.data}
+
+
+def unflatten(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an `Event` from its flat JSON object."""
+    data = {key: value for key, value in fields.items() if key not in _EVENT_KEYS}
+    return {**{key: fields[key] for key in _EVENT_KEYS & fields.keys()}, "data": data}
+
+
+def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of sessions.jsonl for a session that came to its end."""
+    return {
+        "session_id": result.spec.session_id,
+        "persona_id": result.spec.persona_id,
+        "seed": result.spec.seed,
+        "stop_reason": result.stop_reason,
+        "turns": [turn_fields(turn) for turn in result.turns],
+        "usage": usage(result.turns),
+        "events": [event_fields(event) for event in result.events],
+        "metrics": metrics,
+    }
+
+
+def failure_fields(failure: Failure) -> dict[str, Any]:
+    """A line of failures.jsonl."""
+    return {
+        "session_id": failure.spec.session_id,
+        "persona_id": failure.spec.persona_id,
+        "seed": failure.spec.seed,
+        "error": failure.error,
+        "message": failure.message,
+        "where": failure.where,
+        "turns": [turn_fields(turn) for turn in failure.turns],
+    }
+
+
+def read_record(folder: Path) -> RunRecord:
+    """run.json of a run folder. Raises `StorageError` where there is none or it is damaged."""
+    path = folder / "run.json"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StorageError(f"{folder}: holds no run (no run.json); give the folder of a run") from error
+    except OSError as error:
+        raise storage_error(path, "read", error, "give the folder of a run") from error
+    return _validated(RunRecord, content, str(path))
+
+
+def read_sessions(path: Path) -> Iterator[SessionRecord]:
+    """The sessions of a sessions.jsonl, one at a time.
+
+    A last line that is still being written is left out. Raises `StorageError` with file and line number.
+    """
+    return _read_lines(SessionRecord, path)
+
+
+def read_failures(path: Path) -> Iterator[FailureRecord]:
+    """The failures of a failures.jsonl; as `read_sessions`."""
+    return _read_lines(FailureRecord, path)
+
+
+def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float]]:
+    """Sums of tokens and seconds per speaker."""
+    sums: dict[str, dict[str, float]] = {str(speaker): dict.fromkeys(Usage.model_fields, 0) for speaker in Speaker}
+    for turn in turns:
+        of_speaker = sums[turn.speaker]
+        for name in of_speaker:
+            of_speaker[name] += getattr(turn, name)
+    return sums
+
+
+def parse(kind: TypeAdapter[T], fields: object, place: str) -> T:
+    """A checked noun from its JSON object. Raises `StorageError` that names `place`."""
+    try:
+        return kind.validate_python(fields)
+    except ValidationError as error:
+        raise StorageError(f"{place}: {_first_mistake(error)}") from error
+
+
+def _read_lines(model: type[R], path: Path) -> Iterator[R]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n") and not _is_json(line):
+                    return
+                yield _validated(model, line, f"{path}:{number}")
+    except OSError as error:
+        raise storage_error(path, "read", error, "give a file of a run folder") from error
+
+
+def _validated(model: type[R], content: bytes, place: str) -> R:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise StorageError(f"{place}: {_first_mistake(error)}") from error
+
+
+def _first_mistake(error: ValidationError) -> str:
+    mistake = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in mistake["loc"]) or "line"
+    return f"{where}: {mistake['msg']}, found {str(mistake['input'])[:60]!r}"
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _default(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is no JSON data")
+
+
+def _plain(value: object) -> object:
+    """The slow way for what orjson refuses: keys that are a kind of str, and lone surrogates (become U+FFFD)."""
+    if isinstance(value, str):
+        return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

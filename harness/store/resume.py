@@ -1,0 +1,203 @@
+"""What a journal says about every session of a run, and the files derived from it.
+
+Invariants:
+- The journal is the truth: sessions.jsonl and failures.jsonl are functions of it and can be written again at any time.
+- A session's events count once the next `turn` or its `stopped` follows them; those of a turn that was never finished
+  are dropped when the run is resumed, since that turn is made again.
+- Turn indices of a session are 0, 1, 2, ... without gaps; anything else is damage and is refused.
+- Finished sessions leave nothing in memory but their id.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.errors import StorageError
+from harness.store.journal import read_journal
+from harness.store.records import Totals, parse, unflatten
+from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+
+SESSION_EVENTS = frozenset({"session_started", "turn", "stopped", "failed", "retry_failed", "resumed"})
+"""Events that make up the state of sessions; any other name is the kind of an `Event`, or of the run's own."""
+
+_SPEC, _TURN, _VIEW, _EVENT = TypeAdapter(SessionSpec), TypeAdapter(Turn), TypeAdapter(View), TypeAdapter(Event)
+_REASON, _FAILURE = TypeAdapter(StopReason), TypeAdapter(Failure)
+
+
+class SessionState(StrEnum):
+    """How far a session is. One that isn't in the journal has not started."""
+
+    IN_PROGRESS = "in_progress"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class SessionProgress:
+    """A session that has started and not finished."""
+
+    spec: SessionSpec
+    started: Mapping[str, Any]
+    """The `session_started` event."""
+    turns: list[Turn] = field(default_factory=list)
+    views: dict[Speaker, View] = field(default_factory=dict)
+    """The view of each speaker's last turn."""
+    events: list[Event] = field(default_factory=list)
+    stop: StopReason | None = None
+    """Why the last turn ends the session, where it does: the process ended between the turn and the session's end."""
+    failure: Failure | None = None
+    pending: list[Event] = field(default_factory=list)
+    """Events that no turn has followed yet."""
+
+    @property
+    def patient_state(self) -> Mapping[str, Any] | None:
+        """The last state that a turn recorded."""
+        states = (turn.patient_state for turn in reversed(self.turns) if turn.patient_state is not None)
+        return next(states, None)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is."""
+
+    in_progress: dict[str, SessionProgress] = field(default_factory=dict)
+    """By session id, in order of starting: they go on from their last whole turn."""
+    failed: dict[str, SessionProgress] = field(default_factory=dict)
+    """By session id, in order of failing."""
+    finished: set[str] = field(default_factory=set)
+    turns: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    def state(self, session_id: str) -> SessionState | None:
+        """None for a session that has not started."""
+        if session_id in self.finished:
+            return SessionState.FINISHED
+        if session_id in self.failed:
+            return SessionState.FAILED
+        return SessionState.IN_PROGRESS if session_id in self.in_progress else None
+
+    def resume(self, retried: Iterable[str] = ()) -> None:
+        """Drop what belongs to turns that were never finished, and put the failed sessions `retried` back."""
+        for session_id in retried:
+            session = self.failed.pop(session_id)
+            session.failure = None
+            self.in_progress[session_id] = session
+        for session in self.in_progress.values():
+            session.pending.clear()
+
+    def totals(self, sessions: int) -> Totals:
+        """The counts of run.json; `sessions` is the size of the plan."""
+        return Totals(
+            sessions=sessions,
+            finished=len(self.finished),
+            failed=len(self.failed),
+            turns=self.turns,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            completion_tokens=self.completion_tokens,
+        )
+
+
+OnFinished = Callable[[SessionResult, Mapping[str, Any]], None]
+"""Takes each finished session and its metrics, in order of finishing."""
+
+
+def load_progress(journal: Path, on_finished: OnFinished | None = None) -> Progress:
+    """Read a journal. Raises `StorageError` that names the line where it is broken or contradicts itself."""
+    fold = _Fold(on_finished)
+    for number, record in enumerate(read_journal(journal), 1):
+        fold.take(record, f"{journal}:{number}")
+    return fold.progress
+
+
+def read_started(journal: Path) -> Iterator[dict[str, Any]]:
+    """The `session_started` events, which hold what is needed to rebuild prompts."""
+    return (record for record in read_journal(journal) if record["event"] == "session_started")
+
+
+class _Fold:
+    """Takes the events of a journal one by one."""
+
+    def __init__(self, on_finished: OnFinished | None) -> None:
+        self.progress = Progress()
+        self._on_finished = on_finished
+
+    def take(self, record: Mapping[str, Any], place: str) -> None:
+        session_id = record.get("session_id")
+        match record["event"]:
+            case "resumed":
+                self.progress.resume()
+            case "session_started":
+                self._start(record, place)
+            case "retry_failed":
+                session = self._known(self.progress.failed, session_id, record, place)
+                self.progress.resume([session.spec.session_id])
+            case "turn":
+                self._turn(self._known(self.progress.in_progress, session_id, record, place), record, place)
+            case "stopped":
+                self._stop(self._known(self.progress.in_progress, session_id, record, place), record, place)
+            case "failed":
+                self._fail(self._known(self.progress.in_progress, session_id, record, place), record, place)
+            case _ if session_id is not None and "speaker" in record:
+                session = self._known(self.progress.in_progress, session_id, record, place)
+                session.pending.append(event_of(record, place))
+
+    def _start(self, record: Mapping[str, Any], place: str) -> None:
+        fields = {name: record.get(name) for name in ("session_id", "persona_id", "seed", "index")}
+        spec = parse(_SPEC, fields, place)
+        if self.progress.state(spec.session_id) is not None:
+            raise StorageError(f"{place}: session {spec.session_id} starts a second time; the journal is damaged")
+        self.progress.in_progress[spec.session_id] = SessionProgress(spec, record)
+
+    def _turn(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
+        turn = parse(_TURN, record.get("turn"), place)
+        if turn.index != len(session.turns):
+            message = f"session {session.spec.session_id}: turn {turn.index} found, turn {len(session.turns)} expected"
+            raise StorageError(f"{place}: {message}; the journal is damaged")
+        session.turns.append(turn)
+        if record.get("view") is not None:
+            session.views[turn.speaker] = parse(_VIEW, record["view"], place)
+        session.stop = None if record.get("stop") is None else parse(_REASON, record["stop"], place)
+        session.events += session.pending
+        session.pending.clear()
+        self.progress.turns += 1
+        self.progress.prompt_tokens += turn.prompt_tokens
+        self.progress.cached_tokens += turn.cached_tokens
+        self.progress.completion_tokens += turn.completion_tokens
+
+    def _stop(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
+        reason = parse(_REASON, record.get("stop_reason"), place)
+        events = (*session.events, *session.pending)
+        del self.progress.in_progress[session.spec.session_id]
+        self.progress.finished.add(session.spec.session_id)
+        if self._on_finished is not None:
+            result = SessionResult(session.spec, reason, tuple(session.turns), events)
+            self._on_finished(result, record.get("metrics") or {})
+
+    def _fail(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
+        said = {name: record.get(name) for name in ("error", "message", "where")}
+        session.failure = parse(_FAILURE, {"spec": session.spec, **said, "turns": tuple(session.turns)}, place)
+        del self.progress.in_progress[session.spec.session_id]
+        self.progress.failed[session.spec.session_id] = session
+
+    @staticmethod
+    def _known(
+        among: Mapping[str, SessionProgress], session_id: object, record: Mapping[str, Any], place: str
+    ) -> SessionProgress:
+        session = among.get(session_id) if isinstance(session_id, str) else None
+        if session is None:
+            message = f"`{record['event']}` of session {session_id}, which has not started or is over"
+            raise StorageError(f"{place}: {message}; the journal is damaged")
+        return session
+
+
+def event_of(record: Mapping[str, Any], place: str) -> Event:
+    """The `Event` of a journal line: its kind stands as `event`."""
+    flat = {key: value for key, value in record.items() if key not in ("event", "session_id", "time")}
+    return parse(_EVENT, unflatten({**flat, "kind": record["event"]}), place)

@@ -1,0 +1,323 @@
+"""The folder of a run: the one place where a run is written.
+
+Invariants:
+- A run is never overwritten, and one process at a time writes to it.
+- What a session says and does goes to the journal first; sessions.jsonl and failures.jsonl get their line no earlier.
+- Nothing here waits for the disk but `create`, `open`, `update` and `close`.
+"""
+
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+from filelock import FileLock
+
+from harness.errors import StorageError
+from harness.store.commit import GroupCommit
+from harness.store.files import replacing, storage_error, write_whole
+from harness.store.journal import Journal
+from harness.store.lock import lock
+from harness.store.records import (
+    RunRecord,
+    RunStatus,
+    Totals,
+    encode,
+    event_fields,
+    failure_fields,
+    read_record,
+    session_fields,
+    turn_fields,
+)
+from harness.store.resume import SESSION_EVENTS, Progress, load_progress
+from harness.store.transcripts import transcript
+from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
+
+OUTPUTS = "outputs"
+"""Folder for runs that are given no folder; in a folder of this name, `latest` points to the newest run."""
+_FILES = ("journal.jsonl", "sessions.jsonl", "failures.jsonl")
+"""In the order in which they are written: see `commit`."""
+_SESSIONS, _FAILURES = 1, 2
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
+
+
+def default_path(name: str, now: datetime, outputs: Path = Path(OUTPUTS)) -> Path:
+    """Make and return a fresh folder `outputs/NAME-YYYYMMDD-HHMMSS`, with `-2`, `-3`, ... where that exists.
+
+    Raises `StorageError`.
+    """
+    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.') or 'run'}-{now:%Y%m%d-%H%M%S}"
+    number = 1
+    while True:
+        path = outputs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            outputs.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError as error:
+            if not outputs.is_dir():
+                raise storage_error(outputs, "make the folder", error, "set run.dir") from error
+            number += 1
+        except OSError as error:
+            raise storage_error(path, "make the folder", error, "set run.dir to one that can be written") from error
+        else:
+            return path
+
+
+class RunDir:
+    """A run folder that this process holds the lock of. Use as a context manager, or `close` it."""
+
+    def __init__(self, path: Path, record: RunRecord, held: FileLock) -> None:
+        """Open the files for appending; used by `create` and `open`."""
+        self.path = path
+        self._record = record
+        self._totals = record.totals.model_dump()
+        self._lock = held
+        self._files = GroupCommit([path / name for name in _FILES])
+        self.journal = Journal(self._files)
+        self._transcripts = ThreadPoolExecutor(1, "transcripts")
+        self._transcript_error: StorageError | None = None
+
+    @classmethod
+    def create(cls, path: Path, record: RunRecord) -> Self:
+        """Start a run in a new or empty folder (hidden files don't count).
+
+        Raises `StorageError` where the folder can't be written, holds a run or anything else, or is locked.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(path, "make the folder", error, "choose another run.dir") from error
+        held = lock(path)
+        try:
+            _refuse_used(path)
+            _write(path / "run.json", record)
+            _make_transcripts(path)
+            run_dir = cls(path, record, held)
+        except BaseException:
+            held.release()
+            raise
+        _point_latest(path)
+        return run_dir
+
+    @classmethod
+    def open(cls, path: Path, *, retry_failed: bool = False) -> tuple[Self, Progress]:
+        """Go on with a run, and say how far it is.
+
+        Torn last lines are cut away; sessions.jsonl, failures.jsonl and missing transcripts are written again from
+        the journal. With `retry_failed`, failed sessions are in progress again, from their last whole turn.
+        Raises `StorageError` where the folder holds no run, is damaged, can't be written or is locked.
+        """
+        read_record(path)
+        held = lock(path)
+        try:
+            record = read_record(path)
+            progress, retried = _restore(path, retry_failed)
+            changes = {
+                "status": RunStatus.RUNNING,
+                "finished_at": None,
+                "resumed": record.resumed + 1,
+                "totals": progress.totals(record.totals.sessions),
+            }
+            run_dir = cls(path, record.model_copy(update=changes), held)
+        except BaseException:
+            held.release()
+            raise
+        run_dir.journal.append("resumed", None)
+        for session_id in retried:
+            run_dir.journal.append("retry_failed", session_id)
+        run_dir.update()
+        return run_dir, progress
+
+    @property
+    def record(self) -> RunRecord:
+        """run.json as of now, with the totals up to date."""
+        return self._record.model_copy(update={"totals": Totals(**self._totals)})
+
+    def start_session(self, spec: SessionSpec, **fields: Any) -> None:
+        """Journal that a session starts; `fields` hold what is needed to rebuild its prompts. Once a session."""
+        if not _ID.fullmatch(spec.session_id):
+            raise ValueError(f"session id {spec.session_id!r} can't be a file name")
+        self.journal.append(
+            "session_started", spec.session_id, persona_id=spec.persona_id, seed=spec.seed, index=spec.index, **fields
+        )
+
+    def record_turn(self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None) -> None:
+        """Journal a whole turn, with the view it was made with (None without one) and why it ends the session, if so.
+
+        The turn confirms the events recorded before it: record those of a turn (also what a guard sees in it) first.
+        """
+        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop)
+        self._totals["turns"] += 1
+        for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
+            self._totals[name] += getattr(turn, name)
+
+    def record_event(self, session_id: str, event: Event) -> None:
+        """Journal what happened in a session besides turns."""
+        if event.kind in SESSION_EVENTS:
+            raise ValueError(f"`{event.kind}` is an event of the journal itself")
+        fields = event_fields(event)
+        self.journal.append(fields.pop("kind"), session_id, **fields)
+
+    def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None:
+        """Journal the end of a session, then append its line to sessions.jsonl and write its transcript.
+
+        Its turns and events must be those journalled, in that order: a resumed run derives the line from the journal.
+        """
+        session_id = result.spec.session_id
+        line = encode(session_fields(result, metrics))
+        self.journal.append("stopped", session_id, stop_reason=result.stop_reason, metrics=metrics)
+        self._files.append(_SESSIONS, line)
+        self._transcripts.submit(self._write_transcript, result)
+        self._totals["finished"] += 1
+
+    def fail_session(self, failure: Failure) -> None:
+        """Journal that a session failed, then append its line to failures.jsonl and write what there is of it."""
+        line = encode(failure_fields(failure))
+        self.journal.append(
+            "failed", failure.spec.session_id, error=failure.error, message=failure.message, where=failure.where
+        )
+        self._files.append(_FAILURES, line)
+        self._transcripts.submit(self._write_transcript, failure)
+        self._totals["failed"] += 1
+
+    async def committed(self) -> None:
+        """Wait until everything so far is on disk. Raises `StorageError`."""
+        await self._files.committed()
+
+    async def watch(self) -> None:
+        """Wait for a write to fail, and raise its `StorageError`; never returns. Cancel it when the run is over."""
+        await self._files.watch()
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of run.json (`RunRecord`) and write it, totals included. Raises `StorageError`."""
+        self._record = RunRecord.model_validate({**dict(self.record), **changes})
+        _write(self.path / "run.json", self._record)
+
+    def end(self, status: RunStatus, **changes: Any) -> None:
+        """Bring everything to disk, then say in run.json how the run ended.
+
+        Raises `StorageError`, last of all where a transcript could not be written: no reason to stop a run.
+        """
+        self._files.commit().result()
+        self.update(status=status, finished_at=datetime.now(UTC), **changes)
+        self._transcripts.shutdown()
+        if self._transcript_error is not None:
+            raise self._transcript_error
+
+    def close(self) -> None:
+        """Bring everything to disk and give the lock back; may be called twice. Raises `StorageError`."""
+        try:
+            self._transcripts.shutdown()
+            self._files.close()
+        finally:
+            self._lock.release()
+
+    def _write_transcript(self, session: SessionResult | Failure) -> None:
+        try:
+            _write_transcript(self.path, session)
+        except StorageError as error:
+            self._transcript_error = self._transcript_error or error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]:
+    """Write the files that derive from the journal again; say how far the run is, and which sessions are retried.
+
+    Raises `StorageError`, also where sessions.jsonl knows of more sessions than the journal: nothing is thrown away.
+    """
+    journal, sessions, failures = (path / name for name in _FILES)
+    try:
+        for file in (journal, sessions, failures):
+            file.touch()
+        with replacing(sessions) as lines:
+
+            def write_session(result: SessionResult, metrics: Mapping[str, Any]) -> None:
+                lines.write(encode(session_fields(result, metrics)))
+                _mend_transcript(path, result)
+
+            _make_transcripts(path)
+            progress = load_progress(journal, write_session)
+            _refuse_loss(sessions, len(progress.finished))
+        retried = tuple(progress.failed) if retry_failed else ()
+        progress.resume(retried)
+        with replacing(failures) as lines:
+            for session in progress.failed.values():
+                if session.failure is not None:
+                    lines.write(encode(failure_fields(session.failure)))
+                    _mend_transcript(path, session.failure)
+    except OSError as error:
+        raise storage_error(path, "mend the files", error, "what stands there is whole") from error
+    return progress, retried
+
+
+def _refuse_loss(sessions: Path, known: int) -> None:
+    with sessions.open("rb") as file:
+        whole = sum(line.endswith(b"\n") for line in file)
+    if whole > known:
+        message = f"holds {whole} sessions, but the journal knows the end of only {known}"
+        raise StorageError(f"{sessions}: {message}; bring back the whole journal.jsonl")
+
+
+def _refuse_used(path: Path) -> None:
+    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    if "run.json" in names:
+        remedy = f"go on with it (python -m harness resume {path}) or choose another run.dir"
+        raise StorageError(f"{path}: already holds a run; {remedy}")
+    if names:
+        raise StorageError(f"{path}: holds other files ({min(names)}, ...); choose a new or empty run.dir")
+
+
+def _write(path: Path, record: RunRecord) -> None:
+    try:
+        write_whole(path, orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise storage_error(path, "write", error, "mend that or choose another run.dir") from error
+
+
+def _make_transcripts(path: Path) -> None:
+    folder = path / "transcripts"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise storage_error(folder, "make the folder", error, "mend that or choose another run.dir") from error
+
+
+def _transcript_path(path: Path, session: SessionResult | Failure) -> Path:
+    return path / "transcripts" / f"{session.spec.session_id}.md"
+
+
+def _write_transcript(path: Path, session: SessionResult | Failure) -> None:
+    """Not durable on its own: it can be written again from the journal."""
+    file = _transcript_path(path, session)
+    try:
+        write_whole(file, transcript(session).encode(), durable=False)
+    except OSError as error:
+        raise storage_error(file, "write", error, "mend that, then resume the run") from error
+
+
+def _mend_transcript(path: Path, session: SessionResult | Failure) -> None:
+    file = _transcript_path(path, session)
+    if not file.exists() or file.stat().st_size == 0:
+        _write_transcript(path, session)
+
+
+def _point_latest(path: Path) -> None:
+    """Make `outputs/latest` point to a run in `outputs`. A convenience: a run goes on without it."""
+    folder = path.absolute().parent
+    link = folder / "latest"
+    if folder.name != OUTPUTS or (link.exists() and not link.is_symlink()):
+        return
+    fresh = folder / f".latest-{path.name}"
+    with suppress(OSError):  # file systems without links
+        fresh.symlink_to(path.name, target_is_directory=True)
+        fresh.replace(link)

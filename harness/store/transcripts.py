@@ -1,0 +1,45 @@
+"""Sessions as Markdown for people to read.
+
+Invariant: what a speaker said is shown as said; no text of a model can make a heading, a link, HTML or a code block.
+"""
+
+import re
+
+from harness.types import Event, Failure, SessionResult, SessionSpec, Turn
+
+_INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
+"""Characters that mean something anywhere in a line."""
+_LINE_START = re.compile(r"^(?=[#+=-])", re.MULTILINE)
+_NUMBERED = re.compile(r"^(\d+)([.)])", re.MULTILINE)
+_BLANKS = re.compile(r"^[^\S\n]+|[^\S\n]+$", re.MULTILINE)
+_GAPS = re.compile(r"\n{2,}")
+
+
+def escape(text: str) -> str:
+    """Text as Markdown that shows just this text, its line breaks kept."""
+    lines = _BLANKS.sub("", "\n".join(text.splitlines()))
+    escaped = _NUMBERED.sub(r"\1\\\2", _LINE_START.sub(r"\\", _INLINE.sub(r"\\\1", lines)))
+    paragraphs = _GAPS.split(escaped.strip("\n"))
+    return "\n\n".join(paragraph.replace("\n", "  \n") for paragraph in paragraphs)
+
+
+def transcript(session: SessionResult | Failure) -> str:
+    """A session, or what there is of a failed one, as Markdown."""
+    if isinstance(session, Failure):
+        end = f"failed at {escape(session.where)}: {escape(session.error)}: {escape(session.message)}"
+        return _page(session.spec, " ".join(end.split()), session.turns, ())
+    return _page(session.spec, escape(session.stop_reason), session.turns, session.events)
+
+
+def _page(spec: SessionSpec, end: str, turns: tuple[Turn, ...], events: tuple[Event, ...]) -> str:
+    parts = [
+        f"# {escape(spec.session_id)}",
+        f"- persona: {escape(spec.persona_id)}\n- seed: {spec.seed}\n- turns: {len(turns)}\n- ended: {end}",
+    ]
+    for turn in turns:
+        parts.append(f"## {turn.index} · {turn.speaker.capitalize()}")
+        parts.append(escape(turn.text))
+    if events:
+        parts.append("## Events")
+        parts.append("\n".join(f"- turn {e.turn}, {e.speaker}: {escape(e.kind)}" for e in events))
+    return "\n\n".join(parts) + "\n"
