@@ -24,7 +24,8 @@ from harness.store.identity import config_hash, refuse_changed
 from harness.store.provenance import ModelFingerprint, collect, fingerprint
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress
-from harness.store.run_dir import RunDir, default_path
+from harness.store.outputs import default_path
+from harness.store.run_dir import RunDir
 from harness.types import Speaker
 
 UNTOLD = 1 << 20
