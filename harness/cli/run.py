@@ -54,4 +54,4 @@ def main(args: argparse.Namespace) -> int:
     from harness.cli.progress import Display
     from harness.execute import execute
 
-    return execute([config], Display())[0].exit_code
+    return execute(config, Display()).exit_code
