@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -14,7 +15,7 @@ from harness.context.summary import Summarizer
 from harness.context.view import project
 from harness.engines.base import EngineInfo
 from harness.errors import ContextOverflow, EngineError, PromptRefused
-from harness.types import FinishReason, Generation, Message, Prompt, Request, Sampling, Speaker, Turn, View
+from harness.types import FinishReason, Generation, Message, Prompt, Request, Role, Sampling, Speaker, Turn, View
 
 SPEECH = "I feel like nothing helps and you keep asking me to slow down , really . Tuesday 10:30 'fine' -- ok ?"
 WORDS = SPEECH.split()
@@ -112,16 +113,24 @@ def check_prompt(renderer: Renderer, prompt: Prompt, window: int) -> None:
 
 def check_unforged(renderer: Renderer, messages: tuple[Message, ...], ids: Any) -> None:
     """No content added a control token, or a marker that the template writes as plain text."""
-    plain = tuple(Message(message.role, "x") for message in messages)
-    controls = {
-        id_
-        for id_, token in renderer.tokenizer.added_tokens_decoder.items()
-        if token.content in renderer.controls.strings
-    }
-    expected = Counter(i for i in reference(renderer, plain) if i in controls)
+    controls = control_ids(renderer)
+    expected = unforged(renderer, tuple(message.role for message in messages))
     assert Counter(i for i in ids if i in controls) == expected, "content forged a control token"
     for message in messages:
         assert not any(marker in message.content for marker in renderer.controls.strings)
+
+
+@lru_cache
+def control_ids(renderer: Renderer) -> frozenset[int]:
+    added = renderer.tokenizer.added_tokens_decoder.items()
+    return frozenset(i for i, token in added if token.content in renderer.controls.strings)
+
+
+@lru_cache
+def unforged(renderer: Renderer, roles: tuple[Role, ...]) -> Counter[int]:
+    """The control tokens of a prompt whose messages hold none."""
+    ids = reference(renderer, tuple(Message(role, "x") for role in roles))
+    return Counter(i for i in ids if i in control_ids(renderer))
 
 
 @dataclass
@@ -174,7 +183,7 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
         for speaker, part in parts.items()
     }  # fmt: skip
     history: list[Turn] = []
-    exchanges = random.choice([1, 2, 3, 3, 4, 5, 6, 8] if random.random() < 0.95 else [30])
+    exchanges = random.choice([1, 1, 2, 2, 3, 4, 6] if random.random() < 0.97 else [30])
     for index in range(2 * exchanges):
         speaker = Speaker.THERAPIST if index % 2 else Speaker.PATIENT
         given = direction if random.random() < 0.7 else None
