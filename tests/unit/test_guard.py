@@ -1,4 +1,4 @@
-"""What the guard promises: it notices a session that goes bad, leaves a healthy one alone, and costs next to nothing."""
+"""What the guard promises: it notices a session that goes bad, leaves a healthy one alone, and costs next to none."""
 
 import random
 from collections.abc import Iterable
@@ -252,7 +252,7 @@ def test_a_turn_cut_in_its_middle_is_recorded_but_a_finished_sentence_is_not() -
         ("Ich weiß nicht, warum das mit mir so ist und ich habe auch keine Lust mehr.", "en", "de"),
         ("我不知道该怎么说这件事情。", "en", "zh"),
         ("I don't know what to say, it was all too much for me and I left.", "de", "en"),
-        ("Я не знаю, что сказать об этом.", "en", "ru"),
+        ("Я не знаю, что мне сказать.", "en", "ru"),
     ],
 )
 def test_another_language_is_found(text: str, language: str, found: str) -> None:
