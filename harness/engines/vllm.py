@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,8 @@ class VllmEngine:
     def _build(self) -> None:
         """Make the AsyncLLM; blocks for as long as the model loads."""
         # Children inherit the mask: the terminal's Ctrl-C stays pending in them for ever, and we decide when they end.
+        # multiprocessing's tracker starts with the first child and would unblock the signal again, so it starts now.
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         with _environment(self._engine, self._log):
             from vllm.v1.engine.async_llm import AsyncLLM
@@ -98,6 +102,8 @@ class VllmEngine:
         llm = self._llm
         assert llm is not None
         self._watchdog = guard(self._pids())
+        for process in _processes(llm):
+            asyncio.get_running_loop().add_reader(process.sentinel, partial(self._child_ended, process.sentinel))
         config = llm.vllm_config
         on_cpu = config.device_config.device_type == "cpu"
         chunked = config.scheduler_config.enable_chunked_prefill
@@ -157,6 +163,8 @@ class VllmEngine:
         if llm is None:
             return
         processes = _processes(llm)
+        for process in processes:
+            asyncio.get_running_loop().remove_reader(process.sentinel)
         # Its reader would take the end of the child for a crash and log it, so it ends first.
         if llm.output_handler is not None:
             llm.output_handler.cancel()
@@ -175,6 +183,15 @@ class VllmEngine:
     def pids(self) -> tuple[int, ...]:
         """Process ids of the engine's children; empty when it is not running."""
         return tuple(self._pids()) if self._llm is not None else ()
+
+    def _child_ended(self, sentinel: int) -> None:
+        """Tell everyone who waits. vLLM itself does so for a crash only, not for a child that a SIGTERM ended."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        asyncio.get_running_loop().remove_reader(sentinel)
+        if self._llm is not None:
+            self._llm.engine_core.resources.engine_dead = True
+            self._llm.output_processor.propagate_error(EngineDeadError())
 
     def _pids(self) -> list[int]:
         assert self._llm is not None

@@ -159,7 +159,7 @@ async def test_a_cancelled_call_ends_its_request_in_the_engine(served: Served) -
 
 async def test_killed_in_the_middle_it_is_started_again_and_every_turn_is_answered(served: Served) -> None:
     old = served.vllm.pids()
-    tasks = [asyncio.create_task(served.generate(served.ask(seed=seed, max_new_tokens=200))) for seed in range(8)]
+    tasks = [asyncio.create_task(served.generate(served.ask(seed=seed, max_new_tokens=100))) for seed in range(8)]
     await asyncio.sleep(1.0)
     for pid in old:
         os.kill(pid, signal.SIGKILL)
