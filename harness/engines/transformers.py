@@ -100,8 +100,10 @@ class TransformersEngine:
                 for job in jobs:
                     job.resolve(failure)
             else:
+                # Closing cuts a batch short, and what was cut is no turn.
+                closed = _closed() if self._stop.is_set() else None
                 for job, answer in zip(jobs, answers, strict=True):
-                    job.resolve(answer)
+                    job.resolve(closed or answer)
 
     def _waiting(self) -> list[Job] | None:
         """The next batch: waits for one request, and takes what else is there. None when closed."""
@@ -119,8 +121,12 @@ class TransformersEngine:
         while not self._queue.empty():
             jobs += [job] if (job := self._queue.get()) is not None else []
         for job in jobs:
-            job.resolve(EngineUnavailable("the transformers engine was closed"))
+            job.resolve(_closed())
         return None
+
+
+def _closed() -> EngineUnavailable:
+    return EngineUnavailable("the transformers engine was closed")
 
 
 class _Loaded:

@@ -99,8 +99,7 @@ class VllmEngine:
                 raise EngineError(f"vLLM can't start {self._model.path}: {reason}{where}") from error
 
     async def _started(self) -> EngineInfo:
-        llm = self._llm
-        assert llm is not None
+        llm = self.llm
         self._watchdog = guard(self._pids())
         for process in _processes(llm):
             asyncio.get_running_loop().add_reader(process.sentinel, partial(self._child_ended, process.sentinel))
@@ -130,9 +129,7 @@ class VllmEngine:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        llm = self._llm
-        if llm is None:
-            raise EngineUnavailable("the vLLM engine is not running")
+        llm = self.llm
         ids = checked_ids(request.prompt, self._window)
         lora = self._adapters.request(request.adapter)
         began = time.perf_counter()
@@ -180,6 +177,13 @@ class VllmEngine:
         del llm
         gc.collect()  # AsyncLLM is full of cycles, and its __del__ fails when the interpreter is already going
 
+    @property
+    def llm(self) -> "AsyncLLM":
+        """The running vLLM engine, for benchmarks and diagnosis."""
+        if self._llm is None:
+            raise EngineUnavailable("the vLLM engine is not running")
+        return self._llm
+
     def pids(self) -> tuple[int, ...]:
         """Process ids of the engine's children; empty when it is not running."""
         return tuple(self._pids()) if self._llm is not None else ()
@@ -194,8 +198,7 @@ class VllmEngine:
             self._llm.output_processor.propagate_error(EngineDeadError())
 
     def _pids(self) -> list[int]:
-        assert self._llm is not None
-        return [process.pid for process in _processes(self._llm) if process.pid is not None]
+        return [process.pid for process in _processes(self.llm) if process.pid is not None]
 
     def _params(self, request: Request) -> "SamplingParams":
         from vllm import SamplingParams
@@ -248,11 +251,10 @@ class VllmEngine:
         """Log probabilities of the most likely first tokens after a fixed prompt."""
         from vllm import SamplingParams
 
-        assert self._llm is not None
         params = SamplingParams(temperature=0.0, max_tokens=1, logprobs=5)
         lora = adapter.lora() if adapter else None
         name = f"canary/{adapter.name if adapter else 'base'}/{time.monotonic_ns()}"
-        async for output in self._llm.generate(
+        async for output in self.llm.generate(
             {"prompt_token_ids": self._canary_ids()}, params, name, lora_request=lora
         ):
             done = output.outputs[0]
@@ -260,8 +262,7 @@ class VllmEngine:
         return {token: logprob.logprob for token, logprob in done.logprobs[0].items()}
 
     def _canary_ids(self) -> list[int]:
-        assert self._llm is not None
-        return list(self._llm.renderer.get_tokenizer().encode("Tell me how your day was."))
+        return list(self.llm.renderer.get_tokenizer().encode("Tell me how your day was."))
 
 
 class _Starter:

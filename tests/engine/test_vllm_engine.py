@@ -148,8 +148,7 @@ async def test_a_json_schema_is_kept(served: Served) -> None:
 async def test_a_cancelled_call_ends_its_request_in_the_engine(served: Served) -> None:
     task = asyncio.create_task(served.generate(served.ask(max_new_tokens=900)))
     await asyncio.sleep(0.5)
-    llm = served.vllm._llm
-    assert llm is not None
+    llm = served.vllm.llm
     assert llm.get_num_unfinished_requests() == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
