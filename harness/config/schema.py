@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from harness.config.guard import GuardConfig
 from harness.types import Sampling, Speaker
 
 
@@ -107,11 +108,16 @@ class RoleConfig(Settings):
 class TherapistConfig(RoleConfig):
     """The model under test."""
 
+    session_plan: bool = False
+    """Tell it which phase of the session it is in (opening, exploring, working, closing)."""
+
 
 class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
+    state: Literal["rules", "off"] = "rules"
+    """simulated: whether an inner state, moved by what the therapist does, directs the actor."""
     transcript: Path | None = None
     """replay: a text transcript, or a sessions.jsonl."""
     session: str | None = None
@@ -150,10 +156,13 @@ class RunConfig(Settings):
     sessions_per_persona: Positive = 1
     max_exchanges: Positive = 20
     """A patient turn and the therapist's answer are one exchange."""
+    min_exchanges: Annotated[int, Field(ge=0)] = 3
+    """Before as many exchanges no speaker can end the session."""
     concurrency: Literal["auto"] | Positive = "auto"
     patient: PatientConfig
     therapist: TherapistConfig
     context: ContextConfig = ContextConfig()
+    guard: GuardConfig = GuardConfig()
 
     def roles(self) -> tuple[tuple[Speaker, RoleConfig], ...]:
         """Both speakers' settings."""

@@ -15,6 +15,8 @@ MESSAGE_SHARE = 3 / 8
 """Largest share of the room for one message: the opening exchange and one message of each speaker always fit."""
 PIN_SHARE = 1 / 4
 """Largest share of the room for the opening exchange to be kept."""
+NOTE_SHARE = 1 / 4
+"""Largest share of the prompt budget for a note."""
 REFUSED_SHARE = 7 / 8
 """How much of a refused prompt is tried next where the server does not say what it counted."""
 
@@ -52,10 +54,22 @@ class Budget:
 
     prompt: int
     """Most tokens of a prompt: `max_model_len - max_new_tokens`, less what the engine counts beyond us."""
-    fixed: int
-    """Tokens that every prompt has: system message, template, room for a direction and for a note."""
-    low_water: float
+    base: int
+    """Tokens that every prompt has: system message, template, room for a direction."""
+    note_tokens: int = 0
+    """Most tokens of a note as configured; 0 without notes."""
+    low_water: float = 0.6
     """Share of the prompt budget to which a full view shrinks."""
+
+    @property
+    def note_bound(self) -> int:
+        """Most tokens of a note: as configured, but at most a quarter of the prompt budget."""
+        return max(0, min(self.note_tokens, int(self.prompt * NOTE_SHARE)))
+
+    @property
+    def fixed(self) -> int:
+        """Tokens that are not the dialogue's."""
+        return self.base + self.note_bound
 
     @property
     def room(self) -> int:

@@ -1,4 +1,4 @@
-"""Control text: strings that a tokenizer or a template gives a meaning of its own, and how content is kept from using it.
+"""Control text: what a tokenizer or a template gives a meaning of its own, and how content is kept from using it.
 
 Invariants:
 - `neutralize` leaves text without control strings as it is, and is idempotent.

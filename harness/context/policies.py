@@ -121,13 +121,16 @@ class Summarize:
                 full.unnoted, full.after.note, full.note_bound, seed=full.seed, request_id=full.request_id
             )
             text = clip(note.text, full.note_bound, full.count)
-            if not text:
-                raise SummaryFailed(f"the note is longer than {full.note_bound} tokens")
         except SummaryFailed as error:
-            noted = full.before.noted if self.owes else full.after.first
-            return Compacted(replace(full.after, noted=noted), fallback=str(error))
+            return self._truncated(full, str(error))
+        if not text:
+            return self._truncated(full, f"the note came back longer than {full.note_bound} tokens")
         view = replace(full.after, note=text, noted=full.after.first)
         return Compacted(view, None, note.pieces, note.prompt_tokens, note.completion_tokens)
+
+    def _truncated(self, full: Compaction, why: str) -> Compacted:
+        noted = full.before.noted if self.owes else full.after.first
+        return Compacted(replace(full.after, noted=noted), fallback=why)
 
 
 def make_policy(config: ContextConfig, summarizer: Summarizer | None) -> Policy:

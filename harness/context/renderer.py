@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class Renderer:
         """One int object per token id for all prompts: a list of ids then costs 8 bytes a token instead of 40."""
         self.vocab_size = len(self._ints)
         self.has_system = self._accepts_system()
-        """Whether a system message reaches the prompt; where not, `view.project` puts it into the first user message."""
+        """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
         self.controls = self._find_controls()
         self.stop_ids = self._find_stop_ids()
         """Ids of the tokens that end an assistant's turn."""
@@ -141,7 +141,7 @@ class Renderer:
     # Rendering
 
     def render(self, messages: Sequence[Message], previous: Rendering | None = None) -> Rendering:
-        """Ids of `messages` with the generation prompt; reuses what `previous` (an earlier prompt of the session) shares.
+        """Ids of `messages` with the generation prompt; reuses what it shares with `previous`, an earlier prompt.
 
         `messages` is a view: an optional system message, then user and assistant in turn, the last one user.
         """
@@ -232,7 +232,8 @@ class Renderer:
             base = proof.base(with_system)
             longer = [self.render_text([*base, Message("assistant", text), base[-1]]) for text in ("Qzx1", "Jwv2")]
             text = self.render_text(base)
-            length = len(commonprefix([text, *longer]))
+            same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
+            length = sum(1 for _ in same)
             self._shapes[with_system] = _Shape(tuple(base), length, text[length:])
             why = proof.why_not(self, with_system) if self._boundaries else proof.NO_BOUNDARY
             if why:

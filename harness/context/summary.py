@@ -10,13 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from harness.context.budget import MIN_ROOM, Window
 from harness.context.guardrail import deliver
 from harness.context.renderer import Renderer
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
-from harness.types import FinishReason, Generation, Prompt, Request, Sampling, Turn
+from harness.types import FinishReason, Generation, Message, Prompt, Request, Sampling, Turn
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 GREEDY = Sampling(temperature=0.0)
 WORDS_PER_TOKEN = 0.6
@@ -39,7 +43,7 @@ class Note:
 
 
 def clip(text: str, bound: int, count: Callable[[str], int]) -> str:
-    """The longest run of whole sentences or lines at the beginning of `text` of at most `bound` tokens; may be empty."""
+    """The most whole sentences or lines at the beginning of `text` within `bound` tokens; may be empty."""
     text = text.strip()
     if count(text) <= bound:
         return text
@@ -138,7 +142,7 @@ class Summarizer:
                 raise SummaryFailed(f"a window of {self.window.max_model_len} tokens is too small for a summary")
         return Prompt(tuple(messages), ids, len(ids), bound, self.window.max_model_len), taken
 
-    def _render(self, note: str | None, dialogue: str, bound: int) -> tuple[list, list[int]]:  # type: ignore[type-arg]
+    def _render(self, note: str | None, dialogue: str, bound: int) -> tuple[list[Message], list[int]]:
         words = int(bound * WORDS_PER_TOKEN)
         text = _template().render(note=note, dialogue=dialogue, words=words)
         messages = [self.renderer.message("user", text, None)]
@@ -150,7 +154,7 @@ def _ignore(prompt: Prompt, error: PromptRefused) -> None:
 
 
 @cache
-def _template():  # type: ignore[no-untyped-def]
+def _template() -> "Template":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     source = (files("harness.agents") / "prompts" / "summary.jinja").read_text(encoding="utf-8")

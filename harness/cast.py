@@ -1,0 +1,166 @@
+"""Who plays: each speaker's side of a run, and, once engines run, the two agents of a session.
+
+Invariants:
+- A `Side` needs no engine, so everything about prompts is checked before a model loads.
+- Nothing of a session is kept here; all sessions of a run share one cast.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.agents.patient import ReplayPatient, SimulatedPatient
+from harness.agents.prompt import patient_opening, patient_system, therapist_system
+from harness.agents.speech import Voice
+from harness.agents.therapist import Therapist
+from harness.config.schema import PatientConfig, RoleConfig, RunConfig
+from harness.context.budget import Window
+from harness.context.manager import ContextManager, Part, preflight
+from harness.context.policies import Policy, make_policy
+from harness.context.renderer import Renderer
+from harness.context.summary import Summarizer
+from harness.context.view import project
+from harness.engines.base import Engine
+from harness.errors import ConfigError, ContextOverflow
+from harness.personas.schema import Persona
+from harness.session import Agent, Session
+from harness.types import Speaker, Turn, View
+
+BRIEF_BELOW = 1536
+"""In windows smaller than this (in tokens) a patient gets the brief form of its part."""
+DIRECTION_TOKENS = 112
+"""Kept free in every prompt for a direction of at most about 80 words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What all sessions of a run share of one speaker."""
+
+    speaker: Speaker
+    role: RoleConfig
+    renderer: Renderer
+    window: Window
+    """Of the engine; shared with every side on the same engine, since they learn about it together."""
+
+    def part(self, persona: Persona) -> Part:
+        """The constant part of this speaker's prompts. The therapist is told nothing of the persona."""
+        if self.speaker is Speaker.THERAPIST:
+            return Part(self.speaker, therapist_system(self.role.prompt), None, self.renderer)
+        brief = self.window.max_model_len < BRIEF_BELOW
+        system = patient_system(persona, self.role.prompt or "patient.jinja", brief=brief)
+        return Part(self.speaker, system, patient_opening(persona), self.renderer)
+
+
+def check_fits(config: RunConfig, personas: Sequence[Persona], sides: Mapping[Speaker, Side]) -> None:
+    """Raise one `ConfigError` with a line for every persona and speaker whose fixed part leaves no room."""
+    lines: list[str] = []
+    note = config.context.note_tokens if config.context.policy in ("summarize", "hybrid") else 0
+    for speaker, side in sides.items():
+        for persona in personas if speaker is Speaker.PATIENT else personas[:1]:
+            label = f"persona {persona.id}" if speaker is Speaker.PATIENT else f"therapist {side.role.name}"
+            try:
+                preflight(
+                    label,
+                    side.part(persona),
+                    side.window,
+                    max_new_tokens=side.role.max_new_tokens,
+                    note_tokens=note,
+                    direction_tokens=DIRECTION_TOKENS,
+                )
+            except ContextOverflow as error:
+                lines.append(str(error))
+    if lines:
+        raise ConfigError(*lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One session ready to play."""
+
+    agents: Mapping[Speaker, Agent]
+    parts: Mapping[Speaker, Part]
+
+    def started(self) -> dict[str, Any]:
+        """What the journal keeps so that every prompt can be rebuilt."""
+        return {str(speaker): {"system": part.system, "opening": part.opening} for speaker, part in self.parts.items()}
+
+
+class Cast:
+    """Makes the agents of sessions. `lines` are those of a replayed patient, who has no side."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        sides: Mapping[Speaker, Side],
+        engines: Mapping[Speaker, Engine],
+        lines: Sequence[str] | None,
+    ) -> None:
+        self._config = config
+        self._sides = sides
+        self._engines = engines
+        self._lines = lines
+        self._policies = {speaker: self._policy(speaker) for speaker in sides}
+
+    def scene(self, session: Session, persona: Persona) -> Scene:
+        """The agents of a session, each going on from the view of its last turn."""
+        parts = {speaker: side.part(persona) for speaker, side in self._sides.items()}
+        voices = {speaker: self._voice(session, speaker, part) for speaker, part in parts.items()}
+        planned = self._config.max_exchanges if self._config.therapist.session_plan else None
+        patient: Agent
+        if self._lines is not None:
+            patient = ReplayPatient(self._lines)
+        else:
+            feels = self._config.patient.state == "rules"
+            patient = SimulatedPatient(voices[Speaker.PATIENT], persona, feels=feels)
+        therapist = Therapist(voices[Speaker.THERAPIST], planned)
+        return Scene({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, parts)
+
+    def seen_by_therapist(self, persona: Persona, turns: Sequence[Turn], view: View) -> list[str]:
+        """The texts of the therapist's last view: system text with its note, and the turns in it."""
+        part = self._sides[Speaker.THERAPIST].part(persona)
+        asked = turns if turns[-1].speaker is Speaker.PATIENT else turns[:-1]
+        messages = project(part.system, part.opening, part.speaker, asked, view, part.renderer)
+        return [message.content for message in messages]
+
+    def _voice(self, session: Session, speaker: Speaker, part: Part) -> Voice:
+        side, spec = self._sides[speaker], session.spec
+        adapter = side.role.model.adapter
+        context = ContextManager(
+            part,
+            self._engines[speaker],
+            side.window,
+            self._policies[speaker],
+            sampling=side.role.sampling.sampling(),
+            max_new_tokens=side.role.max_new_tokens,
+            low_water=self._config.context.low_water,
+            direction_tokens=DIRECTION_TOKENS,
+            adapter=str(adapter) if adapter else None,
+            label=f"{spec.session_id}: {speaker}",
+        )
+        if view := session.views.get(speaker):
+            context.restore(view)
+        return Voice(speaker, context, spec.session_id, spec.seed, self._config.min_exchanges)
+
+    def _policy(self, speaker: Speaker) -> Policy:
+        """The context policy of a speaker, with the summarizer that the config names."""
+        context = self._config.context
+        if context.policy in ("truncate", "none"):
+            return make_policy(context, None)
+        writer = speaker if context.summarizer == "own" else Speaker(context.summarizer)
+        if writer not in self._sides:
+            raise ConfigError(f"context.summarizer: {writer}, but a replayed patient has no model; expected therapist")
+        side = self._sides[writer]
+        adapter = side.role.model.adapter
+        summarizer = Summarizer(
+            self._engines[writer],
+            side.renderer,
+            side.window,
+            note_tokens=context.note_tokens,
+            adapter=str(adapter) if adapter else None,
+        )
+        return make_policy(context, summarizer)
+
+
+def simulated(patient: PatientConfig) -> bool:
+    """Whether a model plays the patient."""
+    return patient.kind == "simulated"

@@ -1,0 +1,311 @@
+"""One speaker's context in one session: from the history to an answer, through a view that always fits.
+
+Invariants:
+- History is never changed; a view only ever moves forward, and by whole exchanges.
+- Between compactions every prompt begins with the one before it (but for a direction, which is for one turn only).
+- What an answer holds is enough to rebuild its prompt: the view, with the history, system text and opening.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import is_
+from typing import Any
+
+from harness.context.budget import MIN_ROOM, Budget, Window
+from harness.context.guardrail import deliver
+from harness.context.policies import Compacted, Compaction, Policy
+from harness.context.renderer import Renderer, Rendering
+from harness.context.view import EXCHANGE, NOTE_HEADING, check_view, framed, last_exchange, project, spoken
+from harness.engines.base import Engine
+from harness.errors import ContextOverflow, PromptRefused
+from harness.types import Event, Generation, Message, Prompt, Request, Sampling, Speaker, Turn, View
+
+SMALLEST_MESSAGE = 4
+"""Tokens to which a message is shortened at the very least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A turn as its engine said it, and what it was made with."""
+
+    generation: Generation
+    prompt: Prompt
+    view: View
+    events: tuple[Event, ...]
+    evicted_turns: int
+    """How many turns of the history were not in the view."""
+    summary_tokens: int
+    """Tokens of the note in the view; 0 without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is constant in one speaker's prompts."""
+
+    speaker: Speaker
+    system: str | None
+    opening: str | None
+    """The stage direction that stands for the first user message of the patient; None for the therapist."""
+    renderer: Renderer
+
+    def render(self, history: Sequence[Turn], view: View) -> Rendering:
+        return self.renderer.render(project(self.system, self.opening, self.speaker, history, view, self.renderer))
+
+    def base_tokens(self, *, note: bool, direction_tokens: int) -> int:
+        """Tokens of every prompt: one with a word of dialogue from each who must be in it, and what may be added."""
+        note_heading = self.renderer.count_text(f"\n\n{NOTE_HEADING}\n") if note else 0
+        return self.render(self._words(1), View()).tokens + note_heading + direction_tokens
+
+    def message_overhead(self) -> int:
+        """Tokens that the template puts around one message."""
+        added = self.render(self._words(2), View()).tokens - self.render(self._words(1), View()).tokens
+        return (added + 1) // 2
+
+    def _words(self, exchanges: int) -> list[Turn]:
+        speakers = (Speaker.PATIENT, Speaker.THERAPIST)
+        return [Turn(i, speakers[i % 2], "x") for i in range(2 * exchanges - (self.speaker is Speaker.THERAPIST))]
+
+
+def preflight(
+    label: str,
+    part: Part,
+    window: Window,
+    *,
+    max_new_tokens: int,
+    note_tokens: int = 0,
+    direction_tokens: int = 0,
+) -> None:
+    """Raise `ContextOverflow` where the fixed part leaves no room for dialogue. Needs no model.
+
+    `label` names the persona and the speaker, `note_tokens` is the policy's, `direction_tokens` the longest direction.
+    """
+    base = part.base_tokens(note=note_tokens > 0, direction_tokens=direction_tokens)
+    budget = Budget(window.prompt_budget(max_new_tokens), base, note_tokens)
+    if not budget.missing:
+        return
+    enough = budget
+    while enough.missing:
+        enough = replace(enough, prompt=enough.prompt + enough.missing)
+    raise ContextOverflow(
+        f"{label}: the fixed part of every prompt (system prompt, template, room for a note and a direction) takes "
+        f"{budget.fixed} tokens and max_new_tokens={max_new_tokens} are kept for the answer; with {MIN_ROOM} for the "
+        f"dialogue that does not fit max_model_len={window.max_model_len}; "
+        f"{window.max_model_len + enough.prompt - budget.prompt} would"
+    )
+
+
+class ContextManager:
+    """Keeps one speaker's view of one session within its window and asks its engine for turns."""
+
+    def __init__(
+        self,
+        part: Part,
+        engine: Engine,
+        window: Window,
+        policy: Policy,
+        *,
+        sampling: Sampling,
+        max_new_tokens: int,
+        low_water: float = 0.6,
+        direction_tokens: int = 0,
+        adapter: str | None = None,
+        label: str = "",
+    ) -> None:
+        """`window` is shared by all sessions on `engine`; `direction_tokens` is the longest direction to come."""
+        self.part = part
+        self.engine = engine
+        self.window = window
+        self.policy = policy
+        self.sampling = sampling
+        self.max_new_tokens = max_new_tokens
+        self.low_water = low_water
+        self.direction_tokens = direction_tokens
+        self.adapter = adapter
+        self.label = label or str(part.speaker)
+        self._base = part.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
+        self._overhead = part.message_overhead()
+        self._view = View(message_cap=self._message_cap())
+        self._note_tokens = 0
+        self._rendering: Rendering | None = None
+        self._said: list[Message] = []
+        """The turns of the last view as messages, so that a longer history costs only its new turns."""
+        self._said_for: tuple[View, Sequence[Turn]] | None = None
+        """The view and the history that `_said` is for."""
+
+    @property
+    def view(self) -> View:
+        """The view of the last turn, without its direction."""
+        return self._view
+
+    def restore(self, view: View) -> None:
+        """Go on from the view of a journalled turn."""
+        self._view = replace(view, direction=None, message_cap=view.message_cap or self._message_cap())
+        self._note_tokens = self._count_note()
+        self._rendering = None
+        self._said_for = None
+
+    async def answer(
+        self,
+        history: Sequence[Turn],
+        *,
+        seed: int,
+        request_id: str,
+        direction: str | None = None,
+        json_schema: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """The speaker's next turn after `history`, which ends with the other's turn (or is empty, for the patient).
+
+        Raises `ContextOverflow` where no view fits (policy `none`, or a fixed part that is too long for what the
+        engine turned out to take), and the engine's `EngineError`.
+        """
+        events: list[Event] = []
+
+        async def build() -> Request:
+            prompt = await self._prompt(history, direction, events, seed, request_id)
+            return Request(prompt, self.sampling, seed, request_id, json_schema, self.adapter)
+
+        def refused(prompt: Prompt, error: PromptRefused) -> None:
+            learned = {"max_model_len": self.window.max_model_len, "margin": self.window.margin}
+            said = {"limit": error.limit, "counted": error.counted}
+            events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
+
+        request, generation = await deliver(self.engine, self.window, build, refused)
+        view = replace(self._view, direction=direction)
+        evicted = max(0, view.first - view.pinned)
+        return Answer(generation, request.prompt, view, tuple(events), evicted, self._note_tokens)
+
+    async def _prompt(
+        self, history: Sequence[Turn], direction: str | None, events: list[Event], seed: int, request_id: str
+    ) -> Prompt:
+        """A prompt that fits, from the view as it is or after compaction."""
+        budget = self._budget()
+        rendering = self._render(history, replace(self._view, direction=direction))
+        if rendering.tokens > budget.prompt:
+            before, full = self._view, rendering.tokens
+            unfit = self._compaction(history, budget, full, seed, request_id)
+            done = await self.policy.compact(unfit)
+            # The window is shared: while the note was being written it may have turned out to be smaller.
+            rendering = self._settle(history, done.view, direction, self._budget())
+            self._note_tokens = self._count_note()
+            events.append(self._compaction_event(history, before, done, full, rendering.tokens))
+        self._rendering = rendering
+        return Prompt(
+            rendering.messages, rendering.ids, rendering.tokens, self.max_new_tokens, self.window.max_model_len
+        )
+
+    def _compaction(
+        self, history: Sequence[Turn], budget: Budget, tokens: int, seed: int, request_id: str
+    ) -> Compaction:
+        before = self._view
+        after = self._shrink(history, before, budget) if self.policy.shortens else before
+        unnoted = [
+            turn
+            for i, turn in enumerate(history[: after.first])
+            if i >= after.pinned and (i >= before.noted or i < before.pinned)
+        ]
+        count = self.part.renderer.count_text
+        return Compaction(before, after, unnoted, tokens, budget.prompt, budget.note_bound, count, seed, request_id)
+
+    def _shrink(self, history: Sequence[Turn], view: View, budget: Budget) -> View:
+        """The view with whole exchanges left out, oldest first, until it is at the low-water mark."""
+        cap = min(view.message_cap or budget.message_cap, max(SMALLEST_MESSAGE, budget.message_cap))
+
+        def cost(turns: Sequence[Turn]) -> int:
+            make, count = self.part.renderer.message, self.part.renderer.count_text
+            return sum(count(make("user", turn.text, cap).content) + self._overhead for turn in turns)
+
+        last = last_exchange(history)
+        pinned = view.pinned if view.first else EXCHANGE
+        if pinned > last or cost(history[:pinned]) > budget.pin_cap:
+            pinned = 0
+        first = last
+        spare = budget.target - budget.fixed - cost(history[:pinned]) - cost(history[last:])
+        while first > max(pinned, view.first) and (price := cost(history[first - EXCHANGE : first])) <= spare:
+            first -= EXCHANGE
+            spare -= price
+        if first <= max(pinned, view.first):
+            first = min(last, max(pinned, view.first) + EXCHANGE)
+        return replace(view, pinned=pinned, first=first, message_cap=cap)
+
+    def _settle(self, history: Sequence[Turn], view: View, direction: str | None, budget: Budget) -> Rendering:
+        """Render a compacted view and make sure that it fits, whatever the estimate that made it was worth."""
+        last = last_exchange(history)
+        while True:
+            rendering = self._render(history, replace(view, direction=direction))
+            excess = rendering.tokens - budget.prompt
+            if excess <= 0:
+                self._view = view
+                return rendering
+            cap = view.message_cap
+            if view.first < last:
+                view = replace(view, first=view.first + EXCHANGE)
+            elif view.pinned:
+                view = replace(view, pinned=0)
+            elif cap is not None and cap > SMALLEST_MESSAGE:
+                view = replace(view, message_cap=max(SMALLEST_MESSAGE, cap - max(excess, 2) // 2))
+            elif view.note:
+                view = replace(view, note=None)
+            else:
+                raise ContextOverflow(
+                    f"{self.label}: the shortest prompt has {rendering.tokens} tokens, and "
+                    f"max_model_len={self.window.max_model_len} with max_new_tokens={self.max_new_tokens} takes "
+                    f"{budget.prompt}; engine.max_model_len={self.window.max_model_len + excess} would fit"
+                )
+
+    def _render(self, history: Sequence[Turn], view: View) -> Rendering:
+        part, shape = self.part, replace(view, direction=None)
+        check_view(part.speaker, history, view, part.opening)
+        if self._said_for is not None and self._said_for[0] == shape and _grown(self._said_for[1], history):
+            new = [*history[len(self._said_for[1]) :]]
+        else:
+            self._said, new = [], [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
+        self._said += [spoken(turn, part.speaker, view.message_cap, part.renderer) for turn in new]
+        self._said_for = (shape, tuple(history))
+        messages = framed(part.system, part.opening, part.speaker, self._said, view, part.renderer)
+        return part.renderer.render(messages, self._rendering)
+
+    def _budget(self) -> Budget:
+        prompt = self.window.prompt_budget(self.max_new_tokens)
+        return Budget(prompt, self._base, self.policy.note_tokens, self.low_water)
+
+    def _message_cap(self) -> int | None:
+        return max(SMALLEST_MESSAGE, self._budget().message_cap) if self.policy.shortens else None
+
+    def _count_note(self) -> int:
+        return self.part.renderer.count_text(self._view.note) if self._view.note else 0
+
+    def _event(self, kind: str, history: Sequence[Turn], data: Mapping[str, Any]) -> Event:
+        return Event(kind, len(history), self.part.speaker, data)
+
+    def _compaction_event(
+        self, history: Sequence[Turn], before: View, done: Compacted, full: int, tokens: int
+    ) -> Event:
+        after = self._view
+        left = sorted(set(_shown(before, len(history))) - set(_shown(after, len(history))))
+        note_changed = after.note is not None and after.note != before.note
+        return self._event(
+            "compaction",
+            history,
+            {
+                "policy": self.policy.name,
+                "left": left,
+                "tokens_before": full,
+                "tokens_after": tokens,
+                "note": after.note if note_changed else None,
+                "note_tokens": self._note_tokens,
+                "fallback": done.fallback,
+                "pieces": done.pieces,
+                "summary_prompt_tokens": done.prompt_tokens,
+                "summary_completion_tokens": done.completion_tokens,
+            },
+        )
+
+
+def _shown(view: View, turns: int) -> list[int]:
+    """Indices of the turns in a view."""
+    return [*range(min(view.pinned, turns)), *range(max(view.first, view.pinned), turns)]
+
+
+def _grown(before: Sequence[Turn], history: Sequence[Turn]) -> bool:
+    """Whether `history` is `before` with turns appended; compares the turns themselves, which costs next to nothing."""
+    return len(before) <= len(history) and all(map(is_, before, history))
