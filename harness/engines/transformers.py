@@ -21,8 +21,9 @@ from harness.errors import EngineError, EngineUnavailable, RequestRejected
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
-    from harness.engines.rows import Rows
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.engines.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +235,8 @@ def _end_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> 
 
 def _load(model: ModelConfig) -> _Loaded:
     import torch
-    from transformers.utils import logging
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers.utils import logging
 
     common = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     dtype = model.dtype if model.dtype == "auto" else getattr(torch, model.dtype)

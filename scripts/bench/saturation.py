@@ -96,7 +96,7 @@ def bare(llm: "AsyncLLM") -> Way:
 
 
 async def measure(ways: dict[str, Way], plans: Sequence[Sequence[Request]], rounds: int, reset: Way) -> list[Round]:
-    """Each way once to warm up, then all in turn; the order changes every round, the prefix cache is emptied before each."""
+    """Each way once to warm up, then all in turn, in an order that changes; the prefix cache is emptied before each."""
     results = []
     for number in range(rounds + 1):
         order = list(ways.items())

@@ -38,8 +38,10 @@ async def loaded(small_model: Path) -> AsyncIterator[Loaded]:
 
 
 async def test_a_batch_honours_every_rows_own_limit_and_its_usage_adds_up(loaded: Loaded) -> None:
-    requests = [loaded.ask(f"Number {number}: " + "how are you? " * number, max_new_tokens=6 + number, seed=number)
-                for number in range(8)]  # fmt: skip
+    requests = [
+        loaded.ask(f"Number {number}: " + "how are you? " * number, max_new_tokens=6 + number, seed=number)
+        for number in range(8)
+    ]
     answers = await asyncio.gather(*map(loaded.engine.generate, requests))
     for request, answer in zip(requests, answers, strict=True):
         assert answer.text.strip()
@@ -59,8 +61,12 @@ async def test_alone_the_same_seed_gives_the_same_text(loaded: Loaded) -> None:
 async def test_rows_keep_their_own_sampling(loaded: Loaded) -> None:
     greedy = Sampling(temperature=0.0)
     alone = await loaded.engine.generate(loaded.ask(sampling=greedy, max_new_tokens=8))
-    mixed = [loaded.ask(sampling=greedy, max_new_tokens=8), loaded.ask(sampling=Sampling(temperature=5.0), seed=3),
-             loaded.ask(sampling=Sampling(temperature=1.3, top_k=3, top_p=0.9, min_p=0.05, repetition_penalty=1.3))]  # fmt: skip
+    everything = Sampling(temperature=1.3, top_k=3, top_p=0.9, min_p=0.05, repetition_penalty=1.3)
+    mixed = [
+        loaded.ask(sampling=greedy, max_new_tokens=8),
+        loaded.ask(sampling=Sampling(temperature=5.0), seed=3),
+        loaded.ask(sampling=everything),
+    ]
     texts = [answer.text for answer in await asyncio.gather(*map(loaded.engine.generate, mixed))]
     assert texts[0] == alone.text
     assert len(set(texts)) == 3

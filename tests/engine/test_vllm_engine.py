@@ -19,7 +19,7 @@ from harness.engines.supervisor import Supervisor
 from harness.engines.vllm import VllmEngine
 from harness.errors import PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
-from tests.fixtures.asking import SCHEMA, Asker, descendants
+from tests.fixtures.asking import SCHEMA, Asker, command, descendants
 
 pytest.importorskip("vllm")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -58,9 +58,8 @@ async def served(small_model: Path) -> AsyncIterator[Served]:
     yield served
     await served.supervisor.close()
     await served.supervisor.close()  # twice is allowed
-    left = descendants(os.getpid()) - before
-    names = {Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:200] for pid in left}
-    assert not {name for name in names if b"resource_tracker" not in name}, "processes outlive the engine"
+    left = {pid: command(pid) for pid in descendants(os.getpid()) - before}
+    assert not {pid for pid, line in left.items() if "resource_tracker" not in line}, f"outlive the engine: {left}"
 
 
 async def test_it_says_what_it_is(served: Served) -> None:

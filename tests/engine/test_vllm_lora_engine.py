@@ -58,9 +58,7 @@ async def test_an_adapter_that_was_not_announced_is_refused(adapted: Adapted) ->
         await adapted.engine.generate(adapted.ask(adapter="/elsewhere"))
 
 
-async def test_an_adapter_without_effect_fails_the_canary(
-    adapted: Adapted, small_model: Path, tmp_path: Path
-) -> None:
+async def test_an_adapter_without_effect_fails_the_canary(adapted: Adapted, small_model: Path, tmp_path: Path) -> None:
     """Uses the running engine: the canary of an adapter is the same at any time."""
     from harness.engines.adapters import Adapters
 

@@ -7,13 +7,14 @@ import pytest
 
 from harness.config.schema import EngineConfig, ModelConfig, RoleConfig, SamplingConfig
 from harness.engines.adapters import Adapters
-from harness.engines.base import EngineInfo
+from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.pool import EnginePool, build, resolve_kind
 from harness.engines.reasoning import split
 from harness.engines.vllm import check_args, cpu_cache_gib
 from harness.engines.window import context_window, model_limit
-from harness.errors import ConfigError
+from harness.errors import ConfigError, EngineUnavailable
+from harness.types import Prompt, Request, Sampling
 from tests.fixtures.tokenizers import byte_level
 
 
@@ -44,11 +45,17 @@ async def test_roles_with_equal_settings_share_one_engine_and_others_do_not(fold
 
 async def test_engines_are_closed_after_an_error(folder: Path) -> None:
     only = role("patient", folder)
-    with pytest.raises(ZeroDivisionError):
+    engines: list[Engine] = []
+
+    async def fail() -> None:
         async with EnginePool([only]) as pool:
-            engine = await pool.acquire(only)
+            engines.append(await pool.acquire(only))
             raise ZeroDivisionError
-    assert engine._phrases is None  # type: ignore[attr-defined]
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    with pytest.raises(EngineUnavailable):
+        await engines[0].generate(Request(Prompt((), (1,), 1, 1, 300), Sampling(), 0, "r"))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def test_two_vllm_engines_share_the_gpu_or_are_refused(folder: Path) -> None:
 
     assert shares_of(pair(None, None)) == [0.475, 0.475]
     assert shares_of(pair(0.7, None)) == [0.7, 0.25]
-    with pytest.raises(ConfigError, match="sum to at most 0.95"):
+    with pytest.raises(ConfigError, match=r"sum to at most 0\.95"):
         EnginePool(pair(0.6, 0.5))
     with pytest.raises(ConfigError, match="gpu_memory_utilization"):
         EnginePool(pair(0.94, None))
