@@ -34,5 +34,5 @@ async def test_every_prompt_of_every_session_fits_and_is_exact(family: str, smal
     assert overflowed < SESSIONS / 4
     assert total.turns > 4 * SESSIONS
     assert total.compactions > SESSIONS / 4
-    assert total.refusals > 20
-    assert total.fallbacks > 20
+    assert total.refusals > SESSIONS / 100
+    assert total.fallbacks > SESSIONS / 100

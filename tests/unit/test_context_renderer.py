@@ -67,6 +67,7 @@ def test_a_direction_that_goes_away_again_leaves_no_trace() -> None:
         (COUNTS_MESSAGES, "not a shorter one with something appended"),
         (NUMBERED, "not a shorter one with something appended"),
         (NO_CONTROL_TOKEN, "don't meet at a control token"),
+        ("<|im_start|>" + NO_CONTROL_TOKEN, "don't meet at a control token"),
         (template("mistral_v3"), "with a system message"),
     ],
 )
