@@ -6,6 +6,7 @@ Invariants:
 - Whatever is wrong with a file, the user gets lines with the file and the key, and never a traceback.
 """
 
+import hashlib
 import json
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Any, Literal
 import yaml
 from pydantic import ValidationError
 
-import harness
 from harness.errors import PersonaError
 from harness.personas.errors import closest, lines_of
 from harness.personas.schema import Persona
@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed in a persona", mark)
         return super().compose_node(parent, index)
 
@@ -42,13 +42,6 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
-
-
-def library_dir() -> Path:
-    """The folder of the personas that come with the harness: in the installed package, or in a checkout."""
-    package = Path(harness.__file__).parent
-    installed = package / "data" / "personas"
-    return installed if installed.is_dir() else package.parent / "personas"
 
 
 def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
@@ -117,7 +110,7 @@ def read(path: Path) -> Persona:
 def parse(text: str, source: str) -> Persona:
     """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader with fewer features
+        data = yaml.load(text, Loader=_Loader)
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
         return Persona.model_validate_json(json.dumps(data, default=str))
     except yaml.MarkedYAMLError as error:
@@ -134,3 +127,9 @@ def to_yaml(persona: Persona) -> str:
     """The persona as a file of the library would have it."""
     data = persona.model_dump(mode="json")
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))
+
+
+def persona_hash(persona: Persona) -> str:
+    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file."""
+    text = json.dumps(persona.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

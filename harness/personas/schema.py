@@ -10,8 +10,6 @@ Sources: the cognitive conceptualization follows Beck, *Cognitive Behavior Thera
 Prochaska & DiClemente (J. Consult. Clin. Psychol. 51, 1983).
 """
 
-import hashlib
-import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -164,7 +162,7 @@ class Trigger(Part):
 
 
 class Conceptualization(Part):
-    """Cognitive conceptualization diagram (Beck 2020): beliefs, what they ask of the patient, and what sets them off."""
+    """Cognitive conceptualization diagram (Beck 2020): beliefs, what they ask for, and what sets them off."""
 
     core_beliefs: Annotated[tuple[Line, ...], Field(min_length=1, max_length=3)]
     """Absolute beliefs about self, others or world, in the patient's own words."""
@@ -265,7 +263,9 @@ class Persona(Part):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key}: each entry at most once, found {', '.join(values)}")
         if (length := len(self.prompt_text())) > MAX_TEXT:
-            raise ValueError(f"text: expected at most {MAX_TEXT} characters in all, found {length}; shorten a few fields")
+            raise ValueError(
+                f"text: expected at most {MAX_TEXT} characters in all, found {length}; shorten a few fields"
+            )
         return self
 
     def prompt_text(self) -> str:
@@ -279,9 +279,3 @@ class Persona(Part):
         parts += [f"{person.name}, {person.relation}" for person in self.people]
         parts += [layer.topic for layer in self.disclosure]
         return " ".join(parts)
-
-
-def persona_hash(persona: Persona) -> str:
-    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file."""
-    text = json.dumps(persona.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
