@@ -91,7 +91,7 @@ class EnginePool:
         self._members: dict[str, _Member] = {}
         grouped: dict[str, list[RoleConfig]] = {}
         for role in roles:
-            grouped.setdefault(_key(role), []).append(role)
+            grouped.setdefault(engine_key(role), []).append(role)
         shared = _split_gpu([members[0] for members in grouped.values()])
         for number, ((key, members), engine) in enumerate(zip(grouped.items(), shared, strict=True)):
             adapters = {role.model.adapter for role in members if role.model.adapter is not None}
@@ -127,7 +127,7 @@ class EnginePool:
         return found
 
     def _member(self, role: RoleConfig) -> "_Member":
-        member = self._members.get(_key(role))
+        member = self._members.get(engine_key(role))
         if member is None:
             raise RuntimeError(f"the pool was not made for the role {role.name}")
         return member
@@ -142,7 +142,7 @@ class _Member:
         self.lock = asyncio.Lock()
 
 
-def _key(role: RoleConfig) -> str:
+def engine_key(role: RoleConfig) -> str:
     """What two roles must agree on to share an engine."""
     engine = role.engine.model_dump(mode="json", exclude={"chosen_by_auto"}) | {"kind": resolve_kind(role.engine.kind)}
     model = role.model.model_dump(mode="json", exclude={"adapter", "chat_template", "template_args"})

@@ -8,7 +8,7 @@ Invariants:
 - Finished sessions leave nothing in memory but their id.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -114,11 +114,6 @@ def load_progress(journal: Path, on_finished: OnFinished | None = None) -> Progr
     for number, record in enumerate(read_journal(journal), 1):
         fold.take(record, f"{journal}:{number}")
     return fold.progress
-
-
-def read_started(journal: Path) -> Iterator[dict[str, Any]]:
-    """The `session_started` events, which hold what is needed to rebuild prompts."""
-    return (record for record in read_journal(journal) if record["event"] == "session_started")
 
 
 class _Fold:
