@@ -6,7 +6,6 @@ Invariants:
 - Whatever is wrong with a file, the user gets lines with the file and the key, and never a traceback.
 """
 
-import hashlib
 import json
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
@@ -127,9 +126,3 @@ def to_yaml(persona: Persona) -> str:
     """The persona as a file of the library would have it."""
     data = persona.model_dump(mode="json")
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))
-
-
-def persona_hash(persona: Persona) -> str:
-    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file."""
-    text = json.dumps(persona.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

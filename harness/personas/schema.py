@@ -10,6 +10,8 @@ Sources: the cognitive conceptualization follows Beck, *Cognitive Behavior Thera
 Prochaska & DiClemente (J. Consult. Clin. Psychol. 51, 1983).
 """
 
+import hashlib
+import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -279,3 +281,9 @@ class Persona(Part):
         parts += [f"{person.name}, {person.relation}" for person in self.people]
         parts += [layer.topic for layer in self.disclosure]
         return " ".join(parts)
+
+
+def persona_hash(persona: Persona) -> str:
+    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file."""
+    text = json.dumps(persona.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

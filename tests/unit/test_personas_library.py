@@ -10,8 +10,8 @@ import pytest
 from harness.agents.prompt import END, patient_system
 from harness.errors import PersonaError
 from harness.paths import persona_dir
-from harness.personas.library import find, load, parse, persona_hash, read, to_yaml
-from harness.personas.schema import Persona, Problem, Resistance, Risk, Stage, Style, Verbosity
+from harness.personas.library import find, load, parse, read, to_yaml
+from harness.personas.schema import Persona, Problem, Resistance, Risk, Stage, Style, Verbosity, persona_hash
 
 FIRST = "skeptical-bullied-overwhelmed"
 
