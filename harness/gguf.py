@@ -1,7 +1,7 @@
 """Convert a GGUF file to an ordinary model folder in bfloat16: `python -m harness.gguf FILE FOLDER`.
 
-A process of its own (called by `harness.models`), because it loads torch. The folder it leaves was loaded again and gave
-the same next-token scores as the model that was read from the GGUF file.
+A process of its own (called by `harness.models`), because it loads torch. The folder it leaves was loaded again and
+gave the same next-token scores as the model that was read from the GGUF file.
 """
 
 import sys
@@ -9,7 +9,10 @@ from pathlib import Path
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Write weights, tokenizer and chat template of `gguf` to `folder`. Raises `ValueError` if they don't load the same."""
+    """Write weights, tokenizer and chat template of `gguf` to `folder`.
+
+    Raises `ValueError` if what was written does not load the same.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 

