@@ -8,16 +8,17 @@ Invariants:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import is_
 from typing import Any
 
 from harness.context.budget import MIN_ROOM, Budget, Window
 from harness.context.guardrail import deliver
 from harness.context.policies import Compacted, Compaction, Policy
 from harness.context.renderer import Renderer, Rendering
-from harness.context.view import EXCHANGE, NOTE_HEADING, last_exchange, project
+from harness.context.view import EXCHANGE, NOTE_HEADING, check_view, framed, last_exchange, project, spoken
 from harness.engines.base import Engine
 from harness.errors import ContextOverflow, PromptRefused
-from harness.types import Event, Generation, Prompt, Request, Sampling, Speaker, Turn, View
+from harness.types import Event, Generation, Message, Prompt, Request, Sampling, Speaker, Turn, View
 
 SMALLEST_MESSAGE = 4
 """Tokens to which a message is shortened at the very least."""
@@ -47,9 +48,8 @@ class Part:
     """The stage direction that stands for the first user message of the patient; None for the therapist."""
     renderer: Renderer
 
-    def render(self, history: Sequence[Turn], view: View, previous: Rendering | None = None) -> Rendering:
-        messages = project(self.system, self.opening, self.speaker, history, view, self.renderer)
-        return self.renderer.render(messages, previous)
+    def render(self, history: Sequence[Turn], view: View) -> Rendering:
+        return self.renderer.render(project(self.system, self.opening, self.speaker, history, view, self.renderer))
 
     def base_tokens(self, *, note: bool, direction_tokens: int) -> int:
         """Tokens of every prompt: one with a word of dialogue from each who must be in it, and what may be added."""
@@ -127,6 +127,10 @@ class ContextManager:
         self._view = View(message_cap=self._message_cap())
         self._note_tokens = 0
         self._rendering: Rendering | None = None
+        self._said: list[Message] = []
+        """The turns of the last view as messages, so that a longer history costs only its new turns."""
+        self._said_for: tuple[View, Sequence[Turn]] | None = None
+        """The view and the history that `_said` is for."""
 
     @property
     def view(self) -> View:
@@ -138,6 +142,7 @@ class ContextManager:
         self._view = replace(view, direction=None, message_cap=view.message_cap or self._message_cap())
         self._note_tokens = self._count_note()
         self._rendering = None
+        self._said_for = None
 
     async def answer(
         self,
@@ -179,7 +184,8 @@ class ContextManager:
             before, full = self._view, rendering.tokens
             unfit = self._compaction(history, budget, full, seed, request_id)
             done = await self.policy.compact(unfit)
-            rendering = self._settle(history, done.view, direction, budget)
+            # The window is shared: while the note was being written it may have turned out to be smaller.
+            rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()
             events.append(self._compaction_event(history, before, done, full, rendering.tokens))
         self._rendering = rendering
@@ -247,7 +253,16 @@ class ContextManager:
                 )
 
     def _render(self, history: Sequence[Turn], view: View) -> Rendering:
-        return self.part.render(history, view, self._rendering)
+        part, shape = self.part, replace(view, direction=None)
+        check_view(part.speaker, history, view, part.opening)
+        if self._said_for is not None and self._said_for[0] == shape and _grown(self._said_for[1], history):
+            new = [*history[len(self._said_for[1]) :]]
+        else:
+            self._said, new = [], [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
+        self._said += [spoken(turn, part.speaker, view.message_cap, part.renderer) for turn in new]
+        self._said_for = (shape, tuple(history))
+        messages = framed(part.system, part.opening, part.speaker, self._said, view, part.renderer)
+        return part.renderer.render(messages, self._rendering)
 
     def _budget(self) -> Budget:
         prompt = self.window.prompt_budget(self.max_new_tokens)
@@ -289,3 +304,8 @@ class ContextManager:
 def _shown(view: View, turns: int) -> list[int]:
     """Indices of the turns in a view."""
     return [*range(min(view.pinned, turns)), *range(max(view.first, view.pinned), turns)]
+
+
+def _grown(before: Sequence[Turn], history: Sequence[Turn]) -> bool:
+    """Whether `history` is `before` with turns appended; compares the turns themselves, which costs next to nothing."""
+    return len(before) <= len(history) and all(map(is_, before, history))

@@ -42,11 +42,28 @@ def project(
     the direction at the end of the last message, so that all before it does. Where the template has no system
     message, its text leads the first user message.
     """
-    _check(speaker, history, view, opening)
+    check_view(speaker, history, view, opening)
     shown = [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
-    cap = view.message_cap
+    said = [spoken(turn, speaker, view.message_cap, renderer) for turn in shown]
+    return framed(system, opening, speaker, said, view, renderer)
+
+
+def spoken(turn: Turn, speaker: Speaker, cap: int | None, renderer: MessageMaker) -> Message:
+    """One turn as a message to `speaker`'s model."""
+    return renderer.message("assistant" if turn.speaker is speaker else "user", turn.text, cap)
+
+
+def framed(
+    system: str | None,
+    opening: str | None,
+    speaker: Speaker,
+    said: Sequence[Message],
+    view: View,
+    renderer: MessageMaker,
+) -> list[Message]:
+    """The messages of a view around what was `said`: the rest of `project`, for a caller that keeps its messages."""
     messages = [renderer.message("user", opening, None)] if opening is not None and speaker is Speaker.PATIENT else []
-    messages += [renderer.message(_role(turn, speaker), turn.text, cap) for turn in shown]
+    messages += said
     if view.direction:
         direction = renderer.message("user", view.direction, None)
         messages[-1] = Message("user", f"{messages[-1].content}\n\n{direction.content}")
@@ -64,11 +81,8 @@ def last_exchange(history: Sequence[Turn]) -> int:
     return max(0, (len(history) - 1) // EXCHANGE * EXCHANGE)
 
 
-def _role(turn: Turn, speaker: Speaker) -> Role:
-    return "assistant" if turn.speaker is speaker else "user"
-
-
-def _check(speaker: Speaker, history: Sequence[Turn], view: View, opening: str | None) -> None:
+def check_view(speaker: Speaker, history: Sequence[Turn], view: View, opening: str | None) -> None:
+    """Raise `ValueError` for a view that would break the alternation of messages: a mistake in this program."""
     if len(history) % EXCHANGE != (speaker is Speaker.THERAPIST):
         raise ValueError(
             f"the {speaker} can't speak after {len(history)} turns; turns alternate and the patient begins"

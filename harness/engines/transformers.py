@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.base import EngineInfo
+from harness.engines.reasoning import split
 from harness.engines.window import checked_ids, context_window
 from harness.errors import EngineError, EngineUnavailable, RequestRejected
 from harness.types import FinishReason, Generation, Request
@@ -199,15 +200,17 @@ class _Loaded:
         request = job.request
         ended = bool(sampled) and sampled[-1] in self._end_ids
         ids = sampled[:-1] if ended else sampled
-        text = str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-        cut = min((place for word in request.sampling.stop if (place := text.find(word)) >= 0), default=None)
+        decoded = str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        stops = [place for word in request.sampling.stop if (place := decoded.find(word)) >= 0]
+        reasoning, text = split(decoded[: min(stops)] if stops else decoded)
         return Generation(
-            text=text if cut is None else text[:cut],
-            token_ids=tuple(ids) if cut is None else (),
-            finish_reason=FinishReason.STOP if ended or cut is not None else FinishReason.LENGTH,
+            text=text,
+            token_ids=tuple(ids) if text == decoded else (),
+            finish_reason=FinishReason.STOP if ended or stops else FinishReason.LENGTH,
             prompt_tokens=request.prompt.tokens,
             completion_tokens=len(sampled),
             latency_s=latency_s,
+            reasoning=reasoning,
         )
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.adapters import Adapter, Adapters
 from harness.engines.base import EngineInfo
+from harness.engines.reasoning import split
 from harness.engines.watchdog import guard
 from harness.engines.window import checked_ids, context_window
 from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
@@ -204,18 +205,20 @@ class VllmEngine:
             raise EngineError(f"vLLM ended {request.request_id} with {done.finish_reason!r} and not with an answer")
         ids = tuple(done.token_ids)
         sampled = len(ids)
-        if isinstance(done.stop_reason, str):
-            ids = ()  # the stop string was cut from the text, so the ids are no longer those of the text
+        reasoning, text = split(done.text)
+        if isinstance(done.stop_reason, str) or text != done.text:
+            ids = ()  # something was cut from the text, so the ids are no longer those of the text
         elif done.finish_reason == "stop" and ids and ids[-1] in self._end_ids:
             ids = ids[:-1]
         return Generation(
-            text=done.text,
+            text=text,
             token_ids=ids,
             finish_reason=FinishReason(done.finish_reason),
             prompt_tokens=len(output.prompt_token_ids or ()),
             completion_tokens=sampled,
             cached_tokens=output.num_cached_tokens or 0,
             latency_s=latency_s,
+            reasoning=reasoning,
         )
 
     async def _check_adapters(self) -> None:

@@ -90,7 +90,7 @@ def collect() -> Provenance:
     """Everything but the models; reads no weights and imports nothing heavy."""
     return Provenance(
         harness=harness.__version__,
-        git=_git(Path(harness.__file__).resolve().parent),
+        git=git_state(Path(harness.__file__).resolve().parent),
         python=sys.version.split()[0],
         os=platform.platform(),
         packages=_packages(),
@@ -108,9 +108,10 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
     """Identify a local model folder by content, cheaply.
 
     `sha256` is over the sorted lines `NAME SIZE DIGEST` of the files directly in the folder. Small files
-    (configuration, tokenizer, template, code) are hashed in full. A weight file is hashed by
-    32 blocks of 64 KiB spread evenly from its first byte to its last, so that two fine-tunings of one architecture
-    differ without reading gigabytes; it is a fingerprint, no proof against tampering. Readmes and the like don't count. Raises `StorageError`.
+    (configuration, tokenizer, template, code) are hashed in full. A weight file is hashed by 32 blocks of 64 KiB
+    spread evenly from its first byte to its last, so that two fine-tunings of one architecture differ without
+    reading gigabytes; it is a fingerprint, no proof against tampering. Readmes and the like don't count.
+    Raises `StorageError`.
     """
     lines = []
     try:
@@ -152,7 +153,7 @@ def _packages() -> dict[str, str]:
     return versions
 
 
-def _git(package: Path) -> Git | None:
+def git_state(package: Path) -> Git | None:
     """The commit, only where the package itself is tracked: a copy installed inside another checkout isn't."""
     commit = _output("git", "-C", str(package), "rev-parse", "HEAD")
     tracked = _output("git", "-C", str(package), "ls-files", "__init__.py")

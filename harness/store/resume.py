@@ -8,7 +8,7 @@ Invariants:
 - Finished sessions leave nothing in memory but their id.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -48,7 +48,7 @@ class SessionProgress:
     """The view of each speaker's last turn."""
     events: list[Event] = field(default_factory=list)
     stop: StopReason | None = None
-    """Set where its last turn ended the session and the run was killed before it could say so."""
+    """Why the last turn ends the session, where it does: the process ended between the turn and the session's end."""
     failure: Failure | None = None
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
@@ -116,11 +116,6 @@ def load_progress(journal: Path, on_finished: OnFinished | None = None) -> Progr
     return fold.progress
 
 
-def read_started(journal: Path) -> Iterator[dict[str, Any]]:
-    """The `session_started` events, which hold what is needed to rebuild prompts."""
-    return (record for record in read_journal(journal) if record["event"] == "session_started")
-
-
 class _Fold:
     """Takes the events of a journal one by one."""
 
@@ -163,7 +158,7 @@ class _Fold:
         session.turns.append(turn)
         if record.get("view") is not None:
             session.views[turn.speaker] = parse(_VIEW, record["view"], place)
-        session.stop = parse(StopReason, record["stop"], place) if record.get("stop") else None
+        session.stop = None if record.get("stop") is None else parse(_REASON, record["stop"], place)
         session.events += session.pending
         session.pending.clear()
         self.progress.turns += 1

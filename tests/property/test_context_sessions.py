@@ -1,0 +1,38 @@
+"""No prompt ever overflows, over templates of eleven families and 22,000 random sessions."""
+
+import pytest
+
+from harness.context.renderer import Renderer
+from tests.fixtures.templates import FAMILIES, tokenizer
+from tests.property.context_sessions import Outcome, session
+
+SESSIONS = 2000
+"""For each family."""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_every_prompt_of_every_session_fits_and_is_exact(family: str, small_model: str) -> None:
+    """Fits its window, equals full rendering, can't be forged, holds whole exchanges, and can be rebuilt."""
+    renderer = Renderer(tokenizer(family, small_model), name=family)
+    assert renderer.has_system == FAMILIES[family].has_system
+    assert renderer.incremental == FAMILIES[family].incremental, renderer.why_full
+    total = Outcome()
+    refused = overflowed = 0
+    for seed in range(SESSIONS):
+        try:
+            outcome = await session(renderer, seed)
+        except Exception as error:
+            raise AssertionError(f"{family}, session {seed}: {error}") from error
+        refused += outcome.refused_to_start
+        overflowed += outcome.ended_by_overflow
+        total.turns += outcome.turns
+        total.compactions += outcome.compactions
+        total.refusals += outcome.refusals
+        total.fallbacks += outcome.fallbacks
+    assert renderer.incremental == FAMILIES[family].incremental, renderer.why_full
+    assert refused < SESSIONS / 3
+    assert overflowed < SESSIONS / 4
+    assert total.turns > 4 * SESSIONS
+    assert total.compactions > SESSIONS / 4
+    assert total.refusals > 20
+    assert total.fallbacks > 20
