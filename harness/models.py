@@ -76,7 +76,7 @@ def resolve(path: str, *, key: str = "model.path", report: Report | None = None)
     """
     if path in KNOWN:
         return ensure(path, report)
-    local = Path(path).expanduser()
+    local = Path(path or "no value").expanduser()  # Path("") would be the current folder
     if local.is_dir():
         if not (local / "config.json").is_file():
             raise ConfigError(f"{key}: folder {path} has no config.json; expected a model as save_pretrained writes it")
