@@ -76,7 +76,10 @@ def resolve(path: str, *, key: str = "model.path", report: Report | None = None)
     """
     if path in KNOWN:
         return ensure(path, report)
-    local = Path(path or "no value").expanduser()  # Path("") would be the current folder
+    expected = f"expected a local folder, a hub id (org/name) or a known name ({', '.join(KNOWN)})"
+    if not path.strip():
+        raise ConfigError(f"{key}: no value; {expected}")
+    local = Path(path).expanduser()
     if local.is_dir():
         if not (local / "config.json").is_file():
             raise ConfigError(f"{key}: folder {path} has no config.json; expected a model as save_pretrained writes it")
@@ -86,10 +89,8 @@ def resolve(path: str, *, key: str = "model.path", report: Report | None = None)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", path):
         return path
     close = get_close_matches(path, KNOWN, n=1)
-    hint = f"; did you mean {close[0]}?" if close else f" ({', '.join(KNOWN)})"
-    raise ConfigError(
-        f"{key}: found no folder {path}; expected a local folder, a hub id (org/name) or a known name{hint}"
-    )
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"{key}: found no folder {path}; {expected}{hint}")
 
 
 def is_present(name: str) -> bool:
