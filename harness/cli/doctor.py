@@ -209,7 +209,9 @@ def check_torchvision(torch: str | None, torchvision: str | None) -> list[Check]
     """A torchvision of another build breaks loading any model ("operator torchvision::nms does not exist")."""
     if torch is None or torchvision is None or _local(torch) == _local(torchvision):
         return []
-    found = f"{torchvision} does not match torch {torch}; models may not load (operator torchvision::nms does not exist)"
+    found = (
+        f"{torchvision} does not match torch {torch}; models may not load (operator torchvision::nms does not exist)"
+    )
     return [Check("torchvision", Status.WARNING, found, f"{sys.executable} -m pip uninstall -y torchvision")]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import models
+from harness.errors import EngineError
 
 FETCH = (sys.executable, "-m", "harness", "fetch", "smollm2-135m")
 
@@ -62,6 +63,6 @@ def test_the_converted_model_answers(small_model: Path) -> None:
 
 def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.gguf").write_bytes(b"not a model")
-    with pytest.raises(models.EngineError, match=r"broken\.gguf: can't be converted: \w") as caught:
+    with pytest.raises(EngineError, match=r"broken\.gguf: can't be converted: \w") as caught:
         models._convert(tmp_path / "broken.gguf", tmp_path / "out")
     assert "\n" not in str(caught.value)
