@@ -1,66 +1,62 @@
 """Many sessions at once: bounded concurrency, isolation of failures, orderly cancellation.
 
 Invariants:
-- One session's failure never touches another; only a `StorageError` (nothing can be kept any more) stops a run.
+- One session's failure never touches another; only what concerns all of them (nothing can be kept any more, or the
+  engine is gone for good) stops a run.
 - At most `limit` sessions are in flight, so memory does not grow with the length of the plan.
 - A cancelled run drops the turns in flight and keeps every whole one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
-from harness.errors import EngineError, HarnessError, StorageError
+from harness.errors import EngineUnavailable, HarnessError, StorageError
 from harness.session import Session
-from harness.types import Failure, SessionResult
+from harness.types import Failure
 
 
-class Outcomes(Protocol):
-    """Who takes the sessions that came to an end, one way or the other."""
+class Stage(Protocol):
+    """Where a session is played, and who takes its failure."""
 
-    def finished(self, session: Session, result: SessionResult) -> None: ...
+    async def play(self, session: Session) -> None:
+        """Play to the end and keep the result. Raises what made the session fail."""
+        ...
 
     def failed(self, failure: Failure) -> None: ...
 
 
-async def run_all(
-    sessions: Iterable[Session],
-    play: Callable[[Session], Awaitable[SessionResult]],
-    limit: int,
-    outcomes: Outcomes,
-) -> None:
-    """Play every session, at most `limit` at a time. Raises `StorageError`, or `CancelledError` when interrupted."""
-    waiting = iter(sessions)
+async def run_all(jobs: Iterable[tuple[Stage, Session]], limit: int) -> None:
+    """Play every session on its stage, at most `limit` at a time.
+
+    Raises `StorageError` or `EngineUnavailable`, after cancelling what is in flight.
+    """
+    waiting = iter(jobs)
 
     async def worker() -> None:
-        for session in waiting:
-            await _isolated(session, play, outcomes)
+        for stage, session in waiting:
+            await _isolated(stage, session)
 
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(limit):
                 group.create_task(worker())
-    except* StorageError as errors:
+    except* (StorageError, EngineUnavailable) as errors:
         raise errors.exceptions[0] from None
 
 
-async def _isolated(
-    session: Session, play: Callable[[Session], Awaitable[SessionResult]], outcomes: Outcomes
-) -> None:
+async def _isolated(stage: Stage, session: Session) -> None:
     """One session; what it raises becomes its `Failure`."""
     try:
-        result = await play(session)
-    except StorageError:
+        await stage.play(session)
+    except (StorageError, EngineUnavailable):
         raise
-    except Exception as error:  # a defect must cost its own session only; it is recorded with its class
-        outcomes.failed(failure(session, error))
-    else:
-        outcomes.finished(session, result)
+    except Exception as error:  # a defect costs its own session only, and is recorded with its class
+        stage.failed(failure(session, error))
 
 
 def failure(session: Session, error: Exception) -> Failure:
     """A session's error as data."""
     where = f"{session.speaker()}/{len(session.turns)}"
-    known = isinstance(error, HarnessError | EngineError)
-    message = str(error) if known else f"defect in the harness: {error!r}"
+    message = str(error) if isinstance(error, HarnessError) else f"defect in the harness: {error!r}"
     return Failure(session.spec, type(error).__name__, message, where, tuple(session.turns))

@@ -58,6 +58,8 @@ class Session:
     """The view of each speaker's last turn."""
     stop: StopReason | None = None
     """Known before the loop only where the session was resumed after its last turn."""
+    started: bool = False
+    """Whether the journal already knows of it."""
 
     def speaker(self) -> Speaker:
         """Whose turn is next."""

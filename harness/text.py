@@ -7,14 +7,40 @@ Invariants:
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e00-\u0e7f"
-_LETTER = rf"(?:[^\W_{_CJK}]|[{_MARKS}])"
-_WORD = re.compile(rf"[{_CJK}]|{_LETTER}+(?:['\-]{_LETTER}+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]*]*\s+|\n+|(?<=[。！？])")
-_CLAUSE_END = re.compile(r"[.!?…。！？;:,\n()\"“”*—–，、]+|\s-+\s")
+_LETTERS = rf"(?:[^\W_{_CJK}]+(?:[{_MARKS}]+[^\W_{_CJK}]*)*)"
+_WORD = rf"[{_CJK}]|{_LETTERS}(?:['\-]{_LETTERS})*"
+_ENDS = ".!?…。！？؟\n"
+_BREAKS = ';:,()"“”*—–，、'
+_TOKEN = re.compile(rf"{_WORD}|[.](?=[\s\"'”’)*\].!?…]|$)|[!?…。！？؟\n{_BREAKS}]|(?<=\s)-+(?=\s)")
+_WORDS = re.compile(_WORD)
+_END_MARKS = frozenset(_ENDS)
+_BREAK_MARKS = frozenset(_BREAKS + "-")
+_MARK_CHARACTERS = _END_MARKS | _BREAK_MARKS
+_QUESTION_MARKS = frozenset("?？؟")
+_TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2011": "-"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The words of a sentence, in the parts between its commas and the like."""
+
+    words: tuple[str, ...]
+    clauses: tuple[tuple[str, ...], ...]
+    question: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A text cut up."""
+
+    words: tuple[str, ...]
+    sentences: tuple[Sentence, ...]
+    """Those with at least one word."""
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -22,41 +48,55 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-FUNCTION_WORDS = word_set("""
-    a about actually after again all already also although always am an and another any anything are aren't around as at
-    away back be because been before being bit both but by can can't cannot could couldn't did didn't do does doesn't doing
-    don't each either else even ever every everything few for from get gets getting go goes going gone got had has hasn't
-    have haven't having he he's her here hers him himself his i i'd i'll i'm i've if in into is isn't it it'd it'll it's its
-    itself just kind let let's like little lot made make makes making many may maybe me might mine more most much must my
-    myself need no nor not now of off oh ok okay on once one only onto or other our ours ourselves out over own perhaps
-    please quite rather really right said say saying says seem seems shall she she's should shouldn't since so some
-    something sometimes sort still such sure take taking than that that's the their theirs them themselves then there
-    there's these they they're they've thing things think this those though through to too under until up upon us very
-    want wants was wasn't way we we'd we'll we're we've well were weren't what what's whatever when where which while who whom
-    whose will with within without won't would wouldn't yeah yes yet you you'd you'll you're you've your yours yourself
-    feel feels feeling felt guess know knows mean means um uh hmm mm today
-    """)
+FUNCTION_WORDS = word_set(
+    """
+    a about actually after again all already also although always am an and another any anything are aren't around as
+    at away back be because been before being bit both but by can can't cannot could couldn't did didn't do does
+    doesn't doing don't each either else even ever every everything feel feeling feels felt few for from get gets
+    getting go goes going gone got guess had has hasn't have haven't having he he's her here hers him himself his hmm
+    i i'd i'll i'm i've if in into is isn't it it'd it'll it's its itself just kind know knows let let's like little
+    lot made make makes making many may maybe me mean means might mine mm more most much must my myself need no nor
+    not now of off oh ok okay on once one only onto or other our ours ourselves out over own perhaps please quite
+    rather really right said say saying says seem seems shall she she's should shouldn't since so some something
+    sometimes sort still such sure take taking than that that's the their theirs them themselves then there there's
+    these they they're they've thing things think this those though through to today too uh um under until up upon us
+    very want wants was wasn't way we we'd we'll we're we've well were weren't what what's whatever when where which
+    while who whom whose will with within without won't would wouldn't yeah yes yet you you'd you'll you're you've
+    your yours yourself
+    """
+)
 """English words that carry grammar or hedging rather than matter."""
 
 
 def plain(text: str) -> str:
     """Lower case with straight apostrophes, so that typography never decides whether two phrases are the same."""
-    return text.lower().replace("\u2019", "'").replace("\u2018", "'").replace("\u02bc", "'").replace("\u2011", "-")
+    low = text.lower()
+    return low if low.isascii() else low.translate(_TYPOGRAPHY)
 
 
 def words(text: str) -> list[str]:
     """Words in lower case; `let's` is one word, a CJK character is one, punctuation and emoji are none."""
-    return _WORD.findall(plain(text))
+    return _WORDS.findall(plain(text))
 
 
-def sentences(text: str) -> list[str]:
-    """Sentences with their end marks; line breaks end a sentence too."""
-    return [part for raw in _SENTENCE_END.split(text) if raw and (part := raw.strip())]
-
-
-def clauses(text: str) -> list[str]:
-    """Parts between punctuation marks, commas included."""
-    return [part for raw in _CLAUSE_END.split(text) if (part := raw.strip())]
+def parse(text: str) -> Parsed:
+    """Words, sentences and clauses in one pass. A line break ends a sentence."""
+    found: list[str] = []
+    sentences: list[Sentence] = []
+    clauses: list[tuple[str, ...]] = []
+    begin = start = 0
+    for token in (*_TOKEN.findall(plain(text)), "\n"):
+        if token[0] not in _MARK_CHARACTERS:
+            found.append(token)
+            continue
+        if start < len(found):
+            clauses.append(tuple(found[start:]))
+            start = len(found)
+        if clauses and token in _END_MARKS:
+            sentences.append(Sentence(tuple(found[begin:]), tuple(clauses), token in _QUESTION_MARKS))
+            clauses = []
+            begin = start
+    return Parsed(tuple(found), tuple(sentences))
 
 
 @lru_cache(maxsize=16384)

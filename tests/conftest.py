@@ -1,13 +1,17 @@
 """What all tests share."""
 
 import os
-from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture(scope="session")
-def small_model() -> str:
-    """Folder of the small real model: HARNESS_TEST_MODEL, or what `harness fetch` provides."""
-    given = os.environ.get("HARNESS_TEST_MODEL")
-    return given or str(import_module("harness.models").ensure("smollm2-135m"))
+def small_model() -> Path:
+    """Folder of SmolLM2-135M-Instruct: HARNESS_TEST_MODEL where that is set, else what `harness fetch` provides."""
+    named = os.environ.get("HARNESS_TEST_MODEL")
+    if named:
+        return Path(named)
+    from harness.models import ensure
+
+    return ensure("smollm2-135m")

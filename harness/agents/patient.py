@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.agents import inner_state
+from harness.agents import directions, inner_state
 from harness.agents.appraisal import appraise
 from harness.agents.inner_state import InnerState
 from harness.agents.speech import Voice
@@ -24,7 +24,7 @@ class SimulatedPatient:
     ) -> Utterance | StopReason:
         if not self._feels:
             return await self._voice.say(history, directions=(nudge,), attempt=attempt)
-        direction, state = inner_state.direction(self._state(history), self._persona)
+        direction, state = directions.direction(self._state(history), self._persona)
         return await self._voice.say(
             history, directions=(direction, nudge), attempt=attempt, patient_state=state.to_dict()
         )

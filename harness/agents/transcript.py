@@ -16,11 +16,13 @@ from harness.errors import TranscriptError
 from harness.types import Speaker
 
 _LABEL = re.compile(
-    r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*", re.I
+    r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*",
+    re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
 _ERROR_WORDS = re.compile(
-    r"error|exception|fail|maximum context|max_model_len|context length|timed? ?out|refused|unavailable|traceback|no response",
+    r"error|exception|fail|maximum context|max_model_len|context length|timed? ?out|refused|unavailable"
+    r"|traceback|no response",
     re.I,
 )
 _PREAMBLE = re.compile(r"^\s*(?:#.*|[-*_=]{3,}\s*)?$")

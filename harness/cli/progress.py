@@ -2,14 +2,18 @@
 
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from harness.config.schema import RoleConfig
+from harness.engines.notices import Notice, Paused, Restarted, Resumed, Retried
 from harness.session import Utterance
-from harness.types import Failure, SessionResult, SessionSpec
+from harness.store.records import RunRecord
+from harness.types import Failure, SessionResult, SessionSpec, Speaker
 
 LINE_EVERY_S = 10.0
 """Without a terminal: how often a line is printed, at least one a finished session aside."""
@@ -22,6 +26,7 @@ class Display:
         self.console = Console(stderr=True, highlight=False)
         self.turns = 0
         self.tokens = 0
+        self.retries = 0
         self.finished_sessions = 0
         self.failed_sessions = 0
         self._total = 0
@@ -32,6 +37,42 @@ class Display:
     def say(self, line: str) -> None:
         """One line, above the live bar where there is one."""
         self.console.print(line, soft_wrap=True, markup=False)
+
+    def starting(self, speaker: Speaker, role: RoleConfig) -> None:
+        """An engine is about to be started, or to be shared."""
+        engine, auto = role.engine.kind, " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
+        self.say(f"{speaker}: {role.model.name} on {engine}{auto}")
+
+    def notice(self, notice: Notice) -> None:
+        """What an engine reports while it waits."""
+        match notice:
+            case Paused():
+                self.say(
+                    f"paused: {notice.engine}: {notice.reason}; next try in {notice.next_probe_s:.0f} s, "
+                    f"giving up in {notice.gives_up_s:.0f} s"
+                )
+            case Resumed():
+                self.say(f"{notice.engine} answers again after {notice.paused_s:.0f} s")
+            case Restarted():
+                self.say(f"{notice.engine}: {notice.reason}; restart {notice.number} of {notice.allowed}")
+            case Retried():
+                self.retries += 1
+
+    def summary(self, path: Path, record: RunRecord) -> None:
+        """Where the results of a finished run are."""
+        totals = record.totals
+        failed = f", {totals.failed} failed (see failures.jsonl)" if totals.failed else ""
+        retried = f", {self.retries} retries" if self.retries else ""
+        self.say(
+            f"{totals.finished}/{totals.sessions} sessions, {totals.turns} turns, "
+            f"{totals.completion_tokens} tokens at {self.rate():.0f}/s{retried}{failed}"
+        )
+        transcripts = sorted((path / "transcripts").glob("*.md"))
+        if transcripts:
+            more = f" and {len(transcripts) - 1} more" if len(transcripts) > 1 else ""
+            self.say(f"transcript: {transcripts[0]}{more}")
+        self.say(f"report:     {path / 'report.html'}")
+        self.say(f"run folder: {path}")
 
     def start(self, sessions: int, done: int = 0) -> None:
         """Sessions begin: `sessions` in the plan, `done` of them already over."""

@@ -51,6 +51,7 @@ def main(args: argparse.Namespace) -> int:
 
         print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
         return 0
+    from harness.cli.progress import Display
     from harness.execute import execute
 
-    return execute(config).exit_code
+    return execute([config], Display())[0].exit_code

@@ -41,6 +41,8 @@ class GuardConfig(BaseModel):
     """How many of a speaker's last turns (this one included) a loop is looked for in."""
     loop_turns: Turns = 4
     """In how many of them the same thing must come back."""
+    question_turns: Turns = 3
+    """The same for a question or request of the patient, who seldom asks the same thing three times in six turns."""
     opening_turns: Turns = 5
     """The same for the words that a turn begins with."""
     similarity: Share = 0.5

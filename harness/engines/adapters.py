@@ -95,7 +95,8 @@ def _fingerprint(path: Path) -> tuple[str, int]:
                     if (path / name).is_file()), None)  # fmt: skip
     if weights is None or not config.is_file():
         raise ConfigError(
-            f"model.adapter: found {path}, expected a LoRA folder with adapter_config.json and adapter_model.safetensors"
+            f"model.adapter: found {path}, expected a LoRA folder with adapter_config.json "
+            "and adapter_model.safetensors"
         )
     digest = hashlib.sha256(config.read_bytes())
     with weights.open("rb") as file:

@@ -18,6 +18,7 @@ from typing import Self
 from harness.config.schema import EngineConfig, EngineKind, ModelConfig, RoleConfig
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.notices import Listener, ignore
+from harness.engines.supervisor import Supervisor
 from harness.errors import ConfigError
 
 _MOST_GPU_SHARE = 0.95
@@ -48,11 +49,20 @@ def build(
     if kind == "vllm":
         from harness.engines.vllm import VllmEngine
 
-        return VllmEngine(engine, model, adapters=tuple(adapters), log=log)
+        return Supervisor(
+            VllmEngine(engine, model, adapters=tuple(adapters), log=log),
+            name=model.path,
+            max_restarts=engine.max_restarts,
+            listener=listener,
+        )
     if kind == "transformers":
         from harness.engines.transformers import TransformersEngine
 
         return TransformersEngine(engine, model)
+    if kind == "openai":
+        from harness.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(engine, model, listener=listener)
     from harness.engines.dry import DryEngine
 
     return DryEngine(engine, model)
@@ -81,7 +91,7 @@ class EnginePool:
         self._members: dict[str, _Member] = {}
         grouped: dict[str, list[RoleConfig]] = {}
         for role in roles:
-            grouped.setdefault(_key(role), []).append(role)
+            grouped.setdefault(engine_key(role), []).append(role)
         shared = _split_gpu([members[0] for members in grouped.values()])
         for number, ((key, members), engine) in enumerate(zip(grouped.items(), shared, strict=True)):
             adapters = {role.model.adapter for role in members if role.model.adapter is not None}
@@ -117,7 +127,7 @@ class EnginePool:
         return found
 
     def _member(self, role: RoleConfig) -> "_Member":
-        member = self._members.get(_key(role))
+        member = self._members.get(engine_key(role))
         if member is None:
             raise RuntimeError(f"the pool was not made for the role {role.name}")
         return member
@@ -132,11 +142,10 @@ class _Member:
         self.lock = asyncio.Lock()
 
 
-def _key(role: RoleConfig) -> str:
+def engine_key(role: RoleConfig) -> str:
     """What two roles must agree on to share an engine."""
-    engine = role.engine.model_dump(mode="json") | {"kind": resolve_kind(role.engine.kind)}
-    hidden = {"name", "adapter"} if engine["kind"] == "openai" else {"name", "adapter", "chat_template", "template_args"}
-    model = role.model.model_dump(mode="json", exclude=hidden)
+    engine = role.engine.model_dump(mode="json", exclude={"chosen_by_auto"}) | {"kind": resolve_kind(role.engine.kind)}
+    model = role.model.model_dump(mode="json", exclude={"adapter", "chat_template", "template_args"})
     return json.dumps([engine, model], sort_keys=True)
 
 

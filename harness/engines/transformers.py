@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.base import EngineInfo
+from harness.engines.reasoning import split
 from harness.engines.window import checked_ids, context_window
 from harness.errors import EngineError, EngineUnavailable, RequestRejected
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
-    from harness.engines.rows import Rows
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.engines.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,10 @@ class TransformersEngine:
                 for job in jobs:
                     job.resolve(failure)
             else:
+                # Closing cuts a batch short, and what was cut is no turn.
+                closed = _closed() if self._stop.is_set() else None
                 for job, answer in zip(jobs, answers, strict=True):
-                    job.resolve(answer)
+                    job.resolve(closed or answer)
 
     def _waiting(self) -> list[Job] | None:
         """The next batch: waits for one request, and takes what else is there. None when closed."""
@@ -118,8 +122,12 @@ class TransformersEngine:
         while not self._queue.empty():
             jobs += [job] if (job := self._queue.get()) is not None else []
         for job in jobs:
-            job.resolve(EngineUnavailable("the transformers engine was closed"))
+            job.resolve(_closed())
         return None
+
+
+def _closed() -> EngineUnavailable:
+    return EngineUnavailable("the transformers engine was closed")
 
 
 class _Loaded:
@@ -199,15 +207,17 @@ class _Loaded:
         request = job.request
         ended = bool(sampled) and sampled[-1] in self._end_ids
         ids = sampled[:-1] if ended else sampled
-        text = str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-        cut = min((place for word in request.sampling.stop if (place := text.find(word)) >= 0), default=None)
+        decoded = str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        stops = [place for word in request.sampling.stop if (place := decoded.find(word)) >= 0]
+        reasoning, text = split(decoded[: min(stops)] if stops else decoded)
         return Generation(
-            text=text if cut is None else text[:cut],
-            token_ids=tuple(ids) if cut is None else (),
-            finish_reason=FinishReason.STOP if ended or cut is not None else FinishReason.LENGTH,
+            text=text,
+            token_ids=tuple(ids) if text == decoded else (),
+            finish_reason=FinishReason.STOP if ended or stops else FinishReason.LENGTH,
             prompt_tokens=request.prompt.tokens,
             completion_tokens=len(sampled),
             latency_s=latency_s,
+            reasoning=reasoning,
         )
 
 
@@ -225,8 +235,8 @@ def _end_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> 
 
 def _load(model: ModelConfig) -> _Loaded:
     import torch
-    from transformers.utils import logging
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers.utils import logging
 
     common = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     dtype = model.dtype if model.dtype == "auto" else getattr(torch, model.dtype)

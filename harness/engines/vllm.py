@@ -20,12 +20,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.adapters import Adapter, Adapters
 from harness.engines.base import EngineInfo
+from harness.engines.reasoning import split
 from harness.engines.watchdog import guard
 from harness.engines.window import checked_ids, context_window
 from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
@@ -81,6 +84,8 @@ class VllmEngine:
     def _build(self) -> None:
         """Make the AsyncLLM; blocks for as long as the model loads."""
         # Children inherit the mask: the terminal's Ctrl-C stays pending in them for ever, and we decide when they end.
+        # multiprocessing's tracker starts with the first child and would unblock the signal again, so it starts now.
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         with _environment(self._engine, self._log):
             from vllm.v1.engine.async_llm import AsyncLLM
@@ -94,9 +99,10 @@ class VllmEngine:
                 raise EngineError(f"vLLM can't start {self._model.path}: {reason}{where}") from error
 
     async def _started(self) -> EngineInfo:
-        llm = self._llm
-        assert llm is not None
+        llm = self.llm
         self._watchdog = guard(self._pids())
+        for process in _processes(llm):
+            asyncio.get_running_loop().add_reader(process.sentinel, partial(self._child_ended, process.sentinel))
         config = llm.vllm_config
         on_cpu = config.device_config.device_type == "cpu"
         chunked = config.scheduler_config.enable_chunked_prefill
@@ -123,9 +129,7 @@ class VllmEngine:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        llm = self._llm
-        if llm is None:
-            raise EngineUnavailable("the vLLM engine is not running")
+        llm = self.llm
         ids = checked_ids(request.prompt, self._window)
         lora = self._adapters.request(request.adapter)
         began = time.perf_counter()
@@ -156,6 +160,8 @@ class VllmEngine:
         if llm is None:
             return
         processes = _processes(llm)
+        for process in processes:
+            asyncio.get_running_loop().remove_reader(process.sentinel)
         # Its reader would take the end of the child for a crash and log it, so it ends first.
         if llm.output_handler is not None:
             llm.output_handler.cancel()
@@ -171,13 +177,28 @@ class VllmEngine:
         del llm
         gc.collect()  # AsyncLLM is full of cycles, and its __del__ fails when the interpreter is already going
 
+    @property
+    def llm(self) -> "AsyncLLM":
+        """The running vLLM engine, for benchmarks and diagnosis."""
+        if self._llm is None:
+            raise EngineUnavailable("the vLLM engine is not running")
+        return self._llm
+
     def pids(self) -> tuple[int, ...]:
         """Process ids of the engine's children; empty when it is not running."""
         return tuple(self._pids()) if self._llm is not None else ()
 
+    def _child_ended(self, sentinel: int) -> None:
+        """Tell everyone who waits. vLLM itself does so for a crash only, not for a child that a SIGTERM ended."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        asyncio.get_running_loop().remove_reader(sentinel)
+        if self._llm is not None:
+            self._llm.engine_core.resources.engine_dead = True
+            self._llm.output_processor.propagate_error(EngineDeadError())
+
     def _pids(self) -> list[int]:
-        assert self._llm is not None
-        return [process.pid for process in _processes(self._llm) if process.pid is not None]
+        return [process.pid for process in _processes(self.llm) if process.pid is not None]
 
     def _params(self, request: Request) -> "SamplingParams":
         from vllm import SamplingParams
@@ -204,18 +225,20 @@ class VllmEngine:
             raise EngineError(f"vLLM ended {request.request_id} with {done.finish_reason!r} and not with an answer")
         ids = tuple(done.token_ids)
         sampled = len(ids)
-        if isinstance(done.stop_reason, str):
-            ids = ()  # the stop string was cut from the text, so the ids are no longer those of the text
+        reasoning, text = split(done.text)
+        if isinstance(done.stop_reason, str) or text != done.text:
+            ids = ()  # something was cut from the text, so the ids are no longer those of the text
         elif done.finish_reason == "stop" and ids and ids[-1] in self._end_ids:
             ids = ids[:-1]
         return Generation(
-            text=done.text,
+            text=text,
             token_ids=ids,
             finish_reason=FinishReason(done.finish_reason),
             prompt_tokens=len(output.prompt_token_ids or ()),
             completion_tokens=sampled,
             cached_tokens=output.num_cached_tokens or 0,
             latency_s=latency_s,
+            reasoning=reasoning,
         )
 
     async def _check_adapters(self) -> None:
@@ -228,11 +251,10 @@ class VllmEngine:
         """Log probabilities of the most likely first tokens after a fixed prompt."""
         from vllm import SamplingParams
 
-        assert self._llm is not None
         params = SamplingParams(temperature=0.0, max_tokens=1, logprobs=5)
         lora = adapter.lora() if adapter else None
         name = f"canary/{adapter.name if adapter else 'base'}/{time.monotonic_ns()}"
-        async for output in self._llm.generate(
+        async for output in self.llm.generate(
             {"prompt_token_ids": self._canary_ids()}, params, name, lora_request=lora
         ):
             done = output.outputs[0]
@@ -240,8 +262,7 @@ class VllmEngine:
         return {token: logprob.logprob for token, logprob in done.logprobs[0].items()}
 
     def _canary_ids(self) -> list[int]:
-        assert self._llm is not None
-        return list(self._llm.renderer.get_tokenizer().encode("Tell me how your day was."))
+        return list(self.llm.renderer.get_tokenizer().encode("Tell me how your day was."))
 
 
 class _Starter:

@@ -1,8 +1,8 @@
 """The guard of one session: judges each turn against what was said before.
 
 Invariants:
-- `judge` changes nothing; `observe` adds an accepted turn. A guard that observed the same turns gives the same verdicts,
-  so after a resume it is rebuilt by observing the turns again.
+- `judge` changes no verdict to come; `observe` adds an accepted turn. A guard that observed the same turns gives the
+  same verdicts, so after a resume it is rebuilt by observing the turns again.
 - The guard only says what it found and what should be done. The session does it.
 """
 
@@ -47,6 +47,16 @@ class Verdict:
     """Why the session should end, where the action is `stop`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A turn with what was found in it."""
+
+    turn: Turn
+    features: Features
+    repeating: bool
+    verdict: Verdict
+
+
 class Guard:
     """Watches one session.
 
@@ -61,31 +71,39 @@ class Guard:
         self._repeating: deque[bool] = deque(maxlen=3)
         """Whether each of the last three turns repeated its speaker."""
         self._pause = dict.fromkeys(Speaker, 0)
+        self._last: _Judged | None = None
         self._directions: dict[Speaker, str | None] = dict.fromkeys(Speaker, None)
 
     def judge(self, turn: Turn) -> Verdict:
         """What is wrong with a turn that isn't part of the history yet, and what to do about it."""
-        if not self._config.enabled:
-            return Verdict(Action.ACCEPT)
-        return self._decide(turn, self._find(turn, features(turn.index, turn.text)))
+        return self._judged(turn).verdict if self._config.enabled else Verdict(Action.ACCEPT)
 
     def observe(self, turn: Turn) -> Verdict:
         """Add an accepted turn to the history. Its verdict is that of `judge`."""
         if not self._config.enabled:
             return Verdict(Action.ACCEPT)
-        cut = features(turn.index, turn.text)
-        found = self._find(turn, cut)
-        verdict = self._decide(turn, found)
-        self._voices[turn.speaker].add(cut)
-        self._repeating.append(any(finding.kind in ("loop", "repeat") for finding in found))
+        judged = self._judged(turn)
+        self._last = None
+        verdict, speaker = judged.verdict, turn.speaker
+        self._voices[speaker].add(judged.features)
+        self._repeating.append(judged.repeating)
         nudged = verdict.action is Action.NUDGE
-        self._pause[turn.speaker] = self._config.nudge_pause if nudged else max(0, self._pause[turn.speaker] - 1)
-        self._directions[turn.speaker] = verdict.nudge if nudged else None
+        self._pause[speaker] = self._config.nudge_pause if nudged else max(0, self._pause[speaker] - 1)
+        self._directions[speaker] = verdict.nudge if nudged else None
         return verdict
 
     def direction(self, speaker: Speaker) -> str | None:
         """The direction for this speaker's next turn, or None."""
         return self._directions[speaker]
+
+    def _judged(self, turn: Turn) -> _Judged:
+        """The judgement of a turn; that of the last draft is kept, since it is mostly the one that is observed next."""
+        if self._last is None or self._last.turn is not turn:
+            cut = features(turn.index, turn.text)
+            found = self._find(turn, cut)
+            repeating = any(finding.kind in ("loop", "repeat") for finding in found)
+            self._last = _Judged(turn, cut, repeating, self._decide(turn, found))
+        return self._last
 
     def _find(self, turn: Turn, cut: Features) -> list[Finding]:
         config, speaker = self._config, turn.speaker
@@ -108,7 +126,7 @@ class Guard:
         if config.language_switch != "off":
             found.append(language.language_switch(turn.text, cut.words, self._language))
         if config.crisis != "off" and speaker is Speaker.PATIENT:
-            found.append(risk.crisis(turn.text))
+            found.append(risk.crisis(turn.text, cut.words))
         return [finding for finding in found if finding is not None]
 
     def _stuck(self, repeating: bool) -> Finding | None:

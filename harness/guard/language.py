@@ -6,6 +6,7 @@ plainly in another language, so that a borrowed word or a name never counts.
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from harness.guard.repetition import Finding
 from harness.text import word_set
@@ -37,11 +38,13 @@ _COMMON: dict[str, frozenset[str]] = {
     "sv": word_set("och jag att det är inte som en på med för mig har av den min men så var ett om vad"),
     "tr": word_set("ve bir bu da de ben için çok ama ne gibi var beni bana değil o daha sonra kadar"),
 }
+_AT_HOME = 0.25
+"""Share of common words of the expected language at which nothing else needs to be looked at."""
 _FEW_WORDS = 6
 _FEW_LETTERS = 6
 
 
-def detect(text: str, tokens: tuple[str, ...]) -> str | None:
+def detect(text: str, tokens: Sequence[str]) -> str | None:
     """The language of a turn as a two-letter code, or None where the text doesn't say plainly."""
     if not text.isascii():
         letters = sum(map(str.isalpha, text))
@@ -51,14 +54,16 @@ def detect(text: str, tokens: tuple[str, ...]) -> str | None:
                 return code
     if len(tokens) < _FEW_WORDS:
         return None
-    counts = Counter({code: sum(w in common for w in tokens) for code, common in _COMMON.items()})
+    counts = Counter({code: sum(map(common.__contains__, tokens)) for code, common in _COMMON.items()})
     (best, top), (_, second) = counts.most_common(2)
     return best if top >= 0.2 * len(tokens) and top >= second + 2 else None
 
 
-def language_switch(text: str, tokens: tuple[str, ...], expected: str) -> Finding | None:
-    """A finding where the turn is plainly in a language other than `expected` (a two-letter code, or longer as `en-GB`)."""
+def language_switch(text: str, tokens: Sequence[str], expected: str) -> Finding | None:
+    """A finding where the turn is plainly in another language than `expected` (`en`, or longer as `en-GB`)."""
     code = expected.lower().replace("_", "-").split("-")[0]
+    if code in _COMMON and sum(map(_COMMON[code].__contains__, tokens)) >= _AT_HOME * len(tokens) > 0:
+        return None
     found = detect(text, tokens)
     if found is None or found == code or (found == "zh" and code == "ja"):
         return None

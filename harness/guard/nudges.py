@@ -10,7 +10,7 @@ from harness.types import Speaker
 
 _MOVES: Mapping[Speaker, Sequence[str]] = {
     Speaker.PATIENT: (
-        "Tell one concrete moment of this week that you have not mentioned yet: where it was, who was there, what was said.",
+        "Tell one moment of this week that you have not mentioned yet: where it was, who was there, what was said.",
         "Answer the last thing you were asked, plainly, in a sentence or two.",
         "Say what you notice in yourself right now, in your own words, and stop there.",
         "Bring up a person in your life who matters here and what they would say about it.",
@@ -38,8 +38,8 @@ _AVOID = {
     "cut_off": "Keep it short enough to finish your last sentence.",
 }
 _ROLE = {
-    Speaker.PATIENT: "You are the patient. Speak only as the patient, only your own words, without any label or remark about roles.",
-    Speaker.THERAPIST: "You are the therapist. Speak only as the therapist, only your own words, without any label or remark about roles.",
+    Speaker.PATIENT: "You are the patient. Speak only as the patient, in your own words, without labels.",
+    Speaker.THERAPIST: "You are the therapist. Speak only as the therapist, in your own words, without labels.",
 }
 _CRISIS = {
     Speaker.PATIENT: "Stay with what you just said; do not take it back at once.",

@@ -10,9 +10,10 @@ Invariants:
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.config.guard import GuardConfig
-from harness.text import FUNCTION_WORDS, clauses, content_stems, ngrams, plain, sentences, word_set, words
+from harness.text import FUNCTION_WORDS, Parsed, content_stems, ngrams, parse, word_set
 from harness.types import Speaker
 
 _MEMORY = 12
@@ -22,24 +23,19 @@ _SHORT = 8
 _FILLERS = word_set("ah alright and but hmm mm mhm no oh ok okay right so sure uh um well yeah yes")
 _PLAIN_OPENERS = FUNCTION_WORDS - {"let", "let's", "please"} | {"how", "why", "sounds", "thank", "thanks"}
 _QUESTION_STEMS = frozenset({"how", "why"})
-_REQUESTS = (
-    "please",
-    "can we",
-    "can you",
-    "could we",
-    "could you",
-    "need you to",
-    "need us to",
-    "want you to",
-    "would you",
+_REQUESTS = frozenset(
+    tuple(pair.split())
+    for pair in ("can we", "can you", "could we", "could you", "need you", "need us", "want you", "would you")
 )
+_SENTENCE = 4
+"""Words from which on a sentence is told from an ordinary courtesy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
     """A part of a sentence as its content words."""
 
-    text: str
+    words: tuple[str, ...]
     stems: frozenset[str]
     asks: bool
     """Part of a question or a request."""
@@ -53,11 +49,11 @@ class Features:
     words: tuple[str, ...]
     trigrams: frozenset[tuple[str, ...]]
     phrases: frozenset[tuple[str, ...]]
-    """Runs of four words with at least one content word."""
+    """Runs of four words."""
     clauses: tuple[Clause, ...]
     stems: frozenset[str]
-    sentences: frozenset[str]
-    """Sentences of at least four words, and the whole turn, without punctuation."""
+    sentences: frozenset[tuple[str, ...]]
+    """Sentences of at least four words, and the whole turn."""
     opening: str
 
 
@@ -69,39 +65,32 @@ class Finding:
     data: dict[str, object]
 
 
-def features(index: int, text: str) -> Features:
+def features(index: int, text: str | Parsed) -> Features:
     """Cut a turn up."""
-    tokens = tuple(words(text))
-    content = [w not in FUNCTION_WORDS for w in tokens]
-    phrases = frozenset(
-        gram
-        for i, gram in enumerate(zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False))
-        if any(content[i : i + 4])
-    )
+    parsed = parse(text) if isinstance(text, str) else text
+    tokens = parsed.words
     parts: list[Clause] = []
-    whole: set[str] = {" ".join(tokens)} if tokens else set()
-    for sentence in sentences(text):
-        said = words(sentence)
-        if len(said) >= 4:
-            whole.add(" ".join(said))
-        parts.extend(_clauses(sentence))
-    stems: frozenset[str] = frozenset().union(*(part.stems for part in parts))
-    return Features(index, tokens, ngrams(tokens, 3), phrases, tuple(parts), stems, frozenset(whole), opening(tokens))
+    whole: set[tuple[str, ...]] = {tokens} if tokens else set()
+    for sentence in parsed.sentences:
+        if len(sentence.words) >= _SENTENCE:
+            whole.add(sentence.words)
+        for clause in sentence.clauses:
+            stems = content_stems(clause)
+            if stems and not stems <= _QUESTION_STEMS:
+                parts.append(Clause(clause, stems, sentence.question or "how" in stems or _requests(clause)))
+    stems = frozenset().union(*(part.stems for part in parts))
+    return Features(
+        index, tokens, ngrams(tokens, 3), ngrams(tokens, 4), tuple(parts), stems, frozenset(whole), opening(tokens)
+    )
 
 
-def _clauses(sentence: str) -> list[Clause]:
-    question = sentence.rstrip("\"'”’)* ").endswith(("?", "؟", "？"))
-    found = []
-    for text in clauses(sentence):
-        stems = content_stems(words(text))
-        if stems - _QUESTION_STEMS:
-            low = plain(text)
-            found.append(Clause(low, stems, question or "how" in stems or any(r in low for r in _REQUESTS)))
-    return found
+def _requests(clause: Sequence[str]) -> bool:
+    """Whether the words ask the listener to do something."""
+    return "please" in clause or not _REQUESTS.isdisjoint(pairwise(clause))
 
 
 def opening(tokens: Sequence[str]) -> str:
-    """The words that a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
+    """What a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
     start = 0
     while start < len(tokens) - 1 and tokens[start] in _FILLERS:
         start += 1
@@ -134,11 +123,11 @@ class Voice:
     def loops(self, turn: Features) -> list[Finding]:
         """What comes back in most of the last turns: at most one finding a form."""
         window = list(self._recent)[-(self._config.window - 1) :]
-        if len(window) < self._config.loop_turns - 1:
+        if len(window) < self._config.question_turns - 1:
             return []
         found = (
             self._clause_loop(turn, window),
-            self._most_common("sentence", [turn.sentences & old.sentences for old in window], window, turn),
+            self._sentence_loop(turn, window),
             self._phrase_loop(turn, window),
             self._opening_loop(turn, window),
         )
@@ -169,26 +158,31 @@ class Voice:
         return None
 
     def _clause_loop(self, turn: Features, window: Sequence[Features]) -> Finding | None:
-        best: tuple[list[int], Clause] | None = None
+        """The clause that most of the window's turns hold too. A patient's questions and requests count soonest."""
+        best: tuple[int, list[int], Clause] | None = None
         near = [old for old in window if not turn.stems.isdisjoint(old.stems)]
         for clause in turn.clauses:
-            shared = 1 if clause.asks and self._speaker is Speaker.PATIENT else 2
-            if len(clause.stems) < shared:
-                continue
-            turns = [old.index for old in near if self._holds(old, clause, shared)]
-            if best is None or len(turns) > len(best[0]):
-                best = (turns, clause)
-        if best is None or len(best[0]) < self._config.loop_turns - 1:
+            turns = [old.index for old in near if self._holds(old, clause)]
+            asked = clause.asks and self._speaker is Speaker.PATIENT
+            needed = (self._config.question_turns if asked else self._config.loop_turns) - 1
+            if len(turns) >= needed and (best is None or len(turns) > best[0]):
+                best = (len(turns), turns, clause)
+        if best is None:
             return None
-        form = "question" if best[1].asks else "statement"
-        return Finding("loop", {"form": form, "what": best[1].text, "turns": [*best[0], turn.index]})
+        _, turns, clause = best
+        form = "question" if clause.asks else "statement"
+        return Finding("loop", {"form": form, "what": " ".join(clause.words), "turns": [*turns, turn.index]})
 
-    def _holds(self, old: Features, clause: Clause, shared: int) -> bool:
+    def _holds(self, old: Features, clause: Clause) -> bool:
+        """Whether an earlier turn has a clause that does the same.
+
+        One common content word is enough only where a patient asks twice: who answers speaks of the same things anyway.
+        """
         if clause.stems.isdisjoint(old.stems):
             return False
-        similarity = self._config.similarity
+        alone = clause.asks and self._speaker is Speaker.PATIENT
         return any(
-            other.asks == clause.asks and same(clause, other, similarity=similarity, shared=shared)
+            same(clause, other, similarity=self._config.similarity, shared=1 if alone and other.asks else 2)
             for other in old.clauses
         )
 
@@ -198,7 +192,8 @@ class Voice:
             counts.update(turn.phrases & old.phrases)
         for gram, times in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             matter = sum(w not in FUNCTION_WORDS for w in gram)
-            if times >= (self._config.loop_turns if matter >= 2 else self._config.opening_turns) - 1:
+            needed = self._config.loop_turns if matter >= 2 else self._config.opening_turns
+            if matter and times >= needed - 1:
                 turns = [old.index for old in window if gram in old.phrases]
                 return Finding("loop", {"form": "phrase", "what": " ".join(gram), "turns": [*turns, turn.index]})
         return None
@@ -209,14 +204,12 @@ class Voice:
             return None
         return Finding("loop", {"form": "opening", "what": turn.opening, "turns": [*turns, turn.index]})
 
-    def _most_common(
-        self, form: str, shared: Sequence[frozenset[str]], window: Sequence[Features], turn: Features
-    ) -> Finding | None:
-        counts = Counter(item for items in shared for item in items)
+    def _sentence_loop(self, turn: Features, window: Sequence[Features]) -> Finding | None:
+        counts = Counter(item for old in window for item in turn.sentences & old.sentences)
         if not counts:
             return None
         what, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
         if times < self._config.loop_turns - 1:
             return None
         turns = [old.index for old in window if what in old.sentences]
-        return Finding("loop", {"form": form, "what": what, "turns": [*turns, turn.index]})
+        return Finding("loop", {"form": "sentence", "what": " ".join(what), "turns": [*turns, turn.index]})

@@ -6,95 +6,90 @@ said outright and misses what is hinted.
 """
 
 import re
+from collections.abc import Sequence
 
 from harness.guard.repetition import Finding
-from harness.text import plain
+from harness.text import plain, word_set
 
-_ME = r"(?:myself|my self|me)"
-_LEVELS: tuple[tuple[str, re.Pattern[str]], ...] = (
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+
+_MEANS = (
+    r"(?:hang(?:ing)? myself|overdos(?:e|ing)|shoot(?:ing)? myself|jump(?:ing)? off|tak(?:e|ing) all (?:my|the) pills"
+    r"|step(?:ping)? in front of|slit(?:ting)? my wrists)"
+)
+_INTENDS = (
+    r"(?:plan|planned|planning|know how|decided|going|ready|want|wanted|thinking (?:of|about)"
+    r"|thought about|saved (?:up )?(?:the )?pills)"
+)
+_FAMILY = r"(?:husband|wife|boss|father|mother|brother|sister|kids?|children|baby|son|daughter)"
+_LEVELS = (
     (
         "behaviour",
-        re.compile(
-            r"\b(?:i|i've|i have|i'd) (?:(?:already|once|just|nearly|almost) )?(?:tried|attempted) to (?:kill myself|end (?:it all|my life)|hang myself|die)\b"
-            r"|\b(?:my|a|last|previous|first) suicide attempt\b|\bi (?:took|swallowed) (?:all (?:of )?(?:my|the)|a whole bottle of|an overdose)\b|\bi overdosed\b"
+        _any(
+            r"\b(?:i|i've|i have|i'd) (?:(?:already|once|just|nearly|almost) )?(?:tried|attempted) to "
+            r"(?:kill myself|end (?:it all|my life)|hang myself|die)\b",
+            r"\b(?:my|a|last|previous|first) suicide attempt\b",
+            r"\bi (?:took|swallowed) (?:all (?:of )?(?:my|the)|a whole bottle of|an overdose)\b",
+            r"\bi overdosed\b",
         ),
     ),
     (
         "plan",
-        re.compile(
-            r"\b(?:plan|planned|planning|know how|decided|going|ready|want|wanted|thinking (?:of|about)|thought about|going to|saved (?:up )?(?:pills|the pills))\b.{0,40}"
-            r"\b(?:hang(?:ing)? myself|overdos(?:e|ing)|shoot(?:ing)? myself|jump(?:ing)? off|tak(?:e|ing) all (?:my|the) pills|step(?:ping)? in front of|slit(?:ting)? my wrists)\b"
-            r"|\bsuicide (?:note|plan)\b|\bi(?:'ve| have) (?:a|the) plan to (?:die|end|kill)\b"
+        _any(
+            rf"\b{_INTENDS}\b.{{0,40}}\b{_MEANS}\b",
+            r"\bsuicide (?:note|plan)\b",
+            r"\bi(?:'ve| have) (?:a|the) plan to (?:die|end|kill)\b",
         ),
     ),
     (
         "thoughts",
-        re.compile(
-            rf"\bkill(?:ing)? {_ME}\b|\bend(?:ing)? (?:my (?:own )?life|it all)\b|\btak(?:e|ing) my own life\b|\bsuicid(?:e|al)\b"
-            r"|\bdo(?:ing)? myself in\b"
+        _any(
+            r"\bkill(?:ing)? (?:myself|my self|me)\b",
+            r"\bend(?:ing)? (?:my (?:own )?life|it all)\b",
+            r"\btak(?:e|ing) my own life\b",
+            r"\bsuicid(?:e|al)\b",
         ),
     ),
     (
         "wish",
-        re.compile(
-            r"\b(?:want|wanted|wish|ready) (?:to (?:die|be dead|disappear forever)|i (?:was|were) dead)\b|\bwish i (?:was|were) (?:dead|never born)\b"
-            r"|\bbetter off (?:dead|without me)\b|\bnot (?:want(?:ing)? to )?(?:be|wake up|live) (?:alive |here )?any ?more\b|\bdon't want to (?:live|be alive|wake up)\b"
-            r"|\bno (?:reason|point) (?:to|in) (?:live|living|be alive|being alive|going on)\b|\bwish i (?:wouldn't|didn't|could just not) wake up\b"
+        _any(
+            r"\b(?:want|wanted|wish|ready) to (?:die|be dead|disappear forever)\b",
+            r"\bwish i (?:was|were) (?:dead|never born)\b",
+            r"\bbetter off (?:dead|without me)\b",
+            r"\b(?:not|don't|didn't) want(?:ing)? to (?:be (?:alive|here)|wake up|live)\b",
+            r"\bno (?:reason|point) (?:to|in) (?:live|living|be alive|being alive|going on)\b",
+            r"\bwish i (?:wouldn't|didn't|could just not|just wouldn't) wake up\b",
         ),
     ),
     (
         "self_harm",
-        re.compile(r"\b(?:cut|cutting|burn|burning|hurt|hurting|harm|harming) myself\b|\bself[- ]?harm(?:ed|ing)?\b"),
+        _any(r"\b(?:cut|cutting|burn|burning|hurt|hurting|harm|harming) myself\b", r"\bself[- ]?harm(?:ed|ing)?\b"),
     ),
     (
         "harm_to_others",
-        re.compile(
-            r"\b(?:kill|strangle|stab|shoot) (?:him|her|them|my (?:husband|wife|boss|father|mother|brother|sister|kids?|children|baby))\b"
-            r"|\b(?:hurt|harm) (?:my (?:kids?|children|baby|son|daughter))\b"
+        _any(
+            rf"\b(?:kill|strangle|stab|shoot) (?:him|her|them|my {_FAMILY})\b",
+            rf"\b(?:hurt|harm) my {_FAMILY}\b",
         ),
     ),
 )
-_HINTS = (
-    "kill",
-    "suicid",
-    "die",
-    "dead",
-    "my life",
-    "own life",
-    "it all",
-    "overdos",
-    "myself",
-    "any more",
-    "anymore",
-    "without me",
-    "point",
-    "reason",
-    "wake up",
-    "live",
-    "alive",
-    "pills",
-    "bottle of",
-    "self-harm",
-    "self harm",
-    "never born",
-    "jump",
-    "in front of",
-    "plan to",
-    "strangle",
-    "stab",
-    "shoot",
-    "hurt my",
-    "harm my",
-    "disappear",
+_HINTS = word_set(
+    """kill killing suicide suicidal die dead life end ending overdose overdosed overdosing myself alive here wake live
+    living pills bottle self-harm harm self-harmed self-harming disappear strangle stab shoot hurt born jump jumping
+    front off without going all wrists"""
 )
+"""No pattern can match a text that holds none of these words."""
 _NEGATION = re.compile(r"\b(?:not|never|no|don't|didn't|wouldn't|won't|isn't|nothing)\b[^.!?;]{0,30}$")
 
 
-def crisis(text: str) -> Finding | None:
+def crisis(text: str, tokens: Sequence[str]) -> Finding | None:
     """The gravest kind of crisis content in the text with its words, or None. `denied` marks a negation before it."""
-    low = plain(text)
-    if not any(hint in low for hint in _HINTS):
+    if _HINTS.isdisjoint(tokens):
         return None
+    low = plain(text)
     for level, pattern in _LEVELS:
         if match := pattern.search(low):
             denied = _NEGATION.search(low[max(0, match.start() - 40) : match.start()]) is not None

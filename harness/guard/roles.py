@@ -1,7 +1,8 @@
 """Finds a speaker that leaves its role: writes for the other, calls itself a machine, leaks its instructions.
 
-Sources of the failure kinds: role flips and speaking for the other are the failures that public patient simulators
-report most. Rules look for what such turns say outright; a subtle drift is a matter for a judge.
+These are the failures that public patient simulators report most. The rules look for what such a turn says outright; a
+subtle drift is a matter for a judge. A pattern is tried only where one of its hints stands in the text, since most
+turns hold none.
 """
 
 import re
@@ -22,93 +23,103 @@ _LABEL = re.compile(
     r"^[ \t>*_#\[]*(patient|client|therapist|counsell?or|psychologist|assistant|user|human|system)[*_\]]*[ \t]*:",
     re.MULTILINE,
 )
-_MACHINE = re.compile(
-    r"\b(?:i am|i'm|as|being) (?:just |only |merely )?(?:an? )?(?:helpful |virtual |digital )?"
-    r"(?:ai|a\.i\.|artificial intelligence|(?:large )?language model|llm|chatbot|virtual assistant|computer program)\b"
-    r"|\b(?:i was|i am|i'm|been) (?:trained|created|developed|made) by (?:openai|meta|google|anthropic|mistral|alibaba|hugging ?face)\b"
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+
+_MACHINE_NAMES = (
+    r"(?:ai|a\.i\.|artificial intelligence|(?:large )?language model|llm|chatbot|virtual assistant|computer program)"
 )
-_LEAK = re.compile(
-    r"<\|[a-z_]+\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|\bsystem prompt\b|\bmy (?:instructions|prompt)\b"
-    r"|\b(?:as|i was|i am|i've been|i'm) instructed to\b|\brole-?play(?:ing)? (?:as|scenario|exercise)\b"
-    r"|\b(?:in|stay in|staying in|remain in|break) character\b|\bthe (?:persona|character) (?:i am|i'm|of)\b"
-    r"|\bas the (?:simulated )?(?:patient|client|therapist),|\bhere(?:'s| is) (?:my|a|the) (?:response|reply|next turn)\b"
-    r"|\bsimulated (?:patient|session|client)\b"
+_MACHINE = _any(
+    rf"\b(?:i am|i'm|as|being) (?:just |only |merely )?(?:an? )?(?:helpful |virtual |digital )?{_MACHINE_NAMES}\b",
+    r"\b(?:i was|i am|i'm|been) (?:trained|created|developed|made) by (?:openai|meta|google|anthropic"
+    r"|mistral|alibaba)\b",
 )
-_LEAK_WORDS = (
-    "<|",
-    "inst]",
-    "sys>>",
-    "_of_turn",
-    "prompt",
-    "instruct",
-    "play",
-    "character",
-    "persona",
-    "as the ",
-    "here",
-    "simulated",
+_MACHINE_HINTS = ("ai", "a.i.", "artificial", "model", "llm", "chatbot", "assistant", "program", "openai")
+_LEAK = _any(
+    r"<\|[a-z_]+\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>",
+    r"\bsystem prompt\b|\bmy (?:instructions|prompt)\b",
+    r"\b(?:as|i was|i am|i've been|i'm) instructed to\b",
+    r"\brole-?play(?:ing)? (?:as|scenario|exercise)\b",
+    r"\b(?:in|stay in|staying in|remain in|break) character\b",
+    r"\bthe (?:persona|character) (?:i am|i'm|of)\b",
+    r"\bas the (?:simulated )?(?:patient|client|therapist),",
+    r"\bhere(?:'s| is) (?:my|a|the) (?:response|reply|next turn)\b",
+    r"\bsimulated (?:patient|session|client)\b",
 )
-_HELPER_STRONG = re.compile(
-    r"\bhow (?:can|may) i (?:help|assist|support) you\b|\bas your (?:therapist|counsell?or)\b|\bwhat brings you (?:here|in)\b"
-    r"|\bi'm here to (?:help|support|listen|assist)\b|\bi am here to (?:help|support|listen|assist)\b"
+_LEAK_HINTS = (
+    *("<|", "inst]", "sys>>", "_of_turn", "prompt", "instruct", "roleplay", "role-play", "character", "persona"),
+    *("as the ", "response", "reply", "next turn", "simulated"),
 )
-_HELPER_WEAK = re.compile(
-    r"\bthank you for (?:sharing|opening up|trusting)|\bit sounds like you\b|\bhow does that (?:make you feel|sit with you|land)"
-    r"|\blet's (?:explore|work on|start by|take a)\b|\bhave you (?:tried|considered|thought about)\b"
-    r"|\bit's (?:completely |perfectly |totally )?(?:okay|ok|normal|understandable|natural|important) (?:to|that you)\b"
-    r"|\bi'm (?:so |really )?(?:glad|proud) (?:you|of you)\b|\bremember that you\b|\byou're not alone\b|\byour feelings are valid\b"
-    r"|\bi (?:understand|hear) (?:how you|that you|you)\b|\bi appreciate (?:you|your) (?:sharing|opening|openness|honesty)\b"
+_HELPER = _any(
+    r"\bhow (?:can|may) i (?:help|assist|support) you\b",
+    r"\bas your (?:therapist|counsell?or)\b",
+    r"\bwhat brings you (?:here|in)\b",
+    r"\bi(?:'m| am) here to (?:help|support|listen|assist)\b",
 )
-_CLIENT_STRONG = re.compile(
-    r"\bas your (?:patient|client)\b|\bthank you,? (?:doctor|doc)\b|\bmy (?:therapist|counsell?or) (?:says|said|told)\b"
+_HELPER_HINTS = ("i help you", "i assist you", "i support you", "as your", "brings you", "here to")
+"""Each says outright that a patient speaks as the helper."""
+_HELPER_TONES = (
+    ("thank you for", re.compile(r"\bthank you for (?:sharing|opening up|trusting)")),
+    ("it sounds like you", re.compile(r"\bit sounds like you\b")),
+    ("how does that", re.compile(r"\bhow does that (?:make you feel|sit with you|land)")),
+    ("let's", re.compile(r"\blet's (?:explore|work on|start by|take a)\b")),
+    ("have you", re.compile(r"\bhave you (?:tried|considered|thought about)\b")),
+    ("it's ", re.compile(r"\bit's (?:\w+ly )?(?:okay|ok|normal|understandable|natural|important) (?:to|that you)\b")),
+    ("proud of you", re.compile(r"\bproud of you\b")),
+    ("glad you", re.compile(r"\bi'm (?:so |really )?glad you\b")),
+    ("remember that you", re.compile(r"\bremember that you\b")),
+    ("not alone", re.compile(r"\byou(?:'re| are) not alone\b")),
+    ("your feelings", re.compile(r"\byour feelings are valid\b")),
+    ("i understand", re.compile(r"\bi understand (?:how you|that you)")),
+    ("i hear", re.compile(r"\bi hear (?:how you|that you|you)\b")),
+    ("i appreciate", re.compile(r"\bi appreciate (?:you|your) (?:sharing|opening|openness|honesty)\b")),
 )
-_HELPER_WORDS = ("you", "let's")
-_CLIENT_WORDS = ("as your", "doc", "my therapist", "my counsel")
+"""One of them may stand in any patient's turn; two of them are a helper's."""
+_CLIENT = _any(
+    r"\bas your (?:patient|client)\b",
+    r"\bthank you,? (?:doctor|doc)\b",
+    r"\bmy (?:therapist|counsell?or) (?:says|said|told)\b",
+)
+_CLIENT_HINTS = ("as your", "doc", "my therapist", "my counsel")
 
 
 def role_break(text: str, speaker: Speaker) -> Finding | None:
     """The plainest way in which the turn leaves its role, or None."""
     low = plain(text)
-    form_what = _labels(low, speaker) or _machine(low) or _leak(low) or _swapped(low, speaker)
-    if form_what is None:
-        return None
-    form, what = form_what
-    return Finding("role_break", {"form": form, "what": what[:80]})
+    found = (
+        _labels(low, speaker)
+        or _match("machine", low, _MACHINE_HINTS, _MACHINE)
+        or _match("leak", low, _LEAK_HINTS, _LEAK)
+        or _swapped(low, speaker)
+    )
+    return None if found is None else Finding("role_break", {"form": found[0], "what": found[1][:80]})
 
 
 def _labels(low: str, speaker: Speaker) -> tuple[str, str] | None:
-    if ":" not in low:
-        return None
-    found = [match.group(1) for match in _LABEL.finditer(low)]
+    found = [match.group(1) for match in _LABEL.finditer(low)] if ":" in low else []
     if not found:
         return None
     speakers = {_NAMES.get(name) for name in found}
     if len(speakers) > 1:
         return "both_sides", ", ".join(sorted(set(found)))
-    if speakers == {speaker}:
-        return "label", found[0]
-    return "speaks_for_other", found[0]
+    return ("label" if speakers == {speaker} else "speaks_for_other"), found[0]
 
 
-def _machine(low: str) -> tuple[str, str] | None:
-    match = _MACHINE.search(low)
-    return ("machine", match.group()) if match else None
-
-
-def _leak(low: str) -> tuple[str, str] | None:
-    if not any(hint in low for hint in _LEAK_WORDS):
-        return None
-    match = _LEAK.search(low)
-    return ("leak", match.group()) if match else None
+def _match(form: str, low: str, hints: tuple[str, ...], pattern: re.Pattern[str]) -> tuple[str, str] | None:
+    for hint in hints:
+        if hint in low:
+            match = pattern.search(low)
+            return (form, match.group()) if match else None
+    return None
 
 
 def _swapped(low: str, speaker: Speaker) -> tuple[str, str] | None:
     if speaker is Speaker.THERAPIST:
-        match = _CLIENT_STRONG.search(low) if any(hint in low for hint in _CLIENT_WORDS) else None
-        return ("swapped", match.group()) if match else None
-    if not any(hint in low for hint in _HELPER_WORDS):
-        return None
-    if strong := _HELPER_STRONG.search(low):
-        return "swapped", strong.group()
-    weak = {match.group() for match in _HELPER_WEAK.finditer(low)}
-    return ("swapped", "; ".join(sorted(weak))) if len(weak) >= 2 else None
+        return _match("swapped", low, _CLIENT_HINTS, _CLIENT)
+    if strong := _match("swapped", low, _HELPER_HINTS, _HELPER):
+        return strong
+    tones = [match.group() for hint, pattern in _HELPER_TONES if hint in low and (match := pattern.search(low))]
+    return ("swapped", "; ".join(tones)) if len(tones) >= 2 else None

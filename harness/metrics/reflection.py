@@ -9,36 +9,42 @@ import re
 from collections.abc import Sequence
 
 from harness.metrics.speech import Utterance
-from harness.text import content_stems, ngrams
+from harness.text import Sentence, content_stems, word_set
 
 _STEMS = re.compile(
-    r"^(?:so |and |but |okay |well |hmm |right |mm )*"
-    r"(?:(?:it|that|this) (?:sounds|seems|feels|looks) (?:like|as if|as though)|sounds like|it (?:sounds|seems) \w+"
-    r"|what i(?:'m| am) hearing|i hear (?:you|that|how|a|the)|i(?:'m| am) hearing|if i understand|i get the sense|i sense"
-    r"|you(?:'re| are| were|'ve| have)? (?:feel|felt|feeling|saying|telling|wish|wishing|want|wanted|notice|noticed|long|describing"
-    r"|worry|worried|afraid|scared|hoping|trying|torn|carrying|carried|been)"
+    r"^(?:(?:so|and|but|okay|well|hmm|mm|ah) )*(?:"
+    r"(?:it|that|this) (?:sounds|seems|feels|looks) (?:like|as if|as though|\w+)|sounds like"
+    r"|what i(?:'m| am) hearing|i(?:'m| am)? hear(?:ing)? (?:you|that|how|a|the)|if i understand|i get the sense"
     r"|(?:a )?part of you|on (?:the )?one hand|that must|there(?:'s| is) (?:a part|something in you))\b"
 )
+_ABOUT_YOU = word_set("you you're you've you'd your part")
+_LEADS = word_set("so and but okay well hmm mm ah then")
+_NOT_GIVEN_BACK = word_set(
+    """let let's try should suggest recommend practise practice homework consider remember please must could might
+    i i'm i'd i'll i've thank thanks welcome hello hi sorry we we'll we've we're if"""
+)
+"""A statement with one of these leads, advises or speaks of the therapist; only `_STEMS` make it a reflection."""
 
 
 def reflects(therapist: Utterance, patient: Utterance) -> bool:
     """Whether one of the therapist's sentences gives back what the patient just said.
 
-    True for a statement that begins as reflections do, or that speaks of `you` and shares two content words with the
-    patient's turn.
+    True for a statement that begins as reflections do, or that neither leads nor advises and either speaks first of
+    `you` or holds a content word of the patient's turn.
     """
     said = content_stems(patient.words)
-    for sentence in therapist.sentences:
-        low = sentence.lower().replace("\u2019", "'")
-        if low.rstrip("\"'”’)* ").endswith("?"):
-            continue
-        tokens = re.findall(r"[\w']+", low)
-        plain = " ".join(tokens)
-        if _STEMS.match(plain):
-            return True
-        if tokens[:1] and tokens[0] in ("you", "you're", "you've", "your") and len(content_stems(tokens) & said) >= 2:
-            return True
-    return False
+    return any(_reflection(sentence, said) for sentence in therapist.parsed.sentences)
+
+
+def _reflection(sentence: Sentence, said: frozenset[str]) -> bool:
+    if sentence.question:
+        return False
+    if _STEMS.match(" ".join(sentence.words)):
+        return True
+    if not _NOT_GIVEN_BACK.isdisjoint(sentence.words):
+        return False
+    first = next((word for word in sentence.words if word not in _LEADS), "")
+    return first in _ABOUT_YOU or not said.isdisjoint(content_stems(sentence.words))
 
 
 def reflection_rate(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | None:
@@ -51,6 +57,6 @@ def reflection_rate(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | Non
 def echo(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | None:
     """Mean share of a turn's 3-word runs that stand in the other speaker's turn before. Pairs are (other, own)."""
     shares = [
-        len(grams & ngrams(other.words, 3)) / len(grams) for other, own in pairs if (grams := ngrams(own.words, 3))
+        len(runs & other.features.trigrams) / len(runs) for other, own in pairs if (runs := own.features.trigrams)
     ]
     return round(sum(shares) / len(shares), 4) if shares else None

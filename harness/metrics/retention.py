@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.text import FUNCTION_WORDS, content_stems, plain, sentences, word_set, words
+from harness.text import FUNCTION_WORDS, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
 _ENOUGH = 0.6
@@ -18,9 +18,13 @@ _STRETCH = 40
 """Words within which they must stand."""
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
-_COUNT = r"(?:\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a hundred)"
+_COUNT = (
+    r"(?:\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty"
+    r"|forty|fifty|a hundred)"
+)
 _UNITS = (
-    r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|times|people|kids|children|pills|drinks|beers|kilos?|pounds?"
+    r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|times|people|kids|children|pills"
+    r"|drinks|beers|kilos?|pounds?"
     r"|miles|percent|%|sisters?|brothers?|sons?|daughters?|euros?|dollars?)"
 )
 _TIME = re.compile(
@@ -30,12 +34,16 @@ _TIME = re.compile(
 _NUMBER = re.compile(rf"\b({_COUNT})[ -]({_UNITS})\b|\b\d+(?:[.,]\d+)?\b")
 _QUOTE = re.compile(r"[\"“]([^\"“”\n]{3,120})[\"”]")
 _PLAN = re.compile(
-    r"\b(?:i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to|we agreed|i'd be willing to|let me try)\b"
+    r"\b(?:i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to"
+    r"|we agreed|i'd be willing to|let me try)\b"
 )
 _NAME = re.compile(r"(?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
 _NOT_NAMES = word_set(
-    """Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August September
-    October November December Christmas Easter God Mum Mom Dad Mama Papa Gran Grandma Grandpa English Okay Yes Well"""
+    """
+    Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
+    September October November December Christmas Easter God Mum Mom Dad Mama Papa Gran Grandma Grandpa English Okay
+    Yes Well
+    """
 )
 
 
@@ -115,10 +123,16 @@ def _facts_of(text: str) -> Iterable[Fact]:
     for match in _QUOTE.finditer(text):
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
-    for sentence in sentences(low):
-        plan = _PLAN.search(sentence)
-        if plan and len(content_stems(words(sentence[plan.end() :]))) >= 2:
-            yield Fact("plan", sentence[plan.start() :][:160])
+    if _PLAN.search(low):
+        yield from _plans(text)
+
+
+def _plans(text: str) -> Iterable[Fact]:
+    for sentence in parse(text).sentences:
+        said = " ".join(sentence.words)
+        plan = _PLAN.search(said)
+        if plan and not sentence.question and len(content_stems(words(said[plan.end() :]))) >= 2:
+            yield Fact("plan", said[plan.start() :][:160])
 
 
 class _Seen:

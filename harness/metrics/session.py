@@ -47,12 +47,12 @@ def session_metrics(
     replies = _pairs(said, turns, Speaker.PATIENT)
     states = [turn.patient_state for turn in turns if turn.patient_state is not None]
     reflections = reflection_rate(answers)
-    of_therapist = speech(therapist, words)
+    of_therapist = speech(therapist, Speaker.THERAPIST, words)
     return {
         "metrics_version": METRICS_VERSION,
         "exchanges": len(answers),
         "ending": None if stop_reason is None else str(stop_reason),
-        "patient": {**speech(patient, words), "echo": echo(replies)},
+        "patient": {**speech(patient, Speaker.PATIENT, words), "echo": echo(replies)},
         "therapist": {
             **of_therapist,
             "echo": echo(answers),

@@ -13,13 +13,15 @@ from functools import lru_cache
 from math import sqrt
 from typing import Any
 
-from harness.text import FUNCTION_WORDS, ngrams, sentences, word_set, words
+from harness.config.guard import GuardConfig
+from harness.guard.repetition import Features, Voice, features
+from harness.text import FUNCTION_WORDS, Parsed, ngrams, parse, word_set
+from harness.types import Speaker
 
 _COMPARED = 12
 _WORN_OUT_SHARE = 0.25
 _WORN_OUT_TURNS = 3
 _VOWELS = re.compile(r"[aeiouy]+")
-_QUESTION_MARKS = ("?", "？", "؟")
 _FILLERS = word_set("ah alright and but hmm mm oh ok okay right so sure um uh well yeah yes")
 
 
@@ -27,30 +29,36 @@ _FILLERS = word_set("ah alright and but hmm mm oh ok okay right so sure um uh we
 class Utterance:
     """A turn cut up once for all measures."""
 
-    index: int
-    words: tuple[str, ...]
-    sentences: tuple[str, ...]
+    parsed: Parsed
+    features: Features
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return self.parsed.words
 
     @classmethod
     def of(cls, index: int, text: str) -> "Utterance":
-        return cls(index, tuple(words(text)), tuple(sentences(text)))
+        parsed = parse(text)
+        return cls(parsed, features(index, parsed))
 
 
-def speech(own: Sequence[Utterance], words_of_all: int) -> dict[str, Any]:
+def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dict[str, Any]:
     """All measures of one speaker's turns. `words_of_all` counts the words of both speakers."""
     lengths = [len(turn.words) for turn in own]
     total = sum(lengths)
-    questions = [sum(_is_question(sentence) for sentence in turn.sentences) for turn in own]
+    questions = [sum(sentence.question for sentence in turn.parsed.sentences) for turn in own]
+    pairs = [ngrams(turn.words, 2) for turn in own]
     return {
         "turns": len(own),
         "words": total,
         "talk_share": _share(total, words_of_all),
         "words_per_turn": _round(mean(lengths)),
         "words_per_turn_sd": _round(deviation(lengths)),
-        "distinct_1": distinct(own, 1),
-        "distinct_2": distinct(own, 2),
+        "distinct_1": _share(len({word for turn in own for word in turn.words}), total),
+        "distinct_2": _share(len(set().union(*pairs)), sum(max(0, length - 1) for length in lengths)),
+        "repeating_turns": repeating_turns(own, speaker),
         "repetition": repetition(own),
-        "similarity": similarity(own),
+        "similarity": similarity(pairs),
         **worn_out(own),
         **common_opening(own),
         "question_rate": _share(sum(map(bool, questions)), len(own)),
@@ -59,10 +67,17 @@ def speech(own: Sequence[Utterance], words_of_all: int) -> dict[str, Any]:
     }
 
 
-def distinct(own: Sequence[Utterance], n: int) -> float | None:
-    """Distinct n-grams as a share of all n-grams (Li et al. 2016)."""
-    grams = [gram for turn in own for gram in zip(*(turn.words[i:] for i in range(n)), strict=False)]
-    return _share(len(set(grams)), len(grams))
+def repeating_turns(own: Sequence[Utterance], speaker: Speaker) -> float | None:
+    """Share of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
+
+    Computed from the texts alone, so sessions with the guard on, off or set otherwise can be compared.
+    """
+    voice = Voice(speaker, GuardConfig())
+    found = 0
+    for turn in own:
+        found += bool(voice.loops(turn.features) or voice.repeats(turn.features))
+        voice.add(turn.features)
+    return _share(found, len(own))
 
 
 def repetition(own: Sequence[Utterance]) -> float | None:
@@ -70,39 +85,46 @@ def repetition(own: Sequence[Utterance]) -> float | None:
     said: set[tuple[str, ...]] = set()
     again = total = 0
     for turn in own:
-        grams = ngrams(turn.words, 4)
+        runs = turn.features.phrases
         if said:
-            again += len(grams & said)
-            total += len(grams)
-        said |= grams
+            again += len(runs & said)
+            total += len(runs)
+        said |= runs
     return _share(again, total)
 
 
-def similarity(own: Sequence[Utterance]) -> float | None:
-    """Mean over turns of the greatest Jaccard index of word pairs with one of the last 12 own turns."""
+def similarity(turns: Sequence[frozenset[tuple[str, ...]]]) -> float | None:
+    """Mean over turns of the greatest Jaccard index with one of the last 12 own turns; turns as sets of word pairs."""
     recent: deque[frozenset[tuple[str, ...]]] = deque(maxlen=_COMPARED)
     best: list[float] = []
-    for turn in own:
-        pairs = ngrams(turn.words, 2)
-        if not pairs:
-            continue
+    for pairs in filter(None, turns):
         if recent:
-            best.append(max(len(pairs & old) / len(pairs | old) for old in recent))
+            best.append(max(_jaccard(pairs, old) for old in recent))
         recent.append(pairs)
     return _round(mean(best))
 
 
+def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
+    common = len(a & b)
+    return common / (len(a) + len(b) - common)
+
+
 def worn_out(own: Sequence[Utterance]) -> dict[str, Any]:
-    """Phrases of four words, one of them with meaning, that come in at least a quarter of the turns and in three."""
-    phrases = [frozenset(gram for gram in ngrams(turn.words, 4) if not FUNCTION_WORDS.issuperset(gram)) for turn in own]
-    counts = Counter(gram for turn in phrases for gram in turn)
+    """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
+    turns = [turn.features.trigrams | turn.features.phrases for turn in own]
     limit = max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * len(own))
-    worn = {gram: times for gram, times in counts.items() if times >= limit}
-    top = sorted(worn.items(), key=lambda item: (-item[1], item[0]))[:3]
+    counts = Counter(run for runs in turns for run in runs)
+    worn = {run: times for run, times in counts.items() if times >= limit and _has_matter(run)}
+    top = sorted(worn.items(), key=lambda item: (-item[1], -len(item[0]), item[0]))
     return {
-        "worn_out_share": _share(sum(not turn.isdisjoint(worn) for turn in phrases), len(own)),
-        "worn_out": [{"phrase": " ".join(gram), "turns": times} for gram, times in top],
+        "worn_out_share": _share(sum(not runs.isdisjoint(worn) for runs in turns), len(own)),
+        "worn_out": [{"phrase": " ".join(run), "turns": times} for run, times in top[:3]],
     }
+
+
+def _has_matter(run: Sequence[str]) -> bool:
+    """Three words of which two carry meaning, or four of which one does."""
+    return sum(word not in FUNCTION_WORDS for word in run) >= 5 - len(run)
 
 
 def common_opening(own: Sequence[Utterance]) -> dict[str, Any]:
@@ -117,7 +139,7 @@ def common_opening(own: Sequence[Utterance]) -> dict[str, Any]:
 def reading_ease(own: Sequence[Utterance]) -> float | None:
     """Flesch (1948) for English: 206.835 - 1.015 words per sentence - 84.6 syllables per word."""
     said = [word for turn in own for word in turn.words if word.isascii()]
-    count = sum(len(turn.sentences) for turn in own)
+    count = sum(len(turn.parsed.sentences) for turn in own)
     if not said or not count:
         return None
     return round(206.835 - 1.015 * len(said) / count - 84.6 * sum(map(syllables, said)) / len(said), 1)
@@ -145,10 +167,6 @@ def deviation(values: Sequence[float]) -> float | None:
 
 def _first_word(tokens: Sequence[str]) -> str:
     return next((word for word in tokens if word not in _FILLERS), "")
-
-
-def _is_question(sentence: str) -> bool:
-    return sentence.rstrip("\"'”’)* ").endswith(_QUESTION_MARKS)
 
 
 def _share(part: float, whole: float) -> float | None:

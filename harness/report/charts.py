@@ -37,7 +37,8 @@ def meter(turn: Turn) -> Markup:
         '<svg class="meter" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="free" width="100" height="4"/>'
         f'<rect class="reserve" x="{prompt:.2f}" width="{reserve:.2f}" height="4"/>'
-        f'<rect class="prompt" width="{prompt:.2f}" height="4"/><rect class="cached" width="{cached:.2f}" height="4"/></svg>'
+        f'<rect class="prompt" width="{prompt:.2f}" height="4"/>'
+        f'<rect class="cached" width="{cached:.2f}" height="4"/></svg>'
     )
 
 

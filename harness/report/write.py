@@ -11,6 +11,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import StorageError
+from harness.metrics.session import FINDINGS
 from harness.report import charts
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.types import Event
@@ -82,6 +83,7 @@ def render(report: Report) -> str:
         settings=yaml.safe_dump(report.run.config, sort_keys=False, allow_unicode=True, width=100),
         most_rows=MOST_ROWS,
         most_failures=MOST_FAILURES,
+        findings=FINDINGS,
     )
 
 
@@ -94,7 +96,7 @@ def percent(value: float | None) -> str:
     """A share as a percentage, with a decimal where it is small."""
     if value is None:
         return "–"
-    return f"{100 * value:.1f} %" if 0 < abs(value) < 0.1 else f"{100 * value:.0f} %"
+    return f"{100 * value:.1f}\u00a0%" if 0 < abs(value) < 0.1 else f"{100 * value:.0f}\u00a0%"
 
 
 def seconds(value: float) -> str:

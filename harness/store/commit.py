@@ -87,10 +87,19 @@ class GroupCommit:
             self._watchers.append(failed)
         await asyncio.wrap_future(failed)
 
+    def fail(self, error: StorageError) -> None:
+        """End the group for a reason of the caller's: what was appended is still written, nothing more is taken."""
+        with self._lock:
+            self._error = self._error or error
+            self._hurry.set()
+            self._wake.set()
+            watchers, self._watchers = self._watchers, []
+        _settle(watchers, error)
+
     def close(self) -> None:
         """Bring everything to disk and close the files; may be called twice.
 
-        Raises `StorageError` if not everything appended could be written.
+        Raises the `StorageError` that ended the group, where one did.
         """
         with self._lock:
             first = not self._closing
@@ -110,28 +119,29 @@ class GroupCommit:
         self.close()
 
     def _run(self) -> None:
-        closing = False
-        while not closing and self._error is None:
+        over = False
+        while not over:
             self._wake.wait()
             self._hurry.wait(self._interval_s)
-            closing = self._write_what_waits()
+            over = self._write_what_waits()
 
     def _write_what_waits(self) -> bool:
         """Write the batch; a function of its own so that a written batch is not kept. True where it was the last."""
         with self._lock:
             batch, self._batch = self._batch, self._empty()
-            closing = self._closing
+            over = self._closing or self._error is not None
             self._wake.clear()
             self._hurry.clear()
         try:
             self._write(batch)
         except StorageError as error:
-            self._fail(error, batch)
+            self._fail(error, batch.waiters)
         except Exception as error:  # the thread must not end unseen: whoever appends next has to hear of it
-            self._fail(StorageError(f"{self._files[0].path.parent}: writing stopped: {error!r}"), batch)
+            self._fail(StorageError(f"{self._files[0].path.parent}: writing stopped: {error!r}"), batch.waiters)
         else:
             _settle(batch.waiters, None)
-        return closing
+            return over
+        return True
 
     def _write(self, batch: _Batch) -> None:
         for file, lines in zip(self._files, batch.lines, strict=True):
@@ -143,11 +153,12 @@ class GroupCommit:
                 remedy = "what stands there is whole: mend that, then resume the run"
                 raise storage_error(file.path, "write", error, remedy) from error
 
-    def _fail(self, error: StorageError, batch: _Batch) -> None:
+    def _fail(self, error: StorageError, waiters: Sequence[Future[None]]) -> None:
         with self._lock:
-            self._error = error
+            self._error = self._error or error
             late, self._batch = self._batch, self._empty()
-        _settle([*batch.waiters, *late.waiters, *self._watchers], error)
+            watchers, self._watchers = self._watchers, []
+        _settle([*waiters, *late.waiters, *watchers], error)
 
     def _refuse_if_over(self) -> None:
         if self._error is not None:

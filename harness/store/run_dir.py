@@ -9,7 +9,6 @@ Invariants:
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +22,7 @@ from harness.store.commit import GroupCommit
 from harness.store.files import replacing, storage_error, write_whole
 from harness.store.journal import Journal
 from harness.store.lock import lock
+from harness.store.outputs import point_latest
 from harness.store.records import (
     RunRecord,
     RunStatus,
@@ -38,34 +38,10 @@ from harness.store.resume import SESSION_EVENTS, Progress, load_progress
 from harness.store.transcripts import transcript
 from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
 
-OUTPUTS = "outputs"
-"""Folder for runs that are given no folder; in a folder of this name, `latest` points to the newest run."""
 _FILES = ("journal.jsonl", "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
 _SESSIONS, _FAILURES = 1, 2
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
-
-
-def default_path(name: str, now: datetime, outputs: Path = Path(OUTPUTS)) -> Path:
-    """Make and return a fresh folder `outputs/NAME-YYYYMMDD-HHMMSS`, with `-2`, `-3`, ... where that exists.
-
-    Raises `StorageError`.
-    """
-    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.') or 'run'}-{now:%Y%m%d-%H%M%S}"
-    number = 1
-    while True:
-        path = outputs / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            outputs.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError as error:
-            if not outputs.is_dir():
-                raise storage_error(outputs, "make the folder", error, "set run.dir") from error
-            number += 1
-        except OSError as error:
-            raise storage_error(path, "make the folder", error, "set run.dir to one that can be written") from error
-        else:
-            return path
 
 
 class RunDir:
@@ -80,7 +56,6 @@ class RunDir:
         self._files = GroupCommit([path / name for name in _FILES])
         self.journal = Journal(self._files)
         self._transcripts = ThreadPoolExecutor(1, "transcripts")
-        self._transcript_error: StorageError | None = None
 
     @classmethod
     def create(cls, path: Path, record: RunRecord) -> Self:
@@ -101,7 +76,7 @@ class RunDir:
         except BaseException:
             held.release()
             raise
-        _point_latest(path)
+        point_latest(path)
         return run_dir
 
     @classmethod
@@ -112,7 +87,7 @@ class RunDir:
         the journal. With `retry_failed`, failed sessions are in progress again, from their last whole turn.
         Raises `StorageError` where the folder holds no run, is damaged, can't be written or is locked.
         """
-        read_record(path)
+        read_record(path)  # first, so that a folder that holds no run gets no lock file
         held = lock(path)
         try:
             record = read_record(path)
@@ -127,10 +102,14 @@ class RunDir:
         except BaseException:
             held.release()
             raise
-        run_dir.journal.append("resumed", None)
-        for session_id in retried:
-            run_dir.journal.append("retry_failed", session_id)
-        run_dir.update()
+        try:
+            run_dir.journal.append("resumed", None)
+            for session_id in retried:
+                run_dir.journal.append("retry_failed", session_id)
+            run_dir.update()
+        except BaseException:
+            run_dir.close()
+            raise
         return run_dir, progress
 
     @property
@@ -195,19 +174,19 @@ class RunDir:
 
     def update(self, **changes: Any) -> None:
         """Change fields of run.json (`RunRecord`) and write it, totals included. Raises `StorageError`."""
+        if unknown := changes.keys() - RunRecord.model_fields.keys():
+            raise TypeError(f"run.json has no {sorted(unknown)}")
         self._record = RunRecord.model_validate({**dict(self.record), **changes})
         _write(self.path / "run.json", self._record)
 
     def end(self, status: RunStatus, **changes: Any) -> None:
-        """Bring everything to disk, then say in run.json how the run ended.
+        """Bring everything to disk, then say in run.json how the run ended; the last call before `close`.
 
-        Raises `StorageError`, last of all where a transcript could not be written: no reason to stop a run.
+        Raises `StorageError`.
         """
+        self._transcripts.shutdown()
         self._files.commit().result()
         self.update(status=status, finished_at=datetime.now(UTC), **changes)
-        self._transcripts.shutdown()
-        if self._transcript_error is not None:
-            raise self._transcript_error
 
     def close(self) -> None:
         """Bring everything to disk and give the lock back; may be called twice. Raises `StorageError`."""
@@ -221,7 +200,9 @@ class RunDir:
         try:
             _write_transcript(self.path, session)
         except StorageError as error:
-            self._transcript_error = self._transcript_error or error
+            self._files.fail(error)
+        except Exception as error:  # on a thread of its own nobody else would hear of it
+            self._files.fail(StorageError(f"{_transcript_path(self.path, session)}: not written: {error!r}"))
 
     def __enter__(self) -> Self:
         return self
@@ -309,15 +290,3 @@ def _mend_transcript(path: Path, session: SessionResult | Failure) -> None:
     file = _transcript_path(path, session)
     if not file.exists() or file.stat().st_size == 0:
         _write_transcript(path, session)
-
-
-def _point_latest(path: Path) -> None:
-    """Make `outputs/latest` point to a run in `outputs`. A convenience: a run goes on without it."""
-    folder = path.absolute().parent
-    link = folder / "latest"
-    if folder.name != OUTPUTS or (link.exists() and not link.is_symlink()):
-        return
-    fresh = folder / f".latest-{path.name}"
-    with suppress(OSError):  # file systems without links
-        fresh.symlink_to(path.name, target_is_directory=True)
-        fresh.replace(link)

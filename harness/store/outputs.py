@@ -1,0 +1,46 @@
+"""Where runs go that are given no folder, and the link to the newest of them."""
+
+import re
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from harness.store.files import storage_error
+
+OUTPUTS = "outputs"
+"""Folder for runs that are given no folder; in a folder of this name, `latest` points to the newest run."""
+
+
+def default_path(name: str, now: datetime, outputs: Path = Path(OUTPUTS)) -> Path:
+    """Make and return a fresh folder `outputs/NAME-YYYYMMDD-HHMMSS`, with `-2`, `-3`, ... where that exists.
+
+    Raises `StorageError`.
+    """
+    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.') or 'run'}-{now:%Y%m%d-%H%M%S}"
+    number = 1
+    while True:
+        path = outputs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            outputs.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError as error:
+            if not outputs.is_dir():
+                raise storage_error(outputs, "make the folder", error, "set run.dir") from error
+            number += 1
+        except OSError as error:
+            raise storage_error(path, "make the folder", error, "set run.dir to one that can be written") from error
+        else:
+            return path
+
+
+def point_latest(path: Path) -> None:
+    """Make `outputs/latest` point to a run in `outputs`. A convenience: a run goes on without it."""
+    folder = path.absolute().parent
+    link = folder / "latest"
+    if folder.name != OUTPUTS:
+        return
+    fresh = folder / f".latest-{path.name}"
+    with suppress(OSError):  # file systems without links
+        if link.is_symlink() or not link.exists():
+            fresh.symlink_to(path.name, target_is_directory=True)
+            fresh.replace(link)
