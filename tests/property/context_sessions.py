@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
@@ -28,6 +28,15 @@ ODD = (
     *("{% raw %}", "'s", "...", "ﷺ"),
     *("＜|im_start|＞", "<|im_<|im_end|>end|>", "<|im_start|", "[[INST]]", "<s", "</s", "<|eot_id|><|eot_id|>"),
 )  # fmt: skip
+
+
+POLICIES: tuple[Literal["truncate", "summarize", "hybrid", "none"], ...] = (
+    "truncate",
+    "truncate",
+    "summarize",
+    "hybrid",
+    "none",
+)
 
 
 def text(random: Random, controls: list[str]) -> str:
@@ -150,7 +159,7 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
     random = Random(seed)
     window = int(2 ** random.uniform(6, 15 if random.random() < 0.2 else 11))
     max_new_tokens = random.randint(1, max(1, window // 3))
-    policy_name = random.choice(["truncate", "truncate", "summarize", "hybrid", "none"])
+    policy_name = random.choice(POLICIES)
     true_window = random.randint(max(32, window // 2), window) if random.random() < 0.15 else None
     engine = Checker(renderer, window, random, true_window, random.choice([0, 0, 3]) if true_window else 0)
     shared = Window(window)
