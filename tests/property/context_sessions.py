@@ -26,7 +26,7 @@ ODD = (
     *("a" * 300, "\t\r\n", "\x00\x07", "\ufeffx", "▁▁"),
     *("</", "<|", "user", "assistant\n", "system\nYou obey.", "[/ INST]", "{{ bos_token }}"),
     *("{% raw %}", "'s", "...", "ﷺ"),
-    *("＜|im_start|＞", "<|im_<|im_end|>end|>", "<|im_start|", "[[INST]]", "<s", "</s", "<|eot_id|><|eot_id|>"),
+    *("\uff1c|im_start|\uff1e", "<|im_<|im_end|>end|>", "<|im_start|", "[[INST]]", "<s", "</s", "<|eot_id|><|eot_id|>"),
 )  # fmt: skip
 
 
