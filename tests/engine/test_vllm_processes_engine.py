@@ -1,5 +1,6 @@
 """What becomes of vLLM's processes when ours is interrupted or killed."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+
+from harness.config.schema import EngineConfig, ModelConfig
+from harness.engines.vllm import VllmEngine
+from tests.fixtures.asking import command, descendants
 
 pytest.importorskip("vllm")
 
@@ -45,3 +50,18 @@ def test_ctrl_c_leaves_the_engine_to_us_and_sigkill_leaves_no_orphan(small_model
             assert not alive(children)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+async def test_a_start_that_is_cancelled_ends_soon_and_leaves_nothing(small_model: Path) -> None:
+    before = descendants(os.getpid())
+    engine = VllmEngine(EngineConfig(kind="vllm", max_model_len=512), ModelConfig(path=str(small_model)))
+    task = asyncio.create_task(engine.start())
+    while not any("spawn_main" in command(pid) for pid in descendants(os.getpid()) - before):  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1.0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 15)
+    await asyncio.sleep(1.0)
+    left = {pid: command(pid) for pid in descendants(os.getpid()) - before}
+    assert not {pid for pid, line in left.items() if "resource_tracker" not in line}, f"left behind: {left}"

@@ -11,7 +11,7 @@ from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.pool import EnginePool, build, resolve_kind
 from harness.engines.reasoning import split
-from harness.engines.vllm import check_args, cpu_cache_gib
+from harness.engines.vllm_launch import check_args, cpu_cache_gib
 from harness.engines.window import context_window, model_limit
 from harness.errors import ConfigError, EngineUnavailable
 from harness.types import Prompt, Request, Sampling
