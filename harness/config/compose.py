@@ -19,7 +19,9 @@ from harness.paths import conf_dir
 
 CONFIG_NAME = "config"
 ROLES = ("patient", "therapist")
-_ROLE_GROUPS = tuple((f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model"))
+_ROLE_GROUPS = tuple(
+    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
+)
 _FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
 
 
@@ -122,7 +124,9 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
     if options:
         return f"command line: {key}={value}: no such choice{did_you_mean(value, options)}; expected one of {', '.join(options)}"
     if key not in known:
-        return f"command line: {key}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
+        return (
+            f"command line: {key}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
+        )
     return f"command line: {override}: {_first_line(error)}"
 
 
@@ -252,6 +256,14 @@ def _source(key: str, composed: Composed) -> str:
     if any(override.lstrip("+").partition("=")[0] == key for override in composed.overrides):
         return "command line"
     group = key.partition(".")[0]
-    relative = Path(group, f"{composed.choices[group]}.yaml") if group in composed.choices else Path(f"{CONFIG_NAME}.yaml")
-    return next((str(Path("conf") / relative if folder == conf_dir() else folder / relative)
-                 for folder in composed.config_dirs if (folder / relative).is_file()), str(relative))
+    relative = (
+        Path(group, f"{composed.choices[group]}.yaml") if group in composed.choices else Path(f"{CONFIG_NAME}.yaml")
+    )
+    return next(
+        (
+            str(Path("conf") / relative if folder == conf_dir() else folder / relative)
+            for folder in composed.config_dirs
+            if (folder / relative).is_file()
+        ),
+        str(relative),
+    )
