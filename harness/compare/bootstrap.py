@@ -21,7 +21,7 @@ Sample = NDArray[np.float64]
 
 LEVEL = 0.95
 RESAMPLES = 9_999
-"""At least; (RESAMPLES + 1) * LEVEL is whole, as the quantile wants it (Davison & Hinkley 1997, 5.2.3)."""
+"""At least; (RESAMPLES + 1) * LEVEL is whole, as the quantile wants it (Davison & Hinkley 1997, ch. 5)."""
 FEWEST = 6
 """Values that an interval takes: below six not even the sign test can reach 5 %."""
 _CELLS = 1 << 22
@@ -137,5 +137,5 @@ def _draws(size: int, resamples: int, seed: int) -> Iterator[Sample]:
 
 
 def _sign_test(size: int, mean: float) -> float:
-    """p-value where all values are the same: the chance that `size` signs agree. Exact (Fisher 1935)."""
+    """p-value where all values are the same: the chance that `size` signs agree."""
     return 1.0 if mean == 0 or size < FEWEST else 2.0 ** (1 - size)
