@@ -31,7 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        print(f"error: no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        print(
+            f"error: no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}",
+            file=sys.stderr,
+        )
         return 2
     try:
         return _run(name, words[1:])

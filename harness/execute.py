@@ -124,9 +124,7 @@ def _concurrency(group: Sequence[Prepared], pool: EnginePool) -> tuple[int, str]
     if numbers:
         return max(numbers), "as configured"
     return min(
-        auto_concurrency(pool.info(role), _session_tokens(run))
-        for run in group
-        for role in run.script.roles.values()
+        auto_concurrency(pool.info(role), _session_tokens(run)) for run in group for role in run.script.roles.values()
     )
 
 
@@ -175,6 +173,7 @@ def _end(run: Prepared, status: RunStatus, display: Display) -> None:
     if status is RunStatus.INTERRUPTED:
         display.say(f"go on with: {resume_command(path)}")
         return
+    (path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
     write_metrics(path)
     write_report(path)
     display.summary(path, run.folder.record)

@@ -21,10 +21,10 @@ from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona, persona_hash
 from harness.store.identity import config_hash, refuse_changed
+from harness.store.outputs import default_path
 from harness.store.provenance import ModelFingerprint, collect, fingerprint
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress
-from harness.store.outputs import default_path
 from harness.store.run_dir import RunDir
 from harness.types import Speaker
 
