@@ -13,6 +13,7 @@ COMMANDS = {
     "resume": "go on with an interrupted run from the last whole turn of every session",
     "show": "print the exact prompt that a turn was made with",
     "report": "write report.html of a run again",
+    "compare": "compare the settings of a sweep, or of several runs, by paired differences",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",
     "doctor": "say what this machine has, what is missing, and how to mend it",
@@ -30,7 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        print(f"error: no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        print(
+            f"error: no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}",
+            file=sys.stderr,
+        )
         return 2
     try:
         return _run(name, words[1:])

@@ -229,6 +229,7 @@ class _Batch:
             del self._open[run]
             folder.close()
         if status is RunStatus.FINISHED:
+            (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
             write_metrics(folder.path)
             write_report(folder.path)
         return Outcome(folder.path, folder.record)

@@ -78,7 +78,9 @@ class Archive:
             raise StorageError(f"--turn: expected 0 to {len(session.turns) - 1}, found {index}")
         turn, view = session.turns[index], session.views[index]
         if view is None or not turn.prompt_tokens:
-            raise StorageError(f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model was asked for it")
+            raise StorageError(
+                f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model was asked for it"
+            )
         speaker = turn.speaker
         said = session.started[speaker]
         messages = project(

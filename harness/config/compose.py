@@ -14,12 +14,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.schema import EngineKind, RunConfig, contradictions
+from harness.config.searchpath import own_first
 from harness.errors import ConfigError, did_you_mean
 from harness.paths import conf_dir
 
 CONFIG_NAME = "config"
 ROLES = ("patient", "therapist")
-_ROLE_GROUPS = tuple((f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model"))
+_ROLE_GROUPS = tuple(
+    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
+)
 _FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
 
 
@@ -51,19 +54,11 @@ def hydra_override(override: str) -> str:
     return f"++{override}" if _FREE_KEYS.match(override) else override
 
 
-def search_path(config_dir: Path | None) -> tuple[Path, ...]:
-    """Folders that are searched for config files, first match wins."""
-    if config_dir is None:
-        return (conf_dir(),)
-    if not config_dir.is_dir():
+def own_dir(config_dir: Path | None) -> Path | None:
+    """The user's config folder, made absolute. Raises `ConfigError` where it isn't there."""
+    if config_dir is not None and not config_dir.is_dir():
         raise ConfigError(f"--config-dir: no folder at {config_dir}")
-    return (config_dir.resolve(), conf_dir())
-
-
-def hydra_searchpath(dirs: Sequence[Path]) -> list[str]:
-    """The override that makes Hydra look into every folder after the first, which is its primary one."""
-    rest = ",".join(f'"file://{folder}"' for folder in dirs[1:])
-    return [f"hydra.searchpath=[{rest}]"] if rest else []
+    return config_dir and config_dir.resolve()
 
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Composed:
@@ -71,32 +66,37 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Compose
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    dirs = search_path(config_dir)
+    own = own_dir(config_dir)
     asked = tuple(hydra_override(override) for override in overrides)
     try:
-        return _compose(asked, dirs)
+        return _compose(asked, own)
     except (HydraException, OmegaConfBaseException) as error:
-        lines = tuple(_diagnose(asked, dirs)) or (_first_line(error),)
+        lines = tuple(_diagnose(asked, own)) or (_first_line(error),)
         raise ConfigError(*lines) from error
 
 
-def _compose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Composed:
+def _compose(overrides: tuple[str, ...], own: Path | None) -> Composed:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    with initialize_config_dir(str(dirs[0]), version_base="1.3"):
-        cfg = hydra_compose(CONFIG_NAME, [*overrides, *hydra_searchpath(dirs)], return_hydra_config=True)
+    with own_first(own), initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = hydra_compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
     choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)
     cfg.pop("hydra")
     tree = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(tree, dict)
-    return Composed({str(key): value for key, value in tree.items()}, overrides, choices, dirs)
+    return Composed(
+        {str(key): value for key, value in tree.items()},
+        overrides,
+        choices,
+        (own, conf_dir()) if own else (conf_dir(),),
+    )
 
 
-def _diagnose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Iterator[str]:
+def _diagnose(overrides: tuple[str, ...], own: Path | None) -> Iterator[str]:
     """One line for each override that fails on its own."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -104,11 +104,11 @@ def _diagnose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Iterator[st
     known: list[str] | None = None
     for override in overrides:
         try:
-            _compose((override,), dirs)
+            _compose((override,), own)
         except (HydraException, OmegaConfBaseException) as error:
             if known is None:
-                known = sorted(set(_keys(_compose((), dirs).tree)))
-            yield _explain(override, error, known, dirs)
+                known = sorted(set(_keys(_compose((), own).tree)))
+            yield _explain(override, error, known, (own, conf_dir()) if own else (conf_dir(),))
 
 
 def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequence[Path]) -> str:
@@ -122,7 +122,9 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
     if options:
         return f"command line: {key}={value}: no such choice{did_you_mean(value, options)}; expected one of {', '.join(options)}"
     if key not in known:
-        return f"command line: {key}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
+        return (
+            f"command line: {key}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
+        )
     return f"command line: {override}: {_first_line(error)}"
 
 
@@ -253,6 +255,14 @@ def _source(key: str, composed: Composed) -> str:
     if any(override.lstrip("+").partition("=")[0] == key for override in composed.overrides):
         return "command line"
     group = key.partition(".")[0]
-    relative = Path(group, f"{composed.choices[group]}.yaml") if group in composed.choices else Path(f"{CONFIG_NAME}.yaml")
-    return next((str(Path("conf") / relative if folder == conf_dir() else folder / relative)
-                 for folder in composed.config_dirs if (folder / relative).is_file()), str(relative))
+    relative = (
+        Path(group, f"{composed.choices[group]}.yaml") if group in composed.choices else Path(f"{CONFIG_NAME}.yaml")
+    )
+    return next(
+        (
+            str(Path("conf") / relative if folder == conf_dir() else folder / relative)
+            for folder in composed.config_dirs
+            if (folder / relative).is_file()
+        ),
+        str(relative),
+    )

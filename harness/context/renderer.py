@@ -126,7 +126,10 @@ class Renderer:
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(str(path), revision=revision, trust_remote_code=trust_remote_code)
+            # Where a folder holds a tekken.json, transformers would use mistral-common, which has no Jinja template.
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(path), revision=revision, trust_remote_code=trust_remote_code, mistral_format=False
+            )
             template = chat_template.read_text(encoding="utf-8") if chat_template else None
         except (OSError, ValueError, KeyError) as error:
             first_line = (str(error).splitlines() or [repr(error)])[0]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import CONFIG_NAME, check, compose, hydra_override, hydra_searchpath, search_path
+from harness.config.compose import CONFIG_NAME, check, compose, hydra_override, own_dir
 from harness.config.schema import RunConfig
+from harness.config.searchpath import own_first
 from harness.errors import ConfigError
+from harness.paths import conf_dir
 from harness.store.identity import config_hash
 
 if TYPE_CHECKING:
@@ -141,18 +143,17 @@ def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> Ite
     from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
-    dirs = search_path(config_dir)
     with (
         warnings.catch_warnings(),
-        initialize_config_dir(str(dirs[0]), job_name="harness", version_base="1.3"),
+        own_first(own_dir(config_dir)),
+        initialize_config_dir(str(conf_dir()), job_name="harness", version_base="1.3"),
     ):
         # conf/hydra/launcher/ holds settings for launchers whose plugins bring a schema of the same name: that is meant
         warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        all_overrides = [*overrides, *hydra_searchpath(dirs)]
         try:
-            config = hydra.compose_config(CONFIG_NAME, all_overrides, RunMode.MULTIRUN, with_log_configuration=False)
+            config = hydra.compose_config(CONFIG_NAME, list(overrides), RunMode.MULTIRUN, with_log_configuration=False)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(f"command line: {str(error).splitlines()[0]}") from error
         yield hydra, config
