@@ -176,7 +176,11 @@ def test_a_point_that_cannot_fit_leaves_the_others_alone(play: Play, tmp_path: P
     assert "does not fit max_model_len=2048" in str(bad.error)
 
 
-FAILING = ("context=none,truncate", "engine.max_model_len=2048", "max_exchanges=30", "concurrency=1", "seed=0,1")
+FAILING = (
+    "context=none,truncate", "seed=0,1", "engine.max_model_len=2048", "max_exchanges=10", "concurrency=1",
+    "engine.latency_s=0.2",
+)  # fmt: skip
+"""The two points with context=none outgrow the window after 16 turns."""
 
 
 @pytest.mark.parametrize(
