@@ -50,7 +50,12 @@ def harness(*words: str) -> None:
     """Run the harness as a user does, quietly unless it fails."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-m", "harness", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "harness", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
@@ -78,7 +83,7 @@ def one_load(options: argparse.Namespace, folder: Path) -> None:
 
 def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
     """The batch of a fused sweep, but a point begins only when the one before it is over."""
-    from harness.batch import _Batch, Outcome
+    from harness.batch import Batch, Outcome
     from harness.cli.progress import Display
     from harness.config.compose import load
     from harness.errors import HarnessError
@@ -86,9 +91,9 @@ def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
     from harness.stock import Stock
     from harness.store.records import RunStatus
 
-    class OneAfterAnother(_Batch):
+    class OneAfterAnother(Batch):
         async def _next(self) -> Pending | None:
-            while self._open:
+            while self._open:  # noqa: ASYNC110 -- nothing in the product needs an event for this
                 await asyncio.sleep(0.01)
             return await super()._next()
 

@@ -63,7 +63,7 @@ def content(run: Path, without: Sequence[str] = ()) -> dict[str, Any]:
     record = json.loads((run / "run.json").read_text())
     record["config"]["run"]["dir"] = None
     pages = {page.name: page.read_text() for page in (run / "transcripts").iterdir()}
-    found = {
+    found: dict[str, Any] = {
         "sessions": sorted(sessions, key=lambda session: session["session_id"]),
         "journal": sorted(journal, key=lambda event: str(event["session_id"])),  # stable: order within a session stays
         "run": record,
@@ -72,7 +72,7 @@ def content(run: Path, without: Sequence[str] = ()) -> dict[str, Any]:
         "transcripts": pages,
         "files": sorted(path.name for path in run.iterdir()),
     }
-    return _untimed(found)
+    return {key: _untimed(value) for key, value in found.items()}
 
 
 def _untimed(value: Any) -> Any:
@@ -183,9 +183,7 @@ FAILING = (
 """The two points with context=none outgrow the window after 16 turns."""
 
 
-@pytest.mark.parametrize(
-    ("on_failure", "finished", "failed"), [("continue", 2, 2), ("fail_fast", 0, 1), ("2", 0, 2)]
-)
+@pytest.mark.parametrize(("on_failure", "finished", "failed"), [("continue", 2, 2), ("fail_fast", 0, 1), ("2", 0, 2)])
 def test_on_failure_decides_whether_failed_points_stop_a_sweep(
     play: Play, tmp_path: Path, on_failure: str, finished: int, failed: int
 ) -> None:
