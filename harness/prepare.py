@@ -21,7 +21,7 @@ from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona, persona_hash
 from harness.store.identity import config_hash, refuse_changed
-from harness.store.outputs import default_path
+from harness.store.outputs import check_writable, default_path
 from harness.store.provenance import ModelFingerprint, collect, fingerprint
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress
@@ -65,6 +65,8 @@ def prepare(config: RunConfig, stack: ExitStack) -> Prepared:
     has to be fetched and can't be.
     """
     now = datetime.now(UTC)
+    if config.run.dir is not None:
+        check_writable(config.run.dir)
     script = _script(config, now)
     settings = config.model_dump(mode="json")
     record = RunRecord(
