@@ -6,6 +6,7 @@ Invariants:
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
@@ -71,10 +72,8 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     Raises `ConfigError` with the file (and line) for one that is missing, malformed or uses an unknown variable.
     """
     path = Path(template)
-    folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
-    environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False
-    )
+    folders, name = ((path.parent,), path.name) if path.is_absolute() else ((*dirs, PROMPTS), template)
+    environment = _environment(folders)
     try:
         return environment.get_template(name).render(**values).strip()
     except TemplateNotFound as error:
@@ -84,6 +83,14 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
         raise ConfigError(f"{error.filename}: line {error.lineno}: {error.message}") from error
     except (TemplateError, UnicodeDecodeError) as error:
         raise ConfigError(f"prompt {template}: {error}") from error
+
+
+@lru_cache(maxsize=16)
+def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
+    """Keeps the templates that it compiled; one that changes on disk is compiled again."""
+    return ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False
+    )
 
 
 def patient_system(
