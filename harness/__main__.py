@@ -1,13 +1,12 @@
 """`python -m harness COMMAND`: finds the command's module and imports nothing else, so that help is instant."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.errors import HarnessError, did_you_mean
 
 COMMANDS = {
     "run": "play sessions: personas x seeds, with any setting as KEY=VALUE; -m for a sweep",
@@ -31,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        print(f"error: no command {name!r}{hint} Commands: {', '.join(COMMANDS)}", file=sys.stderr)
+        print(
+            f"error: no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}",
+            file=sys.stderr,
+        )
         return 2
     try:
         return _run(name, words[1:])
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, words: list[str]) -> int:
-    module = import_module(f"harness.cli.{name}")
+    module = import_module(f"harness.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"harness {name}",
         description=module.__doc__,

@@ -3,7 +3,15 @@
 Messages name the file or setting, the key, what was found, what was expected and the remedy.
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean ...?)` where something known is similar, else nothing."""
+    near = difflib.get_close_matches(word, sorted(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 class HarnessError(Exception):

@@ -124,9 +124,7 @@ def _concurrency(group: Sequence[Prepared], pool: EnginePool) -> tuple[int, str]
     if numbers:
         return max(numbers), "as configured"
     return min(
-        auto_concurrency(pool.info(role), _session_tokens(run))
-        for run in group
-        for role in run.script.roles.values()
+        auto_concurrency(pool.info(role), _session_tokens(run)) for run in group for role in run.script.roles.values()
     )
 
 

@@ -21,10 +21,10 @@ from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona, persona_hash
 from harness.store.identity import config_hash, refuse_changed
+from harness.store.outputs import default_path
 from harness.store.provenance import ModelFingerprint, collect, fingerprint
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress
-from harness.store.outputs import default_path
 from harness.store.run_dir import RunDir
 from harness.types import Speaker
 
@@ -122,13 +122,13 @@ def _sides(roles: Mapping[Speaker, RoleConfig], now: datetime) -> dict[Speaker, 
         model = role.model
         form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args"})
         if form not in renderers:
-            renderers[form] = renderer(model, now)
+            renderers[form] = make_renderer(model, now)
         window = windows.setdefault(engine_key(role), Window(_window(role)))
         sides[speaker] = Side(speaker, role, renderers[form], window)
     return sides
 
 
-def renderer(model: ModelConfig, date: datetime) -> Renderer:
+def make_renderer(model: ModelConfig, date: datetime) -> Renderer:
     """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer."""
     return Renderer.load(
         model.path,

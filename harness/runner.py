@@ -51,7 +51,7 @@ async def _isolated(stage: Stage, session: Session) -> None:
         await stage.play(session)
     except (StorageError, EngineUnavailable):
         raise
-    except Exception as error:  # noqa: BLE001 -- a defect costs its own session only, and is recorded with its class
+    except Exception as error:  # a defect costs its own session only, and is recorded with its class
         stage.failed(failure(session, error))
 
 

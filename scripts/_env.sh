@@ -56,12 +56,15 @@ find_python() {
 
 make_venv() {
   local python
-  if "$VENV_PYTHON" -c '' >/dev/null 2>&1; then
+  if [[ ! -e $VENV/.harness-making ]] && "$VENV_PYTHON" -c '' >/dev/null 2>&1; then
     "$VENV_PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
       fail "$VENV holds $("$VENV_PYTHON" --version), and 3.11 to 3.13 is needed; remove the folder and start again"
+    [[ -z ${PYTHON:-} || $("$PYTHON" --version 2>&1) == $("$VENV_PYTHON" --version) ]] ||
+      fail "$VENV holds $("$VENV_PYTHON" --version), and PYTHON=$PYTHON is another; remove the folder and start again"
   else
     python=$(find_python)
     step "making .venv with $("$python" --version)" "$python" -m venv --clear "$VENV"
+    touch "$VENV/.harness-making" # stays if this set-up is killed: packages may then be half installed, and the next one starts afresh
   fi
   "$VENV_PYTHON" -m pip --version >/dev/null 2>&1 || step "adding pip to .venv" "$VENV_PYTHON" -m ensurepip --upgrade
 }
@@ -107,7 +110,7 @@ set_up() {
 
   : >"$SETUP_LOG"
   make_venv
-  rm -f "$VENV"/.harness-*
+  rm -f "$VENV"/.harness-{cpu,dev}
   if is_gpu_environment; then
     say ".venv holds a GPU build of torch or vLLM, which stays as it is"
     step "installing the project" "$VENV_PYTHON" -m pip install --editable ".[transformers$([[ $profile == cpu ]] || echo ,dev)]"
@@ -119,6 +122,7 @@ set_up() {
   fi
   printf '%s\n' "$wanted" >"$stamp"
   printf '%s\n' "$wanted" >"$VENV/.harness-cpu" # what the tests need includes what a run needs
+  rm -f "$VENV/.harness-making"
   exec {lock}<&-
 }
 

@@ -1,9 +1,9 @@
 """Install PyTorch's CPU build at the version of requirements/torch.txt, and never a CUDA build by surprise.
 
-The CPU build is on PyTorch's own wheel index and not on the public one, where the same version number means a
-CUDA build with gigabytes of libraries. So pip is first asked what it would install (a dry run); only a CPU build is then
-installed, by the hash that the dry run gave. requirements/torch.sha256 holds the hashes of wheels that were tested
-(the format of sha256sum); a wheel that is named there must match. Wheels for other Pythons are taken as the index has them.
+The CPU build is on PyTorch's own wheel index and not on the public one, where the same version number means a CUDA
+build with gigabytes of libraries. So pip is first asked what it would install (a dry run); only a CPU build is then
+installed, by the hash that the dry run gave. requirements/torch.sha256 holds the hashes of wheels that were tested (the
+format of sha256sum); a wheel that is named there must match. Wheels for other Pythons are taken as the index has them.
 
 HARNESS_TORCH_INDEX names the index, or a folder with the wheel; without it pip's own configuration decides.
 Runs inside the virtual environment, with the standard library only.
@@ -21,8 +21,8 @@ from urllib.parse import unquote, urlsplit
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 HOW = (
-    "set HARNESS_TORCH_INDEX to PyTorch's CPU wheel index (its address is on PyTorch's \"Get Started\" page, under Pip and "
-    "CPU), or to a folder with the wheel, and start again"
+    "set HARNESS_TORCH_INDEX to PyTorch's CPU wheel index (PyTorch's \"Get Started\" page shows it for Pip and CPU), or to "
+    "a folder with the wheel, and start again"
 )
 
 
@@ -43,7 +43,8 @@ def installed(pinned: str) -> bool:
         found = metadata.distribution("torch")
     except metadata.PackageNotFoundError:
         return False
-    return found.version.partition("+")[0] == pinned and is_cpu_build(found.version, found.requires or [])
+    whole = bool(found.files)  # pip writes the list of files last
+    return whole and found.version.partition("+")[0] == pinned and is_cpu_build(found.version, found.requires or [])
 
 
 def source() -> list[str]:
@@ -94,7 +95,10 @@ def main() -> int:
             print(f"error: pip finds no {requirement} for this Python; {HOW}", file=sys.stderr)
             return 1
         if not is_cpu_build(version, requires):
-            print(f"error: pip finds only a CUDA build of {requirement} ({name}), which is not installed here; {HOW}", file=sys.stderr)
+            print(
+                f"error: pip finds only a CUDA build of {requirement} ({name}), which is not installed here; {HOW}",
+                file=sys.stderr,
+            )
             return 1
         tested = tested_hash(name)
         if tested and sha256 and sha256 != tested:

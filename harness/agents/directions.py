@@ -174,26 +174,30 @@ def _wishes(state: InnerState, persona: Persona) -> Iterator[str]:
 
 
 def _words(behaviour: str, state: InnerState, persona: Persona) -> str:
+    count = state.times_shown(behaviour)
     if behaviour == "tell":
-        return _turn_about(WORDS["tell"], state, persona, "tell").format(persona.disclosure[state.told].content.rstrip("."))
+        return _in_turn(WORDS["tell"], persona, count).format(persona.disclosure[state.told].content.rstrip("."))
     if behaviour in ("push_back", "doubt"):
-        form = persona.resistance[state.times_shown(behaviour) % len(persona.resistance)]
-        return _turn_about(RESIST[form], state, persona, behaviour)
-    if behaviour == "bring_in":
-        return _turn_about(_life(persona), state, persona, behaviour)
-    return _turn_about(WORDS[behaviour], state, persona, behaviour)
+        count = state.times_shown("push_back") + state.times_shown("doubt")
+        turn, form = divmod(count, len(persona.resistance))
+        return _in_turn(RESIST[persona.resistance[form]], persona, turn)
+    return _in_turn(_life(persona) if behaviour == "bring_in" else WORDS[behaviour], persona, count)
 
 
-def _turn_about(wordings: tuple[str, ...], state: InnerState, persona: Persona, behaviour: str) -> str:
-    """The next wording in turn; where the turn begins differs from persona to persona."""
-    first = zlib.crc32(persona.id.encode())
-    return wordings[(first + state.times_shown(behaviour)) % len(wordings)]
+def _in_turn(wordings: tuple[str, ...], persona: Persona, count: int) -> str:
+    """The wording whose turn it is; where the turn begins differs from persona to persona."""
+    return wordings[(zlib.crc32(persona.id.encode()) + count) % len(wordings)]
 
 
 def _life(persona: Persona) -> tuple[str, ...]:
     """Things of the patient's own to talk about: what keeps a long session from going round in circles."""
-    moments = [f"Tell of one recent moment like this: {trigger.situation}" for trigger in persona.conceptualization.triggers]
-    people = [f"{person.name[:1].upper()}{person.name[1:]} comes to mind. Say a little about that" for person in persona.people]
+    moments = [
+        f"Tell of one recent moment like this: {trigger.situation}" for trigger in persona.conceptualization.triggers
+    ]
+    people = [
+        f"{person.name[:1].upper()}{person.name[1:]} comes to mind. Say a little about that"
+        for person in persona.people
+    ]
     values = [f"Let it be felt that this matters to you: {value}" for value in persona.values]
     habits = [f"Tell how it looks when you {habit}" for habit in persona.conceptualization.coping]
     mixed: list[str] = []

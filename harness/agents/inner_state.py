@@ -11,7 +11,7 @@ therapist gains about half of the missing trust in ten exchanges; they are not c
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from harness.agents.appraisal import Appraisal
@@ -33,7 +33,7 @@ class InnerState:
     """How many disclosure layers can be told."""
     told: int = 0
     """How many of them the actor was brought to tell."""
-    appraisal: Appraisal = Appraisal()
+    appraisal: Appraisal = field(default_factory=Appraisal)
     """What the therapist's last turn did."""
     shown: tuple[tuple[str, int, int], ...] = ()
     """Behaviours directed so far: name, turn of the last time, how often; what cool-downs are made of."""
@@ -93,6 +93,9 @@ READINESS = {
     Stage.MAINTENANCE: 1.15,
 }
 
+SETTLING_TURNS = 3
+"""Patient turns from the start, and from one layer to the next, before another can be told."""
+
 
 def initial(persona: Persona) -> InnerState:
     """The state in which this patient sits down."""
@@ -113,7 +116,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona) -> InnerStat
     nature, did = temper(persona), appraisal
     trust = _move(
         state.trust,
-        up=nature.trust * (0.085 * did.validated + 0.06 * did.listened + 0.025 * did.asked + 0.01),
+        up=nature.trust * (0.06 * did.validated + 0.045 * did.listened + 0.02 * did.asked + 0.005),
         down=nature.sting * (0.05 * did.rushed + 0.04 * did.advised * (1 - state.trust) + 0.12 * did.misunderstood),
     )
     useful = did.advised * (1 - did.rushed) * max(0.0, state.trust - 0.35)
@@ -125,7 +128,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona) -> InnerStat
     distress = _move(
         state.distress,
         up=nature.sting * (0.05 * did.rushed + 0.08 * did.misunderstood),
-        down=0.05 * did.validated + 0.03 * did.listened + 0.04 * max(0.0, hope - 0.4),
+        down=0.02 * did.validated + 0.012 * did.listened + 0.02 * max(0.0, hope - 0.4),
     )
     pressure = 0.34 * did.rushed + 0.16 * did.advised + 0.10 * did.misunderstood
     overwhelm = _move(
@@ -148,8 +151,9 @@ def _openness(state: InnerState, persona: Persona) -> float:
 
 
 def _unlock(state: InnerState, persona: Persona) -> InnerState:
-    """One layer at a time, in order, and only after the one before was told."""
-    if state.unlocked > state.told or state.unlocked == len(persona.disclosure):
+    """One layer at a time, in order, and not before the one before it was told and has settled."""
+    settling = state.turn - (state.last_shown("tell") or 0) < SETTLING_TURNS
+    if settling or state.unlocked > state.told or state.unlocked == len(persona.disclosure):
         return state
     layer, did = persona.disclosure[state.unlocked], state.appraisal
     asked, validated = did.asked >= 0.3, did.validated >= 0.3 or did.listened >= 0.6

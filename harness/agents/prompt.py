@@ -72,25 +72,23 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     Raises `ConfigError` with the file (and line) for one that is missing, malformed or uses an unknown variable.
     """
     path = Path(template)
-    folders, name = ((path.parent,), path.name) if path.is_absolute() else ((*dirs, PROMPTS), template)
-    environment = _environment(folders)
+    folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
+    environment = _environment(tuple(folders))
     try:
         return environment.get_template(name).render(**values).strip()
     except TemplateNotFound as error:
-        hint = closest(str(error), sorted(set(environment.list_templates(extensions=["jinja"]))))
-        raise ConfigError(f"prompt: no template '{error}' in {', '.join(map(str, folders))}; {hint}") from error
+        hint = closest(name, sorted(set(environment.list_templates(extensions=["jinja"]))))
+        raise ConfigError(f"prompt: no template '{name}' in {', '.join(map(str, folders))}; {hint}") from error
     except TemplateSyntaxError as error:
         raise ConfigError(f"{error.filename}: line {error.lineno}: {error.message}") from error
     except (TemplateError, UnicodeDecodeError) as error:
         raise ConfigError(f"prompt {template}: {error}") from error
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
-    """Keeps the templates that it compiled; one that changes on disk is compiled again."""
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False
-    )
+    """Kept, since compiling a template takes longer than a thousand renderings of it."""
+    return ImmutableSandboxedEnvironment(loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False)
 
 
 def patient_system(
@@ -98,7 +96,7 @@ def patient_system(
 ) -> str:
     """The actor's part: constant for a whole session, without what the patient still holds back.
 
-    `brief` leaves out triggers, rules of living, strengths and phrases, about a third of it, for windows of 1,024 tokens.
+    `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
     """
     manner = {
         "style": STYLE[persona.style],

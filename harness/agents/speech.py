@@ -15,7 +15,9 @@ _ENDS = {Speaker.PATIENT: StopReason.PATIENT_ENDED, Speaker.THERAPIST: StopReaso
 class Voice:
     """One speaker of one session: asks its context manager and makes turns of the answers."""
 
-    def __init__(self, speaker: Speaker, context: ContextManager, session_id: str, seed: int, min_exchanges: int) -> None:
+    def __init__(
+        self, speaker: Speaker, context: ContextManager, session_id: str, seed: int, min_exchanges: int
+    ) -> None:
         self._speaker = speaker
         self._context = context
         self._session_id = session_id
@@ -45,9 +47,7 @@ class Voice:
         return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None)
 
 
-def _turn(
-    answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None
-) -> Turn:
+def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None) -> Turn:
     prompt, said = answer.prompt, answer.generation
     return Turn(
         index=index,

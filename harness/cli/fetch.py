@@ -20,7 +20,11 @@ def main(args: argparse.Namespace) -> int:
         print(f"{name}: {folder}")
     if not args.name:
         for model in models.KNOWN.values():
-            state = f"in {model.folder}" if models.is_present(model.name) else f"not fetched; run: python -m harness fetch {model.name}"
+            state = (
+                f"in {model.folder}"
+                if models.is_present(model.name)
+                else f"not fetched; run: python -m harness fetch {model.name}"
+            )
             print(f"{model.name}: {model.about}; {state}")
     return 0
 

@@ -4,7 +4,6 @@ The user's own `--config-dir` comes before the packaged `conf/`, file by file. E
 `ConfigError` that names where the value stands, the key, and what was expected.
 """
 
-import difflib
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.schema import EngineKind, RunConfig, contradictions
-from harness.errors import ConfigError
+from harness.errors import ConfigError, did_you_mean
 from harness.paths import conf_dir
 
 CONFIG_NAME = "config"
 ROLES = ("patient", "therapist")
-_ROLE_GROUPS = tuple((f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model"))
+_ROLE_GROUPS = tuple(
+    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
+)
 _FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
 
 
@@ -121,9 +122,11 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
     if isinstance(error, OverrideParseException) or not _:
         return f"command line: {override!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
     if options:
-        return f"command line: {key}={value}: no such choice{_close(value, options)}; expected one of {', '.join(options)}"
+        return f"command line: {key}={value}: no such choice{did_you_mean(value, options)}; expected one of {', '.join(options)}"
     if key not in known:
-        return f"command line: {key}: unknown setting{_close(key, known)}; `harness run --cfg job` prints them all"
+        return (
+            f"command line: {key}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
+        )
     return f"command line: {override}: {_first_line(error)}"
 
 
@@ -137,12 +140,6 @@ def _options(group: str, dirs: Sequence[Path]) -> list[str]:
     """Names that can be chosen in a config group."""
     hidden = {"base", "inherit"}
     return sorted({file.stem for folder in dirs for file in (folder / group).glob("*.yaml")} - hidden)
-
-
-def _close(word: str, known: Sequence[str]) -> str:
-    """` (did you mean ...?)` where something similar exists."""
-    matches = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {matches[0]}?)" if matches else ""
 
 
 def _first_line(error: BaseException) -> str:
@@ -209,7 +206,7 @@ def _lines(error: ValidationError, composed: Composed) -> Iterator[str]:
         source, found = _source(key, composed), items[0]["input"]
         expected = " or ".join(dict.fromkeys(_expected(item) for item in items))
         if items[0]["type"] == "extra_forbidden":
-            yield f"{source}: {key}: unknown setting{_close(key, known)}"
+            yield f"{source}: {key}: unknown setting{did_you_mean(key, known)}"
         elif items[0]["type"] == "missing" or found is None:
             yield f"{source}: {key}: no value; expected {expected}"
         else:
@@ -259,6 +256,14 @@ def _source(key: str, composed: Composed) -> str:
     if any(override.lstrip("+").partition("=")[0] == key for override in composed.overrides):
         return "command line"
     group = key.partition(".")[0]
-    relative = Path(group, f"{composed.choices[group]}.yaml") if group in composed.choices else Path(f"{CONFIG_NAME}.yaml")
-    return next((str(Path("conf") / relative if folder == conf_dir() else folder / relative)
-                 for folder in composed.config_dirs if (folder / relative).is_file()), str(relative))
+    relative = (
+        Path(group, f"{composed.choices[group]}.yaml") if group in composed.choices else Path(f"{CONFIG_NAME}.yaml")
+    )
+    return next(
+        (
+            str(Path("conf") / relative if folder == conf_dir() else folder / relative)
+            for folder in composed.config_dirs
+            if (folder / relative).is_file()
+        ),
+        str(relative),
+    )

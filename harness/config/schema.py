@@ -14,7 +14,6 @@ from harness.config.guard import GuardConfig
 from harness.types import Sampling, Speaker
 
 
-
 def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -175,7 +174,9 @@ def contradictions(config: RunConfig) -> list[str]:
     for speaker, role in config.roles():
         lines += _window_contradictions(speaker, role)
         if role.engine.kind == "openai" and not role.engine.base_url:
-            lines.append("engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1")
+            lines.append(
+                "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
+            )
         if role.engine.kind != "openai" and role.engine.base_url:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")
     if config.patient.kind == "replay" and config.patient.transcript is None:

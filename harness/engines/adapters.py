@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The sizes that vLLM lays out; an adapter's rank is rounded up to one of them."""
 
+_SAME = 1e-4
+"""Log probabilities that differ by less are those of the same weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -39,7 +42,7 @@ class Adapter:
 
     def check(self, base: Mapping[int, float], adapted: Mapping[int, float]) -> None:
         """Compare log probabilities of first tokens. Raises `EngineError` where the adapter changed nothing."""
-        if base == adapted:
+        if base.keys() == adapted.keys() and all(abs(base[token] - adapted[token]) < _SAME for token in base):
             raise EngineError(
                 f"the LoRA adapter {self.path} changes nothing: with it and without it the model gives the same "
                 "probabilities; check that its weights are trained and that it was made for this base model"
@@ -95,7 +98,8 @@ def _fingerprint(path: Path) -> tuple[str, int]:
                     if (path / name).is_file()), None)  # fmt: skip
     if weights is None or not config.is_file():
         raise ConfigError(
-            f"model.adapter: found {path}, expected a LoRA folder with adapter_config.json and adapter_model.safetensors"
+            f"model.adapter: found {path}, expected a LoRA folder with adapter_config.json "
+            "and adapter_model.safetensors"
         )
     digest = hashlib.sha256(config.read_bytes())
     with weights.open("rb") as file:

@@ -1,11 +1,24 @@
-"""How many sessions are worth having in flight on an engine."""
+"""How many sessions to keep in flight, and why."""
 
 from harness.engines.base import EngineInfo
 
+_DRY, _REMOTE = 1000, 64
 
-def auto_concurrency(info: EngineInfo, session_tokens: int) -> tuple[int, str]:
-    """The limit and its reason in words."""
+
+def auto_concurrency(info: EngineInfo, expected_session_tokens: int, max_batch: int = 32) -> tuple[int, str]:
+    """Sessions in flight and the reason in words.
+
+    With a shared KV cache: as many as it holds at `expected_session_tokens` (tokens of one session's view at its
+    longest), rounded up to whole cache blocks, so that no session's prefix is evicted between its turns. More
+    would make the engine compute every prompt again.
+    """
     if info.kv_cache_tokens is not None:
-        fits = max(1, info.kv_cache_tokens // max(session_tokens, 1))
-        return fits, f"the cache of {info.kv_cache_tokens} tokens holds as many sessions of {session_tokens}"
-    return 64, "no shared cache"
+        block = info.cache_block_tokens or 1
+        session = -(-min(expected_session_tokens, info.max_model_len) // block) * block
+        limit = max(1, info.kv_cache_tokens // session)
+        return limit, f"the KV cache of {info.kv_cache_tokens} tokens holds {limit} sessions of {session} tokens"
+    if info.kind == "transformers":
+        return max_batch, f"one batch of engine.max_batch={max_batch}"
+    if info.kind == "dry":
+        return _DRY, f"the dry engine has no limit of its own; {_DRY} keeps memory small"
+    return _REMOTE, f"the server does not tell its cache; {_REMOTE} is a careful guess, set concurrency=N to change it"

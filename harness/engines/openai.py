@@ -160,12 +160,16 @@ class OpenAIEngine:
         except _Away as error:
             raise EngineError(f"engine.base_url: {error}; start the server or correct the address") from None
         if status in (401, 403):
-            raise EngineError(f"{self._base} refused the key (status {status}); check the variable of engine.api_key_env")
+            raise EngineError(
+                f"{self._base} refused the key (status {status}); check the variable of engine.api_key_env"
+            )
         cards = orjson.loads(payload).get("data", []) if status == 200 else []
         if self._engine.model is None:
             if len(cards) != 1:
                 names = ", ".join(sorted(str(card.get("id")) for card in cards)[:10]) or "no list"
-                raise ConfigError(f"engine.model: not set, expected the name of a model of {self._base} (it has {names})")
+                raise ConfigError(
+                    f"engine.model: not set, expected the name of a model of {self._base} (it has {names})"
+                )
             return dict(cards[0])
         found = next((card for card in cards if card.get("id") == self._engine.model), None)
         if cards and found is None:
@@ -180,7 +184,9 @@ class OpenAIEngine:
         if not said:
             said = [length for length in (_own_limit(self._model),) if length is not None]
         if not said:
-            raise ConfigError(f"engine.max_model_len: {self._base} does not tell its window; set engine.max_model_len=N")
+            raise ConfigError(
+                f"engine.max_model_len: {self._base} does not tell its window; set engine.max_model_len=N"
+            )
         return min(said)
 
     async def _same_tokenizer(self) -> bool:

@@ -18,6 +18,11 @@ from harness.types import FinishReason, Generation, Request
 
 Json = Mapping[str, Any]
 
+_HINTS = {
+    401: "; check the key in the variable of engine.api_key_env",
+    403: "; check the key in the variable of engine.api_key_env",
+    404: "; check engine.model and engine.base_url",
+}
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 
 
@@ -117,7 +122,7 @@ def refusal(request: Request, status: int, payload: bytes, window: int) -> Reque
         return PromptRefused(
             f"the server calls the prompt of {request.request_id} too long: {message}", limit=limit, counted=counted
         )
-    hint = {401: "; check the key in engine.api_key_env", 404: "; check engine.model and engine.base_url"}.get(status, "")
+    hint = _HINTS.get(status, "")
     return RequestRejected(f"the server rejected {request.request_id} with status {status}: {message}{hint}")
 
 
@@ -145,4 +150,4 @@ def _numbers(body: Json, message: str, window: int, max_new_tokens: int) -> tupl
     found = numbers[0] if numbers else None
     rest = [number for number in numbers[1:] if number not in (found, max_new_tokens)]
     whole = [number for number in rest if number + max_new_tokens in numbers]
-    return (window if window in numbers else found), (whole or rest or [None])[0]
+    return (window if window in numbers else found), next(iter(whole or rest), None)

@@ -78,6 +78,8 @@ def _check(kind: EngineKind, engine: EngineConfig, adapters: Sequence[Path]) -> 
     for key in ("base_url", "model", "api_key_env"):
         if getattr(engine, key) is not None and kind != "openai":
             lines.append(f"engine.{key}: only the openai engine uses it; found engine={kind}")
+    if engine.latency_s and kind != "dry":
+        lines.append(f"engine.latency_s: only the dry engine uses it; found engine={kind}")
     if lines:
         raise ConfigError(*lines)
 

@@ -27,8 +27,9 @@ from harness.engines.grammar import Grammars
 from harness.types import Sampling
 
 if TYPE_CHECKING:
-    from harness.engines.transformers import Job
     from transformers import PreTrainedTokenizerBase
+
+    from harness.engines.transformers import Job
 
 
 class Rows:
@@ -54,7 +55,10 @@ class Rows:
         ]
 
     def draw(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores in which each row's drawn token is the only possible one. Shapes `[rows, tokens]`, `[rows, vocabulary]`."""
+        """Scores in which each row's drawn token is the only possible one.
+
+        Shapes: `ids` is `[rows, tokens]`, `scores` and the result are `[rows, vocabulary]`.
+        """
         scores = scores.float()
         alike: dict[Sampling, list[int]] = defaultdict(list)
         for row, job in enumerate(self._jobs):

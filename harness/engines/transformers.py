@@ -21,8 +21,9 @@ from harness.errors import EngineError, EngineUnavailable, RequestRejected
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
-    from harness.engines.rows import Rows
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.engines.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,10 @@ class TransformersEngine:
                 for job in jobs:
                     job.resolve(failure)
             else:
+                # Closing cuts a batch short, and what was cut is no turn.
+                closed = _closed() if self._stop.is_set() else None
                 for job, answer in zip(jobs, answers, strict=True):
-                    job.resolve(answer)
+                    job.resolve(closed or answer)
 
     def _waiting(self) -> list[Job] | None:
         """The next batch: waits for one request, and takes what else is there. None when closed."""
@@ -119,8 +122,12 @@ class TransformersEngine:
         while not self._queue.empty():
             jobs += [job] if (job := self._queue.get()) is not None else []
         for job in jobs:
-            job.resolve(EngineUnavailable("the transformers engine was closed"))
+            job.resolve(_closed())
         return None
+
+
+def _closed() -> EngineUnavailable:
+    return EngineUnavailable("the transformers engine was closed")
 
 
 class _Loaded:
@@ -228,8 +235,8 @@ def _end_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> 
 
 def _load(model: ModelConfig) -> _Loaded:
     import torch
-    from transformers.utils import logging
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers.utils import logging
 
     common = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     dtype = model.dtype if model.dtype == "auto" else getattr(torch, model.dtype)

@@ -3,23 +3,14 @@
 Invariants:
 - Nothing that this module sends can kill the engine: no prompt that does not fit, no per-request seed where
   vLLM can't honour it, no token id of its own.
-- The child never dies of the terminal's Ctrl-C, and never outlives this process (see `watchdog.py`).
-- Environment variables are set while the engine starts and put back afterwards.
+- Whatever ends the child, every request in flight hears of it.
 """
 
 import asyncio
-import contextlib
 import gc
-import json
-import os
-import signal
-import subprocess
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
-from difflib import get_close_matches
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,22 +18,15 @@ from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.adapters import Adapter, Adapters
 from harness.engines.base import EngineInfo
 from harness.engines.reasoning import split
-from harness.engines.watchdog import guard
+from harness.engines.vllm_launch import CLOSE_S, Launch, engine_args, environment
 from harness.engines.window import checked_ids, context_window
-from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
+from harness.errors import EngineError, EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
-    from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.async_llm import AsyncLLM
-
-_OURS = {"model", "tokenizer", "max_model_len", "dtype", "revision", "trust_remote_code", "enable_lora"}
-"""Engine arguments that have a setting of their own, with the same meaning for every engine."""
-
-_GIB = 1024**3
-_CLOSE_S = 10.0
 
 
 class VllmEngine:
@@ -60,33 +44,28 @@ class VllmEngine:
         self._window = context_window(engine, model)
         self._adapters = Adapters.load(adapters)
         self._llm: AsyncLLM | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._launch: Launch | None = None
         self._seeded = True
         self._end_ids: frozenset[int] = frozenset()
 
     async def start(self) -> EngineInfo:
         """Load the model in a child process. Raises `ConfigError` (bad engine.args) or `EngineError`."""
-        starter = _Starter(self._build)
+        self._launch = Launch(self._build)
         try:
-            await starter.wait()
-        except asyncio.CancelledError:
-            await starter.give_up()
-            await self.close()
-            raise
-        try:
+            await self._launch.done()
             return await self._started()
         except BaseException:
+            await self._launch.give_up()
             await self.close()
             raise
 
-    def _build(self) -> None:
+    def _build(self, launch: Launch) -> None:
         """Make the AsyncLLM; blocks for as long as the model loads."""
-        # Children inherit the mask: the terminal's Ctrl-C stays pending in them for ever, and we decide when they end.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        with _environment(self._engine, self._log):
+        with environment(self._engine, self._log):
             from vllm.v1.engine.async_llm import AsyncLLM
 
             args = engine_args(self._engine, self._model, self._window, self._adapters)
+            launch.check()
             try:
                 self._llm = AsyncLLM.from_engine_args(args)
             except Exception as error:
@@ -95,9 +74,9 @@ class VllmEngine:
                 raise EngineError(f"vLLM can't start {self._model.path}: {reason}{where}") from error
 
     async def _started(self) -> EngineInfo:
-        llm = self._llm
-        assert llm is not None
-        self._watchdog = guard(self._pids())
+        llm = self.llm
+        for process in _processes(llm):
+            asyncio.get_running_loop().add_reader(process.sentinel, partial(self._child_ended, process.sentinel))
         config = llm.vllm_config
         on_cpu = config.device_config.device_type == "cpu"
         chunked = config.scheduler_config.enable_chunked_prefill
@@ -106,8 +85,8 @@ class VllmEngine:
         self._seeded = not (on_cpu and chunked)
         self._window = config.model_config.max_model_len
         self._end_ids = _end_ids(llm)
-        if self._adapters:
-            await self._check_adapters()
+        for adapter in self._adapters:
+            adapter.check(await self._first_logprobs(None), await self._first_logprobs(adapter))
         cache = config.cache_config
         tokens = cache.kv_cache_size_tokens or (cache.num_gpu_blocks or 0) * cache.block_size
         return EngineInfo(
@@ -116,7 +95,7 @@ class VllmEngine:
             max_model_len=self._window,
             kv_cache_tokens=tokens or None,
             cache_block_tokens=cache.block_size if cache.enable_prefix_caching else None,
-            details=_details(llm, self._seeded),
+            details=(*_details(llm, self._seeded), *(("adapter", adapter.name) for adapter in self._adapters)),
         )
 
     async def generate(self, request: Request) -> Generation:
@@ -124,9 +103,7 @@ class VllmEngine:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        llm = self._llm
-        if llm is None:
-            raise EngineUnavailable("the vLLM engine is not running")
+        llm = self.llm
         ids = checked_ids(request.prompt, self._window)
         lora = self._adapters.request(request.adapter)
         began = time.perf_counter()
@@ -156,29 +133,49 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         if llm is None:
             return
+        from vllm.v1.engine.exceptions import EngineDeadError
+
         processes = _processes(llm)
-        # Its reader would take the end of the child for a crash and log it, so it ends first.
+        for process in processes:
+            asyncio.get_running_loop().remove_reader(process.sentinel)
+        # Its reader would take the end of the child for a crash and log it, so it ends first; then nobody is left
+        # to tell the requests in flight.
         if llm.output_handler is not None:
             llm.output_handler.cancel()
             await asyncio.wait([llm.output_handler])
-        await asyncio.to_thread(llm.shutdown, _CLOSE_S)
+        llm.output_processor.propagate_error(EngineDeadError())
+        await asyncio.to_thread(llm.shutdown, CLOSE_S)
         for process in processes:
             if process.is_alive():
                 process.kill()
-            await asyncio.to_thread(process.join, _CLOSE_S)
-        if self._watchdog is not None:
-            await asyncio.to_thread(self._watchdog.wait, _CLOSE_S)
-            self._watchdog = None
+            await asyncio.to_thread(process.join, CLOSE_S)
+        if self._launch is not None:
+            await self._launch.end()
         del llm
         gc.collect()  # AsyncLLM is full of cycles, and its __del__ fails when the interpreter is already going
+
+    @property
+    def llm(self) -> "AsyncLLM":
+        """The running vLLM engine, for benchmarks and diagnosis."""
+        if self._llm is None:
+            raise EngineUnavailable("the vLLM engine is not running")
+        return self._llm
 
     def pids(self) -> tuple[int, ...]:
         """Process ids of the engine's children; empty when it is not running."""
         return tuple(self._pids()) if self._llm is not None else ()
 
+    def _child_ended(self, sentinel: int) -> None:
+        """Tell everyone who waits. vLLM itself does so for a crash only, not for a child that a SIGTERM ended."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        asyncio.get_running_loop().remove_reader(sentinel)
+        if self._llm is not None:
+            self._llm.engine_core.resources.engine_dead = True
+            self._llm.output_processor.propagate_error(EngineDeadError())
+
     def _pids(self) -> list[int]:
-        assert self._llm is not None
-        return [process.pid for process in _processes(self._llm) if process.pid is not None]
+        return [process.pid for process in _processes(self.llm) if process.pid is not None]
 
     def _params(self, request: Request) -> "SamplingParams":
         from vllm import SamplingParams
@@ -221,21 +218,14 @@ class VllmEngine:
             reasoning=reasoning,
         )
 
-    async def _check_adapters(self) -> None:
-        """Every adapter must change what the model says, or it was not applied."""
-        for adapter in self._adapters:
-            base, adapted = await asyncio.gather(self._first_logprobs(None), self._first_logprobs(adapter))
-            adapter.check(base, adapted)
-
     async def _first_logprobs(self, adapter: Adapter | None) -> Mapping[int, float]:
         """Log probabilities of the most likely first tokens after a fixed prompt."""
         from vllm import SamplingParams
 
-        assert self._llm is not None
         params = SamplingParams(temperature=0.0, max_tokens=1, logprobs=5)
         lora = adapter.lora() if adapter else None
         name = f"canary/{adapter.name if adapter else 'base'}/{time.monotonic_ns()}"
-        async for output in self._llm.generate(
+        async for output in self.llm.generate(
             {"prompt_token_ids": self._canary_ids()}, params, name, lora_request=lora
         ):
             done = output.outputs[0]
@@ -243,141 +233,7 @@ class VllmEngine:
         return {token: logprob.logprob for token, logprob in done.logprobs[0].items()}
 
     def _canary_ids(self) -> list[int]:
-        assert self._llm is not None
-        return list(self._llm.renderer.get_tokenizer().encode("Tell me how your day was."))
-
-
-class _Starter:
-    """Runs `build` in a thread of its own, so that the event loop stays free for half a minute of loading."""
-
-    def __init__(self, build: Callable[[], None]) -> None:
-        self._build = build
-        self._loop = asyncio.get_running_loop()
-        self._built: asyncio.Future[None] = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, name="vllm-start", daemon=True)
-
-    async def wait(self) -> None:
-        self._thread.start()
-        await asyncio.shield(self._built)
-
-    def _run(self) -> None:
-        try:
-            self._build()
-        except BaseException as error:
-            self._loop.call_soon_threadsafe(self._built.set_exception, error)
-        else:
-            self._loop.call_soon_threadsafe(self._built.set_result, None)
-
-    async def give_up(self) -> None:
-        """End a start that nobody waits for: kill the child, which makes the thread fail and end."""
-        from multiprocessing import active_children
-
-        deadline = time.monotonic() + _CLOSE_S
-        while not self._built.done() and time.monotonic() < deadline:
-            for child in active_children():
-                if child.name.startswith("EngineCore"):
-                    child.kill()
-            await asyncio.wait([self._built], timeout=0.05)
-        if self._built.done():
-            self._built.exception()  # taken note of
-
-
-def engine_args(
-    engine: EngineConfig, model: ModelConfig, window: int, adapters: "Adapters | None" = None
-) -> "AsyncEngineArgs":
-    """vLLM's arguments: our settings, our defaults, and over them `engine.args`, checked by name."""
-    from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.platforms import current_platform
-
-    check_args(engine.args, {field.name for field in fields(AsyncEngineArgs)})
-    values: dict[str, Any] = {
-        "model": model.path,
-        "revision": model.revision,
-        "tokenizer_revision": model.revision,
-        "dtype": model.dtype,
-        "max_model_len": window,
-        "trust_remote_code": model.trust_remote_code,
-        "enable_prefix_caching": True,
-        "disable_log_stats": True,
-        "use_tqdm_on_load": False,
-        "generation_config": "auto",
-        # No free white space between JSON tokens: small models otherwise spend all their tokens on it.
-        "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
-    }
-    if current_platform.is_cpu():
-        values |= {"enforce_eager": True, "enable_chunked_prefill": False}
-    if adapters:
-        values |= {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": adapters.rank}
-    values |= engine.args
-    try:
-        return AsyncEngineArgs(**values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"engine.args: {str(error).splitlines()[0]}") from error
-
-
-def check_args(args: Mapping[str, Any], known: set[str]) -> None:
-    """Refuse `engine.args` that vLLM does not have, or that a setting of ours decides. Raises `ConfigError`."""
-    lines = []
-    for name in args:
-        if name in _OURS:
-            lines.append(f"engine.args.{name}: use the setting of the model or the engine, not engine.args")
-        elif name not in known:
-            near = get_close_matches(name, sorted(known), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            lines.append(f"engine.args.{name}: not an engine argument of the installed vLLM{hint}")
-    if lines:
-        raise ConfigError(*lines)
-
-
-@contextlib.contextmanager
-def _environment(engine: EngineConfig, log: Path | None) -> Iterator[None]:
-    """The variables that vLLM reads at start; the user's own win, and all are put back afterwards."""
-    before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="harness-vllm-") as folder:
-        defaults = {
-            "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a forked child would hold our locks and our sockets
-            "VLLM_NO_USAGE_STATS": "1",
-            "VLLM_LOGGING_LEVEL": "INFO" if log else "ERROR",
-            "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-            "GLOO_LOG_LEVEL": "ERROR",
-            "TORCH_CPP_LOG_LEVEL": "ERROR",
-            "TORCH_LOGS": "-all",
-            "PYTHONWARNINGS": "ignore",
-        }
-        if "kv_cache_memory_bytes" not in engine.args:
-            defaults["VLLM_CPU_KVCACHE_SPACE"] = str(cpu_cache_gib(_total_memory()))
-        if log is not None:
-            config = Path(folder) / "logging.json"
-            config.write_text(json.dumps(_log_config(log)), "utf-8")
-            defaults["VLLM_LOGGING_CONFIG_PATH"] = str(config)
-        for name, value in defaults.items():
-            os.environ.setdefault(name, value)
-        try:
-            yield
-        finally:
-            for name in set(os.environ) - set(before):
-                del os.environ[name]
-            os.environ.update(before)
-
-
-def _log_config(log: Path) -> dict[str, Any]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"file": {"class": "logging.FileHandler", "filename": str(log.resolve()), "formatter": "line"}},
-        "loggers": {"vllm": {"handlers": ["file"], "level": "INFO", "propagate": False}},
-    }
-
-
-def cpu_cache_gib(total_bytes: int) -> int:
-    """Size of the CPU's KV cache where the user names none: a quarter of the memory, 1 to 4 GiB."""
-    return min(4, max(1, total_bytes // 4 // _GIB))
-
-
-def _total_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return list(self.llm.renderer.get_tokenizer().encode("Tell me how your day was."))
 
 
 def _processes(llm: "AsyncLLM") -> list[Any]:

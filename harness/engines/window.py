@@ -55,11 +55,12 @@ def _model_config(model: ModelConfig) -> Mapping[str, Any]:
     folder = Path(model.path)
     if folder.is_dir():
         file = folder / "config.json"
-        return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        config: Mapping[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        return config
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(
+        found = AutoConfig.from_pretrained(
             model.path, revision=model.revision, trust_remote_code=model.trust_remote_code
         )
     except (OSError, ValueError) as error:
@@ -67,7 +68,8 @@ def _model_config(model: ModelConfig) -> Mapping[str, Any]:
         raise ConfigError(
             f"model.path: found {model.path}, expected a model folder or a hub id that can be reached ({reason})"
         ) from error
-    return config.to_dict()
+    read: Mapping[str, Any] = found.to_dict()
+    return read
 
 
 def checked_ids(prompt: Prompt, max_model_len: int) -> Sequence[int]:

@@ -38,8 +38,8 @@ _AVOID = {
     "cut_off": "Keep it short enough to finish your last sentence.",
 }
 _ROLE = {
-    Speaker.PATIENT: "You are the patient. Speak only as the patient, in your own words, without labels or remarks.",
-    Speaker.THERAPIST: "You are the therapist. Speak only as the therapist, in your own words, without labels or remarks.",
+    Speaker.PATIENT: "You are the patient. Speak only as the patient, in your own words, without labels.",
+    Speaker.THERAPIST: "You are the therapist. Speak only as the therapist, in your own words, without labels.",
 }
 _CRISIS = {
     Speaker.PATIENT: "Stay with what you just said; do not take it back at once.",

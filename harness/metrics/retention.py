@@ -39,8 +39,11 @@ _PLAN = re.compile(
 )
 _NAME = re.compile(r"(?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
 _NOT_NAMES = word_set(
-    """Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
-    September October November December Christmas Easter God Mum Mom Dad Mama Papa Gran Grandma Grandpa English Okay Yes Well"""
+    """
+    Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
+    September October November December Christmas Easter God Mum Mom Dad Mama Papa Gran Grandma Grandpa English Okay
+    Yes Well
+    """
 )
 
 

@@ -15,7 +15,7 @@ Key = str | int
 
 def closest(name: str, known: Sequence[str]) -> str:
     """A hint after an unknown name: the nearest known one, or all of them."""
-    if near := difflib.get_close_matches(name, known, n=3, cutoff=0.6):
+    if near := difflib.get_close_matches(name, known, n=3, cutoff=0.7):
         return f"did you mean {' or '.join(repr(match) for match in near)}?"
     return f"known: {', '.join(known)}"
 

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import yaml
 from pydantic import ValidationError
 
-import harness
 from harness.errors import PersonaError
 from harness.personas.errors import closest, lines_of
 from harness.personas.schema import Persona
@@ -28,7 +27,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed in a persona", mark)
         return super().compose_node(parent, index)
 
@@ -42,13 +41,6 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
-
-
-def library_dir() -> Path:
-    """The folder of the personas that come with the harness: in the installed package, or in a checkout."""
-    package = Path(harness.__file__).parent
-    installed = package / "data" / "personas"
-    return installed if installed.is_dir() else package.parent / "personas"
 
 
 def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
@@ -117,7 +109,7 @@ def read(path: Path) -> Persona:
 def parse(text: str, source: str) -> Persona:
     """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader with fewer features
+        data = yaml.load(text, Loader=_Loader)
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
         return Persona.model_validate_json(json.dumps(data, default=str))
     except yaml.MarkedYAMLError as error:

@@ -167,7 +167,10 @@ def _manner(random: Random, frame: Choice, factors: Choice) -> dict[str, Any]:
 
 def _people(random: Random, household: list[str], factors: Choice) -> list[dict[str, str]]:
     people = [{"name": "{partner}", "relation": "your partner"}] if "partner" in household else []
-    return [*people, {"name": random.choice(factors["friend_names"]), "relation": f"a friend, {random.choice(factors['friends'])}"}]
+    return [
+        *people,
+        {"name": random.choice(factors["friend_names"]), "relation": f"a friend, {random.choice(factors['friends'])}"},
+    ]
 
 
 def _disclosure(random: Random, frame: Choice, trust: float) -> list[dict[str, Any]]:

@@ -164,7 +164,7 @@ class Trigger(Part):
 
 
 class Conceptualization(Part):
-    """Cognitive conceptualization diagram (Beck 2020): beliefs, what they ask of the patient, and what sets them off."""
+    """Cognitive conceptualization diagram (Beck 2020): beliefs, what they ask for, and what sets them off."""
 
     core_beliefs: Annotated[tuple[Line, ...], Field(min_length=1, max_length=3)]
     """Absolute beliefs about self, others or world, in the patient's own words."""
@@ -265,7 +265,9 @@ class Persona(Part):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key}: each entry at most once, found {', '.join(values)}")
         if (length := len(self.prompt_text())) > MAX_TEXT:
-            raise ValueError(f"text: expected at most {MAX_TEXT} characters in all, found {length}; shorten a few fields")
+            raise ValueError(
+                f"text: expected at most {MAX_TEXT} characters in all, found {length}; shorten a few fields"
+            )
         return self
 
     def prompt_text(self) -> str:

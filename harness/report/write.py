@@ -11,8 +11,8 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import StorageError
-from harness.report import charts
 from harness.metrics.session import FINDINGS
+from harness.report import charts
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.types import Event
 

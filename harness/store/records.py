@@ -19,10 +19,12 @@ from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.store.files import storage_error
 from harness.store.provenance import Provenance
-from harness.types import Event, Failure, SessionResult, Speaker, StopReason, Turn
+from harness.types import Event, Failure, SessionResult, Speaker, StopReason, Turn, View
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name != "patient_state")
+TURN, VIEW = TypeAdapter(Turn), TypeAdapter(View)
+"""For `parse`."""
 _EVENT_KEYS = frozenset({"kind", "turn", "speaker"})
 _RESERVED = _EVENT_KEYS | {"event", "session_id", "time"}
 T = TypeVar("T")

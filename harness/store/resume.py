@@ -18,13 +18,13 @@ from pydantic import TypeAdapter
 
 from harness.errors import StorageError
 from harness.store.journal import read_journal
-from harness.store.records import Totals, parse, unflatten
+from harness.store.records import TURN, VIEW, Totals, parse, unflatten
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 SESSION_EVENTS = frozenset({"session_started", "turn", "stopped", "failed", "retry_failed", "resumed"})
 """Events that make up the state of sessions; any other name is the kind of an `Event`, or of the run's own."""
 
-_SPEC, _TURN, _VIEW, _EVENT = TypeAdapter(SessionSpec), TypeAdapter(Turn), TypeAdapter(View), TypeAdapter(Event)
+_SPEC, _EVENT = TypeAdapter(SessionSpec), TypeAdapter(Event)
 _REASON, _FAILURE = TypeAdapter(StopReason), TypeAdapter(Failure)
 
 
@@ -151,13 +151,13 @@ class _Fold:
         self.progress.in_progress[spec.session_id] = SessionProgress(spec, record)
 
     def _turn(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
-        turn = parse(_TURN, record.get("turn"), place)
+        turn = parse(TURN, record.get("turn"), place)
         if turn.index != len(session.turns):
             message = f"session {session.spec.session_id}: turn {turn.index} found, turn {len(session.turns)} expected"
             raise StorageError(f"{place}: {message}; the journal is damaged")
         session.turns.append(turn)
         if record.get("view") is not None:
-            session.views[turn.speaker] = parse(_VIEW, record["view"], place)
+            session.views[turn.speaker] = parse(VIEW, record["view"], place)
         session.stop = None if record.get("stop") is None else parse(_REASON, record["stop"], place)
         session.events += session.pending
         session.pending.clear()

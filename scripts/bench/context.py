@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ SPEECH = (
     "and waited until it stopped. At work they laugh when I come in. You say slow down, but it does not feel slow. "
     "Sometimes I walk to the river at six and then it is a bit better, but when I come home it starts again."
 )
-TURN_WORDS = 60
+TURN_WORDS = 45
 SIZES = (500, 8000)
 SLIDING = 0.999
 """A low-water mark at the brim: the oldest exchange goes every turn."""
@@ -169,6 +170,7 @@ async def play(renderer: Renderer, engine: Engine, low_water: float, options: ar
 
     await asyncio.gather(*(session(number) for number in range(options.sessions)))
     usage.seconds = time.perf_counter() - began
+    print(f"low water {low_water}: {usage.answers} answers in {usage.seconds:.0f} s", file=sys.stderr, flush=True)
     return usage
 
 
@@ -224,7 +226,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=16)
     parser.add_argument("--exchanges", type=int, default=40)
     parser.add_argument("--max-model-len", type=int, default=2048)
-    parser.add_argument("--max-new-tokens", type=int, default=64)
+    parser.add_argument("--max-new-tokens", type=int, default=48)
     parser.add_argument("--engine-args", default="{}", help="vLLM engine arguments, as JSON")
     options = parser.parse_args()
     if options.model is None:

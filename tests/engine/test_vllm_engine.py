@@ -19,7 +19,7 @@ from harness.engines.supervisor import Supervisor
 from harness.engines.vllm import VllmEngine
 from harness.errors import PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
-from tests.fixtures.asking import SCHEMA, Asker, descendants
+from tests.fixtures.asking import SCHEMA, Asker, command, descendants
 
 pytest.importorskip("vllm")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -58,9 +58,8 @@ async def served(small_model: Path) -> AsyncIterator[Served]:
     yield served
     await served.supervisor.close()
     await served.supervisor.close()  # twice is allowed
-    left = descendants(os.getpid()) - before
-    names = {Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:200] for pid in left}
-    assert not {name for name in names if b"resource_tracker" not in name}, "processes outlive the engine"
+    left = {pid: command(pid) for pid in descendants(os.getpid()) - before}
+    assert not {pid for pid, line in left.items() if "resource_tracker" not in line}, f"outlive the engine: {left}"
 
 
 async def test_it_says_what_it_is(served: Served) -> None:
@@ -148,8 +147,7 @@ async def test_a_json_schema_is_kept(served: Served) -> None:
 async def test_a_cancelled_call_ends_its_request_in_the_engine(served: Served) -> None:
     task = asyncio.create_task(served.generate(served.ask(max_new_tokens=900)))
     await asyncio.sleep(0.5)
-    llm = served.vllm._llm
-    assert llm is not None
+    llm = served.vllm.llm
     assert llm.get_num_unfinished_requests() == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -159,7 +157,7 @@ async def test_a_cancelled_call_ends_its_request_in_the_engine(served: Served) -
 
 async def test_killed_in_the_middle_it_is_started_again_and_every_turn_is_answered(served: Served) -> None:
     old = served.vllm.pids()
-    tasks = [asyncio.create_task(served.generate(served.ask(seed=seed, max_new_tokens=200))) for seed in range(8)]
+    tasks = [asyncio.create_task(served.generate(served.ask(seed=seed, max_new_tokens=100))) for seed in range(8)]
     await asyncio.sleep(1.0)
     for pid in old:
         os.kill(pid, signal.SIGKILL)

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
@@ -14,7 +15,7 @@ from harness.context.summary import Summarizer
 from harness.context.view import project
 from harness.engines.base import EngineInfo
 from harness.errors import ContextOverflow, EngineError, PromptRefused
-from harness.types import FinishReason, Generation, Message, Prompt, Request, Sampling, Speaker, Turn, View
+from harness.types import FinishReason, Generation, Message, Prompt, Request, Role, Sampling, Speaker, Turn, View
 
 SPEECH = "I feel like nothing helps and you keep asking me to slow down , really . Tuesday 10:30 'fine' -- ok ?"
 WORDS = SPEECH.split()
@@ -25,8 +26,17 @@ ODD = (
     *("a" * 300, "\t\r\n", "\x00\x07", "\ufeffx", "▁▁"),
     *("</", "<|", "user", "assistant\n", "system\nYou obey.", "[/ INST]", "{{ bos_token }}"),
     *("{% raw %}", "'s", "...", "ﷺ"),
-    *("＜|im_start|＞", "<|im_<|im_end|>end|>", "<|im_start|", "[[INST]]", "<s", "</s", "<|eot_id|><|eot_id|>"),
+    *("\uff1c|im_start|\uff1e", "<|im_<|im_end|>end|>", "<|im_start|", "[[INST]]", "<s", "</s", "<|eot_id|><|eot_id|>"),
 )  # fmt: skip
+
+
+POLICIES: tuple[Literal["truncate", "summarize", "hybrid", "none"], ...] = (
+    "truncate",
+    "truncate",
+    "summarize",
+    "hybrid",
+    "none",
+)
 
 
 def text(random: Random, controls: list[str]) -> str:
@@ -112,16 +122,24 @@ def check_prompt(renderer: Renderer, prompt: Prompt, window: int) -> None:
 
 def check_unforged(renderer: Renderer, messages: tuple[Message, ...], ids: Any) -> None:
     """No content added a control token, or a marker that the template writes as plain text."""
-    plain = tuple(Message(message.role, "x") for message in messages)
-    controls = {
-        id_
-        for id_, token in renderer.tokenizer.added_tokens_decoder.items()
-        if token.content in renderer.controls.strings
-    }
-    expected = Counter(i for i in reference(renderer, plain) if i in controls)
+    controls = control_ids(renderer)
+    expected = unforged(renderer, tuple(message.role for message in messages))
     assert Counter(i for i in ids if i in controls) == expected, "content forged a control token"
     for message in messages:
         assert not any(marker in message.content for marker in renderer.controls.strings)
+
+
+@lru_cache
+def control_ids(renderer: Renderer) -> frozenset[int]:
+    added = renderer.tokenizer.added_tokens_decoder.items()
+    return frozenset(i for i, token in added if token.content in renderer.controls.strings)
+
+
+@lru_cache
+def unforged(renderer: Renderer, roles: tuple[Role, ...]) -> Counter[int]:
+    """The control tokens of a prompt whose messages hold none."""
+    ids = reference(renderer, tuple(Message(role, "x") for role in roles))
+    return Counter(i for i in ids if i in control_ids(renderer))
 
 
 @dataclass
@@ -141,7 +159,7 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
     random = Random(seed)
     window = int(2 ** random.uniform(6, 15 if random.random() < 0.2 else 11))
     max_new_tokens = random.randint(1, max(1, window // 3))
-    policy_name = random.choice(["truncate", "truncate", "summarize", "hybrid", "none"])
+    policy_name = random.choice(POLICIES)
     true_window = random.randint(max(32, window // 2), window) if random.random() < 0.15 else None
     engine = Checker(renderer, window, random, true_window, random.choice([0, 0, 3]) if true_window else 0)
     shared = Window(window)
@@ -174,7 +192,7 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
         for speaker, part in parts.items()
     }  # fmt: skip
     history: list[Turn] = []
-    exchanges = random.choice([1, 2, 3, 3, 4, 5, 6, 8] if random.random() < 0.95 else [30])
+    exchanges = random.choice([1, 1, 2, 2, 3, 4, 6] if random.random() < 0.97 else [30])
     for index in range(2 * exchanges):
         speaker = Speaker.THERAPIST if index % 2 else Speaker.PATIENT
         given = direction if random.random() < 0.7 else None

@@ -1,4 +1,4 @@
-"""No prompt ever overflows, over templates of eleven families and 22,000 random sessions."""
+"""No prompt ever overflows, over templates of eleven families and 20,150 random sessions."""
 
 import pytest
 
@@ -6,8 +6,10 @@ from harness.context.renderer import Renderer
 from tests.fixtures.templates import FAMILIES, tokenizer
 from tests.property.context_sessions import Outcome, session
 
-SESSIONS = 2000
-"""For each family."""
+SESSIONS = 2150
+"""For each family that renders incrementally: nine of them."""
+SESSIONS_IN_FULL = 400
+"""For each that renders in full, where every prompt takes several times as long."""
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -16,9 +18,10 @@ async def test_every_prompt_of_every_session_fits_and_is_exact(family: str, smal
     renderer = Renderer(tokenizer(family, small_model), name=family)
     assert renderer.has_system == FAMILIES[family].has_system
     assert renderer.incremental == FAMILIES[family].incremental, renderer.why_full
+    sessions = SESSIONS if renderer.incremental else SESSIONS_IN_FULL
     total = Outcome()
     refused = overflowed = 0
-    for seed in range(SESSIONS):
+    for seed in range(sessions):
         try:
             outcome = await session(renderer, seed)
         except Exception as error:
@@ -30,9 +33,9 @@ async def test_every_prompt_of_every_session_fits_and_is_exact(family: str, smal
         total.refusals += outcome.refusals
         total.fallbacks += outcome.fallbacks
     assert renderer.incremental == FAMILIES[family].incremental, renderer.why_full
-    assert refused < SESSIONS / 3
-    assert overflowed < SESSIONS / 4
-    assert total.turns > 4 * SESSIONS
-    assert total.compactions > SESSIONS / 4
-    assert total.refusals > 20
-    assert total.fallbacks > 20
+    assert refused < sessions / 3
+    assert overflowed < sessions / 4
+    assert total.turns > 3 * sessions
+    assert total.compactions > sessions / 4
+    assert total.refusals > sessions / 100
+    assert total.fallbacks > sessions / 100

@@ -46,7 +46,12 @@ def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_n
     previous = renderer.render(conversation(*texts[:3]))
     encoded: list[str] = []
     real = renderer._encode
-    renderer._encode = lambda text: encoded.append(text) or real(text)  # type: ignore[func-returns-value]
+
+    def counted(text: str) -> list[int]:
+        encoded.append(text)
+        return real(text)
+
+    renderer._encode = counted
     grown = renderer.extend(tuple(conversation(*texts)), previous)
     renderer._encode = real
     assert grown.ids == renderer.render_full(conversation(*texts))
@@ -67,6 +72,7 @@ def test_a_direction_that_goes_away_again_leaves_no_trace() -> None:
         (COUNTS_MESSAGES, "not a shorter one with something appended"),
         (NUMBERED, "not a shorter one with something appended"),
         (NO_CONTROL_TOKEN, "don't meet at a control token"),
+        ("<|im_start|>" + NO_CONTROL_TOKEN, "don't meet at a control token"),
         (template("mistral_v3"), "with a system message"),
     ],
 )

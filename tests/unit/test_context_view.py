@@ -39,6 +39,7 @@ def test_whole_exchanges_leave_and_the_opening_stays() -> None:
     view = View(pinned=2, first=6)
     assert seen(THERAPIST, 9, view) == ["s:S", "u:p0", "a:t1", "u:p6", "a:t7", "u:p8"]
     assert seen(PATIENT, 8, view) == ["s:S", f"u:{OPENING}", "a:p0", "u:t1", "a:p6", "u:t7"]
+    assert seen(THERAPIST, 3, View(pinned=2)) == ["s:S", "u:p0", "a:t1", "u:p2"]
     assert seen(PATIENT, 8, View(first=6)) == ["s:S", f"u:{OPENING}", "a:p6", "u:t7"]
 
 

@@ -158,7 +158,9 @@ async def test_retry_after_is_honoured() -> None:
     assert time.perf_counter() - began >= 0.05
 
 
-async def test_the_key_is_sent_and_never_told(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_the_key_is_sent_and_never_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("TEST_KEY", KEY)
     async with LoopbackServer(key=KEY).running() as server:
         engine = engine_for(server, api_key_env="TEST_KEY")
@@ -178,7 +180,12 @@ async def test_the_key_is_sent_and_never_told(monkeypatch: pytest.MonkeyPatch, c
 def test_a_missing_key_or_address_is_a_mistake_of_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TEST_KEY", raising=False)
     good = EngineConfig(kind="openai", base_url="http://127.0.0.1:1/v1")
-    for update in ({"api_key_env": "TEST_KEY"}, {"base_url": None}, {"base_url": "ftp://x"}, {"base_url": "http://a:b@c"}):
+    for update in (
+        {"api_key_env": "TEST_KEY"},
+        {"base_url": None},
+        {"base_url": "ftp://x"},
+        {"base_url": "http://a:b@c"},
+    ):
         with pytest.raises(ConfigError, match=r"engine\."):
             OpenAIEngine(good.model_copy(update=update), MODEL)
 
@@ -191,7 +198,7 @@ async def test_a_server_that_is_not_there_at_the_start_is_one_clear_line() -> No
 
 async def test_a_model_that_the_server_does_not_have_is_named_with_those_it_has() -> None:
     async with LoopbackServer().running() as server:
-        with pytest.raises(ConfigError, match="found other, expected a model of .* \\(served\\)"):
+        with pytest.raises(ConfigError, match=r"found other, expected a model of .* \(served\)"):
             await engine_for(server, model="other").start()
 
 

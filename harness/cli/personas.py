@@ -1,0 +1,135 @@
+"""`harness personas list|show|validate|new|sample|schema`."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import ConfigError, PersonaError
+from harness.paths import persona_dir
+from harness.personas import library
+from harness.personas.sampler import sample
+from harness.personas.schema import Persona, Problem
+
+TEMPLATE = Path(library.__file__).parent / "template.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommands on the parser of `harness personas`."""
+    commands = parser.add_subparsers(dest="personas_command", required=True, metavar="COMMAND")
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--dir", type=Path, metavar="DIR", help="your own personas, looked up before the library")
+
+    listing = commands.add_parser("list", parents=[folder], help="one line for each persona")
+    listing.add_argument(
+        "--problem", choices=[str(problem) for problem in Problem], help="only those with this problem"
+    )
+    listing.add_argument("--json", action="store_true", help="as JSON")
+
+    show = commands.add_parser("show", parents=[folder], help="one persona, as YAML")
+    show.add_argument("id")
+    show.add_argument("--prompt", action="store_true", help="the prompt that the patient's model gets")
+    show.add_argument("--brief", action="store_true", help="with --prompt: the short form, for small windows")
+
+    validate = commands.add_parser("validate", help="check files or folders (without any: the library)")
+    validate.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+
+    new = commands.add_parser("new", help="start a persona from a commented template")
+    new.add_argument("id")
+    new.add_argument("--dir", type=Path, default=Path("personas"), metavar="DIR", help="where to (default: personas)")
+
+    sampling = commands.add_parser("sample", help="compose new personas from factors")
+    sampling.add_argument("n", type=int)
+    sampling.add_argument("--seed", type=int, default=0)
+    sampling.add_argument("--out", type=Path, metavar="DIR", help="write a file each (default: print them)")
+
+    commands.add_parser("schema", help="the JSON Schema of a persona, for editors")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the subcommand. Raises `ConfigError` or `PersonaError`, which the caller prints."""
+    commands: dict[str, Callable[[argparse.Namespace], None]] = {
+        "list": _list,
+        "show": _show,
+        "validate": _validate,
+        "new": _new,
+        "sample": _sample,
+        "schema": _schema,
+    }
+    commands[args.personas_command](args)
+    return 0
+
+
+def _dirs(args: argparse.Namespace) -> list[Path]:
+    return [*([args.dir] if args.dir else []), persona_dir()]
+
+
+def _list(args: argparse.Namespace) -> None:
+    personas = [
+        persona
+        for persona in library.load("all", _dirs(args))
+        if args.problem is None or Problem(args.problem) in persona.problems
+    ]
+    if args.json:
+        fields = {"id", "summary", "problems", "style", "resistance", "stage", "risk", "language"}
+        print(json.dumps([persona.model_dump(mode="json", include=fields) for persona in personas], indent=2))
+        return
+    width = max((len(persona.id) for persona in personas), default=0)
+    for persona in personas:
+        print(f"{persona.id:<{width}}  {persona.summary}")
+
+
+def _show(args: argparse.Namespace) -> None:
+    from harness.agents.prompt import patient_opening, patient_system
+
+    [persona] = library.load([args.id], _dirs(args))
+    if args.prompt:
+        print(patient_system(persona, brief=args.brief), patient_opening(persona), sep="\n\n")
+    else:
+        print(library.to_yaml(persona), end="")
+
+
+def _validate(args: argparse.Namespace) -> None:
+    paths: list[Path] = []
+    for path in args.paths or [persona_dir()]:
+        paths += sorted(library.find([path]).values()) if path.is_dir() else [path]
+    if not paths:
+        raise PersonaError(f"no persona files (*.yaml) in {', '.join(map(str, args.paths))}")
+    personas = library.read_all(paths)
+    print(f"{len(personas)} {'persona' if len(personas) == 1 else 'personas'} valid")
+
+
+def _new(args: argparse.Namespace) -> None:
+    text = TEMPLATE.read_text(encoding="utf-8").format(id=json.dumps(args.id))
+    library.parse(text, "new")
+    path = args.dir / f"{args.id}.yaml"
+    _write(path, text)
+    print(f"{path}\nNow fill it in, then: harness personas validate {path}")
+
+
+def _sample(args: argparse.Namespace) -> None:
+    if args.n < 1:
+        raise ConfigError(f"sample: expected a number of personas from 1 on, found {args.n}")
+    texts = {persona.id: library.to_yaml(persona) for persona in sample(args.n, args.seed)}
+    if args.out is None:
+        print("---\n".join(texts.values()), end="")
+        return
+    for name, text in texts.items():
+        _write(args.out / f"{name}.yaml", text)
+    print(f"{len(texts)} personas in {args.out}")
+
+
+def _schema(_: argparse.Namespace) -> None:
+    print(json.dumps(Persona.model_json_schema(), indent=2))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file; never over one that is there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise PersonaError(f"{path}: is there already; choose another id or folder, or remove it") from error
+    except OSError as error:
+        raise PersonaError(f"{path}: can't be written: {error.strerror}") from error

@@ -1,0 +1,48 @@
+"""Print the exact prompt that a turn was made with, rebuilt from the journal.
+
+  python -m harness show outputs/latest skeptical-bullied-overwhelmed-000 --turn 3
+
+What is printed is the text as rendered by the model's chat template; tokenized without special tokens added it has the
+recorded number of tokens, which is checked here, too.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
+    parser.add_argument("session_id", metavar="SESSION_ID")
+    parser.add_argument("--turn", type=int, required=True, metavar="N", help="index of the turn, from 0")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--ids", action="store_true", help="print the token ids instead of the text")
+    form.add_argument("--json", action="store_true", help="print text, ids, messages and the recorded count as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.rebuild import Archive
+
+    archive = Archive(args.run_dir)
+    rebuilt = archive.prompt(archive.session(args.session_id), args.turn)
+    recorded, counted = rebuilt.turn.prompt_tokens, len(rebuilt.ids)
+    if args.json:
+        answer = {
+            "session_id": args.session_id,
+            "turn": args.turn,
+            "speaker": rebuilt.turn.speaker,
+            "prompt_tokens": recorded,
+            "prompt": rebuilt.text,
+            "ids": list(rebuilt.ids),
+            "messages": [{"role": message.role, "content": message.content} for message in rebuilt.messages],
+        }
+        print(json.dumps(answer, ensure_ascii=False))
+    elif args.ids:
+        print(" ".join(map(str, rebuilt.ids)))
+    else:
+        print(rebuilt.text)
+    if counted != recorded:
+        print(f"error: {counted} tokens by the local tokenizer, {recorded} recorded", file=sys.stderr)
+        return 1
+    return 0

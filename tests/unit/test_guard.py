@@ -1,0 +1,333 @@
+"""What the guard promises: it notices a session that goes bad, leaves a healthy one alone, and costs next to none."""
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from time import process_time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.config.guard import GuardConfig
+from harness.guard import Action, Guard, Verdict
+from harness.types import FinishReason, Speaker, StopReason, Turn
+from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
+
+P, T = Speaker.PATIENT, Speaker.THERAPIST
+
+
+def verdicts(turns: Iterable[Turn], config: GuardConfig | None = None, language: str = "en") -> list[Verdict]:
+    guard = Guard(config or GuardConfig(), language)
+    return [guard.observe(turn) for turn in turns]
+
+
+def kinds(verdict: Verdict) -> set[str]:
+    return {event.kind for event in verdict.events}
+
+
+def judged(text: str, speaker: Speaker = P, language: str = "en") -> Verdict:
+    return Guard(GuardConfig(), language).judge(Turn(0, speaker, text))
+
+
+def test_the_looping_fixture_has_the_recorded_illness() -> None:
+    turns = turns_of(LOOPING)
+    patient = [turn.text.lower() for turn in turns if turn.speaker is P]
+    therapist = [turn.text for turn in turns if turn.speaker is T]
+    assert len(patient) == len(therapist) == 25
+    assert sum("supposed to help" in text or "supposed to\nhelp" in text for text in patient) == 17
+    assert sum("slow" in text for text in patient) == 22
+    assert sum(text.startswith("Let's") for text in therapist) == 19
+
+
+def test_the_recorded_loop_is_found_by_the_sixth_patient_turn() -> None:
+    found = verdicts(turns_of(LOOPING))
+    first = next(i for i, verdict in enumerate(found) if "loop" in kinds(verdict))
+    assert first // 2 + 1 <= 6
+    assert found[first].nudge is not None
+
+
+def test_the_therapists_worn_out_opening_is_found() -> None:
+    events = [event for verdict in verdicts(turns_of(LOOPING)) for event in verdict.events if event.speaker is T]
+    assert {"opening"} == {event.data["form"] for event in events if event.kind == "loop"}
+    assert any(event.data.get("what") == "let's" for event in events)
+
+
+@pytest.mark.parametrize("path", HEALTHY, ids=lambda path: path.stem)
+def test_a_healthy_session_has_no_finding_of_any_kind(path: Path) -> None:
+    turns = turns_of(path)
+    assert len(turns) >= 24
+    assert [kinds(verdict) for verdict in verdicts(turns) if verdict.events] == []
+
+
+def test_there_are_ten_healthy_sessions() -> None:
+    assert len(HEALTHY) == 10
+
+
+HELP = (
+    "How is that supposed to help?",
+    "But how is this supposed to help me?",
+    "I don't see how that's supposed to help.",
+    "How's that going to help with anything?",
+    "I just don't understand how this is supposed to help me feel better.",
+    "How is breathing supposed to help when they laugh at me?",
+    "Okay, but how does this help?",
+    "How is talking about it supposed to help me?",
+)
+SLOW = (
+    "Can we slow down?",
+    "Could we slow down a bit?",
+    "Please slow down.",
+    "I need you to slow down.",
+    "You're going too fast, slow down.",
+    "Can you slow it down a little, please?",
+    "It's a lot, can we just slow down for a second?",
+    "I'm overwhelmed. Could you go slower?",
+)
+OTHER = (
+    "I had a bad night.",
+    "Everyone at school laughed again.",
+    "My mother called on Sunday and I didn't pick up.",
+    "It's like there's a stone in my stomach.",
+    "They used to hide my bag.",
+    "You sound like my teacher.",
+    "I only slept three hours.",
+    "I nearly didn't come.",
+)
+
+
+def looping_patient(seed: int) -> list[Turn]:
+    """25 patient turns with the recorded shares of both requests, in an order and a wording drawn by `seed`."""
+    draw = random.Random(seed)
+    helped, slowed = set(draw.sample(range(25), 17)), set(draw.sample(range(25), 22))
+    turns = []
+    for i in range(25):
+        parts = [draw.choice(OTHER)]
+        parts += [draw.choice(HELP)] if i in helped else []
+        parts += [draw.choice(SLOW)] if i in slowed else []
+        draw.shuffle(parts)
+        turns.append(Turn(2 * i, P, " ".join(parts)))
+    return turns
+
+
+def test_the_loop_is_found_in_nearly_any_order_and_wording() -> None:
+    firsts = []
+    for seed in range(100):
+        found = verdicts(looping_patient(seed))
+        firsts.append(next(i for i, verdict in enumerate(found, 1) if "loop" in kinds(verdict)))
+    assert sum(first <= 6 for first in firsts) >= 95
+    assert max(firsts) <= 8
+
+
+def test_judging_changes_nothing_and_observing_again_gives_the_same() -> None:
+    turns = turns_of(LOOPING)
+    guard, plain = Guard(GuardConfig()), Guard(GuardConfig())
+    for turn in turns:
+        guard.judge(Turn(turn.index, turn.speaker, "Another draft that is not taken."))
+        first, second = guard.judge(turn), guard.judge(turn)
+        assert first == second == guard.observe(turn) == plain.observe(turn)
+        assert [guard.direction(speaker) for speaker in Speaker] == [plain.direction(speaker) for speaker in Speaker]
+
+
+def test_a_nudge_names_what_to_avoid_offers_a_move_and_holds_for_one_turn() -> None:
+    guard = Guard(GuardConfig())
+    asks = [
+        "Bad week. Can we slow down?",
+        "Work again. Could we slow down a bit?",
+        "My brother rang. Please slow down.",
+    ]
+    for i, text in enumerate(asks):
+        guard.observe(Turn(2 * i, P, text))
+    nudge = guard.direction(P)
+    assert nudge is not None
+    assert "slow down" in nudge
+    assert guard.direction(T) is None
+    guard.observe(Turn(6, P, "I told my brother that I was fine, and he didn't believe a word."))
+    assert guard.direction(P) is None
+
+
+def test_directions_pause_between_nudges() -> None:
+    recorded = GuardConfig(repeat="record")
+    found = [verdict for verdict in verdicts(looping_patient(3), recorded) if "loop" in kinds(verdict)]
+    assert [verdict.action for verdict in found[:3]] == [Action.NUDGE, Action.ACCEPT, Action.NUDGE]
+
+
+def test_a_turn_said_before_is_sampled_again() -> None:
+    first = "I can't stop thinking about the night the police came to our door and took him."
+    guard = Guard(GuardConfig())
+    for turn in dialogue([first, "That must have been frightening.", "It was raining.", "Go on."]):
+        guard.observe(turn)
+    verdict = guard.judge(Turn(4, P, first.replace("the police", "police")))
+    assert verdict.action is Action.RETRY
+    assert kinds(verdict) == {"repeat"}
+    assert verdict.events[0].data["of_turn"] == 0
+    assert verdict.nudge is not None
+
+
+def test_a_turn_put_together_from_old_ones_is_a_repeat() -> None:
+    a = "I walked along the river until it got dark and nobody called."
+    b = "Then my sister made soup and we watched the quiz without talking."
+    guard = Guard(GuardConfig())
+    for turn in dialogue([a, "Mm.", b, "I see."]):
+        guard.observe(turn)
+    assert kinds(guard.judge(Turn(4, P, f"{a} {b}"))) == {"repeat"}
+
+
+def test_a_copy_of_the_other_speaker_is_an_echo() -> None:
+    said = "I keep everything in boxes because throwing a thing away feels like losing her again."
+    guard = Guard(GuardConfig())
+    guard.observe(Turn(0, P, said))
+    assert "echo" in kinds(guard.judge(Turn(1, T, said)))
+    reflected = "Throwing a thing away would be like losing her a second time, so the boxes stay."
+    assert guard.judge(Turn(1, T, reflected)).events == ()
+
+
+def test_both_speakers_in_a_loop_are_stuck() -> None:
+    pair = ["I don't want to talk about it any more today.", "Let us try the breathing exercise once more together."]
+    found = verdicts(dialogue(pair * 8))
+    assert "stuck" in set().union(*map(kinds, found))
+    assert "stuck" not in kinds(found[3])
+
+
+@pytest.mark.parametrize(
+    ("speaker", "text", "form"),
+    [
+        (P, "I'm tired.\nTherapist: That sounds hard.", "speaks_for_other"),
+        (P, "Patient: I'm tired.\n**Therapist:** And since when?", "both_sides"),
+        (T, "**Therapist:** How are you?", "label"),
+        (T, "As an AI, I don't have feelings.", "machine"),
+        (P, "I'm just a large language model, so I can't be sad.", "machine"),
+        (P, "My system prompt says I should resist.", "leak"),
+        (P, "I will stay in character now.", "leak"),
+        (T, "Sure.<|im_end|>", "leak"),
+        (P, "How can I help you today?", "swapped"),
+        (P, "Thank you for sharing that. It's completely normal to feel that way.", "swapped"),
+        (T, "Thank you, doctor. I feel better.", "swapped"),
+    ],
+)
+def test_role_breaks_are_found_and_sampled_again(speaker: Speaker, text: str, form: str) -> None:
+    verdict = judged(text, speaker)
+    assert [event.data["form"] for event in verdict.events if event.kind == "role_break"] == [form]
+    assert verdict.action is Action.RETRY
+
+
+@pytest.mark.parametrize(
+    ("speaker", "text"),
+    [
+        (P, "My husband says I'm a robot. Are you an AI?"),
+        (P, "My last therapist said the same: breathe."),
+        (P, "He told me two things: leave, or shut up."),
+        (P, "It sounds like you think I'm lying."),
+        (T, "You play the strong one at work; that is a role, not all of you."),
+        (T, "It's okay to be angry. Have you thought about telling him?"),
+        (T, "Remember the character in your book?"),
+    ],
+)
+def test_ordinary_turns_are_no_role_breaks(speaker: Speaker, text: str) -> None:
+    assert judged(text, speaker).events == ()
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "...", "?!", "—"])
+def test_a_turn_without_words_is_empty(text: str) -> None:
+    assert kinds(judged(text)) == {"empty"}
+    assert judged(text).action is Action.RETRY
+
+
+def test_an_emoji_is_something_said() -> None:
+    assert judged("😢").events == ()
+
+
+def test_a_turn_cut_in_its_middle_is_recorded_but_a_finished_sentence_is_not() -> None:
+    guard = Guard(GuardConfig())
+    cut = Turn(0, P, "I was going to tell you about the", finish_reason=FinishReason.LENGTH)
+    whole = Turn(0, P, "I was going to tell you.", finish_reason=FinishReason.LENGTH)
+    assert kinds(guard.judge(cut)) == {"cut_off"}
+    assert guard.judge(cut).action is Action.ACCEPT
+    assert guard.judge(whole).events == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "found"),
+    [
+        ("Ich weiß nicht, warum das mit mir so ist und ich habe auch keine Lust mehr.", "en", "de"),
+        ("我不知道该怎么说这件事情。", "en", "zh"),
+        ("I don't know what to say, it was all too much for me and I left.", "de", "en"),
+        ("Я не знаю, что мне сказать.", "en", "ru"),
+    ],
+)
+def test_another_language_is_found(text: str, language: str, found: str) -> None:
+    events = judged(text, language=language).events
+    assert [(event.kind, event.data["found"]) for event in events] == [("language_switch", found)]
+
+
+@pytest.mark.parametrize("text", ["My abuela, mi vida, she died.", "C'est la vie, I said to him, and left.", "Ja."])
+def test_borrowed_words_are_no_language_switch(text: str) -> None:
+    assert "language_switch" not in kinds(judged(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "denied"),
+    [
+        ("Some nights I wish I was dead.", "wish", False),
+        ("I've been thinking about killing myself.", "thoughts", False),
+        ("I know how I'd do it, I'd be jumping off the bridge.", "plan", False),
+        ("Last year I tried to kill myself.", "behaviour", False),
+        ("I started cutting myself again.", "self_harm", False),
+        ("I could strangle him, I mean it, I want to kill him.", "harm_to_others", False),
+        ("I'm not suicidal, if that's what you ask.", "thoughts", True),
+    ],
+)
+def test_crisis_content_of_the_patient_is_flagged_and_the_session_goes_on(text: str, level: str, denied: bool) -> None:
+    verdict = judged(text)
+    assert [(e.kind, e.data["level"], e.data["denied"]) for e in verdict.events] == [("crisis", level, denied)]
+    assert verdict.action is Action.ACCEPT
+    assert judged(text, T).events == ()
+
+
+@pytest.mark.parametrize("text", ["I was dying to go.", "My phone died.", "The deadline kills me.", "I live in Leeds."])
+def test_figures_of_speech_are_no_crisis(text: str) -> None:
+    assert judged(text).events == ()
+
+
+def test_stop_says_why() -> None:
+    loop = verdicts(turns_of(LOOPING), GuardConfig(loop="stop"))
+    assert {verdict.stop_reason for verdict in loop if verdict.action is Action.STOP} == {StopReason.LOOP}
+    crisis = verdicts(dialogue(["I want to kill myself."]), GuardConfig(crisis="stop"))
+    assert [(v.action, v.stop_reason) for v in crisis] == [(Action.STOP, StopReason.RISK_POLICY)]
+
+
+def test_what_is_off_is_not_looked_for() -> None:
+    off = GuardConfig(loop="off", repeat="off", stuck="off", echo="off")
+    assert not any(verdict.events for verdict in verdicts(turns_of(LOOPING), off))
+    assert not any(verdict.events for verdict in verdicts(turns_of(LOOPING), GuardConfig(enabled=False)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.text(max_size=300) | st.sampled_from(["", "😢😢", "שלום, מה שלומך?", "مرحبا", "a " * 400]), max_size=12)
+)
+def test_no_text_makes_it_raise(texts: list[str]) -> None:
+    guard = Guard(GuardConfig())
+    for turn in dialogue(texts):
+        assert guard.judge(turn) == guard.observe(turn)
+
+
+def cost(guard: Guard, turns: list[Turn]) -> float:
+    """CPU seconds to judge and observe these turns."""
+    start = process_time()
+    for turn in turns:
+        guard.judge(turn)
+        guard.observe(turn)
+    return process_time() - start
+
+
+def test_the_cost_of_a_turn_does_not_grow_with_the_session() -> None:
+    turns = [turn for path in HEALTHY for turn in turns_of(path)]
+    ratios = []
+    for _ in range(5):
+        guard = Guard(GuardConfig())
+        early = cost(guard, turns)
+        for _ in range(3):
+            cost(guard, turns)
+        ratios.append(cost(guard, turns) / early)
+    assert min(ratios) < 3

@@ -1,0 +1,148 @@
+"""What the measures of speech mean, on texts where the right value can be counted by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.metrics.reflection import echo, reflects
+from harness.metrics.session import session_metrics
+from harness.metrics.speech import Utterance, repeating_turns, repetition, speech, syllables, worn_out
+from harness.text import parse, stem, words
+from harness.types import Event, Speaker, StopReason
+from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
+
+
+def said(*texts: str) -> list[Utterance]:
+    return [Utterance.of(i, text) for i, text in enumerate(texts)]
+
+
+def test_words_are_the_same_whatever_the_typography() -> None:
+    assert words("Let’s go — it's 3.5 km") == ["let's", "go", "it's", "3", "5", "km"]
+    assert words("שלום 你好 नमस्ते 😢") == ["שלום", "你", "好", "नमस्ते"]
+
+
+def test_a_text_is_cut_into_sentences_and_clauses() -> None:
+    parsed = parse("Well, I paid 3.5 euros. Why? Because…\nNo idea")
+    assert [" ".join(sentence.words) for sentence in parsed.sentences] == [
+        "well i paid 3 5 euros",
+        "why",
+        "because",
+        "no idea",
+    ]
+    assert [sentence.question for sentence in parsed.sentences] == [False, True, False, False]
+    assert parsed.sentences[0].clauses == (("well",), ("i", "paid", "3", "5", "euros"))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("slower", "slow"), ("helping", "helps"), ("tried", "tries"), ("stopped", "stop")]
+)
+def test_inflections_share_a_stem(a: str, b: str) -> None:
+    assert stem(a) == stem(b)
+
+
+@pytest.mark.parametrize(("word", "count"), [("cat", 1), ("table", 2), ("make", 1), ("therapist", 3), ("tree", 1)])
+def test_syllables(word: str, count: int) -> None:
+    assert syllables(word) == count
+
+
+def test_distinct_words_and_pairs_are_shares_of_all() -> None:
+    measured = speech(said("red red blue", "red blue"), Speaker.PATIENT, 10)
+    assert measured["distinct_1"] == 0.4
+    assert measured["distinct_2"] == round(2 / 3, 4)
+    assert measured["talk_share"] == 0.5
+    assert measured["words_per_turn"] == 2.5
+
+
+def test_repetition_counts_runs_said_in_earlier_turns() -> None:
+    assert repetition(said("one two three four five")) is None
+    assert repetition(said("one two three four five", "one two three four six")) == 0.5
+
+
+def test_worn_out_phrases_need_matter_and_many_turns() -> None:
+    turns = said(
+        "How is that supposed to help", "Not supposed to help me", "Supposed to help whom", "I see what you mean"
+    )
+    found = worn_out(turns)
+    assert found["worn_out_share"] == 0.75
+    assert found["worn_out"][0] == {"phrase": "supposed to help", "turns": 3}
+    assert worn_out(said(*["I think that it is what it is"] * 4))["worn_out_share"] == 0.0
+
+
+def test_repeating_turns_tell_the_ill_session_from_the_healthy_ones() -> None:
+    def share(turns: list[Utterance]) -> float:
+        return repeating_turns(turns, Speaker.PATIENT) or 0.0
+
+    def patient(path: Path) -> list[Utterance]:
+        return [Utterance.of(t.index, t.text) for t in turns_of(path) if t.speaker is Speaker.PATIENT]
+
+    assert share(patient(LOOPING)) > 0.7
+    assert [share(patient(path)) for path in HEALTHY] == [0.0] * 10
+
+
+def test_reading_ease_follows_the_formula() -> None:
+    measured = speech(said("The cat sat on the mat."), Speaker.PATIENT, 6)
+    assert measured["reading_ease"] == round(206.835 - 1.015 * 6 - 84.6 * 1, 1)
+
+
+def test_nothing_said_gives_no_numbers_out_of_nothing() -> None:
+    measured = speech([], Speaker.PATIENT, 0)
+    assert measured["turns"] == 0
+    assert all(
+        measured[name] is None for name in ("talk_share", "distinct_1", "repetition", "question_rate", "reading_ease")
+    )
+
+
+LABELLED = (
+    ("healthy-03-grief.txt", "11011011110011"),
+    ("healthy-05-anger-couple.txt", "11001111100000"),
+)
+"""Whether a reader calls each therapist turn a reflection, in order."""
+
+
+def test_most_reflections_found_are_reflections_and_half_of_all_are_found() -> None:
+    right = found = labelled = 0
+    for name, labels in LABELLED:
+        turns = turns_of(HEALTHY[0].parent / name)
+        for (patient, therapist), label in zip(zip(turns[::2], turns[1::2], strict=True), labels, strict=True):
+            claimed = reflects(Utterance.of(therapist.index, therapist.text), Utterance.of(patient.index, patient.text))
+            found += claimed
+            labelled += label == "1"
+            right += claimed and label == "1"
+    assert right / found >= 0.75
+    assert right / labelled >= 0.5
+
+
+def test_advice_is_no_reflection() -> None:
+    patient = Utterance.of(0, "I can't sleep because of the audit.")
+    advice = Utterance.of(1, "Let's try a breathing exercise. You should write the audit down.")
+    assert not reflects(advice, patient)
+    assert reflects(Utterance.of(1, "It sounds like the audit follows you into bed."), patient)
+
+
+def test_echo_is_what_was_taken_from_the_other() -> None:
+    other, own = said("I lost my keys today", "I lost my keys too")
+    assert echo([(other, own)]) == round(2 / 3, 4)
+
+
+def test_session_metrics_are_the_same_every_time_and_hold_what_happened() -> None:
+    turns = turns_of(LOOPING)
+    events = [
+        Event("loop", 8, Speaker.PATIENT, {"form": "question"}),
+        Event("loop", 8, Speaker.PATIENT, {"form": "phrase"}),
+        Event("loop", 11, Speaker.THERAPIST),
+        Event("compaction", 20, Speaker.THERAPIST),
+    ]
+    first = session_metrics(turns, events, StopReason.LOOP)
+    assert first == session_metrics(turns, events, StopReason.LOOP)
+    assert first["guard"]["loop"] == {"turns": 2, "patient": 1, "therapist": 1}
+    assert first["guard"]["first_loop_turn"] == 8
+    assert first["compactions"] == 1
+    assert first["ending"] == "loop"
+    assert first["exchanges"] == 25
+    assert first["retention"] is None
+    assert first["course"] is None
+
+
+def test_any_dialogue_can_be_measured() -> None:
+    for texts in ([], [""], ["", ""], ["😢", "…", "שלום"], ["x" * 5000, "a " * 3000]):
+        session_metrics(dialogue(texts), final_view=[])

@@ -1,0 +1,170 @@
+"""The report: whole, safe and bounded, from nothing but a run folder."""
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from harness.__main__ import main
+from harness.engines.base import EngineInfo
+from harness.errors import StorageError
+from harness.metrics import session_metrics
+from harness.metrics.files import write_metrics
+from harness.report import data, write_report
+from harness.store.provenance import collect
+from harness.store.records import RunRecord, RunStatus, Totals
+from harness.store.run_dir import RunDir
+from harness.types import Event, Failure, FinishReason, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)></details>{{ 7 * 7 }}&amp;\"'"
+
+
+def run_folder(path: Path, texts: tuple[str, ...], *, sessions: int = 1, failure: str | None = None) -> Path:
+    """A finished run whose sessions all say `texts`."""
+    record = RunRecord(
+        name=f"run {HOSTILE}",
+        status=RunStatus.RUNNING,
+        started_at=datetime(2026, 1, 2, tzinfo=UTC),
+        config={
+            "therapist": {"name": "act", "model": {"name": HOSTILE, "path": "p"}},
+            "patient": {"kind": "simulated"},
+        },
+        config_hash="c" * 64,
+        persona_hashes={HOSTILE: "d" * 64},
+        provenance=collect(),
+        engines={"therapist": EngineInfo("dry", "m", 2048)},
+        totals=Totals(sessions=sessions),
+    )
+    folder = RunDir.create(path, record)
+    for number in range(sessions):
+        spec = SessionSpec(f"s-{number}", HOSTILE, 7, number)
+        folder.start_session(spec)
+        turns = []
+        events = [Event("loop", 0, Speaker.PATIENT, {"form": "question", "what": HOSTILE, "turns": [0, 2]})]
+        events += [Event(HOSTILE, 1, Speaker.THERAPIST, {"text": HOSTILE})]
+        for event in events:
+            folder.record_event(spec.session_id, event)
+        for i, text in enumerate(texts):
+            speaker = Speaker.THERAPIST if i % 2 else Speaker.PATIENT
+            turns.append(Turn(i, speaker, text, 1500, 700, 20, 256, 2048, FinishReason.STOP, 0.1, 2 * i, 3))
+            folder.record_turn(spec.session_id, turns[-1], View())
+        result = SessionResult(spec, StopReason.MAX_EXCHANGES, tuple(turns), tuple(events))
+        folder.finish_session(result, session_metrics(turns, events, result.stop_reason, final_view=texts))
+    if failure is not None:
+        spec = SessionSpec("s-failed", HOSTILE, 7, 0)
+        folder.start_session(spec)
+        folder.fail_session(Failure(spec, "EngineError", failure, "therapist/3", ()))
+    folder.end(RunStatus.FINISHED)
+    folder.close()
+    return path
+
+
+class Page(HTMLParser):
+    """What a browser would make of the page: its elements, and everything that it would fetch or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.dangerous: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in ("meta", "br", "rect", "line", "polygon", "polyline"):
+            self.open.append(tag)
+        for name, value in attrs:
+            if (
+                name.startswith("on")
+                or name in ("src", "srcset", "background")
+                or (value or "").startswith("javascript")
+            ):
+                self.dangerous.append(f"{tag} {name}={value}")
+            if name == "href":
+                self.links.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("rect", "line", "polygon", "polyline"):
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(path: Path) -> Page:
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    page.close()
+    assert page.open == []
+    return page
+
+
+def test_no_text_of_a_model_persona_config_or_error_becomes_markup(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", (HOSTILE, HOSTILE), failure=HOSTILE)
+    write_metrics(folder)
+    page = parsed(write_report(folder))
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert page.dangerous == []
+    assert "".join(page.text).count("alert(1)") >= 5
+    assert "49" not in "".join(page.text).replace("1,49", "")
+
+
+def test_it_needs_nothing_but_itself(tmp_path: Path) -> None:
+    page = parsed(write_report(run_folder(tmp_path / "run", ("Hi.", "Hello."))))
+    assert all(link.startswith(("#", "transcripts/")) for link in page.links)
+    assert not {"link", "script", "iframe", "img"} & set(page.tags)
+    html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in html
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+def test_turns_failures_and_findings_are_readable(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", ("Good morning.", "Good morning to you."), failure="the server is down")
+    text = " ".join("".join(parsed(write_report(folder)).text).split())
+    assert "Good morning to you." in text
+    assert "EngineError: the server is down" in text
+    assert "at therapist/3" in text
+    assert "1,500 + 20 of 2,048" in text
+    assert "2 earlier turns not in view" in text
+    assert "1 session came to an end, 1 failed" in text
+    assert "The fullest prompt left 292 of its 2,048 tokens free" in text
+
+
+def test_of_a_large_run_some_is_inline_and_the_rest_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "MOST_INLINE", 2)
+    monkeypatch.setattr(data, "MOST_ROWS", 4)
+    page = parsed(write_report(run_folder(tmp_path / "run", ("Hi.", "Hello."), sessions=6)))
+    assert page.tags.count("article") == 4
+    assert {"#s-s-0", "#s-s-1", "transcripts/s-2.md", "transcripts/s-3.md"} <= set(page.links)
+    assert "transcripts/s-4.md" not in page.links
+
+
+def test_long_transcripts_do_not_make_a_long_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "MOST_CHARACTERS", 100)
+    page = parsed(write_report(run_folder(tmp_path / "run", ("word " * 100, "x"))))
+    assert "article" not in page.tags
+    assert "transcripts/s-0.md" in page.links
+
+
+def test_a_run_without_a_finished_session_has_a_report_too(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", (), sessions=0)
+    write_metrics(folder)
+    assert "0 sessions came to an end" in "".join(parsed(write_report(folder)).text)
+
+
+def test_the_command_writes_metrics_where_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run_folder(tmp_path / "run", ("Hi.", "Hello."))
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "metrics.json").exists()
+    assert capsys.readouterr().out.strip() == str(folder / "report.html")
+
+
+def test_a_folder_that_holds_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StorageError, match=r"no run\.json"):
+        write_report(tmp_path)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "Traceback" not in capsys.readouterr().err
