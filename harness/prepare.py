@@ -103,15 +103,15 @@ def _script(config: RunConfig, now: datetime) -> Script:
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    located = {speaker: _located(role) for speaker, role in roles.items()}
+    located = {speaker: _located(speaker, role) for speaker, role in roles.items()}
     sides = _sides(located, now)
     check_fits(config, personas, sides)
     return Script(config, personas, located, sides, lines)
 
 
-def _located(role: RoleConfig) -> RoleConfig:
+def _located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
-    path = str(models.resolve(role.model.path))
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 
