@@ -96,10 +96,13 @@ def test_sessions_are_paired_by_persona_and_seed_in_any_order(tmp_path: Path) ->
     """Personas differ by far more than settings: a small difference shows only where pairs are right."""
     first = [(p, 0, kept(n / 40)) for n, p in enumerate(PERSONAS)]
     second = [(p, 0, kept(n / 40 + 0.05 + 0.001 * (n % 3))) for n, p in reversed(list(enumerate(PERSONAS)))]
-    found = difference(compared(two_runs(tmp_path, first, second)))
+    hashes = dict.fromkeys(PERSONAS, "0" * 64)
+    write_run(tmp_path / "a", config("truncate"), first[3:], hashes=hashes)
+    write_run(tmp_path / "b", config("hybrid"), second[3:], hashes=hashes)
+    found = difference(compared(tmp_path))
     assert found.estimate is not None
     assert found.estimate.interval is not None
-    assert found.verdict is Verdict.DIFFERENT
+    assert (found.verdict, found.pairs) == (Verdict.DIFFERENT, 24)
     assert found.estimate.mean == pytest.approx(0.051)
     assert found.estimate.interval[1] - found.estimate.interval[0] < 0.002
 
@@ -181,9 +184,10 @@ def test_findings_that_were_looked_for_and_not_found_are_zeros(tmp_path: Path) -
     assert found.estimate.mean == pytest.approx(-43 / 30)
 
 
-def test_findings_that_were_not_looked_for_are_unknown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("guard", [{"enabled": False}, {"enabled": True, "role_break": "off"}])
+def test_findings_that_were_not_looked_for_are_unknown(tmp_path: Path, guard: dict[str, Any]) -> None:
     write_run(tmp_path / "a", config(), [(p, 0, {"guard": {"nudges": 0}}) for p in PERSONAS])
-    blind = config(guard={"enabled": False})
+    blind = config(guard=guard)
     write_run(tmp_path / "b", blind, [(p, 0, {"guard": {"nudges": 0}}) for p in PERSONAS])
     assert difference(compared(tmp_path), "guard.role_break.turns").verdict is Verdict.MISSING
 
