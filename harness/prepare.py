@@ -21,7 +21,7 @@ from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona, persona_hash
 from harness.store.identity import config_hash, refuse_changed
-from harness.store.outputs import default_path
+from harness.store.outputs import check_writable, default_path
 from harness.store.provenance import ModelFingerprint, collect, fingerprint
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress
@@ -65,6 +65,8 @@ def prepare(config: RunConfig, stack: ExitStack) -> Prepared:
     has to be fetched and can't be.
     """
     now = datetime.now(UTC)
+    if config.run.dir is not None:
+        check_writable(config.run.dir)
     script = _script(config, now)
     settings = config.model_dump(mode="json")
     record = RunRecord(
@@ -101,15 +103,15 @@ def _script(config: RunConfig, now: datetime) -> Script:
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    located = {speaker: _located(role) for speaker, role in roles.items()}
+    located = {speaker: _located(speaker, role) for speaker, role in roles.items()}
     sides = _sides(located, now)
     check_fits(config, personas, sides)
     return Script(config, personas, located, sides, lines)
 
 
-def _located(role: RoleConfig) -> RoleConfig:
+def _located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
-    path = str(models.resolve(role.model.path))
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 
