@@ -33,6 +33,7 @@ from harness.types import Failure, Speaker
 
 T = TypeVar("T")
 
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended."""
@@ -100,9 +101,7 @@ def play_batch(
 class _Batch:
     """One batch under way."""
 
-    def __init__(
-        self, runs: Sequence[Pending], display: Display, follower: Follower, log_dir: Path | None
-    ) -> None:
+    def __init__(self, runs: Sequence[Pending], display: Display, follower: Follower, log_dir: Path | None) -> None:
         self._runs = runs
         self._queue = iter(runs)
         self._display = display

@@ -27,8 +27,7 @@ class FusedLauncher(Launcher):
         cfgs = [self._composed(list(overrides)) for overrides in job_overrides]
         codes = self._player.play(cfgs)
         return [
-            _returned(cfg, overrides, code)
-            for cfg, overrides, code in zip(cfgs, job_overrides, codes, strict=True)
+            _returned(cfg, overrides, code) for cfg, overrides, code in zip(cfgs, job_overrides, codes, strict=True)
         ]
 
     def _composed(self, overrides: list[str]) -> DictConfig:

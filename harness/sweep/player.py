@@ -71,9 +71,7 @@ class Player:
                 display.say(f"{len(group)} of {len(runs)} points share their engines and are played as one batch")
             logs = self.folder / "logs" / f"engines-{follower.name(group[0])}"
             try:
-                interrupted = play_batch(
-                    group, display, follower, log_dir=logs, signals=cluster.signals_of_this_job()
-                )
+                interrupted = play_batch(group, display, follower, log_dir=logs, signals=cluster.signals_of_this_job())
             except HarnessError as error:
                 follower.lost(group, error)
             else:

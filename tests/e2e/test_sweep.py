@@ -179,9 +179,7 @@ def test_a_point_that_cannot_fit_leaves_the_others_alone(play: Play, tmp_path: P
 FAILING = ("context=none,truncate", "engine.max_model_len=2048", "max_exchanges=30", "concurrency=1", "seed=0,1")
 
 
-@pytest.mark.parametrize(
-    ("on_failure", "finished", "failed"), [("continue", 2, 2), ("fail_fast", 0, 1), ("2", 0, 2)]
-)
+@pytest.mark.parametrize(("on_failure", "finished", "failed"), [("continue", 2, 2), ("fail_fast", 0, 1), ("2", 0, 2)])
 def test_on_failure_decides_whether_failed_points_stop_a_sweep(
     play: Play, tmp_path: Path, on_failure: str, finished: int, failed: int
 ) -> None:
