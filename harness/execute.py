@@ -10,9 +10,10 @@ from harness.batch import Outcome, play_batch
 from harness.cli.progress import Display
 from harness.config.schema import RunConfig
 from harness.errors import HarnessError
+from harness.fit import check_fit
 from harness.prepare import Pending, prepare, reopen
 from harness.stock import Stock
-from harness.store.records import RunStatus
+from harness.store.records import RunStatus, read_sessions
 
 
 def execute(config: RunConfig, display: Display) -> Outcome:
@@ -50,6 +51,8 @@ class _OneRun:
         if isinstance(end, HarnessError):
             return True
         if end.status is RunStatus.FINISHED:
+            if all(engine.kind == "dry" for engine in end.record.engines.values()):
+                self._display.fit(check_fit(read_sessions(end.path / "sessions.jsonl")))
             self._display.summary(end.path, end.record)
         elif end.status is RunStatus.FAILED:
             self._display.say(f"what was said is kept; go on with: {resume_command(end.path)}")

@@ -18,7 +18,7 @@ from harness.engines.window import context_window
 from harness.personas.schema import Persona, persona_hash
 from harness.stock import Stock
 from harness.store.identity import config_hash, refuse_changed
-from harness.store.outputs import default_path
+from harness.store.outputs import check_writable, default_path
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress
 from harness.store.run_dir import RunDir
@@ -78,6 +78,8 @@ def prepare(config: RunConfig, stock: Stock) -> Pending:
     Raises `ConfigError`, `PersonaError`, `TranscriptError`, and `EngineError` where the small model has to be fetched
     and can't be.
     """
+    if config.run.dir is not None:
+        check_writable(config.run.dir)
     script = _script(config, datetime.now(UTC), stock)
     return Pending(script, lambda: _create(script, stock))
 
@@ -124,15 +126,15 @@ def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    located = {speaker: _located(role) for speaker, role in roles.items()}
+    located = {speaker: _located(speaker, role) for speaker, role in roles.items()}
     sides = _sides(located, date, stock)
     check_fits(config, personas, sides)
     return Script(config, date, personas, located, sides, lines)
 
 
-def _located(role: RoleConfig) -> RoleConfig:
+def _located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
-    path = str(models.resolve(role.model.path))
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 

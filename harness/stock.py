@@ -35,7 +35,7 @@ class Stock:
     def renderer(self, model: ModelConfig, date: datetime) -> Renderer:
         """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer.
 
-        Of `date` only the day counts: it is what a template may print.
+        Of `date` only the day counts.
         """
         form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args"})
         key = (form, f"{date:%Y-%m-%d}")
@@ -62,12 +62,15 @@ class Stock:
 
 
 def make_renderer(model: ModelConfig, date: datetime) -> Renderer:
-    """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer."""
+    """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer.
+
+    Templates that print the time see midnight of `date`, so that any other process renders the same prompts.
+    """
     return Renderer.load(
         model.path,
         revision=model.revision,
         chat_template=model.chat_template,
         template_args=model.template_args,
         trust_remote_code=model.trust_remote_code,
-        date=date,
+        date=date.replace(hour=0, minute=0, second=0, microsecond=0),
     )

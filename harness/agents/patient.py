@@ -1,6 +1,7 @@
 """The patient: a persona played by a model, or the recorded lines of one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from harness.agents import directions, inner_state
 from harness.agents.appraisal import appraise
@@ -14,20 +15,25 @@ from harness.types import Speaker, StopReason, Turn, View
 class SimulatedPatient:
     """Plays a persona. Its inner state is a function of the history alone, so a resumed patient goes on unchanged."""
 
+    redrafts = True
+
     def __init__(self, voice: Voice, persona: Persona, *, feels: bool) -> None:
         self._voice = voice
         self._persona = persona
         self._feels = feels
+        self._directed: tuple[int, str | None, dict[str, Any]] | None = None
+        """How many turns were said, with the direction and the state for the next one: all its drafts share them."""
 
     async def speak(
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
     ) -> Utterance | StopReason:
         if not self._feels:
             return await self._voice.say(history, directions=(nudge,), attempt=attempt)
-        direction, state = directions.direction(self._state(history), self._persona)
-        return await self._voice.say(
-            history, directions=(direction, nudge), attempt=attempt, patient_state=state.to_dict()
-        )
+        if self._directed is None or self._directed[0] != len(history):
+            direction, state = directions.direction(self._state(history), self._persona)
+            self._directed = (len(history), direction, state.to_dict())
+        _, direction, felt = self._directed
+        return await self._voice.say(history, directions=(direction, nudge), attempt=attempt, patient_state=felt)
 
     def _state(self, history: Sequence[Turn]) -> InnerState:
         """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
@@ -40,6 +46,8 @@ class SimulatedPatient:
 
 class ReplayPatient:
     """Speaks a recorded patient's lines, whatever the therapist says."""
+
+    redrafts = False
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines

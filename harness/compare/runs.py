@@ -122,13 +122,8 @@ def _looked_for(config: Mapping[str, object]) -> frozenset[str]:
 
 
 def _with_zeros(session: SessionRecord, looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
-    """The numbers of a session. A finding that was looked for and not found counts 0, one not looked for is unknown."""
+    """The numbers of a session; a finding that was looked for and not found counts 0."""
     for kind in looked_for if "guard" in session.metrics else ():
         for leaf in ("turns", *map(str, Speaker)):
             yield f"guard.{kind}.{leaf}", 0.0
-    for name, value in numbers(session.metrics):
-        section, _, rest = name.partition(".")
-        kind = rest.partition(".")[0]
-        if section == "guard" and kind in FINDINGS and kind not in looked_for:
-            continue
-        yield name, value
+    yield from numbers(session.metrics)

@@ -115,10 +115,16 @@ def _scale(metric: Metric) -> float:
 
 
 def _digits(metric: Metric, value: float, interval: tuple[float, float] | None) -> int:
-    """So many decimals that the width of the interval has one or two figures; without one, three figures in all."""
-    size = abs(value) * _scale(metric) / 100
+    """So many decimals that the width of the interval has one or two figures, and that an end that is not 0 isn't shown
+    as 0 where the sign matters; without an interval, three figures in all.
+    """
+    size = abs(value) / 100
     if interval is not None and isfinite(interval[1] - interval[0]):
-        size = (interval[1] - interval[0]) / 2 * _scale(metric) / 5
+        low, high = interval
+        size = (high - low) / 6
+        if low > 0 or high < 0:
+            size = min(size, 1.5 * min(abs(low), abs(high)))
+    size *= _scale(metric)
     return min(4, max(0, -floor(log10(size)))) if size > 0 else 0
 
 
