@@ -82,7 +82,7 @@ def play_batch(
     `log_dir` takes what the engines say (default: in the folder of the first run). Raises a `HarnessError` for what
     stops all of them, after the open ones were saved; those of which `follower` heard nothing were not begun.
     """
-    batch = _Batch(runs, display, follower, log_dir)
+    batch = Batch(runs, display, follower, log_dir)
 
     def first() -> None:
         display.say("interrupted: keeping what was said; once more to stop at once")
@@ -98,8 +98,8 @@ def play_batch(
     return interrupted
 
 
-class _Batch:
-    """One batch under way."""
+class Batch:
+    """One batch under way; `play_batch` is how to use it."""
 
     def __init__(self, runs: Sequence[Pending], display: Display, follower: Follower, log_dir: Path | None) -> None:
         self._runs = runs

@@ -92,6 +92,7 @@ class Display:
     def start(self, sessions: int, done: int = 0) -> None:
         """Sessions begin: `sessions` in the plan, `done` of them already over."""
         self._total, self.finished_sessions = sessions, done
+        self.turns = self.tokens = self.failed_sessions = 0
         self._began = self._last_line = time.monotonic()
         if not self.console.is_terminal:
             return

@@ -3,7 +3,6 @@
 Invariant: what is wrong with any point is known before a model loads, in one line a mistake.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,12 +143,9 @@ def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> Ite
     from omegaconf.errors import OmegaConfBaseException
 
     with (
-        warnings.catch_warnings(),
         own_first(own_dir(config_dir)),
         initialize_config_dir(str(conf_dir()), job_name="harness", version_base="1.3"),
     ):
-        # conf/hydra/launcher/ holds settings for launchers whose plugins bring a schema of the same name: that is meant
-        warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         try:

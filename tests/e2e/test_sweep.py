@@ -63,7 +63,7 @@ def content(run: Path, without: Sequence[str] = ()) -> dict[str, Any]:
     record = json.loads((run / "run.json").read_text())
     record["config"]["run"]["dir"] = None
     pages = {page.name: page.read_text() for page in (run / "transcripts").iterdir()}
-    found = {
+    found: dict[str, Any] = {
         "sessions": sorted(sessions, key=lambda session: session["session_id"]),
         "journal": sorted(journal, key=lambda event: str(event["session_id"])),  # stable: order within a session stays
         "run": record,
@@ -72,7 +72,7 @@ def content(run: Path, without: Sequence[str] = ()) -> dict[str, Any]:
         "transcripts": pages,
         "files": sorted(path.name for path in run.iterdir()),
     }
-    return _untimed(found)
+    return {key: _untimed(value) for key, value in found.items()}
 
 
 def _untimed(value: Any) -> Any:
@@ -176,7 +176,11 @@ def test_a_point_that_cannot_fit_leaves_the_others_alone(play: Play, tmp_path: P
     assert "does not fit max_model_len=2048" in str(bad.error)
 
 
-FAILING = ("context=none,truncate", "engine.max_model_len=2048", "max_exchanges=30", "concurrency=1", "seed=0,1")
+FAILING = (
+    "context=none,truncate", "seed=0,1", "engine.max_model_len=2048", "max_exchanges=10", "concurrency=1",
+    "engine.latency_s=0.2",
+)  # fmt: skip
+"""The two points with context=none outgrow the window after 16 turns."""
 
 
 @pytest.mark.parametrize(("on_failure", "finished", "failed"), [("continue", 2, 2), ("fail_fast", 0, 1), ("2", 0, 2)])

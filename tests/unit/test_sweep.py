@@ -1,5 +1,6 @@
 """What a sweep promises before and besides playing: its points, its folder, its record, its exit code."""
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from harness.errors import ConfigError, StorageError
 from harness.guard.findings import KINDS
+from harness.sweep import cluster
 from harness.sweep.expand import expand
 from harness.sweep.record import PointRecord, PointState, SweepRecord, mark, read_sweep, refresh, write_points
 
@@ -45,12 +47,14 @@ def test_a_points_folder_is_named_by_what_can_change_its_results_alone() -> None
     [
         ("context-policies", [], 3),
         ("therapists", [], 8),
-        ("temperature", [], 12),
+        ("temperature", ["seed=0"], 4),
         ("lora", ["therapist.model.adapter=a,b,null"], 3),
-        ("fit-check", [], 36),
+        ("fit-check", ["therapist=act", "context=hybrid"], 3),
     ],
 )
-def test_worked_examples_are_sweeps_with_valid_points(experiment: str, more: list[str], count: int) -> None:
+def test_worked_examples_are_sweeps_that_the_command_line_can_change(
+    experiment: str, more: list[str], count: int
+) -> None:
     points = expand([f"experiment={experiment}", *more], None)
     assert len({p.config_hash for p in points}) == count
     assert {p.config.run.name for p in points} == {experiment}
@@ -61,11 +65,6 @@ def test_the_checkpoints_of_the_lora_example_share_one_engine() -> None:
 
     points = expand(["experiment=lora", "therapist.model.adapter=a,b,null"], None)
     assert len({engine_key(role) for p in points for _, role in p.config.roles()}) == 1
-
-
-def test_the_command_line_wins_over_the_params_of_an_experiment() -> None:
-    points = expand(["experiment=therapists", "therapist=cbt"], None)
-    assert [p.config.therapist.name for p in points] == ["cbt"]
 
 
 def test_the_users_own_config_files_come_first(tmp_path: Path) -> None:
@@ -161,3 +160,35 @@ def test_a_damaged_sweep_is_refused_with_its_file(tmp_path: Path) -> None:
 def test_a_patients_crisis_is_no_finding_and_every_other_action_of_the_guard_is() -> None:
     assert {"loop", "role_break", "echo", "empty", "cut_off"} <= KINDS
     assert not KINDS & {"crisis", "enabled", "window"}
+
+
+@pytest.mark.parametrize(
+    ("executor", "number", "requeued", "leaves"),
+    [
+        ("slurm", signal.SIGUSR2, True, SystemExit),
+        ("slurm", signal.SIGTERM, False, SystemExit),
+        ("local", signal.SIGTERM, True, SystemExit),
+        ("local", signal.SIGINT, False, SystemExit),
+        (None, signal.SIGTERM, False, KeyboardInterrupt),
+    ],
+)
+def test_a_job_asks_to_be_queued_again_only_where_nobody_else_decides_that(
+    monkeypatch: pytest.MonkeyPatch,
+    executor: str | None,
+    number: signal.Signals,
+    requeued: bool,
+    leaves: type[BaseException],
+) -> None:
+    monkeypatch.delenv("SUBMITIT_EXECUTOR", raising=False)
+    monkeypatch.delenv("SUBMITIT_PREEMPT_SIGNAL", raising=False)
+    if executor:
+        monkeypatch.setenv("SUBMITIT_EXECUTOR", executor)
+    received: list[int] = []
+    previous = signal.signal(signal.SIGUSR2, lambda number, frame: received.append(number))
+    try:
+        with pytest.raises(leaves):
+            cluster.leave(number)
+    finally:
+        signal.signal(signal.SIGUSR2, previous)
+    assert bool(received) is requeued
+    assert (signal.SIGUSR2 in cluster.signals_of_this_job()) is (executor is not None)
