@@ -139,7 +139,8 @@ def test_an_interval_ends_where_no_value_is_possible(tmp_path: Path) -> None:
     first = [(p, 0, kept(1.0 if n % 5 else 0.9)) for n, p in enumerate(PERSONAS[:6])]
     second = [(p, 0, kept(0.02 * (n % 3))) for n, p in enumerate(PERSONAS[:6])]
     row = compared(two_runs(tmp_path, first, second)).rows[0]
-    intervals = [each.estimate.interval for each in (*row.means, *row.differences) if each.estimate]
+    estimates = [mean.estimate for mean in row.means] + [difference.estimate for difference in row.differences]
+    intervals = [estimate.interval for estimate in estimates if estimate]
     assert [interval[1] <= 1.0 and interval[0] >= -1.0 for interval in intervals if interval]
     assert row.means[1].estimate is not None
     assert row.means[1].estimate.interval is not None
