@@ -13,6 +13,7 @@ COMMANDS = {
     "resume": "go on with an interrupted run from the last whole turn of every session",
     "show": "print the exact prompt that a turn was made with",
     "report": "write report.html of a run again",
+    "compare": "compare the settings of a sweep, or of several runs, by paired differences",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",
     "doctor": "say what this machine has, what is missing, and how to mend it",

@@ -29,7 +29,7 @@ from harness.types import Speaker, Turn, View
 BRIEF_BELOW = 1536
 """In windows smaller than this (in tokens) a patient gets the brief form of its part."""
 DIRECTION_TOKENS = 112
-"""Kept free in every prompt for a direction of at most about 80 words."""
+"""Kept free in every prompt for a direction of about 80 words; in small windows a sixteenth of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class Side:
     renderer: Renderer
     window: Window
     """Of the engine; shared with every side on the same engine, since they learn about it together."""
+
+    @property
+    def direction_tokens(self) -> int:
+        """Tokens kept free in every prompt for the direction of a turn."""
+        return min(DIRECTION_TOKENS, self.window.max_model_len // 16)
 
     def part(self, persona: Persona) -> Part:
         """The constant part of this speaker's prompts. The therapist is told nothing of the persona."""
@@ -65,7 +70,7 @@ def check_fits(config: RunConfig, personas: Sequence[Persona], sides: Mapping[Sp
                     side.window,
                     max_new_tokens=side.role.max_new_tokens,
                     note_tokens=note,
-                    direction_tokens=DIRECTION_TOKENS,
+                    direction_tokens=side.direction_tokens,
                 )
             except ContextOverflow as error:
                 lines.append(str(error))
@@ -141,7 +146,7 @@ class Cast:
             sampling=side.role.sampling.sampling(),
             max_new_tokens=side.role.max_new_tokens,
             low_water=self._config.context.low_water,
-            direction_tokens=DIRECTION_TOKENS,
+            direction_tokens=side.direction_tokens,
             adapter=str(adapter) if adapter else None,
             label=f"{spec.session_id}: {speaker}",
         )

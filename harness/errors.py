@@ -78,3 +78,13 @@ class ContextOverflow(HarnessError):
 
 class JudgeError(HarnessError):
     """A judge gave no usable score."""
+
+
+class ComparisonError(HarnessError):
+    """Runs that can't be compared. May hold several lines, one a reason."""
+
+    exit_code = 2
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines

@@ -94,7 +94,7 @@ def _hits(flat: str, words: Set[str], phrases: tuple[str, ...]) -> int:
 def _index(phrases: tuple[str, ...]) -> tuple[Mapping[str, list[str]], list[str]]:
     """The phrases with a blank before them: those of several words by their first one, and the single words."""
     by_first_word: dict[str, list[str]] = {}
-    others = []
+    others: list[str] = []
     for phrase in phrases:
         first, _, rest = phrase.partition(" ")
         (by_first_word.setdefault(first, []) if rest else others).append(f" {phrase}")

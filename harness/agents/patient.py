@@ -15,6 +15,8 @@ from harness.types import Speaker, StopReason, Turn, View
 class SimulatedPatient:
     """Plays a persona. Its inner state is a function of the history alone, so a resumed patient goes on unchanged."""
 
+    redrafts = True
+
     def __init__(self, voice: Voice, persona: Persona, *, feels: bool) -> None:
         self._voice = voice
         self._persona = persona
@@ -44,6 +46,8 @@ class SimulatedPatient:
 
 class ReplayPatient:
     """Speaks a recorded patient's lines, whatever the therapist says."""
+
+    redrafts = False
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines

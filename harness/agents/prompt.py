@@ -108,7 +108,8 @@ def patient_system(
 
 
 def patient_opening(persona: Persona, template: str = "opening.jinja", dirs: Sequence[Path] = ()) -> str:
-    """The stage direction that stands as the first user message for the patient, who speaks first."""
+    """The first user message for the patient, who speaks first: a greeting, which small models answer in their part
+    where a stage direction makes them narrate."""
     return render(template, dirs, persona=persona)
 
 

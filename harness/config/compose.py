@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.schema import EngineKind, RunConfig, contradictions
+from harness.config.searchpath import own_first
 from harness.errors import ConfigError, did_you_mean
 from harness.paths import conf_dir
 
@@ -53,19 +54,11 @@ def hydra_override(override: str) -> str:
     return f"++{override}" if _FREE_KEYS.match(override) else override
 
 
-def search_path(config_dir: Path | None) -> tuple[Path, ...]:
-    """Folders that are searched for config files, first match wins."""
-    if config_dir is None:
-        return (conf_dir(),)
-    if not config_dir.is_dir():
+def own_dir(config_dir: Path | None) -> Path | None:
+    """The user's config folder, made absolute. Raises `ConfigError` where it isn't there."""
+    if config_dir is not None and not config_dir.is_dir():
         raise ConfigError(f"--config-dir: no folder at {config_dir}")
-    return (config_dir.resolve(), conf_dir())
-
-
-def hydra_searchpath(dirs: Sequence[Path]) -> list[str]:
-    """The override that makes Hydra look into every folder after the first, which is its primary one."""
-    rest = ",".join(f'"file://{folder}"' for folder in dirs[1:])
-    return [f"hydra.searchpath=[{rest}]"] if rest else []
+    return config_dir and config_dir.resolve()
 
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Composed:
@@ -73,32 +66,37 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Compose
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    dirs = search_path(config_dir)
+    own = own_dir(config_dir)
     asked = tuple(hydra_override(override) for override in overrides)
     try:
-        return _compose(asked, dirs)
+        return _compose(asked, own)
     except (HydraException, OmegaConfBaseException) as error:
-        lines = tuple(_diagnose(asked, dirs)) or (_first_line(error),)
+        lines = tuple(_diagnose(asked, own)) or (_first_line(error),)
         raise ConfigError(*lines) from error
 
 
-def _compose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Composed:
+def _compose(overrides: tuple[str, ...], own: Path | None) -> Composed:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    with initialize_config_dir(str(dirs[0]), version_base="1.3"):
-        cfg = hydra_compose(CONFIG_NAME, [*overrides, *hydra_searchpath(dirs)], return_hydra_config=True)
+    with own_first(own), initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = hydra_compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
     choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)
     cfg.pop("hydra")
     tree = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(tree, dict)
-    return Composed({str(key): value for key, value in tree.items()}, overrides, choices, dirs)
+    return Composed(
+        {str(key): value for key, value in tree.items()},
+        overrides,
+        choices,
+        (own, conf_dir()) if own else (conf_dir(),),
+    )
 
 
-def _diagnose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Iterator[str]:
+def _diagnose(overrides: tuple[str, ...], own: Path | None) -> Iterator[str]:
     """One line for each override that fails on its own."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -106,11 +104,11 @@ def _diagnose(overrides: tuple[str, ...], dirs: tuple[Path, ...]) -> Iterator[st
     known: list[str] | None = None
     for override in overrides:
         try:
-            _compose((override,), dirs)
+            _compose((override,), own)
         except (HydraException, OmegaConfBaseException) as error:
             if known is None:
-                known = sorted(set(_keys(_compose((), dirs).tree)))
-            yield _explain(override, error, known, dirs)
+                known = sorted(set(_keys(_compose((), own).tree)))
+            yield _explain(override, error, known, (own, conf_dir()) if own else (conf_dir(),))
 
 
 def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequence[Path]) -> str:
@@ -133,7 +131,8 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
 def groups() -> dict[str, list[str]]:
     """The packaged config groups and what can be chosen in each."""
     names = sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "role")
-    return {name: _options(name, (conf_dir(),)) for name in names}
+    found = {name: _options(name, (conf_dir(),)) for name in (*names, "hydra/launcher")}
+    return {name: options for name, options in found.items() if options}
 
 
 def _options(group: str, dirs: Sequence[Path]) -> list[str]:

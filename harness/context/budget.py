@@ -15,7 +15,7 @@ MESSAGE_SHARE = 3 / 8
 """Largest share of the room for one message: the opening exchange and one message of each speaker always fit."""
 PIN_SHARE = 1 / 4
 """Largest share of the room for the opening exchange to be kept."""
-NOTE_SHARE = 1 / 4
+NOTE_SHARE = 1 / 8
 """Largest share of the prompt budget for a note."""
 REFUSED_SHARE = 7 / 8
 """How much of a refused prompt is tried next where the server does not say what it counted."""
@@ -63,7 +63,7 @@ class Budget:
 
     @property
     def note_bound(self) -> int:
-        """Most tokens of a note: as configured, but at most a quarter of the prompt budget."""
+        """Most tokens of a note: as configured, but at most an eighth of the prompt budget."""
         return max(0, min(self.note_tokens, int(self.prompt * NOTE_SHARE)))
 
     @property

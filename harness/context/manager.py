@@ -137,6 +137,8 @@ class ContextManager:
         self._view = View(message_cap=self._message_cap())
         self._note_tokens = 0
         self._rendering: Rendering | None = part.shortest
+        self._events: list[Event] = []
+        """Since the last answer: a turn that is asked again after an engine's failure keeps what happened before."""
         self._said: list[Message] = []
         """The turns of the last view as messages, so that a longer history costs only its new turns."""
         self._said_for: tuple[View, Sequence[Turn]] | None = None
@@ -168,25 +170,23 @@ class ContextManager:
         Raises `ContextOverflow` where no view fits (policy `none`, or a fixed part that is too long for what the
         engine turned out to take), and the engine's `EngineError`.
         """
-        events: list[Event] = []
 
         async def build() -> Request:
-            prompt = await self._prompt(history, direction, events, seed, request_id)
+            prompt = await self._prompt(history, direction, seed, request_id)
             return Request(prompt, self.sampling, seed, request_id, json_schema, self.adapter)
 
         def refused(prompt: Prompt, error: PromptRefused) -> None:
             learned = {"max_model_len": self.window.max_model_len, "margin": self.window.margin}
             said = {"limit": error.limit, "counted": error.counted}
-            events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
+            self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
 
         request, generation = await deliver(self.engine, self.window, build, refused)
         view = replace(self._view, direction=direction)
         evicted = max(0, view.first - view.pinned)
+        events, self._events = self._events, []
         return Answer(generation, request.prompt, view, tuple(events), evicted, self._note_tokens)
 
-    async def _prompt(
-        self, history: Sequence[Turn], direction: str | None, events: list[Event], seed: int, request_id: str
-    ) -> Prompt:
+    async def _prompt(self, history: Sequence[Turn], direction: str | None, seed: int, request_id: str) -> Prompt:
         """A prompt that fits, from the view as it is or after compaction."""
         budget = self._budget()
         rendering = self._render(history, replace(self._view, direction=direction))
@@ -197,7 +197,7 @@ class ContextManager:
             # The window is shared: while the note was being written it may have turned out to be smaller.
             rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()
-            events.append(self._compaction_event(history, before, done, full, rendering.tokens))
+            self._events.append(self._compaction_event(history, before, done, full, rendering.tokens))
         self._rendering = rendering
         return Prompt(
             rendering.messages, rendering.ids, rendering.tokens, self.max_new_tokens, self.window.max_model_len

@@ -23,6 +23,7 @@ from harness.context import proof
 from harness.context.controls import Controls, control_tokens, template_controls
 from harness.context.shorten import shorten
 from harness.errors import ConfigError
+from harness.tokenizer import load_tokenizer
 from harness.types import Message, Role
 
 log = logging.getLogger(__name__)
@@ -130,14 +131,11 @@ class Renderer:
         date: datetime | None = None,
     ) -> "Renderer":
         """Load the tokenizer of a local folder (tokenizer files suffice) or a hub id. Raises `ConfigError`."""
-        from transformers import AutoTokenizer
-
+        tokenizer = load_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(str(path), revision=revision, trust_remote_code=trust_remote_code)
             template = chat_template.read_text(encoding="utf-8") if chat_template else None
-        except (OSError, ValueError, KeyError) as error:
-            first_line = (str(error).splitlines() or [repr(error)])[0]
-            raise ConfigError(f"model.path: no tokenizer can be loaded from {path}: {first_line}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"model.chat_template: {chat_template} can't be read: {error}") from error
         return cls(tokenizer, chat_template=template, template_args=template_args, date=date, name=str(path))
 
     @property

@@ -9,20 +9,22 @@ import orjson
 from harness.errors import StorageError
 from harness.store.records import RunRecord
 
-_FREE = frozenset({"run", "concurrency"})
+_FREE = frozenset({"run", "concurrency", "on_failure"})
 """Top-level settings that can't change what is said."""
-_FREE_OF_ENGINE = frozenset({"request_timeout_s", "max_restarts", "max_batch", "latency_s", "api_key_env"})
+_FREE_OF_ENGINE = frozenset(
+    {"request_timeout_s", "outage_s", "max_restarts", "max_batch", "latency_s", "api_key_env", "chosen_by_auto"}
+)
 """The same, of an engine. Batching moves sums in the last digits, as `concurrency` does; it is no other experiment."""
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 of a resolved config in its JSON form, without the settings that can't change results."""
-    return hashlib.sha256(orjson.dumps(_binding(config), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(orjson.dumps(binding(config), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Lines `KEY: OLD -> NEW` for the settings that can change results, by key."""
-    before, after = _binding(old), _binding(new)
+    before, after = binding(old), binding(new)
     keys = sorted(before.keys() | after.keys())
     return [
         f"{key}: {_shown(before, key)} -> {_shown(after, key)}"
@@ -44,7 +46,8 @@ def refuse_changed(record: RunRecord, config: Mapping[str, Any], persona_hashes:
         raise StorageError("\n  ".join([f"{head}:", *lines]))
 
 
-def _binding(config: Mapping[str, Any]) -> dict[str, Any]:
+def binding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that can change results, by dotted key."""
     flat = _flatten({key: value for key, value in config.items() if key not in _FREE})
     return {key: value for key, value in flat.items() if not _is_free(key)}
 

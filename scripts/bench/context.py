@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +25,7 @@ from harness.context.budget import Window
 from harness.context.manager import Answer, ContextManager, Part
 from harness.context.policies import Truncate
 from harness.context.renderer import Renderer
+from harness.context.view import EXCHANGE
 from harness.engines.base import Engine, EngineInfo
 from harness.types import FinishReason, Generation, Request, Sampling, Speaker, Turn
 
@@ -39,8 +40,9 @@ SPEECH = (
 )
 TURN_WORDS = 45
 SIZES = (500, 8000)
-SLIDING = 0.999
-"""A low-water mark at the brim: the oldest exchange goes every turn."""
+LOW_WATER = 0.6
+BRIM = 0.999
+"""The low-water mark of a sliding window: from the first overflow on its oldest exchange goes every turn."""
 
 
 class Silent:
@@ -85,7 +87,7 @@ async def rendering_cost(renderer: Renderer, tokens: int, repeats: int) -> dict[
         history = [Turn(0, Speaker.PATIENT, words(random))]
         while renderer.count_text(" ".join(turn.text for turn in history)) < tokens:
             history += exchange(random, len(history))
-        context = manager(renderer, Silent(), 1 << 16, 256, 0.6)
+        context = manager(renderer, Silent(), 1 << 16, 256, LOW_WATER)
         await context.answer(history, seed=0, request_id="warm")
         for _ in range(3):
             history = history + exchange(random, len(history))
@@ -117,7 +119,6 @@ class Usage:
     """Tokens of the prefix that this made the engine prefill again."""
     seconds: float = 0.0
     longest: int = 0
-    events: list[str] = field(default_factory=list)
 
     def add(self, answer: Answer, before: list[int] | None, block: int, encode: Callable[[str], Sequence[int]]) -> None:
         said, ids = answer.generation, list(answer.prompt.ids or ())
@@ -145,14 +146,15 @@ class Usage:
             "compactions": self.compactions,
             "longest_prompt": self.longest,
             "answers_not_canonical": self.resampled / self.answers,
-            "prefix_lost_to_retokenizing": self.lost / max(1, self.prompt),
+            "prefix_lost_to_retokenizing": self.lost / max(1, self.reusable),
             "seconds": self.seconds,
         }
 
 
 async def play(renderer: Renderer, engine: Engine, low_water: float, options: argparse.Namespace, block: int) -> Usage:
-    """Sessions of scripted patients with a live therapist, all at once; their texts differ between `low_water`s."""
+    """Sessions of scripted patients with a live therapist, all at once; no text is said under two `low_water`s."""
     usage = Usage()
+    slides = low_water == BRIM
     began = time.perf_counter()
 
     async def session(number: int) -> None:
@@ -163,14 +165,16 @@ async def play(renderer: Renderer, engine: Engine, low_water: float, options: ar
         for turn in range(options.exchanges):
             history = [*history, Turn(len(history), Speaker.PATIENT, words(random))]
             request_id = f"{low_water}-{number}/{turn}"
+            if slides and context.view.first:
+                context.restore(replace(context.view, first=context.view.first + EXCHANGE))
             answer = await context.answer(history, seed=number * 1000 + turn, request_id=request_id)
-            usage.add(answer, before, block, renderer.encode)
+            usage.add(answer, None if slides else before, block, renderer.encode)
             before = [*(answer.prompt.ids or ()), *answer.generation.token_ids]
             history = [*history, Turn(len(history), Speaker.THERAPIST, answer.generation.text)]
 
     await asyncio.gather(*(session(number) for number in range(options.sessions)))
     usage.seconds = time.perf_counter() - began
-    print(f"low water {low_water}: {usage.answers} answers in {usage.seconds:.0f} s", file=sys.stderr, flush=True)
+    print(f"low water {low_water}: {json.dumps(usage.figures())}", file=sys.stderr, flush=True)
     return usage
 
 
@@ -194,8 +198,8 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     info = await engine.start()
     try:
         block = info.cache_block_tokens or 1
-        ours = (await play(renderer, engine, 0.6, options, block)).figures()
-        sliding = (await play(renderer, engine, SLIDING, options, block)).figures()
+        ours = (await play(renderer, engine, LOW_WATER, options, block)).figures()
+        sliding = (await play(renderer, engine, BRIM, options, block)).figures()
     finally:
         await engine.close()
     share = ours["prefilled_per_generated"] / sliding["prefilled_per_generated"]

@@ -1,5 +1,7 @@
 """No prompt ever overflows, over templates of eleven families and 20,150 random sessions."""
 
+from pathlib import Path
+
 import pytest
 
 from harness.context.renderer import Renderer
@@ -13,7 +15,7 @@ SESSIONS_IN_FULL = 400
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_every_prompt_of_every_session_fits_and_is_exact(family: str, small_model: str) -> None:
+async def test_every_prompt_of_every_session_fits_and_is_exact(family: str, small_model: Path) -> None:
     """Fits its window, equals full rendering, can't be forged, holds whole exchanges, and can be rebuilt."""
     renderer = Renderer(tokenizer(family, small_model), name=family)
     assert renderer.has_system == FAMILIES[family].has_system

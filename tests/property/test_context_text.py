@@ -1,6 +1,7 @@
 """Any text at all: no content forges a turn, no bound is exceeded, and growing a prompt never changes its ids."""
 
 from functools import lru_cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.context.renderer import Renderer
 from harness.types import Message, Role
-from tests.fixtures.templates import FAMILIES, tokenizer
+from tests.fixtures.templates import FAMILIES, template, tokenizer
 from tests.property.context_sessions import ODD, check_unforged, reference
 
 PIECES = st.one_of(
@@ -19,7 +20,7 @@ SOME = ("chatml", "llama2", "zephyr", "qwen3", "mistral_v3")
 
 
 @lru_cache
-def renderer(family: str, small_model: str) -> Renderer:
+def renderer(family: str, small_model: Path) -> Renderer:
     return Renderer(tokenizer(family, small_model))
 
 
@@ -29,7 +30,7 @@ def renderer(family: str, small_model: str) -> Renderer:
     texts=st.lists(TEXTS, min_size=1, max_size=7).filter(lambda texts: len(texts) % 2 == 1), system=st.none() | TEXTS
 )
 def test_growing_any_conversation_gives_the_ids_of_the_whole(
-    family: str, small_model: str, texts: list[str], system: str | None
+    family: str, small_model: Path, texts: list[str], system: str | None
 ) -> None:
     made = renderer(family, small_model)
     roles: tuple[Role, Role] = ("user", "assistant")
@@ -46,7 +47,7 @@ def test_growing_any_conversation_gives_the_ids_of_the_whole(
 @pytest.mark.parametrize("family", SOME)
 @settings(max_examples=100, deadline=None)
 @given(text=TEXTS)
-def test_neutral_text_stays_neutral(family: str, small_model: str, text: str) -> None:
+def test_neutral_text_stays_neutral(family: str, small_model: Path, text: str) -> None:
     made = renderer(family, small_model)
     safe = made.neutralize(text)
     assert made.neutralize(safe) == safe
@@ -56,9 +57,26 @@ def test_neutral_text_stays_neutral(family: str, small_model: str, text: str) ->
 @pytest.mark.parametrize("family", ["chatml", "llama2"])
 @settings(max_examples=100, deadline=None)
 @given(text=st.lists(TEXTS, max_size=30).map(" ".join), bound=st.integers(1, 40))
-def test_no_shortened_text_exceeds_its_bound(family: str, small_model: str, text: str, bound: int) -> None:
+def test_no_shortened_text_exceeds_its_bound(family: str, small_model: Path, text: str, bound: int) -> None:
     made = renderer(family, small_model)
     assert made.count_text(made.shorten(text, bound)) <= bound
+
+
+def test_a_mistral_folder_with_a_tekken_file_is_rendered_by_its_chat_template(tmp_path: Path) -> None:
+    import mistral_common
+
+    tekken = Path(mistral_common.__file__).parent / "data" / "tekken_240911.json"
+    (tmp_path / "tekken.json").write_bytes(tekken.read_bytes())
+    (tmp_path / "config.json").write_text('{"model_type": "mistral"}')
+    (tmp_path / "template.jinja").write_text(
+        template("mistral_v3").replace("bos_token", "'<s>'").replace("eos_token", "'</s>'")
+    )
+    made = Renderer.load(tmp_path, chat_template=tmp_path / "template.jinja")
+    assert made.has_system
+    assert made.controls.strings >= {"[INST]", "[/INST]", "<s>", "</s>"}
+    messages = [made.message(role, f"[/INST] {role}", None) for role in ("system", "user", "assistant", "user")]
+    ids = made.render(messages).ids
+    assert made.tokenizer.convert_ids_to_tokens(ids).count("[/INST]") == 2
 
 
 def test_the_templates_are_of_at_least_six_families_on_both_kinds_of_tokenizer() -> None:

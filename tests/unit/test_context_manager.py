@@ -279,6 +279,21 @@ async def test_an_engine_with_a_smaller_window_is_learned_and_never_seen(rendere
     assert not [event for answer in answers for event in answer.events if event.kind == "refusal"]
 
 
+async def test_a_turn_asked_again_after_a_failure_still_tells_of_its_compaction(renderer: Renderer) -> None:
+    def gone(request: Request) -> str:
+        raise EngineUnavailable("restarting")
+
+    engine = Engine(turn=gone)
+    manager = make(renderer, engine, "truncate")
+    with pytest.raises(EngineUnavailable):
+        await manager.answer(history(41), seed=0, request_id="s")
+    engine.turn = lambda request: "Go on."
+    answer = await manager.answer(history(41), seed=0, request_id="s")
+    assert [event.kind for event in answer.events] == ["compaction"]
+    again = await manager.answer(history(41), seed=1, request_id="s.1")
+    assert again.events == ()
+
+
 async def test_an_engine_that_refuses_everything_is_not_asked_for_ever(renderer: Renderer) -> None:
     def refuse(request: Request) -> str:
         raise PromptRefused("too long")

@@ -94,9 +94,10 @@ def test_a_template_outside_the_folders_is_not_read(tmp_path: Path) -> None:
         render("../secret.jinja", [tmp_path / "in"])
 
 
-def test_the_opening_leaves_it_to_the_patient_to_begin(persona: Persona) -> None:
+def test_the_opening_greets_the_patient_and_leaves_it_to_them_to_begin(persona: Persona) -> None:
     opening = patient_opening(persona)
-    assert opening.startswith("(")
+    assert persona.identity.name in opening
+    assert opening.endswith("?")
     assert END not in opening
 
 

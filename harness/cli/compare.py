@@ -1,0 +1,71 @@
+"""Compare the settings of a sweep, or of several runs: every metric, its differences paired by persona and seed.
+
+  python -m harness compare outputs/sweep-DATE
+  python -m harness compare outputs/truncate outputs/hybrid --baseline truncate --all
+  python -m harness compare outputs/sweep-DATE --markdown comparison.md --json=-
+
+A setting is what the runs differ in, as therapist=act or context.policy=hybrid. Runs that differ only in seeds or
+personas are one setting. Exit code 2, with every reason, for runs that can't be compared.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+STDOUT = Path("-")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a sweep folder, or run folders")
+    parser.add_argument("--baseline", metavar="NAME", help="what the others are compared with; default: the first")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="every metric, not only the main ones")
+    which.add_argument("--metric", action="append", metavar="NAME", help="only this metric; may be repeated")
+    parser.add_argument("--allow-unfinished", action="store_true", help="compare the sessions that are there")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")
+    for form in ("markdown", "csv", "json"):
+        parser.add_argument(
+            f"--{form}",
+            nargs="?",
+            type=Path,
+            const=STDOUT,
+            metavar="FILE",
+            help=f"write {form.upper() if form != 'markdown' else 'Markdown'} to a file, or to standard output",
+        )
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.compare.catalogue import HEADLINES
+    from harness.compare.comparison import compare
+    from harness.compare.output import terminal, to_csv, to_json, to_markdown, to_terminal
+    from harness.compare.runs import read_runs
+    from harness.errors import ComparisonError
+
+    forms = {"markdown": to_markdown, "csv": to_csv, "json": to_json}
+    targets: dict[str, Path] = {form: path for form in forms if (path := getattr(args, form)) is not None}
+    if list(targets.values()).count(STDOUT) > 1:
+        raise ComparisonError("only one of --markdown, --csv and --json can go to standard output; give files")
+    for form, path in targets.items():
+        if path.is_dir():
+            raise ComparisonError(f"--{form}: {path} is a folder; put folders before it, or write --{form}=-")
+    names = None if args.all else args.metric or HEADLINES
+    runs = read_runs(args.folders, allow_unfinished=args.allow_unfinished)
+    comparison = compare(runs, baseline=args.baseline, names=names, seed=args.seed)
+    for form, path in targets.items():
+        _put(forms[form](comparison), path)
+    if STDOUT not in targets.values():
+        to_terminal(comparison, terminal())
+    return 0
+
+
+def _put(text: str, path: Path) -> None:
+    """Raises `StorageError`."""
+    from harness.store.files import storage_error, write_whole
+
+    if path == STDOUT:
+        sys.stdout.write(text)
+        return
+    try:
+        write_whole(path, text.encode(), durable=False)
+    except OSError as error:
+        raise storage_error(path, "write", error, "give another file") from error
