@@ -40,7 +40,7 @@ _THERAPIST = (
     (
         *("Staying with", "What you tell me about", "You came back to", "I am struck by", "Looking at", "Under"),
         *("The way you describe", "Somewhere in", "You spoke softly about", "I notice how", "Next to", "Part of"),
-        *("It sounds as if", "Every time you touch", "You carry", "Listening to", "Something in", "Before we leave"),
+        *("It sounds as if", "Whenever you touch", "You carry", "Listening to", "Something in", "Before we leave"),
     ),
     (
         *("that quiet meeting", "the voice from school", "your walk home", "those ten minutes", "your talk with Mark"),
