@@ -17,8 +17,10 @@ from harness.context.budget import Window
 from harness.context.renderer import Renderer
 from harness.engines.pool import engine_key
 from harness.engines.window import context_window
+from harness.errors import PersonaError
 from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
+from harness.personas.sampler import sample
 from harness.personas.schema import Persona, persona_hash
 from harness.store.identity import config_hash, refuse_changed
 from harness.store.outputs import default_path
@@ -95,7 +97,7 @@ def reopen(path: Path, stack: ExitStack, *, retry_failed: bool) -> Prepared:
 
 def _script(config: RunConfig, now: datetime) -> Script:
     dirs = [folder for folder in (config.persona_dir, persona_dir()) if folder]
-    personas = load_personas("all" if config.personas == ("all",) else config.personas, dirs)
+    personas = _personas(config, dirs)
     roles: dict[Speaker, RoleConfig] = dict(config.roles())
     lines = None
     if config.patient.transcript is not None:
@@ -105,6 +107,19 @@ def _script(config: RunConfig, now: datetime) -> Script:
     sides = _sides(located, now)
     check_fits(config, personas, sides)
     return Script(config, personas, located, sides, lines)
+
+
+def _personas(config: RunConfig, dirs: Sequence[Path]) -> list[Persona]:
+    """Those that are named, then those that are sampled. Raises `PersonaError`."""
+    named = load_personas("all" if config.personas == ("all",) else config.personas, dirs) if config.personas else []
+    seed = config.seed if config.sample_seed is None else config.sample_seed
+    sampled = sample(config.sample, seed) if config.sample else []
+    if twice := {persona.id for persona in named} & {persona.id for persona in sampled}:
+        raise PersonaError(
+            f"personas.sample: {config.sample} personas of seed {seed} include {min(twice)}, which personas names too; "
+            "expected another personas.sample_seed, or other personas"
+        )
+    return [*named, *sampled]
 
 
 def _located(role: RoleConfig) -> RoleConfig:
