@@ -1,41 +1,66 @@
 """The patient: a persona played by a model, or the recorded lines of one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.agents import directions, inner_state
-from harness.agents.appraisal import appraise
+from harness.agents.appraiser import Appraiser
 from harness.agents.inner_state import InnerState
+from harness.agents.self_check import SelfCheck
 from harness.agents.speech import Voice
 from harness.personas.schema import Persona
 from harness.session import Utterance
-from harness.types import Speaker, StopReason, Turn, View
+from harness.types import Event, Speaker, StopReason, Turn, View
 
 
 class SimulatedPatient:
     """Plays a persona. Its inner state is a function of the history alone, so a resumed patient goes on unchanged."""
 
-    def __init__(self, voice: Voice, persona: Persona, *, feels: bool) -> None:
+    def __init__(
+        self, voice: Voice, persona: Persona, appraiser: Appraiser | None, self_check: SelfCheck | None = None
+    ) -> None:
+        """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken."""
         self._voice = voice
         self._persona = persona
-        self._feels = feels
+        self._appraiser = appraiser
+        self._self_check = self_check
+        self._felt: tuple[int, InnerState] | None = None
+        """The state after so many turns: a second draft of a turn asks for no second appraisal."""
+        self._events: list[Event] = []
+        """Since the last utterance: a turn that is asked again after an engine's failure keeps what happened before."""
 
     async def speak(
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
     ) -> Utterance | StopReason:
-        if not self._feels:
-            return await self._voice.say(history, directions=(nudge,), attempt=attempt)
-        direction, state = directions.direction(self._state(history), self._persona)
-        return await self._voice.say(
-            history, directions=(direction, nudge), attempt=attempt, patient_state=state.to_dict()
-        )
+        direction, state = None, None
+        if self._appraiser is not None:
+            direction, state = directions.direction(await self._state(history, self._appraiser), self._persona)
+        recorded = state.to_dict() if state else None
+        said = await self._voice.say(history, directions=(direction, nudge), draft=attempt, patient_state=recorded)
+        self._events += said.events
+        if self._self_check is not None and attempt == 0:
+            objection, events = await self._self_check.check(history, said.turn, state)
+            self._events += events
+            if objection is not None:
+                wanted = (direction, objection.direction)
+                said = await self._voice.say(history, directions=wanted, draft="checked", patient_state=recorded)
+                self._events += said.events
+        every, self._events = self._events, []
+        return replace(said, events=tuple(every))
 
-    def _state(self, history: Sequence[Turn]) -> InnerState:
+    async def _state(self, history: Sequence[Turn], appraiser: Appraiser) -> InnerState:
         """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
         if len(history) < 2:
             return inner_state.initial(self._persona)
-        last, heard = history[-2].patient_state, history[-1].text
-        before = InnerState.from_dict(last) if last else inner_state.initial(self._persona)
-        return inner_state.step(before, appraise(heard, history[-2].text), self._persona)
+        if self._felt is None or self._felt[0] != len(history):
+            heard, turn = history[-2:]
+            before = (
+                InnerState.from_dict(heard.patient_state) if heard.patient_state else inner_state.initial(self._persona)
+            )
+            appraisal, events = await appraiser.appraise(heard, turn)
+            self._events += events
+            self._felt = len(history), inner_state.step(before, appraisal, self._persona)
+        return self._felt[1]
 
 
 class ReplayPatient:

@@ -29,16 +29,19 @@ class Voice:
         history: Sequence[Turn],
         *,
         directions: Sequence[str | None] = (),
-        attempt: int = 0,
+        draft: int | str = 0,
         patient_state: Mapping[str, Any] | None = None,
     ) -> Utterance:
-        """The next turn, under the directions that are not None. Raises what the context manager raises."""
+        """The next turn, under the directions that are not None. Raises what the context manager raises.
+
+        Each `draft` of a turn is sampled with a seed of its own: 0 is the first one, then a number or a name.
+        """
         index = len(history)
         given = " ".join(direction for direction in directions if direction) or None
         answer = await self._context.answer(
             history,
-            seed=derive_seed(self._seed, index, attempt),
-            request_id=f"{self._session_id}/{index}" + (f".{attempt}" if attempt else ""),
+            seed=derive_seed(self._seed, index, draft),
+            request_id=f"{self._session_id}/{index}" + (f".{draft}" if draft else ""),
             direction=given,
         )
         text, marked = _without_end(answer.generation.text)

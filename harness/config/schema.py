@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from harness.config.guard import GuardConfig
+from harness.config.guard import GuardConfig, unquoted_off
 from harness.types import Sampling, Speaker
 
 
@@ -117,8 +117,12 @@ class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
-    state: Literal["rules", "off"] = "rules"
-    """simulated: whether an inner state, moved by what the therapist does, directs the actor."""
+    state: Annotated[Literal["rules", "model", "off"], BeforeValidator(unquoted_off)] = "rules"
+    """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
+    `rules`, or the patient's own `model` (one short request more a turn). `off`: there is no inner state."""
+    self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(unquoted_off)] = "off"
+    """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
+    does not hold: by `rules`, or by rules and then by the patient's own `model`."""
     transcript: Path | None = None
     """replay: a text transcript, or a sessions.jsonl."""
     session: str | None = None

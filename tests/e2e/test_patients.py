@@ -13,9 +13,9 @@ from harness.personas.schema import persona_hash
 from tests.e2e.test_run import ROOT, dry, harness, sessions
 
 
-def said(folder: Path) -> dict[object, object]:
+def said(folder: Path) -> dict[object, list[object]]:
     """The turns of every session, without what depends on the clock."""
-    found = {}
+    found: dict[object, list[object]] = {}
     for session in sessions(folder):
         turns = session["turns"]
         assert isinstance(turns, list)
@@ -72,3 +72,20 @@ def test_a_persona_that_is_named_and_sampled_is_refused(small_model: Path, tmp_p
     done = dry(small_model, tmp_path / "run", *given)
     assert done.returncode == 2
     assert "sampled-4-0000, which personas names too" in done.stderr
+
+
+def test_a_patient_appraised_and_checked_by_its_own_model_goes_on_where_it_was_cut_off(
+    small_model: Path, tmp_path: Path
+) -> None:
+    """With state and self-check by the model, every prompt still fits a small window, and a resume changes nothing."""
+    overrides = ["max_exchanges=5", "patient.state=model", "patient.self_check=model", "engine.max_model_len=1024"]
+    interrupted(small_model, tmp_path / "cut", *overrides)
+    assert harness("resume", str(tmp_path / "cut")).returncode == 0
+    assert dry(small_model, tmp_path / "whole", *overrides).returncode == 0
+    assert said(tmp_path / "cut") == said(tmp_path / "whole")
+    (session,) = sessions(tmp_path / "whole")
+    events = session["events"]
+    assert isinstance(events, list)
+    assert [event["turn"] for event in events if event["kind"] == "appraisal"] == [2, 4, 6, 8]
+    assert {event["by"] for event in events if event["kind"] == "appraisal"} == {"model"}
+    assert {event["by"] for event in events if event["kind"] == "self_check"} >= {"model"}
