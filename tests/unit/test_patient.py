@@ -92,6 +92,8 @@ async def test_a_second_draft_asks_for_no_second_appraisal(renderer: Renderer) -
     first, second = await speak(who), await speak(who, attempt=1)
     assert len(engine.asked("/appraisal")) == 1
     assert second.turn.patient_state == first.turn.patient_state
+    drawn = [request.sampling.temperature for request in engine.requests if request.json_schema is None]
+    assert drawn == pytest.approx([0.7, 0.9])
     assert second.events == ()
 
 
