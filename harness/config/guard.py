@@ -2,9 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-GuardAction = Literal["off", "record", "nudge", "retry", "stop"]
+
+def unquoted_off(value: object) -> object:
+    """`off` as it was written: YAML takes the bare word for false."""
+    return "off" if value is False else value
+
+
+GuardAction = Annotated[Literal["off", "record", "nudge", "retry", "stop"], BeforeValidator(unquoted_off)]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Turns = Annotated[int, Field(ge=2, le=50)]
 
@@ -19,7 +25,7 @@ class GuardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = True
-    loop: GuardAction = "nudge"
+    loop: GuardAction = "retry"
     """The same question, sentence, phrase or opening comes back in most of a speaker's last turns."""
     repeat: GuardAction = "retry"
     """This one turn is (nearly) made of what the speaker has said before."""
