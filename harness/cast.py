@@ -110,10 +110,11 @@ class Cast:
         self._engines = engines
         self._lines = lines
         self._policies = {speaker: self._policy(speaker) for speaker in sides}
+        self._parts: dict[tuple[Speaker, str], Part] = {}
 
     def scene(self, session: Session, persona: Persona) -> Scene:
         """The agents of a session, each going on from the view of its last turn."""
-        parts = {speaker: side.part(persona) for speaker, side in self._sides.items()}
+        parts = {speaker: self._part(speaker, persona) for speaker in self._sides}
         voices = {speaker: self._voice(session, speaker, part) for speaker, part in parts.items()}
         planned = self._config.max_exchanges if self._config.therapist.session_plan else None
         patient: Agent
@@ -131,7 +132,7 @@ class Cast:
 
     def seen_by_therapist(self, persona: Persona, turns: Sequence[Turn], view: View) -> list[str]:
         """The texts of the therapist's last view: system text with its note, and the turns in it."""
-        part = self._sides[Speaker.THERAPIST].part(persona)
+        part = self._part(Speaker.THERAPIST, persona)
         asked = turns if turns[-1].speaker is Speaker.PATIENT else turns[:-1]
         messages = project(part.system, part.opening, part.speaker, asked, view, part.renderer)
         return [message.content for message in messages]
@@ -162,6 +163,13 @@ class Cast:
             max_new_tokens=max_new_tokens,
             adapter=str(adapter) if adapter else None,
         )
+
+    def _part(self, speaker: Speaker, persona: Persona) -> Part:
+        """Rendered once for all sessions of a persona, or of the run for the therapist, who knows no persona."""
+        key = (speaker, persona.id if speaker is Speaker.PATIENT else "")
+        if key not in self._parts:
+            self._parts[key] = self._sides[speaker].part(persona)
+        return self._parts[key]
 
     def _voice(self, session: Session, speaker: Speaker, part: Part) -> Voice:
         side, spec = self._sides[speaker], session.spec

@@ -16,7 +16,7 @@ from harness.config.schema import RunConfig
 from harness.context.renderer import Renderer
 from harness.context.view import project
 from harness.errors import StorageError, did_you_mean
-from harness.prepare import make_renderer
+from harness.stock import make_renderer
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, parse, read_record
 from harness.types import Message, Speaker, Turn, View

@@ -8,7 +8,7 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from harness.errors import EngineUnavailable, HarnessError, StorageError
@@ -26,23 +26,33 @@ class Stage(Protocol):
     def failed(self, failure: Failure) -> None: ...
 
 
-async def run_all(jobs: Iterable[tuple[Stage, Session]], limit: int) -> None:
+async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> None:
     """Play every session on its stage, at most `limit` at a time.
 
-    Raises `StorageError` or `EngineUnavailable`, after cancelling what is in flight.
+    Raises `StorageError` or `EngineUnavailable`, or the `HarnessError` that `jobs` ends with, after cancelling what is
+    in flight.
     """
-    waiting = iter(jobs)
+    turn = asyncio.Lock()
 
     async def worker() -> None:
-        for stage, session in waiting:
-            await _isolated(stage, session)
+        while True:
+            async with turn:
+                job = await anext(jobs, None)
+            if job is None:
+                return
+            await _isolated(*job)
 
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(limit):
                 group.create_task(worker())
-    except* (StorageError, EngineUnavailable) as errors:
-        raise errors.exceptions[0] from None
+    except* HarnessError as errors:
+        raise _first(errors) from None
+
+
+def _first(errors: BaseExceptionGroup[HarnessError]) -> HarnessError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _isolated(stage: Stage, session: Session) -> None:

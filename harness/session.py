@@ -29,6 +29,11 @@ class Utterance:
 class Agent(Protocol):
     """One speaker of one session."""
 
+    @property
+    def redrafts(self) -> bool:
+        """Whether it can say the same turn in other words; a recorded patient can't."""
+        ...
+
     async def speak(
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
     ) -> Utterance | StopReason:
@@ -96,7 +101,7 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
         return said
     draft = guard.judge(said.turn)
     again: tuple[Event, ...] = ()
-    if draft.action is Action.RETRY:
+    if draft.action is Action.RETRY and agent.redrafts:
         second = await agent.speak(session.turns, nudge=draft.nudge, attempt=1)
         if isinstance(second, StopReason):
             return second

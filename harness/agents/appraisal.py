@@ -8,8 +8,9 @@ Invariants:
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,12 @@ class Appraisal:
     """Brushed aside, blamed, or got wrong."""
 
     def __post_init__(self) -> None:
-        for part in fields(self):
-            if not 0.0 <= (value := getattr(self, part.name)) <= 1.0:
-                raise ValueError(f"{part.name}: expected a number from 0 to 1, found {value}")
+        for name in _PARTS:
+            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
+                raise ValueError(f"{name}: expected a number from 0 to 1, found {value}")
+
+
+_PARTS = tuple(part.name for part in fields(Appraisal))
 
 
 def appraise(text: str, heard: str = "") -> Appraisal:
@@ -60,26 +64,41 @@ def appraise(text: str, heard: str = "") -> Appraisal:
     words = _WORD.findall(text.lower().replace("\u2019", "'"))
     if not words:
         return Appraisal()
-    flat = f" {' '.join(words)} "
+    flat, said = f" {' '.join(words)} ", set(words)
     questions = text.count("?")
-    gentle = _hits(flat, GENTLE)
-    advice = _hits(flat, ADVISING) + 2 * min(2, len(_LIST_ITEM.findall(text)) // 2)
+    gentle = _hits(flat, said, GENTLE)
+    advice = _hits(flat, said, ADVISING) + 2 * min(2, len(_LIST_ITEM.findall(text)) // 2)
     lecture = max(0.0, (len(words) - LONG_TURN) / LONG_TURN)
-    hurry = _hits(flat, RUSHING) + max(0, questions - 2) + max(0, advice - 2)
-    missed = _hits(flat, MISSING)
+    hurry = _hits(flat, said, RUSHING) + max(0, questions - 2) + max(0, advice - 2)
+    missed = _hits(flat, said, MISSING)
     return Appraisal(
-        validated=_share(_hits(flat, VALIDATING), 2) * (0.4 if missed else 1.0),
+        validated=_share(_hits(flat, said, VALIDATING), 2) * (0.4 if missed else 1.0),
         asked=_asked(flat, questions),
         advised=_share(advice, 3),
         rushed=max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * gentle)),
-        listened=min(1.0, 0.4 * min(1, _hits(flat, REFLECTING)) + 0.2 * min(1, gentle) + _overlap(words, heard)),
+        listened=min(1.0, 0.4 * min(1, _hits(flat, said, REFLECTING)) + 0.2 * min(1, gentle) + _overlap(words, heard)),
         misunderstood=_share(missed, 2),
     )
 
 
-def _hits(flat: str, phrases: tuple[str, ...]) -> int:
+def _hits(flat: str, words: Set[str], phrases: tuple[str, ...]) -> int:
     """How many of the phrases stand in the text (at a word's start)."""
-    return sum(f" {phrase}" in flat for phrase in phrases)
+    by_first_word, others = _index(phrases)
+    hits = sum([phrase in flat for phrase in others])
+    for word in words & by_first_word.keys():
+        hits += sum([phrase in flat for phrase in by_first_word[word]])
+    return hits
+
+
+@cache
+def _index(phrases: tuple[str, ...]) -> tuple[Mapping[str, list[str]], list[str]]:
+    """The phrases with a blank before them: those of several words by their first one, and the single words."""
+    by_first_word: dict[str, list[str]] = {}
+    others: list[str] = []
+    for phrase in phrases:
+        first, _, rest = phrase.partition(" ")
+        (by_first_word.setdefault(first, []) if rest else others).append(f" {phrase}")
+    return by_first_word, others
 
 
 def _share(hits: int, full: int) -> float:
@@ -101,8 +120,8 @@ def _overlap(words: list[str], heard: str) -> float:
 
 APPRAISAL_SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "properties": {part.name: {"type": "integer", "minimum": 0, "maximum": 3} for part in fields(Appraisal)},
-    "required": [part.name for part in fields(Appraisal)],
+    "properties": {name: {"type": "integer", "minimum": 0, "maximum": 3} for name in _PARTS},
+    "required": list(_PARTS),
     "additionalProperties": False,
 }
 """What the patient's model answers when it appraises: 0 (not at all) to 3 (very much) for each part."""
@@ -118,11 +137,11 @@ def parse_appraisal(answer: str) -> Appraisal | None:
     start, end = answer.find("{"), answer.rfind("}")
     try:
         grades = json.loads(answer[start : end + 1])
-        return Appraisal(**{part.name: float(grades[part.name]) / 3 for part in fields(Appraisal)})
+        return Appraisal(**{name: float(grades[name]) / 3 for name in _PARTS})
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def to_dict(appraisal: Appraisal) -> dict[str, float]:
     """For a journal line."""
-    return asdict(appraisal)
+    return {name: getattr(appraisal, name) for name in _PARTS}

@@ -11,10 +11,10 @@ therapist gains about half of the missing trust in ten exchanges; they are not c
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from harness.agents.appraisal import Appraisal
+from harness.agents.appraisal import Appraisal, to_dict
 from harness.personas.schema import Need, Persona, Resistance, Speed, Stage
 
 
@@ -40,7 +40,8 @@ class InnerState:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; goes into `Turn.patient_state`."""
-        data = asdict(self)
+        data = {name: getattr(self, name) for name in _FIELDS}
+        data["appraisal"] = to_dict(self.appraisal)
         data["shown"] = {name: [turn, count] for name, turn, count in self.shown}
         return data
 
@@ -61,6 +62,9 @@ class InnerState:
         """The state in which a behaviour was just directed."""
         others = tuple(entry for entry in self.shown if entry[0] != behaviour)
         return replace(self, shown=(*others, (behaviour, self.turn, self.times_shown(behaviour) + 1)))
+
+
+_FIELDS = tuple(field.name for field in fields(InnerState))
 
 
 @dataclass(frozen=True, slots=True)

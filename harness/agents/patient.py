@@ -16,6 +16,8 @@ from harness.types import Event, Speaker, StopReason, Turn, View
 class SimulatedPatient:
     """Plays a persona. Its inner state is a function of the history alone, so a resumed patient goes on unchanged."""
 
+    redrafts = True
+
     def __init__(
         self, voice: Voice, persona: Persona, appraiser: Appraiser | None, self_check: SelfCheck | None = None
     ) -> None:
@@ -24,8 +26,8 @@ class SimulatedPatient:
         self._persona = persona
         self._appraiser = appraiser
         self._self_check = self_check
-        self._felt: tuple[int, InnerState] | None = None
-        """The state after so many turns: a second draft of a turn asks for no second appraisal."""
+        self._directed: tuple[int, str | None, InnerState] | None = None
+        """How many turns were said, with the direction and the state for the next one: all its drafts share them."""
         self._events: list[Event] = []
         """Since the last utterance: a turn that is asked again after an engine's failure keeps what happened before."""
 
@@ -34,7 +36,7 @@ class SimulatedPatient:
     ) -> Utterance | StopReason:
         direction, state = None, None
         if self._appraiser is not None:
-            direction, state = directions.direction(await self._state(history, self._appraiser), self._persona)
+            direction, state = await self._direction(history, self._appraiser)
         recorded = state.to_dict() if state else None
         said = await self._voice.say(history, directions=(direction, nudge), draft=attempt, patient_state=recorded)
         self._events += said.events
@@ -48,23 +50,29 @@ class SimulatedPatient:
         every, self._events = self._events, []
         return replace(said, events=tuple(every))
 
+    async def _direction(self, history: Sequence[Turn], appraiser: Appraiser) -> tuple[str | None, InnerState]:
+        """The direction for the next turn, if any, and the state as that turn leaves it."""
+        if self._directed is None or self._directed[0] != len(history):
+            direction, state = directions.direction(await self._state(history, appraiser), self._persona)
+            self._directed = len(history), direction, state
+        return self._directed[1:]
+
     async def _state(self, history: Sequence[Turn], appraiser: Appraiser) -> InnerState:
         """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
         if len(history) < 2:
             return inner_state.initial(self._persona)
-        if self._felt is None or self._felt[0] != len(history):
-            heard, turn = history[-2:]
-            before = (
-                InnerState.from_dict(heard.patient_state) if heard.patient_state else inner_state.initial(self._persona)
-            )
-            appraisal, events = await appraiser.appraise(heard, turn)
-            self._events += events
-            self._felt = len(history), inner_state.step(before, appraisal, self._persona)
-        return self._felt[1]
+        heard, turn = history[-2:]
+        last = heard.patient_state
+        before = InnerState.from_dict(last) if last else inner_state.initial(self._persona)
+        appraisal, events = await appraiser.appraise(heard, turn)
+        self._events += events
+        return inner_state.step(before, appraisal, self._persona)
 
 
 class ReplayPatient:
     """Speaks a recorded patient's lines, whatever the therapist says."""
+
+    redrafts = False
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines

@@ -17,8 +17,9 @@ from harness.agents.inner_state import InnerState
 from harness.agents.prompt import patient_opening, render
 from harness.config.guard import GuardConfig
 from harness.context.inquiry import Inquirer, NoAnswer
+from harness.guard.features import features
 from harness.guard.nudges import nudge
-from harness.guard.repetition import Voice, features
+from harness.guard.repetition import Voice
 from harness.guard.roles import role_break
 from harness.personas.schema import Persona, Resistance, Style
 from harness.plan import derive_seed

@@ -11,6 +11,8 @@ from harness.types import StopReason, Turn
 class Therapist:
     """Answers the patient; with a session plan it is told which phase of the session it is in."""
 
+    redrafts = True
+
     def __init__(self, voice: Voice, planned_exchanges: int | None) -> None:
         self._voice = voice
         self._planned_exchanges = planned_exchanges

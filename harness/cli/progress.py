@@ -2,15 +2,18 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from harness.config.schema import RoleConfig
 from harness.engines.notices import Notice, Paused, Restarted, Resumed, Retried
+from harness.fit import Fit
 from harness.session import Utterance
 from harness.store.records import RunRecord
 from harness.types import Failure, SessionResult, SessionSpec, Speaker
@@ -74,9 +77,22 @@ class Display:
         self.say(f"report:     {path / 'report.html'}")
         self.say(f"run folder: {path}")
 
+    def fit(self, fits: Sequence[Fit]) -> None:
+        """What a dry run says about prompts."""
+        table = Table(title="fit check", title_justify="left", box=None, pad_edge=False)
+        table.add_column("persona")
+        for name in ("sessions", "longest prompt", "least free", "compactions", "most turns evicted"):
+            table.add_column(name, justify="right")
+        for fit in fits:
+            free = "-" if fit.least_free is None else str(fit.least_free)
+            numbers = (fit.sessions, fit.longest_prompt, free, fit.compactions, fit.evicted_turns)
+            table.add_row(fit.persona_id, *map(str, numbers))
+        self.console.print(table)
+
     def start(self, sessions: int, done: int = 0) -> None:
         """Sessions begin: `sessions` in the plan, `done` of them already over."""
         self._total, self.finished_sessions = sessions, done
+        self.turns = self.tokens = self.failed_sessions = 0
         self._began = self._last_line = time.monotonic()
         if not self.console.is_terminal:
             return

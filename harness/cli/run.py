@@ -18,11 +18,13 @@ Often set:
   model.path=FOLDER  therapist.model=PRESET  therapist.sampling.temperature=T
   therapist... and patient... set one role only; what a role does not set it inherits.
 
-Exit codes: 0 all sessions finished; 1 some failed; 2 a mistake in the config or a persona; 3 no engine;
-130 interrupted (prints how to resume).
+Exit codes: 0 all sessions finished; 1 some failed (with --strict: or the guard found something); 2 a mistake in the
+config or a persona; 3 no engine; 130 interrupted (prints how to resume). Of a sweep: the worst of its points.
 """
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 INTERMIXED = True
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (__doc__ or "").format(groups=lines)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings; later ones win")
     parser.add_argument("-m", "--multirun", action="store_true", help="a sweep: commas in values make its points")
+    parser.add_argument("--strict", action="store_true", help="exit 1 also where the guard found something")
     parser.add_argument("--cfg", choices=["job"], help="print the resolved settings and play nothing")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="your own config files; they come first")
 
@@ -43,9 +46,10 @@ def main(args: argparse.Namespace) -> int:
     from harness.config.compose import load
 
     if args.multirun:
-        from harness.sweep import sweep
+        from harness.sweep import read_sweep, sweep
 
-        return sweep(args.overrides, args.config_dir)
+        folder, code = sweep(args.overrides, args.config_dir)
+        return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code
     config = load(args.overrides, args.config_dir)
     if args.cfg:
         import yaml
@@ -55,4 +59,16 @@ def main(args: argparse.Namespace) -> int:
     from harness.cli.progress import Display
     from harness.execute import execute
 
-    return execute([config], Display())[0].exit_code
+    outcome = execute(config, Display())
+    return _strict([outcome.path], outcome.exit_code) if args.strict else outcome.exit_code
+
+
+def _strict(run_dirs: Sequence[Path], code: int) -> int:
+    """The exit code where findings of the guard count as failures; tells what it found."""
+    from harness.guard.findings import findings
+
+    found = {run: findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
+    for run, kinds in found.items():
+        if kinds:
+            print(f"--strict: {run}: {', '.join(f'{n} {kind}' for kind, n in kinds.most_common())}", file=sys.stderr)
+    return max(code, 1) if any(found.values()) else code

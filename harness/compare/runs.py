@@ -57,6 +57,8 @@ def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False) -> list[
     started = [folder for folder in folders if (folder / "run.json").exists()]
     records = {folder: read_record(folder) for folder in started}
     unfinished = [line for folder in folders if (line := _unfinished(folder, records.get(folder)))]
+    if not records:
+        raise ComparisonError(*unfinished)
     if unfinished and not allow_unfinished:
         raise ComparisonError(*unfinished, "compare what is there with --allow-unfinished")
     return [_read(folder, record) for folder, record in records.items()]
@@ -122,13 +124,8 @@ def _looked_for(config: Mapping[str, object]) -> frozenset[str]:
 
 
 def _with_zeros(session: SessionRecord, looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
-    """The numbers of a session. A finding that was looked for and not found counts 0, one not looked for is unknown."""
+    """The numbers of a session; a finding that was looked for and not found counts 0."""
     for kind in looked_for if "guard" in session.metrics else ():
         for leaf in ("turns", *map(str, Speaker)):
             yield f"guard.{kind}.{leaf}", 0.0
-    for name, value in numbers(session.metrics):
-        section, _, rest = name.partition(".")
-        kind = rest.partition(".")[0]
-        if section == "guard" and kind in FINDINGS and kind not in looked_for:
-            continue
-        yield name, value
+    yield from numbers(session.metrics)

@@ -137,7 +137,8 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
 def groups() -> dict[str, list[str]]:
     """The packaged config groups and what can be chosen in each."""
     names = sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "role")
-    return {name: _options(name, (conf_dir(),)) for name in names}
+    found = {name: _options(name, (conf_dir(),)) for name in (*names, "hydra/launcher")}
+    return {name: options for name, options in found.items() if options}
 
 
 def _options(group: str, dirs: Sequence[Path]) -> list[str]:

@@ -168,6 +168,8 @@ class RunConfig(Settings):
     min_exchanges: Annotated[int, Field(ge=0)] = 3
     """Before as many exchanges no speaker can end the session."""
     concurrency: Literal["auto"] | Positive = "auto"
+    on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
+    """Of a sweep: go on whatever fails, stop it at the first point that fails, or at so many."""
     patient: PatientConfig
     therapist: TherapistConfig
     context: ContextConfig = ContextConfig()

@@ -4,6 +4,7 @@ Hydra itself only ever appends folders (`--config-dir`, `hydra.searchpath`), so 
 conf/ but never replace a file in it. Its search-path plugins can prepend; ours is registered when it is first needed.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,7 +20,10 @@ def own_first(config_dir: Path | None) -> Iterator[None]:
     _register()
     token = _own.set(config_dir)
     try:
-        yield
+        with warnings.catch_warnings():
+            # A file in conf/hydra/launcher/ is named as the launcher, whose plugin may bring a schema: that is meant.
+            warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
+            yield
     finally:
         _own.reset(token)
 

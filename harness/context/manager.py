@@ -8,6 +8,7 @@ Invariants:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import is_
 from typing import Any
 
@@ -38,7 +39,7 @@ class Answer:
     """Tokens of the note in the view; 0 without one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """What is constant in one speaker's prompts."""
 
@@ -53,13 +54,22 @@ class Part:
 
     def base_tokens(self, *, note: bool, direction_tokens: int) -> int:
         """Tokens of every prompt: one with a word of dialogue from each who must be in it, and what may be added."""
-        note_heading = self.renderer.count_text(f"\n\n{NOTE_HEADING}\n") if note else 0
-        return self.render(self._words(1), View()).tokens + note_heading + direction_tokens
+        return self.shortest.tokens + (self._note_heading if note else 0) + direction_tokens
 
+    @cached_property
     def message_overhead(self) -> int:
         """Tokens that the template puts around one message."""
-        added = self.render(self._words(2), View()).tokens - self.render(self._words(1), View()).tokens
+        added = self.render(self._words(2), View()).tokens - self.shortest.tokens
         return (added + 1) // 2
+
+    @cached_property
+    def shortest(self) -> Rendering:
+        """A prompt with a word of dialogue from each who must be in it; the first prompts of all sessions extend it."""
+        return self.render(self._words(1), View())
+
+    @cached_property
+    def _note_heading(self) -> int:
+        return self.renderer.count_text(f"\n\n{NOTE_HEADING}\n")
 
     def _words(self, exchanges: int) -> list[Turn]:
         speakers = (Speaker.PATIENT, Speaker.THERAPIST)
@@ -123,10 +133,10 @@ class ContextManager:
         self.adapter = adapter
         self.label = label or str(part.speaker)
         self._base = part.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
-        self._overhead = part.message_overhead()
+        self._overhead = part.message_overhead
         self._view = View(message_cap=self._message_cap())
         self._note_tokens = 0
-        self._rendering: Rendering | None = None
+        self._rendering: Rendering | None = part.shortest
         self._events: list[Event] = []
         """Since the last answer: a turn that is asked again after an engine's failure keeps what happened before."""
         self._said: list[Message] = []

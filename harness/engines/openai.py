@@ -22,6 +22,7 @@ from harness.engines.notices import Listener, ignore
 from harness.engines.retry import AttemptFailed, Patience, Transient, failure, persist
 from harness.engines.window import model_limit
 from harness.errors import ConfigError, EngineError, EngineUnavailable
+from harness.tokenizer import load_tokenizer
 from harness.types import Generation, Request
 
 _PROBE_S = 10.0
@@ -194,11 +195,9 @@ class OpenAIEngine:
 
         Raises `ConfigError` where they don't: then all counts are wrong too. False where we have no tokenizer.
         """
-        from transformers import AutoTokenizer
-
         try:
-            ours = AutoTokenizer.from_pretrained(self._model.path, revision=self._model.revision)
-        except (OSError, ValueError):
+            ours = load_tokenizer(self._model.path, revision=self._model.revision)
+        except ConfigError:
             return False
         body = orjson.dumps({"model": self._name, "prompt": _CHECK, "add_special_tokens": False})
         status, _, payload = await self._send("POST", self._base.removesuffix("/v1") + "/tokenize", body)

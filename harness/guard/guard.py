@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from harness.config.guard import GuardConfig
 from harness.guard import language, nudges, risk, roles
-from harness.guard.repetition import Features, Finding, Voice, features
+from harness.guard.features import Features, features
+from harness.guard.repetition import Finding, Voice
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "’", "*", ")", ":", "]", "؟")

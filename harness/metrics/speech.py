@@ -14,7 +14,8 @@ from math import sqrt
 from typing import Any
 
 from harness.config.guard import GuardConfig
-from harness.guard.repetition import Features, Voice, features
+from harness.guard.features import Features, Run, features
+from harness.guard.repetition import Voice
 from harness.text import FUNCTION_WORDS, Parsed, ngrams, parse, word_set
 from harness.types import Speaker
 
@@ -31,6 +32,9 @@ class Utterance:
 
     parsed: Parsed
     features: Features
+    trigrams: frozenset[Run]
+    phrases: frozenset[tuple[str, ...]]
+    """Runs of four words."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -39,7 +43,8 @@ class Utterance:
     @classmethod
     def of(cls, index: int, text: str) -> "Utterance":
         parsed = parse(text)
-        return cls(parsed, features(index, parsed))
+        cut = features(index, parsed)
+        return cls(parsed, cut, frozenset(cut.runs), ngrams(cut.words, 4))
 
 
 def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def repetition(own: Sequence[Utterance]) -> float | None:
     said: set[tuple[str, ...]] = set()
     again = total = 0
     for turn in own:
-        runs = turn.features.phrases
+        runs = turn.phrases
         if said:
             again += len(runs & said)
             total += len(runs)
@@ -111,7 +116,7 @@ def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> fl
 
 def worn_out(own: Sequence[Utterance]) -> dict[str, Any]:
     """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
-    turns = [turn.features.trigrams | turn.features.phrases for turn in own]
+    turns = [turn.trigrams | turn.phrases for turn in own]
     limit = max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * len(own))
     counts = Counter(run for runs in turns for run in runs)
     worn = {run: times for run, times in counts.items() if times >= limit and _has_matter(run)}

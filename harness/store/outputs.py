@@ -1,5 +1,7 @@
 """Where runs go that are given no folder, and the link to the newest of them."""
 
+import errno
+import os
 import re
 from contextlib import suppress
 from datetime import datetime
@@ -44,3 +46,20 @@ def point_latest(path: Path) -> None:
         if link.is_symlink() or not link.exists():
             fresh.symlink_to(path.name, target_is_directory=True)
             fresh.replace(link)
+
+
+def check_writable(path: Path) -> None:
+    """Raise `StorageError` where the folder of a run can't be made; leaves nothing behind."""
+    made: list[Path] = []
+    try:
+        for folder in reversed([path, *path.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise storage_error(path, "write", error, "choose another run.dir") from error
+    finally:
+        for folder in reversed(made):
+            folder.rmdir()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from harness.compare.bootstrap import estimates
 
@@ -50,6 +50,10 @@ class Coverage:
     stress: bool
 
 
+def _differences(a: ArrayLike, b: ArrayLike) -> Array:
+    return np.subtract(a, b, dtype=np.float64)
+
+
 def words(random: Generator, shape: tuple[int, int]) -> Array:
     """Words a turn: personas differ much more than settings do."""
     persona = random.normal(60, 20, shape)
@@ -76,24 +80,25 @@ def questions(random: Generator, shape: tuple[int, int]) -> Array:
 def costs(random: Generator, shape: tuple[int, int]) -> Array:
     """Prompt tokens computed for one generated: lognormal, with a shared difficulty."""
     session = random.normal(0, 0.5, shape)
-    return np.exp(0.3 + session + random.normal(0, 0.4, shape)) - np.exp(session + random.normal(0, 0.4, shape))
+    logs = 0.3 + session + random.normal(0, 0.4, shape), session + random.normal(0, 0.4, shape)
+    return _differences(np.exp(logs[0]), np.exp(logs[1]))
 
 
 def findings(random: Generator, shape: tuple[int, int]) -> Array:
     """Turns with a finding: overdispersed counts with means 3 and 2, half of the spread shared."""
     session = random.gamma(2, 0.5, shape)
-    return random.poisson(3 * session).astype(np.float64) - random.poisson(2 * session)
+    return _differences(random.poisson(3 * session), random.poisson(2 * session))
 
 
 def crowded(random: Generator, shape: tuple[int, int]) -> Array:
     """Turns with a finding where most sessions have few and some have dozens."""
-    return random.negative_binomial(0.5, 0.2, shape) - random.negative_binomial(0.5, 0.4, shape).astype(np.float64)
+    return _differences(random.negative_binomial(0.5, 0.2, shape), random.negative_binomial(0.5, 0.4, shape))
 
 
 def rare(random: Generator, shape: tuple[int, int]) -> Array:
     """Role breaks: in a quarter of the sessions of one setting and a tenth of the other's."""
     often = (random.random(shape) < 0.25) * random.poisson(3, shape)
-    return often - (random.random(shape) < 0.1) * random.poisson(2, shape).astype(np.float64)
+    return _differences(often, (random.random(shape) < 0.1) * random.poisson(2, shape))
 
 
 SCENARIOS = (

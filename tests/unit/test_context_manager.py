@@ -123,7 +123,7 @@ async def test_a_prompt_is_rebuilt_from_history_and_view_alone(renderer: Rendere
         for answer, length in zip(await play(manager, turns), range(speaker is THERAPIST, 82, 2), strict=True):
             part = manager.part
             rebuilt = project(part.system, part.opening, speaker, turns[:length], answer.view, renderer)
-            assert renderer.render_full(rebuilt) == list(answer.prompt.ids or ())
+            assert list(renderer.render_full(rebuilt)) == list(answer.prompt.ids or ())
 
 
 async def test_a_resumed_session_goes_on_with_the_same_prompts(renderer: Renderer) -> None:

@@ -226,17 +226,15 @@ async def test_newer_models_get_the_limit_under_its_newer_name() -> None:
 
 
 async def test_requests_do_not_queue_in_the_client() -> None:
-    """50 conversations of 20 calls against answers after 50 ms: the floor is one second."""
-    async with LoopbackServer(latency_s=0.05).running() as server:
+    """All of 50 conversations have their call at the server at once; how long that takes is a benchmark's business."""
+    async with LoopbackServer(latency_s=0.5).running() as server:
         engine = engine_for(server, request_timeout_s=10)
         await engine.start()
 
         async def talk(number: int) -> None:
-            for turn in range(20):
+            for turn in range(3):
                 await engine.generate(replace(request(turn), request_id=f"{number}/{turn}"))
 
-        began = time.perf_counter()
         await asyncio.gather(*(talk(number) for number in range(50)))
-        took = time.perf_counter() - began
         await engine.close()
-    assert took < 4.0  # generous for a busy machine; scripts/bench measures it
+    assert server.most_in_flight == 50

@@ -85,4 +85,4 @@ async def test_being_slowed_down_is_endured_longer_than_faults_but_not_past_the_
     began = time.monotonic()
     with pytest.raises(AttemptFailed):
         await persist(Script(for_ever=lambda: SlowDown("b", 60.0)), QUICK, "r")
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 60.0  # it does not wait for what lies past the deadline

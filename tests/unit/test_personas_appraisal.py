@@ -1,7 +1,6 @@
 """Appraisal: what a therapist's turn did, by rules, or as the patient's own model graded it."""
 
 import json
-import time
 
 import pytest
 
@@ -74,15 +73,6 @@ def test_another_language_is_seen_by_questions_length_and_shared_words_only() ->
     assert did.listened > 0
     assert did.asked > 0
     assert did.advised == did.misunderstood == did.rushed == 0
-
-
-def test_the_rules_cost_little() -> None:
-    """Promise: inner state, guard and metrics together stay under 0.3 ms a turn; this leaves room on a slow machine."""
-    text = "It sounds like part of you wants to be let in. That makes sense. " * 8
-    started = time.perf_counter()
-    for _ in range(200):
-        appraise(text, HEARD)
-    assert (time.perf_counter() - started) / 200 < 0.0005
 
 
 def test_the_model_s_answer_is_read_also_with_words_around_it() -> None:

@@ -16,6 +16,8 @@ FINE = "I sat at my desk and counted the hours."
 class Drafts:
     """Says its drafts of every turn in order, each with an event of its own; keeps the nudges that it got."""
 
+    redrafts = True
+
     def __init__(self, speaker: Speaker, *texts: str) -> None:
         self.speaker, self.texts, self.nudges = speaker, texts, list[str | None]()
 

@@ -1,0 +1,317 @@
+"""Runs that share their engines, played as one batch of sessions on engines loaded once.
+
+Invariants:
+- A run's folder is opened when its first session is next, and is whole and closed as soon as its own last one is over.
+- What one run is refused for leaves the others alone; only the engines and the disk are common to all.
+- Nothing here waits for a disk, a report or a metric on the event loop.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from harness.cast import Cast, check_fits
+from harness.cli.progress import Display
+from harness.engines.base import Engine, EngineInfo
+from harness.engines.concurrency import auto_concurrency
+from harness.engines.pool import EnginePool
+from harness.errors import HarnessError, StorageError
+from harness.interrupts import STOPPING, interruptible
+from harness.metrics.files import write_metrics
+from harness.prepare import Pending, Prepared, Script
+from harness.report import write_report
+from harness.run import Run
+from harness.runner import run_all
+from harness.session import Session
+from harness.store.records import RunRecord, RunStatus
+from harness.types import Failure, Speaker
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    path: Path
+    record: RunRecord
+
+    @property
+    def status(self) -> RunStatus:
+        return self.record.status
+
+    @property
+    def failed(self) -> int:
+        """Sessions that failed."""
+        return self.record.totals.failed
+
+    @property
+    def exit_code(self) -> int:
+        if self.status is RunStatus.INTERRUPTED:
+            return 130
+        return 1 if self.failed or self.status is RunStatus.FAILED else 0
+
+
+class Follower(Protocol):
+    """Who is told how far the runs of a batch are. Called from a thread, for one run at a time."""
+
+    def opened(self, run: Pending, path: Path) -> None:
+        """Its folder is open, its sessions are next."""
+        ...
+
+    def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
+        """It ended, or why it can't be played. Whether the batch goes on."""
+        ...
+
+
+def play_batch(
+    runs: Sequence[Pending],
+    display: Display,
+    follower: Follower,
+    *,
+    log_dir: Path | None = None,
+    signals: Sequence[signal.Signals] = STOPPING,
+) -> signal.Signals | None:
+    """Play runs that need the same engines; the signal that cut them short, if one did.
+
+    `log_dir` takes what the engines say (default: in the folder of the first run). Raises a `HarnessError` for what
+    stops all of them, after the open ones were saved; those of which `follower` heard nothing were not begun.
+    """
+    batch = Batch(runs, display, follower, log_dir)
+
+    def first() -> None:
+        display.say("interrupted: keeping what was said; once more to stop at once")
+
+    try:
+        interrupted = asyncio.run(interruptible(batch.play(), signals, first=first, second=batch.abandon))
+    except BaseException as error:
+        display.stop()
+        batch.close(RunStatus.FAILED if isinstance(error, HarnessError) else RunStatus.INTERRUPTED)
+        raise
+    display.stop()
+    batch.close(RunStatus.INTERRUPTED)
+    return interrupted
+
+
+class Batch:
+    """One batch under way; `play_batch` is how to use it."""
+
+    def __init__(self, runs: Sequence[Pending], display: Display, follower: Follower, log_dir: Path | None) -> None:
+        self._runs = runs
+        self._queue = iter(runs)
+        self._display = display
+        self._follower = follower
+        self._log_dir = log_dir
+        self._open: dict[Pending, Prepared] = {}
+        self._telling = threading.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._halted = False
+
+    async def play(self) -> None:
+        """Play all runs. Raises `StorageError` or `EngineError`, with folders left open for `close`."""
+        self._task = asyncio.current_task()
+        try:
+            await self._play()
+        except asyncio.CancelledError:
+            if not self._halted:
+                raise
+        finally:
+            await self._all_ended()
+
+    def abandon(self) -> None:
+        """Bring what was said to disk; the process is about to end."""
+        for prepared in self._open.values():
+            prepared.folder.close()
+
+    def close(self, status: RunStatus) -> None:
+        """End the runs that did not come to their own end, and tell of them."""
+        while self._open:
+            run = next(iter(self._open))
+            try:
+                end: Outcome | HarnessError = self._end(run, status)
+            except StorageError as error:
+                end = error
+            self._tell(run, end)
+
+    async def _play(self) -> None:
+        first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
+        if first is None:
+            return
+        roles = [role for run in self._runs for role in run.script.roles.values()]
+        logs = self._log_dir or self._open[first].folder.path / "logs"
+        async with EnginePool(roles, log_dir=logs, listener=self._display.notice) as pool:
+            stage = await self._stage(first, pool)
+            limit, why = _concurrency(self._runs, pool)
+            self._display.say(f"sessions in flight: {limit} ({why})")
+            self._display.start(sum(run.script.sessions for run in self._runs), done=sum(r.done for r in self._runs))
+            await run_all(self._sessions(stage, pool), limit)
+
+    async def _sessions(self, stage: "_Stage | None", pool: EnginePool) -> AsyncIterator[tuple["_Stage", Session]]:
+        """All sessions of all runs, run after run."""
+        while True:
+            if stage is not None:
+                for session in stage.left():
+                    yield stage, session
+            run = await self._next()
+            if run is None:
+                return
+            stage = await self._stage(run, pool)
+
+    async def _next(self) -> Pending | None:
+        """The next run whose folder can be opened; None when there is none."""
+        for run in self._queue:
+            if await _whole(self._opened, run):
+                return run
+        return None
+
+    def _opened(self, run: Pending) -> bool:
+        try:
+            self._open[run] = prepared = run.open()
+        except HarnessError as error:
+            self._tell(run, error)
+            return False
+        self._follower.opened(run, prepared.folder.path)
+        return True
+
+    async def _stage(self, run: Pending, pool: EnginePool) -> "_Stage | None":
+        """Start or share the engines of a run, learn their windows, and make its cast; None where that refuses it."""
+        prepared = self._open[run]
+        script, engines = prepared.script, dict[Speaker, Engine]()
+        infos: dict[str, EngineInfo] = {}
+        for speaker, role in script.roles.items():
+            if run is self._runs[0]:
+                self._display.starting(speaker, dict(script.config.roles())[speaker])
+            engines[speaker] = await pool.acquire(role)
+            infos[str(speaker)] = info = pool.info(role)
+            window = script.sides[speaker].window
+            window.max_model_len = min(window.max_model_len, info.max_model_len)
+        try:
+            check_fits(script.config, script.personas, script.sides)
+            cast = Cast(script.config, script.sides, engines, script.lines)
+        except HarnessError as error:
+            await _whole(self._refuse, run, error)
+            return None
+        await _whole(partial(prepared.folder.update, engines=infos))
+        play = Run(script.config, script.personas, cast, prepared.folder, prepared.progress, self._display)
+        return _Stage(play, partial(self._over, run))
+
+    def _refuse(self, run: Pending, error: HarnessError) -> None:
+        self._end(run, RunStatus.FAILED)
+        self._tell(run, error)
+
+    def _over(self, run: Pending) -> None:
+        """The last session of a run is over."""
+        task = asyncio.ensure_future(asyncio.to_thread(self._finish, run))
+        self._ending.add(task)
+
+    def _finish(self, run: Pending) -> None:
+        try:
+            end: Outcome | HarnessError = self._end(run, RunStatus.FINISHED)
+        except HarnessError as error:
+            end = error
+        except Exception as error:  # a defect in a metric costs its own run only
+            end = HarnessError(f"defect in the harness: {error!r}")
+        self._tell(run, end)
+
+    def _end(self, run: Pending, status: RunStatus) -> Outcome:
+        """Bring a run to disk, with its metrics and report where it finished. Raises `StorageError`."""
+        folder = self._open[run].folder
+        try:
+            folder.end(status)
+        finally:
+            del self._open[run]
+            folder.close()
+        if status is RunStatus.FINISHED:
+            (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
+            write_metrics(folder.path)
+            write_report(folder.path)
+        return Outcome(folder.path, folder.record)
+
+    def _tell(self, run: Pending, end: Outcome | HarnessError) -> None:
+        with self._telling:
+            goes_on = self._follower.ended(run, end)
+        if not goes_on and not self._halted and self._task is not None:
+            self._halted = True
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    async def _all_ended(self) -> None:
+        """Wait for the runs that are being ended; not for their own sake alone: nobody else may end them."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+        for task in self._ending:
+            task.result()
+
+
+class _Stage:
+    """A run under way in a batch; knows when its last session is over."""
+
+    def __init__(self, run: Run, over: Callable[[], None]) -> None:
+        self._run = run
+        self._over = over
+        self._in_flight = 0
+        self._handed_out = False
+
+    def left(self) -> Iterator[Session]:
+        """Hand out the sessions that have not ended."""
+        for session in self._run.left():
+            self._in_flight += 1
+            yield session
+        self._handed_out = True
+        self._check()
+
+    async def play(self, session: Session) -> None:
+        """Play a session to its end. Raises what made it fail."""
+        await self._run.play(session)
+        self._done()
+
+    def failed(self, failure: Failure) -> None:
+        """Keep a session's failure."""
+        self._run.failed(failure)
+        self._done()
+
+    def _done(self) -> None:
+        self._in_flight -= 1
+        self._check()
+
+    def _check(self) -> None:
+        if self._handed_out and not self._in_flight:
+            self._over()
+
+
+async def _whole(work: Callable[..., T], *arguments: object) -> T:
+    """Do `work` in a thread and wait for its end, also when cancelled meanwhile."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():
+            await asyncio.wait([task])
+
+
+def _concurrency(runs: Sequence[Pending], pool: EnginePool) -> tuple[int, str]:
+    """How many sessions are in flight, and why: what the configs ask for, or what the tightest engine holds."""
+    asked = [run.script.config.concurrency for run in runs]
+    numbers = [number for number in asked if number != "auto"]
+    if numbers:
+        return max(numbers), "as configured"
+    return min(
+        auto_concurrency(pool.info(role), _session_tokens(run.script))
+        for run in runs
+        for role in run.script.roles.values()
+    )
+
+
+def _session_tokens(script: Script) -> int:
+    """Most tokens that a session keeps in an engine's cache: the views of the speakers that it serves."""
+    config, persona = script.config, script.personas[0]
+    said = config.max_exchanges * (config.patient.max_new_tokens + config.therapist.max_new_tokens)
+    return sum(
+        min(side.window.max_model_len, side.part(persona).base_tokens(note=False, direction_tokens=0) + said)
+        for side in script.sides.values()
+    )

@@ -1,0 +1,221 @@
+"""sweep.json: the points of a sweep, and how far each of them is.
+
+Invariants:
+- A point is never taken away, and its folder never changes.
+- Where a point has a run folder, that folder's run.json is the truth, and sweep.json repeats it.
+- Any number of processes may mark points at once; every write replaces the whole file under a lock.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import StorageError
+from harness.store.files import storage_error, write_whole
+from harness.store.lock import NAME as RUN_LOCK
+from harness.store.records import RunRecord, RunStatus, read_record
+
+NAME = "sweep.json"
+_LOCK = ".sweep.json.lock"
+
+
+class PointState(StrEnum):
+    """How far a point is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    """It can't be played (`error` says why), or sessions of it failed."""
+    INTERRUPTED = "interrupted"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PointRecord(_Record):
+    """One point of a sweep."""
+
+    folder: str
+    """Name of its run folder in the sweep's: the first characters of the hash."""
+    config_hash: str
+    settings: tuple[str, ...]
+    """Those of its overrides that tell it from other points, as KEY=VALUE."""
+    overrides: tuple[str, ...]
+    """All of them, as Hydra takes them."""
+    state: PointState = PointState.WAITING
+    exit_code: int = 0
+    """What its run alone would have exited with; 0 until it has ended."""
+    error: str | None = None
+    """Why it can't be played."""
+
+    @property
+    def label(self) -> str:
+        """Short text for people."""
+        return " ".join(self.settings) or self.folder
+
+
+class SweepRecord(_Record):
+    """The content of sweep.json."""
+
+    started_at: datetime
+    """UTC."""
+    overrides: tuple[str, ...]
+    """What the user gave when the sweep was last started."""
+    config_dir: Path | None = None
+    """The user's own config files."""
+    on_failure: str | int = "continue"
+    points: tuple[PointRecord, ...]
+
+    def point(self, folder: str) -> PointRecord:
+        """The point with this run folder."""
+        return next(point for point in self.points if point.folder == folder)
+
+    def count(self, state: PointState) -> int:
+        """How many points are in a state."""
+        return sum(point.state is state for point in self.points)
+
+    def is_stopped(self, failed_before: int) -> bool:
+        """Whether `on_failure` stops a sweep that began with `failed_before` failed points."""
+        if self.on_failure == "continue":
+            return False
+        limit = 1 if self.on_failure == "fail_fast" else int(self.on_failure)
+        return self.count(PointState.FAILED) - failed_before >= limit
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder holds a sweep."""
+    return (folder / NAME).is_file()
+
+
+def read_sweep(folder: Path) -> SweepRecord:
+    """sweep.json, with the states of the points as their run folders say them.
+
+    Raises `StorageError` where there is none or it is damaged.
+    """
+    record = _read(folder)
+    return record.model_copy(update={"points": tuple(_refreshed(folder, point) for point in record.points)})
+
+
+def write_points(
+    folder: Path,
+    points: Sequence[PointRecord],
+    *,
+    overrides: Sequence[str],
+    config_dir: Path | None,
+    on_failure: str | int,
+) -> SweepRecord:
+    """Make the sweep.json of a folder, or add to it the points that it doesn't hold. Raises `StorageError`."""
+    with _locked(folder):
+        old = read_sweep(folder) if is_sweep(folder) else None
+        known = {point.folder for point in old.points} if old else set()
+        all_points = (*(old.points if old else ()), *(point for point in points if point.folder not in known))
+        record = SweepRecord(
+            started_at=old.started_at if old else datetime.now(UTC),
+            overrides=tuple(overrides),
+            config_dir=config_dir,
+            on_failure=on_failure,
+            points=_distinguished(all_points),
+        )
+        _write(folder, record)
+        return record
+
+
+def refresh(folder: Path) -> SweepRecord:
+    """Bring the states in sweep.json up to date with the run folders. Raises `StorageError`."""
+    with _locked(folder):
+        record = read_sweep(folder)
+        _write(folder, record)
+        return record
+
+
+def mark(
+    folder: Path, points: Collection[str], state: PointState, *, exit_code: int = 0, error: str | None = None
+) -> SweepRecord:
+    """Say how far points are, by their folders' names. Raises `StorageError`."""
+    with _locked(folder):
+        record = _read(folder)
+        change = {"state": state, "exit_code": exit_code, "error": error}
+        marked = tuple(p.model_copy(update=change) if p.folder in points else p for p in record.points)
+        record = record.model_copy(update={"points": marked})
+        _write(folder, record)
+        return record
+
+
+def state_of(record: RunRecord) -> tuple[PointState, int]:
+    """What a run that no process plays says of its point: state and exit code."""
+    match record.status:
+        case RunStatus.FINISHED if not record.totals.failed:
+            return PointState.FINISHED, 0
+        case RunStatus.FINISHED | RunStatus.FAILED:
+            return PointState.FAILED, 1
+        case _:
+            return PointState.INTERRUPTED, 130
+
+
+def _refreshed(folder: Path, point: PointRecord) -> PointRecord:
+    run = folder / point.folder
+    if not (run / "run.json").is_file():
+        lost = point.state is PointState.RUNNING
+        return point.model_copy(update={"state": PointState.WAITING}) if lost else point
+    record = read_record(run)
+    if record.status is RunStatus.RUNNING and _is_held(run):
+        return point.model_copy(update={"state": PointState.RUNNING, "exit_code": 0, "error": None})
+    state, exit_code = state_of(record)
+    if state is PointState.FAILED and point.state is PointState.FAILED:
+        return point  # it knows better why
+    return point.model_copy(update={"state": state, "exit_code": exit_code, "error": None})
+
+
+def _is_held(run: Path) -> bool:
+    """Whether a process plays the run right now."""
+    held = FileLock(run / RUN_LOCK, blocking=False)
+    try:
+        held.acquire()
+    except Timeout:
+        return True
+    held.release()
+    return False
+
+
+def _distinguished(points: Sequence[PointRecord]) -> tuple[PointRecord, ...]:
+    """The points with the settings that tell them apart: overrides that not all of them have."""
+    common = set.intersection(*(set(point.overrides) for point in points))
+    return tuple(
+        point.model_copy(update={"settings": tuple(o for o in point.overrides if o not in common)}) for point in points
+    )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / _LOCK):
+            yield
+    except OSError as error:
+        raise storage_error(folder, "write", error, "choose another run.dir") from error
+
+
+def _read(folder: Path) -> SweepRecord:
+    path = folder / NAME
+    try:
+        return SweepRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StorageError(f"{folder}: holds no sweep (no {NAME}); give the folder of a sweep") from error
+    except ValidationError as error:
+        mistake = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in mistake["loc"])
+        raise StorageError(f"{path}: {where}: {mistake['msg']}; the file is damaged") from error
+
+
+def _write(folder: Path, record: SweepRecord) -> None:
+    content: dict[str, Any] = record.model_dump(mode="json")
+    write_whole(folder / NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2))

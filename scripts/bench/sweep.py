@@ -1,0 +1,185 @@
+"""What one saturated engine is worth: the same sweep, three ways, on the real vLLM engine.
+
+    python scripts/bench/sweep.py [--model FOLDER] [--points 8] [--sessions 8] [--exchanges 2] [--json PATH]
+
+- fused: the default launcher; the engine is loaded once and all points are one batch.
+- one load: what Hydra's basic launcher would do if it kept the engine: point after point in one process.
+- fresh: a new process for every point, which loads the engine again.
+
+Wall time of the whole process each, set-up and reports included. Every way plays the same sessions under the same
+settings. The first and the last are the commands a user types.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMITS = {"one load": 0.7, "fresh": 0.4}
+"""What fused may take at most, as a share of the other ways."""
+
+
+def settings(options: argparse.Namespace) -> list[str]:
+    """The settings that all points share."""
+    model = [f"model.path={options.model}"] if options.model else []
+    return [
+        *model,
+        "engine=vllm",
+        f"engine.max_model_len={options.max_model_len}",
+        f"sessions_per_persona={options.sessions}",
+        f"max_exchanges={options.exchanges}",
+        f"patient.max_new_tokens={options.max_new_tokens}",
+        f"therapist.max_new_tokens={options.max_new_tokens}",
+        "guard=off",  # every way samples every turn once
+    ]
+
+
+def seeds(options: argparse.Namespace) -> list[str]:
+    """The setting that the points differ in."""
+    return [f"seed={number}" for number in range(options.points)]
+
+
+def harness(*words: str) -> None:
+    """Run the harness as a user does, quietly unless it fails."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
+
+
+def fused(options: argparse.Namespace, folder: Path) -> None:
+    """One sweep with the default launcher."""
+    values = ",".join(seed.removeprefix("seed=") for seed in seeds(options))
+    harness("run", "-m", *settings(options), f"seed={values}", f"run.dir={folder}")
+
+
+def fresh(options: argparse.Namespace, folder: Path) -> None:
+    """A process for each point."""
+    for number, seed in enumerate(seeds(options)):
+        harness("run", *settings(options), seed, f"run.dir={folder / str(number)}")
+
+
+def one_load(options: argparse.Namespace, folder: Path) -> None:
+    """Point after point in one process of its own, on one engine."""
+    words = [sys.executable, __file__, "--play-one-after-another", str(folder), *sys.argv[1:]]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+
+
+def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
+    """The batch of a fused sweep, but a point begins only when the one before it is over."""
+    from harness.batch import Batch, Outcome
+    from harness.cli.progress import Display
+    from harness.config.compose import load
+    from harness.errors import HarnessError
+    from harness.prepare import Pending, prepare
+    from harness.stock import Stock
+    from harness.store.records import RunStatus
+
+    class OneAfterAnother(Batch):
+        async def _next(self) -> Pending | None:
+            while self._open:  # noqa: ASYNC110 -- nothing in the product needs an event for this
+                await asyncio.sleep(0.01)
+            return await super()._next()
+
+    class Quiet:
+        def opened(self, run: Pending, path: Path) -> None:
+            """Nothing to tell."""
+
+        def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
+            if isinstance(end, HarnessError):
+                raise end
+            return True
+
+    stock = Stock()
+    runs = [
+        prepare(load([*settings(options), seed, f"run.dir={folder / str(number)}"]), stock)
+        for number, seed in enumerate(seeds(options))
+    ]
+    batch = OneAfterAnother(runs, Display(), Quiet(), folder / "logs")
+    asyncio.run(batch.play())
+    batch.close(RunStatus.FINISHED)
+
+
+def completion_tokens(folder: Path) -> tuple[int, int]:
+    """Finished sessions and generated tokens of all runs below a folder."""
+    totals = [json.loads(path.read_text())["totals"] for path in folder.glob("*/run.json")]
+    return sum(t["finished"] for t in totals), sum(t["completion_tokens"] for t in totals)
+
+
+def measure(options: argparse.Namespace, work: Path) -> dict[str, dict[str, float]]:
+    """Seconds, sessions and tokens of each way."""
+    figures: dict[str, dict[str, float]] = {}
+    for name, way in {"fused": fused, "one load": one_load, "fresh": fresh}.items():
+        folder = work / name.replace(" ", "-")
+        began = time.perf_counter()
+        way(options, folder)
+        seconds = time.perf_counter() - began
+        sessions, tokens = completion_tokens(folder)
+        if sessions != options.points * options.sessions:
+            sys.exit(f"{name}: {sessions} sessions finished, expected {options.points * options.sessions}")
+        figures[name] = {"seconds": seconds, "sessions": sessions, "completion_tokens": tokens}
+        print(f"{name}: {seconds:.1f} s", file=sys.stderr, flush=True)
+    return figures
+
+
+def table(figures: dict[str, dict[str, float]]) -> str:
+    """The figures for people."""
+    took = figures["fused"]["seconds"]
+    lines = [f"{'way':<10} {'seconds':>9} {'tokens':>9} {'tokens/s':>9} {'fused takes':>12} {'at most':>8}"]
+    for name, found in figures.items():
+        limit = f"{LIMITS[name]:.2f}" if name in LIMITS else ""
+        share = f"{took / found['seconds']:.2f}" if name in LIMITS else ""
+        rate = found["completion_tokens"] / found["seconds"]
+        lines.append(
+            f"{name:<10} {found['seconds']:>9.1f} {found['completion_tokens']:>9.0f} {rate:>9.0f} {share:>12} {limit:>8}"
+        )
+    return "\n".join(lines)
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a model folder (default: the small model)")
+    parser.add_argument("--points", type=int, default=8)
+    parser.add_argument("--sessions", type=int, default=8, help="of each point")
+    parser.add_argument("--exchanges", type=int, default=2)
+    parser.add_argument("--max-new-tokens", type=int, default=32)
+    parser.add_argument("--max-model-len", type=int, default=2048)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--play-one-after-another", type=Path, metavar="DIR", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parsed()
+    if options.play_one_after_another:
+        play_one_after_another(options, options.play_one_after_another)
+        return
+    with tempfile.TemporaryDirectory() as work:
+        figures = measure(options, Path(work))
+    print(table(figures))
+    ratios = {name: figures["fused"]["seconds"] / figures[name]["seconds"] for name in LIMITS}
+    if options.json:
+        content = {"ways": figures, "ratios": ratios, "limits": LIMITS}
+        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if any(ratios[name] > limit for name, limit in LIMITS.items()):
+        sys.exit("a limit is exceeded")
+
+
+if __name__ == "__main__":
+    main()
