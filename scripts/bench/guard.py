@@ -75,7 +75,7 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
         "therapist.max_new_tokens=80",
         *options.overrides,
     ]
-    _, code = sweep([*common, "guard=default,off", f"hydra.sweep.dir={folder}"], None)
+    folder, code = sweep([*common, "guard=default,off", f"run.dir={folder}"], None)
     if code:
         raise SystemExit("a run did not finish; nothing to compare")
     found = {}
