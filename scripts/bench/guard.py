@@ -37,6 +37,9 @@ from harness.types import Event, Speaker, Turn
 
 PERSONAS = 8
 MEASURES = tuple((speaker, name) for name in ("repeating_turns", "repetition", "worn_out_share") for speaker in Speaker)
+LOOPING = ("model.sampling.temperature=0.3", "model.sampling.repetition_penalty=1.0")
+"""Small models loop when sampled like this; with a penalty of 1.1 SmolLM2 rambles and repeats next to nothing, so that
+there would be nothing to guard against."""
 ROUNDS = 5
 """The cost is that of the fastest of so many rounds: the others were disturbed."""
 BOUND_MS = 0.3
@@ -73,6 +76,7 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
         f"min_exchanges={options.exchanges}",
         "patient.max_new_tokens=80",
         "therapist.max_new_tokens=80",
+        *LOOPING,
         *options.overrides,
     ]
     folder, code = sweep([*common, "guard=default,off", f"run.dir={folder}"], None)
