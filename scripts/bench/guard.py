@@ -24,21 +24,22 @@ from pathlib import Path
 
 from harness.agents import directions, inner_state
 from harness.agents.appraisal import appraise
-from harness.cli.progress import Display
-from harness.config.compose import load
 from harness.config.guard import GuardConfig
-from harness.execute import execute
 from harness.guard import Guard
 from harness.metrics.session import session_metrics
 from harness.paths import persona_dir
 from harness.personas.library import find
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona
-from harness.store.records import SessionRecord, read_sessions
-from harness.types import Speaker, Turn
+from harness.store.records import SessionRecord, read_record, read_sessions
+from harness.sweep import read_sweep, sweep
+from harness.types import Event, Speaker, Turn
 
 PERSONAS = 8
 MEASURES = tuple((speaker, name) for name in ("repeating_turns", "repetition", "worn_out_share") for speaker in Speaker)
+LOOPING = ("model.sampling.temperature=0.3", "model.sampling.repetition_penalty=1.0")
+"""Small models loop when sampled like this; with a penalty of 1.1 SmolLM2 rambles and repeats next to nothing, so that
+there would be nothing to guard against."""
 ROUNDS = 5
 """The cost is that of the fastest of so many rounds: the others were disturbed."""
 BOUND_MS = 0.3
@@ -75,17 +76,18 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
         f"min_exchanges={options.exchanges}",
         "patient.max_new_tokens=80",
         "therapist.max_new_tokens=80",
+        *LOOPING,
         *options.overrides,
     ]
-    runs = {name: folder / name for name in ("on", "off")}
-    configs = [load([*common, f"guard={guard}", f"run.dir={runs[name]}"]) for name, guard in GUARDS.items()]
-    outcomes = execute(configs, Display())
-    if any(outcome.exit_code for outcome in outcomes):
+    folder, code = sweep([*common, "guard=default,off", f"run.dir={folder}"], None)
+    if code:
         raise SystemExit("a run did not finish; nothing to compare")
-    return {name: list(read_sessions(path / "sessions.jsonl")) for name, path in runs.items()}
-
-
-GUARDS = {"on": "default", "off": "off"}
+    found = {}
+    for point in read_sweep(folder).points:
+        path = folder / point.folder
+        name = "on" if read_record(path).config["guard"]["enabled"] else "off"
+        found[name] = list(read_sessions(path / "sessions.jsonl"))
+    return found
 
 
 def cost_ms(sessions: Sequence[SessionRecord]) -> float:
@@ -104,7 +106,7 @@ def cost_ms(sessions: Sequence[SessionRecord]) -> float:
 def watch(turns: Sequence[Turn], persona: Persona) -> None:
     """All that is computed for the turns of one session beside prompts and answers."""
     guard, state = Guard(GuardConfig(), persona.language), inner_state.initial(persona)
-    events = []
+    events = list[Event]()
     for turn in turns:
         guard.direction(turn.speaker)
         if turn.speaker is Speaker.PATIENT:
@@ -129,7 +131,7 @@ def table(arms: Mapping[str, Arm]) -> str:
 
 def main(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as temporary:
-        sessions = play(options, options.keep or Path(temporary))
+        sessions = play(options, options.keep or Path(temporary, "sweep"))
     arms = {name: arm(records) for name, records in sessions.items()}
     every = [session for records in sessions.values() for session in records]
     words = statistics.fmean(len(turn.text.split()) for session in every for turn in session.turns)
