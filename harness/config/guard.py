@@ -2,15 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def unquoted_off(value: object) -> object:
-    """`off` as it was written: YAML takes the bare word for false."""
-    return "off" if value is False else value
-
-
-GuardAction = Annotated[Literal["off", "record", "nudge", "retry", "stop"], BeforeValidator(unquoted_off)]
+GuardAction = Literal["off", "record", "nudge", "retry", "stop"]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Turns = Annotated[int, Field(ge=2, le=50)]
 

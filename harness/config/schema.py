@@ -10,12 +10,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from harness.config.guard import GuardConfig, unquoted_off
+from harness.config.guard import GuardConfig
 from harness.types import Sampling, Speaker
 
 
 def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _unquoted_off(value: object) -> object:
+    """`off` as it was written: YAML takes the bare word for false."""
+    return "off" if value is False else value
 
 
 Positive = Annotated[int, Field(gt=0)]
@@ -117,10 +122,10 @@ class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
-    state: Annotated[Literal["rules", "model", "off"], BeforeValidator(unquoted_off)] = "rules"
+    state: Annotated[Literal["rules", "model", "off"], BeforeValidator(_unquoted_off)] = "rules"
     """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
     `rules`, or the patient's own `model` (one short request more a turn). `off`: there is no inner state."""
-    self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(unquoted_off)] = "off"
+    self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
     """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
     does not hold: by `rules`, or by rules and then by the patient's own `model`."""
     transcript: Path | None = None
