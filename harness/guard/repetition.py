@@ -78,9 +78,16 @@ class _Words:
 
     def shared_with_all(self, turn: Features, least: float) -> int:
         """How many of the turn's different runs were ever said; 0 where that is fewer than `least`."""
-        bits = self._bits
-        at_most = sum([bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1 for value in set(turn.hashes)])
+        half = len(turn.hashes) // 2
+        at_most = turn.different - self._new(turn.hashes[:half])  # in most turns half of it tells
+        if at_most >= least:
+            at_most = turn.different - self._new(turn.hashes)
         return self.shared(turn, 0, len(self._text)) if at_most >= least else 0
+
+    def _new(self, hashes: Sequence[int]) -> int:
+        """How many different runs with these hashes were never said, at least."""
+        bits = self._bits
+        return sum([not bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1 for value in set(hashes)])
 
 
 class Voice:

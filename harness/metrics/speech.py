@@ -14,7 +14,7 @@ from math import sqrt
 from typing import Any
 
 from harness.config.guard import GuardConfig
-from harness.guard.features import Features, Run, features
+from harness.guard.features import features
 from harness.guard.repetition import Voice
 from harness.text import FUNCTION_WORDS, Parsed, ngrams, parse, word_set
 from harness.types import Speaker
@@ -30,9 +30,9 @@ _FILLERS = word_set("ah alright and but hmm mm oh ok okay right so sure um uh we
 class Utterance:
     """A turn cut up once for all measures."""
 
+    index: int
     parsed: Parsed
-    features: Features
-    trigrams: frozenset[Run]
+    trigrams: frozenset[tuple[str, ...]]
     phrases: frozenset[tuple[str, ...]]
     """Runs of four words."""
 
@@ -43,12 +43,16 @@ class Utterance:
     @classmethod
     def of(cls, index: int, text: str) -> "Utterance":
         parsed = parse(text)
-        cut = features(index, parsed)
-        return cls(parsed, cut, frozenset(cut.runs), ngrams(cut.words, 4))
+        return cls(index, parsed, ngrams(parsed.words, 3), ngrams(parsed.words, 4))
 
 
-def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dict[str, Any]:
-    """All measures of one speaker's turns. `words_of_all` counts the words of both speakers."""
+def speech(
+    own: Sequence[Utterance], speaker: Speaker, words_of_all: int, repeating: int | None = None
+) -> dict[str, Any]:
+    """All measures of one speaker's turns. `words_of_all` counts the words of both speakers.
+
+    `repeating` is how many turns repeat the speaker, where somebody looked already.
+    """
     lengths = [len(turn.words) for turn in own]
     total = sum(lengths)
     questions = [sum(sentence.question for sentence in turn.parsed.sentences) for turn in own]
@@ -61,7 +65,7 @@ def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dic
         "words_per_turn_sd": _round(deviation(lengths)),
         "distinct_1": _share(len({word for turn in own for word in turn.words}), total),
         "distinct_2": _share(len(set().union(*pairs)), sum(max(0, length - 1) for length in lengths)),
-        "repeating_turns": repeating_turns(own, speaker),
+        "repeating_turns": _share(count_repeating(own, speaker) if repeating is None else repeating, len(own)),
         "repetition": repetition(own),
         "similarity": similarity(pairs),
         **worn_out(own),
@@ -72,17 +76,18 @@ def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dic
     }
 
 
-def repeating_turns(own: Sequence[Utterance], speaker: Speaker) -> float | None:
-    """Share of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
+def count_repeating(own: Sequence[Utterance], speaker: Speaker) -> int:
+    """Number of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
 
     Computed from the texts alone, so sessions with the guard on, off or set otherwise can be compared.
     """
     voice = Voice(speaker, GuardConfig())
     found = 0
     for turn in own:
-        found += bool(voice.loops(turn.features) or voice.repeats(turn.features))
-        voice.add(turn.features)
-    return _share(found, len(own))
+        cut = features(turn.index, turn.parsed)
+        found += bool(voice.loops(cut) or voice.repeats(cut))
+        voice.add(cut)
+    return found
 
 
 def repetition(own: Sequence[Utterance]) -> float | None:
