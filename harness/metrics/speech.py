@@ -7,9 +7,10 @@ Invariants:
 
 import re
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from math import sqrt
 from typing import Any
 
@@ -121,15 +122,22 @@ def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> fl
 
 def worn_out(own: Sequence[Utterance]) -> dict[str, Any]:
     """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
-    turns = [turn.trigrams | turn.phrases for turn in own]
     limit = max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * len(own))
-    counts = Counter(run for runs in turns for run in runs)
-    worn = {run: times for run, times in counts.items() if times >= limit and _has_matter(run)}
+    threes = Counter[tuple[str, ...]](chain.from_iterable(turn.trigrams for turn in own))
+    often = {run: times for run, times in threes.items() if times >= limit}
+    if often:  # a run of four words is no more frequent than its first three
+        fours = Counter(run for turn in own for run in turn.phrases if run[:3] in often)
+        often |= {run: times for run, times in fours.items() if times >= limit}
+    worn = {run: times for run, times in often.items() if _has_matter(run)}
     top = sorted(worn.items(), key=lambda item: (-item[1], -len(item[0]), item[0]))
     return {
-        "worn_out_share": _share(sum(not runs.isdisjoint(worn) for runs in turns), len(own)),
+        "worn_out_share": _share(sum(_holds_any(turn, worn) for turn in own), len(own)),
         "worn_out": [{"phrase": " ".join(run), "turns": times} for run, times in top[:3]],
     }
+
+
+def _holds_any(turn: Utterance, runs: Mapping[tuple[str, ...], int]) -> bool:
+    return not (turn.trigrams.isdisjoint(runs) and turn.phrases.isdisjoint(runs))
 
 
 def _has_matter(run: Sequence[str]) -> bool:
