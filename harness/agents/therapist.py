@@ -22,4 +22,4 @@ class Therapist:
     ) -> Utterance | StopReason:
         planned = self._planned_exchanges
         phase = plan_direction(len(history) // 2, planned) if planned else None
-        return await self._voice.say(history, directions=(phase, nudge), attempt=attempt)
+        return await self._voice.say(history, directions=(phase, nudge), draft=attempt)

@@ -19,7 +19,7 @@ class GuardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = True
-    loop: GuardAction = "nudge"
+    loop: GuardAction = "retry"
     """The same question, sentence, phrase or opening comes back in most of a speaker's last turns."""
     repeat: GuardAction = "retry"
     """This one turn is (nearly) made of what the speaker has said before."""

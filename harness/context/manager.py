@@ -164,8 +164,11 @@ class ContextManager:
         request_id: str,
         direction: str | None = None,
         json_schema: Mapping[str, Any] | None = None,
+        sampling: Sampling | None = None,
     ) -> Answer:
         """The speaker's next turn after `history`, which ends with the other's turn (or is empty, for the patient).
+
+        `sampling` is for this answer only; None is the speaker's own.
 
         Raises `ContextOverflow` where no view fits (policy `none`, or a fixed part that is too long for what the
         engine turned out to take), and the engine's `EngineError`.
@@ -173,7 +176,7 @@ class ContextManager:
 
         async def build() -> Request:
             prompt = await self._prompt(history, direction, seed, request_id)
-            return Request(prompt, self.sampling, seed, request_id, json_schema, self.adapter)
+            return Request(prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter)
 
         def refused(prompt: Prompt, error: PromptRefused) -> None:
             learned = {"max_model_len": self.window.max_model_len, "margin": self.window.margin}

@@ -44,7 +44,13 @@ _THERAPIST = (
     ),
     (
         *("that quiet meeting", "the voice from school", "your walk home", "those ten minutes", "your talk with Mark"),
-        *("this evening", "the locked door", "your father's silence", "the second phone call", "an unfinished sentence"),
+        *(
+            "this evening",
+            "the locked door",
+            "your father's silence",
+            "the second phone call",
+            "an unfinished sentence",
+        ),
         *("your Tuesday", "the crowded kitchen", "her last question", "that careful smile", "the missing letter"),
         *("a tired body", "the old rule", "this week's visit", "your waiting", "the joke you made"),
     ),

@@ -8,7 +8,7 @@ Invariants:
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.config.guard import GuardConfig
@@ -28,7 +28,7 @@ class Action(StrEnum):
     NUDGE = "nudge"
     """Accept; the speaker's next turn gets a direction."""
     RETRY = "retry"
-    """Sample this turn once more, with the verdict's nudge as direction; accept the second draft as it is."""
+    """Sample this turn once more, with the verdict's nudge as direction; accept the better draft as it is."""
     STOP = "stop"
     """Accept the turn and end the session."""
 
@@ -47,6 +47,15 @@ class Verdict:
     """The direction: for the next draft of this turn (retry), or for the speaker's next turn (nudge)."""
     stop_reason: StopReason | None = None
     """Why the session should end, where the action is `stop`."""
+    cause: str | None = None
+    """Kind of the finding that decided."""
+
+    def worse_than(self, other: "Verdict") -> bool:
+        """Whether this draft is the one to leave: by the gravest finding, then by their number."""
+        return self._weight() > other._weight()
+
+    def _weight(self) -> tuple[int, int]:
+        return _ORDER.index(self.action), len(self.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,8 @@ class Guard:
     """Watches one session.
 
     Use: `verdict = guard.judge(draft)` for each draft, sample again once on `RETRY`, then `guard.observe(turn)` for the
-    turn that was accepted; `guard.direction(speaker)` gives the direction for a speaker's next turn.
+    turn that was accepted; `guard.direction(speaker)` gives the direction for a speaker's next turn. A turn that was
+    accepted although it asks for a `RETRY` (both drafts did) is followed by a nudge.
     """
 
     def __init__(self, config: GuardConfig, language: str = "en") -> None:
@@ -82,7 +92,7 @@ class Guard:
         return self._judged(turn).verdict if self._config.enabled else Verdict(Action.ACCEPT)
 
     def observe(self, turn: Turn) -> Verdict:
-        """Add an accepted turn to the history. Its verdict is that of `judge`."""
+        """Add an accepted turn to the history. Its verdict is that of `judge`, and the events of a nudge that follows."""
         if not self._config.enabled:
             return Verdict(Action.ACCEPT)
         judged = self._judged(turn)
@@ -91,6 +101,8 @@ class Guard:
         self._voices[speaker].add(judged.features)
         self._repeating.append(judged.repeating)
         self._repeated[speaker] += judged.repeating
+        if verdict.action is Action.RETRY and not self._pause[speaker]:
+            verdict = replace(verdict, action=Action.NUDGE, events=(*verdict.events, _nudged(turn, verdict)))
         nudged = verdict.action is Action.NUDGE
         self._pause[speaker] = self._config.nudge_pause if nudged else max(0, self._pause[speaker] - 1)
         self._directions[speaker] = verdict.nudge if nudged else None
@@ -158,6 +170,12 @@ class Guard:
             reason = StopReason.RISK_POLICY if cause.kind == "crisis" else StopReason.LOOP
             return Verdict(action, tuple(events), stop_reason=reason)
         text = nudges.nudge(cause.kind, cause.data, turn.speaker, turn.index)
+        verdict = Verdict(action, tuple(events), nudge=text, cause=cause.kind)
         if action is Action.NUDGE:
-            events.append(Event("nudge", turn.index, turn.speaker, {"because": cause.kind, "text": text}))
-        return Verdict(action, tuple(events), nudge=text)
+            verdict = replace(verdict, events=(*events, _nudged(turn, verdict)))
+        return verdict
+
+
+def _nudged(turn: Turn, verdict: Verdict) -> Event:
+    """A direction that the speaker's next turn will get."""
+    return Event("nudge", turn.index, turn.speaker, {"because": verdict.cause, "text": verdict.nudge})

@@ -12,16 +12,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 from harness.cli.progress import Display
-from harness.config.compose import hydra_override
 from harness.errors import ConfigError, StorageError
 from harness.execute import resume_command
 from harness.store.lock import lock
 from harness.store.outputs import default_path, point_latest
 from harness.store.records import RunStatus, read_record
-from harness.sweep.expand import Point, check_points, composed_for_sweep, expand, is_sweep_override
+from harness.sweep.expand import Point, check_points, expand
+from harness.sweep.launch import launch
 from harness.sweep.player import Player
 from harness.sweep.record import (
     PointRecord,
@@ -33,14 +32,6 @@ from harness.sweep.record import (
     refresh,
     write_points,
 )
-
-if TYPE_CHECKING:
-    from hydra.plugins.launcher import Launcher
-    from hydra.types import HydraContext
-    from omegaconf import DictConfig
-
-_EXTRAS = {"ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
-"""Launchers that come with an extra of this project."""
 
 
 def sweep(overrides: Sequence[str], config_dir: Path | None) -> tuple[Path, int]:
@@ -129,7 +120,7 @@ def _lead(folder: Path, record: SweepRecord, points: Sequence[PointRecord], *, r
         player = Player(folder, failed_before, retry_failed)
         try:
             with _terminated_as_interrupted():
-                _launch(player, record, left)
+                launch(player, record, left)
         except KeyboardInterrupt:
             interrupted = True
     record = refresh(folder)
@@ -143,52 +134,6 @@ def _is_left(folder: Path, point: PointRecord, retry_failed: bool) -> bool:
     run = folder / point.folder
     over = (run / "run.json").is_file() and read_record(run).status is RunStatus.FINISHED
     return retry_failed or not over
-
-
-def _launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -> None:
-    """Give the points to the launcher that the sweep names. Raises `ConfigError` where it isn't installed."""
-    from hydra._internal.callbacks import Callbacks
-    from hydra.types import HydraContext
-
-    own = [override for override in map(hydra_override, record.overrides) if not is_sweep_override(override)]
-    logs = f"hydra.sweep.dir={_quoted(player.folder / 'logs')}"
-    with composed_for_sweep([*own, logs], record.config_dir) as (hydra, config):
-        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        launcher = _launcher(context, player, config)
-        jobs = [[*point.overrides, f"run.dir={_quoted(player.folder / point.folder)}"] for point in points]
-        size = config.hydra.sweeper.max_batch_size or len(jobs)
-        for start in range(0, len(jobs), size):
-            launcher.launch(jobs[start : start + size], initial_job_idx=start)
-
-
-def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> "Launcher":
-    """The launcher that a config names. Hydra takes plugins only from packages installed for it, so ours is made here.
-
-    Raises `ConfigError` where it isn't installed.
-    """
-    from hydra.core.plugins import Plugins
-
-    from harness.sweep.fused import FusedLauncher
-
-    if config.hydra.launcher.get("_target_") == f"{FusedLauncher.__module__}.{FusedLauncher.__name__}":
-        fused = FusedLauncher()
-        fused.setup(hydra_context=context, task_function=player, config=config)
-        return fused
-    try:
-        return Plugins.instance().instantiate_launcher(context, player, config)
-    except (ImportError, RuntimeError) as error:
-        raise ConfigError(_missing(config.hydra.runtime.choices.get("hydra/launcher"), error)) from error
-
-
-def _quoted(path: Path) -> str:
-    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
-
-
-def _missing(launcher: Any, error: Exception) -> str:
-    extra = _EXTRAS.get(str(launcher))
-    remedy = f"pip install 'therapist-harness[{extra}]'" if extra else "is its plugin installed?"
-    return f"hydra/launcher={launcher}: {str(error).splitlines()[0]}; {remedy}"
 
 
 @contextmanager
