@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
 from itertools import pairwise
+from operator import or_
 from typing import NamedTuple
 
 from harness.text import FUNCTION_WORDS, Parsed, content_stems, parse, word_set
@@ -18,7 +20,7 @@ _REQUEST_WORDS = frozenset({"please", *(first for first, _ in _REQUESTS)})
 _SENTENCE = 4
 """Words from which on a sentence is told from an ordinary courtesy."""
 _STEM_BITS = 256
-RUN_BITS = 512
+RUN_BITS = 1024
 
 Run = tuple[str, str, str]
 
@@ -98,10 +100,12 @@ def _run_mask(hashes: Sequence[int]) -> int:
 
 
 def _stem_mask(stems: frozenset[str]) -> int:
-    mask = 0
-    for stem in stems:
-        mask |= 1 << (hash(stem) % _STEM_BITS)
-    return mask
+    return reduce(or_, map(_bit, stems))
+
+
+@lru_cache(maxsize=16384)
+def _bit(stem: str) -> int:
+    return 1 << (hash(stem) % _STEM_BITS)
 
 
 def _requests(clause: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ Invariants:
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -79,6 +80,7 @@ class Guard:
         self._config = config
         self._language = language
         self._voices = {speaker: Voice(speaker, config) for speaker in Speaker}
+        self._repeated = dict.fromkeys(Speaker, 0)
         self._repeating: deque[bool] = deque(maxlen=3)
         """Whether each of the last three turns repeated its speaker."""
         self._pause = dict.fromkeys(Speaker, 0)
@@ -98,6 +100,7 @@ class Guard:
         verdict, speaker = judged.verdict, turn.speaker
         self._voices[speaker].add(judged.features)
         self._repeating.append(judged.repeating)
+        self._repeated[speaker] += judged.repeating
         if verdict.action is Action.RETRY and not self._pause[speaker]:
             verdict = replace(verdict, action=Action.NUDGE, events=(*verdict.events, _nudged(turn, verdict)))
         nudged = verdict.action is Action.NUDGE
@@ -108,6 +111,10 @@ class Guard:
     def direction(self, speaker: Speaker) -> str | None:
         """The direction for this speaker's next turn, or None."""
         return self._directions[speaker]
+
+    def repeating_turns(self) -> Mapping[Speaker, int] | None:
+        """How many turns of each speaker repeat that speaker; None where the settings are not those of the metric."""
+        return self._repeated if self._config.finds_repetition_as_by_default() else None
 
     def _judged(self, turn: Turn) -> _Judged:
         """The judgement of a turn; that of the last draft is kept, since it is mostly the one that is observed next."""

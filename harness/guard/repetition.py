@@ -43,11 +43,18 @@ class _Old:
     """Where its words stand in `_Words`."""
     mask: int
     """Of its runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """What is kept besides of the turns in which loops are looked for."""
+
+    old: _Old
     clauses: tuple[tuple[tuple[str, ...], bool], ...]
     """Stems, and whether it asks."""
     clause_mask: int
     """Of all its clauses."""
-    sentences: frozenset[int]
+    sentences: tuple[int, ...]
     """Hashes of its sentences."""
     opening: str
 
@@ -78,9 +85,16 @@ class _Words:
 
     def shared_with_all(self, turn: Features, least: float) -> int:
         """How many of the turn's different runs were ever said; 0 where that is fewer than `least`."""
-        bits = self._bits
-        at_most = sum([bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1 for value in set(turn.hashes)])
+        half = len(turn.hashes) // 2
+        at_most = turn.different - self._new(turn.hashes[:half])  # in most turns half of it tells
+        if at_most >= least:
+            at_most = turn.different - self._new(turn.hashes)
         return self.shared(turn, 0, len(self._text)) if at_most >= least else 0
+
+    def _new(self, hashes: Sequence[int]) -> int:
+        """How many different runs with these hashes were never said, at least."""
+        bits = self._bits
+        return sum([not bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1 for value in set(hashes)])
 
 
 class Voice:
@@ -90,20 +104,21 @@ class Voice:
         self._speaker = speaker
         self._config = config
         self._recent: deque[_Old] = deque(maxlen=max(_MEMORY, config.window - 1))
+        self._window: deque[_Late] = deque(maxlen=config.window - 1)
         self._words = _Words()
 
     def add(self, turn: Features) -> None:
-        begin, end = self._words.add(turn)
+        old = _Old(turn.index, *self._words.add(turn), turn.mask)
+        self._recent.append(old)
         mask = 0
         for clause in turn.clauses:
             mask |= clause.mask
         clauses = tuple((tuple(clause.stems), clause.asks) for clause in turn.clauses)
-        sentences = frozenset(map(hash, turn.sentences))
-        self._recent.append(_Old(turn.index, begin, end, turn.mask, clauses, mask, sentences, turn.opening))
+        self._window.append(_Late(old, clauses, mask, tuple(map(hash, turn.sentences)), turn.opening))
 
     def loops(self, turn: Features) -> list[Finding]:
         """What comes back in most of the last turns: at most one finding a form."""
-        window = list(self._recent)[-(self._config.window - 1) :]
+        window = self._window
         if len(window) < self._config.question_turns - 1:
             return []
         found = (
@@ -143,16 +158,16 @@ class Voice:
         shared = self._words.shared(turn, old.begin, old.end)
         return shared if shared >= least else 0
 
-    def _clause_loop(self, turn: Features, window: Sequence[_Old]) -> Finding | None:
+    def _clause_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
         """The clause that most of the window's turns hold too. A patient's questions and requests count soonest."""
         best: tuple[int, list[int], Clause] | None = None
         for clause in turn.clauses:
             alone = clause.asks and self._speaker is Speaker.PATIENT
             needed = (self._config.question_turns if alone else self._config.loop_turns) - 1
-            near = [old for old in window if clause.mask & old.clause_mask]
+            near = [late for late in window if clause.mask & late.clause_mask]
             if len(near) < needed or (best is not None and len(near) <= best[0]):
                 continue
-            turns = [old.index for old in near if self._holds(old, clause, alone)]
+            turns = [late.old.index for late in near if self._holds(late, clause, alone)]
             if len(turns) >= needed and (best is None or len(turns) > best[0]):
                 best = (len(turns), turns, clause)
         if best is None:
@@ -161,14 +176,14 @@ class Voice:
         form = "question" if clause.asks else "statement"
         return Finding("loop", {"form": form, "what": " ".join(clause.words), "turns": [*turns, turn.index]})
 
-    def _holds(self, old: _Old, clause: Clause, alone: bool) -> bool:
+    def _holds(self, late: _Late, clause: Clause, alone: bool) -> bool:
         """Whether an earlier turn has a clause that does the same: enough content words in common, absolutely and as a
         share (Jaccard).
 
         One common content word is enough only where a patient asks twice: who answers speaks of the same things anyway.
         """
         own, similarity = clause.stems, self._config.similarity
-        for stems, asks in old.clauses:
+        for stems, asks in late.clauses:
             common = own.intersection(stems)
             if not common or len(common) < similarity * (len(own) + len(stems) - len(common)):
                 continue
@@ -176,17 +191,17 @@ class Voice:
                 return True
         return False
 
-    def _phrase_loop(self, turn: Features, window: Sequence[_Old]) -> Finding | None:
+    def _phrase_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
         """The run of four words that most of the window's turns hold too."""
         least = min(self._config.loop_turns, self._config.opening_turns) - 1
-        often = _in_at_least(least, [old.mask for old in window])
+        often = _in_at_least(least, [late.old.mask for late in window])
         if not often & turn.mask:
             return None
         words, found = self._words, dict[tuple[str, ...], list[int]]()
         for place, value in enumerate(turn.hashes[:-1]):
             if often >> (value % RUN_BITS) & 1:
                 gram = turn.words[place : place + 4]
-                found[gram] = [old.index for old in window if words.holds(gram, old.begin, old.end)]
+                found[gram] = [late.old.index for late in window if words.holds(gram, late.old.begin, late.old.end)]
         for gram, turns in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
             matter = sum(word not in FUNCTION_WORDS for word in gram)
             needed = self._config.loop_turns if matter >= 2 else self._config.opening_turns
@@ -194,21 +209,21 @@ class Voice:
                 return Finding("loop", {"form": "phrase", "what": " ".join(gram), "turns": [*turns, turn.index]})
         return None
 
-    def _opening_loop(self, turn: Features, window: Sequence[_Old]) -> Finding | None:
-        turns = [old.index for old in window if old.opening == turn.opening]
+    def _opening_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
+        turns = [late.old.index for late in window if late.opening == turn.opening]
         if not turn.opening or len(turns) < self._config.opening_turns - 1:
             return None
         return Finding("loop", {"form": "opening", "what": turn.opening, "turns": [*turns, turn.index]})
 
-    def _sentence_loop(self, turn: Features, window: Sequence[_Old]) -> Finding | None:
+    def _sentence_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
         said = {hash(sentence): sentence for sentence in turn.sentences}
-        counts = Counter(said[value] for old in window for value in said.keys() & old.sentences)
+        counts = Counter(said[value] for late in window for value in said.keys() & late.sentences)
         if not counts:
             return None
         what, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
         if times < self._config.loop_turns - 1:
             return None
-        turns = [old.index for old in window if hash(what) in old.sentences]
+        turns = [late.old.index for late in window if hash(what) in late.sentences]
         return Finding("loop", {"form": "sentence", "what": " ".join(what), "turns": [*turns, turn.index]})
 
 
