@@ -4,7 +4,6 @@ The user's own `--config-dir` comes before the packaged `conf/`, file by file. E
 `ConfigError` that names where the value stands, the key, and what was expected.
 """
 
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.schema import EngineKind, RunConfig, contradictions
+from harness.config.schema import RunConfig, contradictions
 from harness.config.searchpath import own_first
+from harness.engines.pool import resolve_kind
 from harness.errors import ConfigError, did_you_mean
 from harness.paths import conf_dir, prompt_dir
 
@@ -188,7 +188,7 @@ def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
         engine = _filled(tree.get("engine"), role.get("engine"))
         sampling = _filled(model.pop("sampling", None), role.get("sampling"))
         if engine.get("kind") == "auto":
-            engine |= {"kind": auto_kind(), "chosen_by_auto": True}
+            engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
         resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
     return resolved
 
@@ -211,11 +211,6 @@ def _own_prompt(prompt: str, dirs: Sequence[Path]) -> str:
     if not own and not (prompt_dir() / prompt).is_file() and Path(prompt).is_file():
         own = [Path(prompt)]
     return str(own[0].resolve()) if own else prompt
-
-
-def auto_kind() -> EngineKind:
-    """What `engine=auto` means on this machine."""
-    return "vllm" if importlib.util.find_spec("vllm") else "transformers"
 
 
 def _lines(error: ValidationError, composed: Composed) -> Iterator[str]:
