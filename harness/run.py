@@ -77,7 +77,7 @@ class Run:
         """Journal a turn after its events."""
         for event in utterance.events:
             self.folder.record_event(spec.session_id, event)
-        self.folder.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop)
+        self.folder.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft)
         self._watcher.said(spec, utterance)
 
     def failed(self, failure: Failure) -> None:

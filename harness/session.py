@@ -24,6 +24,8 @@ class Utterance:
     events: tuple[Event, ...] = ()
     stop: StopReason | None = None
     """Why the session ends with this turn, where it does."""
+    draft: int | str = 0
+    """Which draft of the turn it is; each has a seed of its own."""
 
 
 class Agent(Protocol):
@@ -41,6 +43,10 @@ class Agent(Protocol):
 
         `nudge` is the guard's direction for this turn; `attempt` counts drafts of the same turn, from 0.
         """
+        ...
+
+    def taken(self, said: Utterance) -> None:
+        """Of all its drafts this one became the turn: it goes on as if it had made no other."""
         ...
 
 
@@ -89,6 +95,7 @@ async def run_session(
         session.events += said.events
         session.turns.append(said.turn)
         session.views[said.turn.speaker] = said.view
+        agents[said.turn.speaker].taken(said)
         session.stop = said.stop
         recorder.said(session.spec, said)
     return session.result()

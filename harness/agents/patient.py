@@ -62,6 +62,9 @@ class SimulatedPatient:
         every, self._events = self._events, []
         return replace(said, events=tuple(every))
 
+    def taken(self, said: Utterance) -> None:
+        self._voice.taken(said)
+
     async def _feel(self, history: Sequence[Turn]) -> "_Felt":
         if self._felt is None or self._felt.turns != len(history):
             direction, state = None, None
@@ -97,3 +100,6 @@ class ReplayPatient:
         if spoken >= len(self._lines):
             return StopReason.TRANSCRIPT_EXHAUSTED
         return Utterance(Turn(len(history), Speaker.PATIENT, self._lines[spoken]), View())
+
+    def taken(self, said: Utterance) -> None:
+        """There was no other draft."""

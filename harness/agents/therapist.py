@@ -23,3 +23,6 @@ class Therapist:
         planned = self._planned_exchanges
         phase = plan_direction(len(history) // 2, planned) if planned else None
         return await self._voice.say(history, directions=(phase, nudge), draft=attempt)
+
+    def taken(self, said: Utterance) -> None:
+        self._voice.taken(said)

@@ -156,6 +156,11 @@ class ContextManager:
         self._rendering = None
         self._said_for = None
 
+    def settle(self, view: View) -> None:
+        """The answer with this view became a turn: what later answers to the same history changed is taken back."""
+        if replace(view, direction=None) != self._view:
+            self.restore(view)
+
     async def answer(
         self,
         history: Sequence[Turn],

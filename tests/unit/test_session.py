@@ -20,6 +20,7 @@ class Drafts:
 
     def __init__(self, speaker: Speaker, *texts: str) -> None:
         self.speaker, self.texts, self.nudges = speaker, texts, list[str | None]()
+        self.was_taken: list[tuple[int, int | str]] = []
 
     async def speak(
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
@@ -27,8 +28,14 @@ class Drafts:
         self.nudges.append(nudge)
         turn = Turn(len(history), self.speaker, self.texts[attempt])
         return Utterance(
-            turn, View(direction=nudge), (Event("compaction", turn.index, self.speaker, {"draft": attempt}),)
+            turn,
+            View(direction=nudge),
+            (Event("compaction", turn.index, self.speaker, {"draft": attempt}),),
+            draft=attempt,
         )
+
+    def taken(self, said: Utterance) -> None:
+        self.was_taken.append((said.turn.index, said.draft))
 
 
 class Nobody:
@@ -59,6 +66,7 @@ async def test_the_better_of_two_drafts_becomes_the_turn_and_the_other_is_record
         [0, 1],
         [1, 0],
     )
+    assert patient.was_taken == [(0, 0 if kept == first else 1)]
     assert patient.nudges[0] is None
     assert "You are the patient" in (patient.nudges[1] or "")
 
