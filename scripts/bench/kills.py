@@ -42,7 +42,9 @@ def main(options: argparse.Namespace) -> int:
             print(f"\r{kills} kills, {count_turns(torn)} turns", end="", flush=True)
         harness("resume", str(torn))
         same = comparable(torn) == comparable(plain)
-        print(f"\nseed {options.seed}: {kills} kills in {time.monotonic() - began:.0f} s, {count_turns(torn)} turns in ")
+        print(
+            f"\nseed {options.seed}: {kills} kills in {time.monotonic() - began:.0f} s, {count_turns(torn)} turns in "
+        )
         print(f"{len(comparable(torn))} sessions: {'the same as' if same else 'NOT the same as'} the undisturbed run's")
     return 0 if same and kills == options.kills else 1
 
