@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.personas.sampler import sample
 from harness.personas.schema import persona_hash
-from tests.e2e.test_run import ROOT, dry, harness, sessions
+from tests.e2e.test_run import dry, sessions
+from tests.fixtures.processes import ROOT, harness
 
 
 def said(folder: Path) -> dict[object, list[object]]:
