@@ -19,7 +19,7 @@ from harness.cast import Cast, check_fits
 from harness.cli.progress import Display
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
-from harness.engines.pool import EnginePool
+from harness.engines.pool import EnginePool, engine_key
 from harness.errors import HarnessError, StorageError
 from harness.interrupts import STOPPING, interruptible
 from harness.metrics.files import write_metrics
@@ -301,17 +301,18 @@ def _concurrency(runs: Sequence[Pending], pool: EnginePool) -> tuple[int, str]:
     if numbers:
         return max(numbers), "as configured"
     return min(
-        auto_concurrency(pool.info(role), _session_tokens(run.script))
+        auto_concurrency(pool.info(role), _session_tokens(run.script, engine_key(role)), role.engine.max_batch)
         for run in runs
         for role in run.script.roles.values()
     )
 
 
-def _session_tokens(script: Script) -> int:
+def _session_tokens(script: Script, engine: str) -> int:
     """Most tokens that a session keeps in an engine's cache: the views of the speakers that it serves."""
     config, persona = script.config, script.personas[0]
     said = config.max_exchanges * (config.patient.max_new_tokens + config.therapist.max_new_tokens)
     return sum(
         min(side.window.max_model_len, side.part(persona).base_tokens(note=False, direction_tokens=0) + said)
         for side in script.sides.values()
+        if engine_key(side.role) == engine
     )

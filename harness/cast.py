@@ -9,12 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.agents.appraiser import ANSWER_TOKENS as APPRAISAL_TOKENS
+from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
 from harness.agents.patient import ReplayPatient, SimulatedPatient
 from harness.agents.prompt import patient_opening, patient_system, therapist_system
+from harness.agents.self_check import ANSWER_TOKENS as CHECK_TOKENS
+from harness.agents.self_check import SelfCheck
 from harness.agents.speech import Voice
 from harness.agents.therapist import Therapist
 from harness.config.schema import PatientConfig, RoleConfig, RunConfig
 from harness.context.budget import Window
+from harness.context.inquiry import Inquirer
 from harness.context.manager import ContextManager, Part, preflight
 from harness.context.policies import Policy, make_policy
 from harness.context.renderer import Renderer
@@ -24,7 +29,7 @@ from harness.engines.base import Engine
 from harness.errors import ConfigError, ContextOverflow
 from harness.personas.schema import Persona
 from harness.session import Agent, Session
-from harness.types import Speaker, Turn, View
+from harness.types import SessionSpec, Speaker, Turn, View
 
 BRIEF_BELOW = 1536
 """In windows smaller than this (in tokens) a patient gets the brief form of its part."""
@@ -116,8 +121,12 @@ class Cast:
         if self._lines is not None:
             patient = ReplayPatient(self._lines)
         else:
-            feels = self._config.patient.state == "rules"
-            patient = SimulatedPatient(voices[Speaker.PATIENT], persona, feels=feels)
+            patient = SimulatedPatient(
+                voices[Speaker.PATIENT],
+                persona,
+                self._appraiser(session.spec, persona),
+                self._self_check(session.spec, persona),
+            )
         therapist = Therapist(voices[Speaker.THERAPIST], planned)
         return Scene({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, parts)
 
@@ -134,6 +143,33 @@ class Cast:
         if key not in self._parts:
             self._parts[key] = self._sides[speaker].part(persona)
         return self._parts[key]
+
+    def _appraiser(self, spec: SessionSpec, persona: Persona) -> Appraiser | None:
+        match self._config.patient.state:
+            case "off":
+                return None
+            case "rules":
+                return RuleAppraiser()
+            case "model":
+                return ModelAppraiser(self._inquirer(APPRAISAL_TOKENS), persona.identity.name, spec)
+
+    def _self_check(self, spec: SessionSpec, persona: Persona) -> SelfCheck | None:
+        wanted = self._config.patient.self_check
+        if wanted == "off":
+            return None
+        return SelfCheck(persona, spec, self._inquirer(CHECK_TOKENS) if wanted == "model" else None)
+
+    def _inquirer(self, max_new_tokens: int) -> Inquirer:
+        """Asks the patient's model beside the dialogue."""
+        side, engine = self._sides[Speaker.PATIENT], self._engines[Speaker.PATIENT]
+        adapter = side.role.model.adapter
+        return Inquirer(
+            engine,
+            side.renderer,
+            side.window,
+            max_new_tokens=max_new_tokens,
+            adapter=str(adapter) if adapter else None,
+        )
 
     def _voice(self, session: Session, speaker: Speaker, part: Part) -> Voice:
         side, spec = self._sides[speaker], session.spec

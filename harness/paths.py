@@ -23,6 +23,11 @@ def persona_dir() -> Path:
     return _data_dir("personas")
 
 
+def prompt_dir() -> Path:
+    """The templates that come with the harness."""
+    return _PACKAGE / "agents" / "prompts"
+
+
 def cache_dir() -> Path:
     """`$HARNESS_CACHE`, else `~/.cache/harness`: converted models."""
     return Path(os.environ.get("HARNESS_CACHE") or Path.home() / ".cache" / "harness")

@@ -67,7 +67,9 @@ class Run:
         result = await run_session(session, scene.agents, guard, self._config.max_exchanges, self)
         view = session.views.get(Speaker.THERAPIST)
         seen = self._cast.seen_by_therapist(persona, result.turns, view) if view else None
-        metrics = session_metrics(result.turns, result.events, result.stop_reason, final_view=seen)
+        metrics = session_metrics(
+            result.turns, result.events, result.stop_reason, final_view=seen, repeating=guard.repeating_turns()
+        )
         self.folder.finish_session(result, metrics)
         self._watcher.finished(result)
 
@@ -75,7 +77,7 @@ class Run:
         """Journal a turn after its events."""
         for event in utterance.events:
             self.folder.record_event(spec.session_id, event)
-        self.folder.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop)
+        self.folder.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft)
         self._watcher.said(spec, utterance)
 
     def failed(self, failure: Failure) -> None:

@@ -24,6 +24,8 @@ class Utterance:
     events: tuple[Event, ...] = ()
     stop: StopReason | None = None
     """Why the session ends with this turn, where it does."""
+    draft: int | str = 0
+    """Which draft of the turn it is; each has a seed of its own."""
 
 
 class Agent(Protocol):
@@ -41,6 +43,10 @@ class Agent(Protocol):
 
         `nudge` is the guard's direction for this turn; `attempt` counts drafts of the same turn, from 0.
         """
+        ...
+
+    def taken(self, said: Utterance) -> None:
+        """Of all its drafts this one became the turn: it goes on as if it had made no other."""
         ...
 
 
@@ -89,26 +95,27 @@ async def run_session(
         session.events += said.events
         session.turns.append(said.turn)
         session.views[said.turn.speaker] = said.view
+        agents[said.turn.speaker].taken(said)
         session.stop = said.stop
         recorder.said(session.spec, said)
     return session.result()
 
 
 async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | StopReason:
-    """One turn as the guard lets it pass: drafted once more where it asks for that, and then taken as it is."""
+    """One turn as the guard lets it pass: drafted once more where it asks for that; then the better draft is taken."""
     said = await agent.speak(session.turns, nudge=guard.direction(session.speaker()))
     if isinstance(said, StopReason):
         return said
     draft = guard.judge(said.turn)
     again: tuple[Event, ...] = ()
     if draft.action is Action.RETRY and agent.redrafts:
-        because = ", ".join(event.kind for event in draft.events)
-        again = (Event("retry", said.turn.index, said.turn.speaker, {"because": because, "draft": said.turn.text}),)
         second = await agent.speak(session.turns, nudge=draft.nudge, attempt=1)
         if isinstance(second, StopReason):
             return second
-        again += said.events
-        said = second
+        kept, left = (said, second) if guard.judge(second.turn).worse_than(draft) else (second, said)
+        data = {"because": ", ".join(event.kind for event in draft.events), "draft": left.turn.text}
+        again = (Event("retry", said.turn.index, said.turn.speaker, data), *left.events)
+        said = kept
     verdict = guard.observe(said.turn)
     stop = said.stop or (verdict.stop_reason if verdict.action is Action.STOP else None)
     return replace(said, events=(*again, *said.events, *verdict.events), stop=stop)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from harness.config.schema import ModelConfig, RunConfig
 from harness.context.renderer import Renderer
+from harness.errors import PersonaError
 from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
+from harness.personas.sampler import sample
 from harness.personas.schema import Persona
 from harness.store.provenance import ModelFingerprint, Provenance, collect, fingerprint
 
@@ -20,16 +22,16 @@ class Stock:
     """Personas, renderers, provenance and model fingerprints."""
 
     def __init__(self) -> None:
-        self._personas: dict[tuple[tuple[str, ...], Path | None], Sequence[Persona]] = {}
+        self._personas: dict[tuple[tuple[str, ...], Path | None, int, int], Sequence[Persona]] = {}
         self._renderers: dict[tuple[str, str], Renderer] = {}
         self._fingerprints: dict[tuple[str, str | None], ModelFingerprint] = {}
 
     def personas(self, config: RunConfig) -> Sequence[Persona]:
-        """The personas that a config names. Raises `PersonaError`."""
-        key = (config.personas, config.persona_dir)
+        """The personas that a config names, then those that it samples. Raises `PersonaError`."""
+        seed = config.seed if config.sample_seed is None else config.sample_seed
+        key = (config.personas, config.persona_dir, config.sample, seed if config.sample else 0)
         if key not in self._personas:
-            dirs = [folder for folder in (config.persona_dir, persona_dir()) if folder]
-            self._personas[key] = load_personas("all" if config.personas == ("all",) else config.personas, dirs)
+            self._personas[key] = _personas(config, seed)
         return self._personas[key]
 
     def renderer(self, model: ModelConfig, date: datetime) -> Renderer:
@@ -59,6 +61,18 @@ class Stock:
                 else ModelFingerprint(path=model.path, revision=model.revision, sha256=None)
             )
         return self._fingerprints[key]
+
+
+def _personas(config: RunConfig, seed: int) -> list[Persona]:
+    dirs = [folder for folder in (config.persona_dir, persona_dir()) if folder]
+    named = load_personas("all" if config.personas == ("all",) else config.personas, dirs) if config.personas else []
+    sampled = sample(config.sample, seed) if config.sample else []
+    if twice := {persona.id for persona in named} & {persona.id for persona in sampled}:
+        raise PersonaError(
+            f"personas.sample: {config.sample} personas of seed {seed} include {min(twice)}, which personas names too; "
+            "expected another personas.sample_seed, or other personas"
+        )
+    return [*named, *sampled]
 
 
 def make_renderer(model: ModelConfig, date: datetime) -> Renderer:

@@ -42,7 +42,7 @@ class InnerState:
         """JSON-ready; goes into `Turn.patient_state`."""
         data = {name: getattr(self, name) for name in _FIELDS}
         data["appraisal"] = to_dict(self.appraisal)
-        data["shown"] = {name: [turn, count] for name, turn, count in self.shown}
+        data["shown"] = {name: (turn, count) for name, turn, count in self.shown}
         return data
 
     @classmethod

@@ -1,15 +1,29 @@
 """The patient: a persona played by a model, or the recorded lines of one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.agents import directions, inner_state
-from harness.agents.appraisal import appraise
+from harness.agents.appraiser import Appraiser
 from harness.agents.inner_state import InnerState
+from harness.agents.self_check import SelfCheck
 from harness.agents.speech import Voice
 from harness.personas.schema import Persona
 from harness.session import Utterance
-from harness.types import Speaker, StopReason, Turn, View
+from harness.types import Event, Speaker, StopReason, Turn, View
+
+
+@dataclass(frozen=True, slots=True)
+class _Felt:
+    """What the patient feels before a turn, and the direction that follows from it."""
+
+    turns: int
+    """Said so far."""
+    direction: str | None
+    state: InnerState | None
+    recorded: dict[str, Any] | None
+    """The state as its turn records it."""
 
 
 class SimulatedPatient:
@@ -17,31 +31,58 @@ class SimulatedPatient:
 
     redrafts = True
 
-    def __init__(self, voice: Voice, persona: Persona, *, feels: bool) -> None:
+    def __init__(
+        self, voice: Voice, persona: Persona, appraiser: Appraiser | None, self_check: SelfCheck | None = None
+    ) -> None:
+        """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken."""
         self._voice = voice
         self._persona = persona
-        self._feels = feels
-        self._directed: tuple[int, str | None, dict[str, Any]] | None = None
-        """How many turns were said, with the direction and the state for the next one: all its drafts share them."""
+        self._appraiser = appraiser
+        self._self_check = self_check
+        self._felt: _Felt | None = None
+        """For the turn being made: all its drafts share it."""
+        self._events: list[Event] = []
+        """Since the last utterance: a turn that is asked again after an engine's failure keeps what happened before."""
 
     async def speak(
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
     ) -> Utterance | StopReason:
-        if not self._feels:
-            return await self._voice.say(history, directions=(nudge,), attempt=attempt)
-        if self._directed is None or self._directed[0] != len(history):
-            direction, state = directions.direction(self._state(history), self._persona)
-            self._directed = (len(history), direction, state.to_dict())
-        _, direction, felt = self._directed
-        return await self._voice.say(history, directions=(direction, nudge), attempt=attempt, patient_state=felt)
+        felt = await self._feel(history)
+        said = await self._voice.say(
+            history, directions=(felt.direction, nudge), draft=attempt, patient_state=felt.recorded
+        )
+        self._events += said.events
+        if self._self_check is not None and attempt == 0:
+            objection, events = await self._self_check.check(history, said.turn, felt.state)
+            self._events += events
+            if objection is not None:
+                wanted = (felt.direction, objection.direction)
+                said = await self._voice.say(history, directions=wanted, draft="checked", patient_state=felt.recorded)
+                self._events += said.events
+        every, self._events = self._events, []
+        return replace(said, events=tuple(every))
 
-    def _state(self, history: Sequence[Turn]) -> InnerState:
+    def taken(self, said: Utterance) -> None:
+        self._voice.taken(said)
+
+    async def _feel(self, history: Sequence[Turn]) -> "_Felt":
+        if self._felt is None or self._felt.turns != len(history):
+            direction, state = None, None
+            if self._appraiser is not None:
+                direction, state = directions.direction(await self._state(history, self._appraiser), self._persona)
+            self._felt = _Felt(len(history), direction, state, state.to_dict() if state else None)
+        return self._felt
+
+    async def _state(self, history: Sequence[Turn], appraiser: Appraiser) -> InnerState:
         """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
         if len(history) < 2:
             return inner_state.initial(self._persona)
-        last, heard = history[-2].patient_state, history[-1].text
-        before = InnerState.from_dict(last) if last else inner_state.initial(self._persona)
-        return inner_state.step(before, appraise(heard, history[-2].text), self._persona)
+        heard, turn = history[-2:]
+        known = heard.patient_state
+        before = InnerState.from_dict(known) if known else inner_state.initial(self._persona)
+        appraisal, events = await appraiser.appraise(heard, turn)
+        self._events += events
+        return inner_state.step(before, appraisal, self._persona)
 
 
 class ReplayPatient:
@@ -59,3 +100,6 @@ class ReplayPatient:
         if spoken >= len(self._lines):
             return StopReason.TRANSCRIPT_EXHAUSTED
         return Utterance(Turn(len(history), Speaker.PATIENT, self._lines[spoken]), View())
+
+    def taken(self, said: Utterance) -> None:
+        """There was no other draft."""

@@ -13,13 +13,14 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNot
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError
+from harness.paths import prompt_dir
 from harness.personas.errors import closest
 from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
 
-PROMPTS = Path(__file__).parent / "prompts"
+PROMPTS = prompt_dir()
 """The templates that come with the harness."""
 
 STYLE = {

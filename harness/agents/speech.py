@@ -1,14 +1,17 @@
 """How an answer of a model becomes a turn; shared by both speakers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.agents.prompt import END
 from harness.context.manager import Answer, ContextManager
 from harness.plan import derive_seed
 from harness.session import Utterance
-from harness.types import Speaker, StopReason, Turn
+from harness.types import Sampling, Speaker, StopReason, Turn
 
+WARMER = 0.2
+"""Added to the temperature of a second draft."""
 _ENDS = {Speaker.PATIENT: StopReason.PATIENT_ENDED, Speaker.THERAPIST: StopReason.THERAPIST_ENDED}
 
 
@@ -29,22 +32,35 @@ class Voice:
         history: Sequence[Turn],
         *,
         directions: Sequence[str | None] = (),
-        attempt: int = 0,
+        draft: int | str = 0,
         patient_state: Mapping[str, Any] | None = None,
     ) -> Utterance:
-        """The next turn, under the directions that are not None. Raises what the context manager raises."""
+        """The next turn, under the directions that are not None. Raises what the context manager raises.
+
+        Each `draft` of a turn is sampled with a seed of its own: 0 is the first one, then a number or a name. A second
+        draft is drawn a little more freely, since what was likeliest was not what was wanted.
+        """
         index = len(history)
         given = " ".join(direction for direction in directions if direction) or None
         answer = await self._context.answer(
             history,
-            seed=derive_seed(self._seed, index, attempt),
-            request_id=f"{self._session_id}/{index}" + (f".{attempt}" if attempt else ""),
+            seed=derive_seed(self._seed, index, draft),
+            request_id=f"{self._session_id}/{index}" + (f".{draft}" if draft else ""),
             direction=given,
+            sampling=_warmer(self._context.sampling) if draft else None,
         )
         text, marked = _without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges
         turn = _turn(answer, index, self._speaker, text, patient_state)
-        return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None)
+        return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None, draft)
+
+    def taken(self, said: Utterance) -> None:
+        """Go on from the view of the draft that became the turn; a resumed session knows of no other."""
+        self._context.settle(said.view)
+
+
+def _warmer(sampling: Sampling) -> Sampling:
+    return replace(sampling, temperature=sampling.temperature + WARMER)
 
 
 def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None) -> Turn:

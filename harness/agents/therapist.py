@@ -22,4 +22,7 @@ class Therapist:
     ) -> Utterance | StopReason:
         planned = self._planned_exchanges
         phase = plan_direction(len(history) // 2, planned) if planned else None
-        return await self._voice.say(history, directions=(phase, nudge), attempt=attempt)
+        return await self._voice.say(history, directions=(phase, nudge), draft=attempt)
+
+    def taken(self, said: Utterance) -> None:
+        self._voice.taken(said)

@@ -18,8 +18,11 @@ from harness.session import Utterance
 from harness.store.records import RunRecord
 from harness.types import Failure, SessionResult, SessionSpec, Speaker
 
+BAR_EVERY_S = 0.25
 LINE_EVERY_S = 10.0
-"""Without a terminal: how often a line is printed, at least one a finished session aside."""
+"""Without a terminal: how often a line is printed."""
+NEWS_EVERY_S = 1.0
+"""The same, where a session finished."""
 
 
 class Display:
@@ -33,7 +36,7 @@ class Display:
         self.finished_sessions = 0
         self.failed_sessions = 0
         self._total = 0
-        self._began = self._last_line = time.monotonic()
+        self._began = self._shown = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -93,7 +96,7 @@ class Display:
         """Sessions begin: `sessions` in the plan, `done` of them already over."""
         self._total, self.finished_sessions = sessions, done
         self.turns = self.tokens = self.failed_sessions = 0
-        self._began = self._last_line = time.monotonic()
+        self._began = self._shown = time.monotonic()
         if not self.console.is_terminal:
             return
         self._bar = Progress(
@@ -112,34 +115,40 @@ class Display:
     def said(self, spec: SessionSpec, utterance: Utterance) -> None:
         self.turns += 1
         self.tokens += utterance.turn.completion_tokens
-        self._update()
+        if self._due(LINE_EVERY_S):
+            self._update()
 
     def finished(self, result: SessionResult) -> None:
         self.finished_sessions += 1
-        self._update(f"{result.spec.session_id}: {result.stop_reason}, {len(result.turns)} turns")
+        if self._due(NEWS_EVERY_S):
+            self._update(f"; {result.spec.session_id}: {result.stop_reason}, {len(result.turns)} turns")
 
     def failed(self, failure: Failure) -> None:
         self.failed_sessions += 1
         self.say(f"failed: {failure.spec.session_id} at {failure.where}: {failure.error}: {failure.message}")
-        self._update()
 
     def rate(self) -> float:
         """Tokens generated per second since the sessions began."""
         return self.tokens / max(time.monotonic() - self._began, 1e-9)
 
-    def _update(self, news: str | None = None) -> None:
+    def _due(self, line_every_s: float) -> bool:
+        """Whether it is time to show something again."""
+        return time.monotonic() - self._shown >= (line_every_s if self._bar is None else BAR_EVERY_S)
+
+    def _update(self, news: str = "") -> None:
+        self._shown = time.monotonic()
         failed = f", {self.failed_sessions} failed" if self.failed_sessions else ""
         rest = f"{self.turns} turns, {self.rate():.0f} tokens/s{failed}"
         done = self.finished_sessions + self.failed_sessions
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, rest=rest)
-        elif news or time.monotonic() - self._last_line > LINE_EVERY_S:
-            self._last_line = time.monotonic()
-            self.say(f"{done}/{self._total} sessions, {rest}" + (f"; {news}" if news else ""))
+        else:
+            self.say(f"{done}/{self._total} sessions, {rest}{news}")
 
     def stop(self) -> None:
         """End the live bar, leaving its last state on the screen."""
         if self._bar is not None:
+            self._update()
             self._bar.stop()
             self._bar = None
 

@@ -204,7 +204,7 @@ def metric(name: str) -> Metric:
         _GROUPS.get(parts[0], "Session"),
         share=share,
         least=-inf if free else 0.0,
-        says=f"{label} is {{by}} with {{a}} than with {{b}}",
+        says=f"{label}: {{by}} with {{a}} than with {{b}}",
         more="higher",
         less="lower",
     )

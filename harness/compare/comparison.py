@@ -7,8 +7,9 @@ Invariants:
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,12 +115,11 @@ def compare(
     tables = {setting.name: _table(setting, metrics) for setting in settings}
     others = [setting for setting in settings if setting is not base]
     resamples = resamples_for(len(others) * len(metrics))
-
-    def estimated(table: "_Table") -> list[tuple[int, Estimate | None]]:
-        return _estimated(table, unit, resamples, seed)
-
-    means = {name: estimated(table) for name, table in tables.items()}
-    differences = {s.name: estimated(_minus(tables[s.name], tables[base.name])) for s in others}
+    draw = partial(_estimated, unit=unit, resamples=resamples, seed=seed)
+    possible = [metric.bounds for metric in metrics]
+    apart = [(low - high, high - low) for low, high in possible]
+    means = {name: draw(table, possible) for name, table in tables.items()}
+    differences = {s.name: draw(_minus(tables[s.name], tables[base.name]), apart) for s in others}
     found = [differences[s.name][i][1] for i in range(len(metrics)) for s in others]
     corrected = iter(adjusted([estimate.p for estimate in found if estimate]))
     rows = []
@@ -166,14 +166,28 @@ def _minus(a: _Table, b: _Table) -> _Table:
     )
 
 
-def _estimated(table: _Table, unit: Unit, resamples: int, seed: int) -> list[tuple[int, Estimate | None]]:
-    """(sessions that have it, estimate of its mean over units) for each column."""
+def _estimated(
+    table: _Table, bounds: Sequence[tuple[float, float]], *, unit: Unit, resamples: int, seed: int
+) -> list[tuple[int, Estimate | None]]:
+    """(sessions that have it, estimate of its mean over units) for each column; intervals stay within its bounds."""
     known = ~np.isnan(table.values)
     counts = known.sum(axis=0)
     values = table.values if unit is Unit.SESSION else _by_persona(table)
     samples = [column[~np.isnan(column)] for column in values.T]
     filled = iter(estimates([sample for sample in samples if len(sample)], resamples=resamples, seed=seed))
-    return [(int(count), next(filled) if len(sample) else None) for count, sample in zip(counts, samples, strict=True)]
+    found = [next(filled) if len(sample) else None for sample in samples]
+    return [
+        (int(count), estimate and _within(estimate, *limits))
+        for count, estimate, limits in zip(counts, found, bounds, strict=True)
+    ]
+
+
+def _within(estimate: Estimate, least: float, greatest: float) -> Estimate:
+    """The estimate with what of its interval is possible at all."""
+    if estimate.interval is None:
+        return estimate
+    low, high = estimate.interval
+    return replace(estimate, interval=(max(low, least), min(high, greatest)))
 
 
 def _by_persona(table: _Table) -> Sample:

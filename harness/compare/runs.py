@@ -57,6 +57,8 @@ def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False) -> list[
     started = [folder for folder in folders if (folder / "run.json").exists()]
     records = {folder: read_record(folder) for folder in started}
     unfinished = [line for folder in folders if (line := _unfinished(folder, records.get(folder)))]
+    if not records:
+        raise ComparisonError(*unfinished)
     if unfinished and not allow_unfinished:
         raise ComparisonError(*unfinished, "compare what is there with --allow-unfinished")
     return [_read(folder, record) for folder, record in records.items()]

@@ -1,7 +1,7 @@
 """Numbers and differences as people read them."""
 
 from collections.abc import Iterator
-from math import floor, isfinite, log10
+from math import floor, log10
 
 from harness.compare.bootstrap import FEWEST, Estimate
 from harness.compare.catalogue import Metric
@@ -12,8 +12,7 @@ def mean_shown(metric: Metric, estimate: Estimate | None) -> str:
     """`63 % [55, 71]`; without the brackets where there is no interval."""
     if estimate is None:
         return "–"
-    interval = _within(estimate.interval, *metric.bounds)
-    return _shown(metric, estimate.mean, interval, " %" if metric.share else "", "")
+    return _shown(metric, estimate, " %" if metric.share else "", "")
 
 
 def difference_shown(metric: Metric, estimate: Estimate | None) -> str:
@@ -21,7 +20,7 @@ def difference_shown(metric: Metric, estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
     unit = " points" if metric.share else ""
-    return _shown(metric, estimate.mean, _difference_interval(metric, estimate), unit, "+")
+    return _shown(metric, estimate, unit, "+")
 
 
 def sentence(row: Row, difference: Difference, comparison: Comparison) -> str:
@@ -77,7 +76,7 @@ def _told(comparison: Comparison) -> int:
 
 def _by(metric: Metric, estimate: Estimate) -> str:
     """`21 points more`."""
-    digits = _digits(metric, estimate.mean, estimate.interval)
+    digits = _digits(metric, estimate)
     unit = " points" if metric.share else metric.unit
     direction = metric.more if estimate.mean > 0 else metric.less
     return f"{_number(abs(estimate.mean) * _scale(metric), digits)}{unit} {direction}"
@@ -85,42 +84,32 @@ def _by(metric: Metric, estimate: Estimate) -> str:
 
 def _reach(metric: Metric, estimate: Estimate) -> str:
     """The interval of the amount, whichever way it goes."""
-    interval = _difference_interval(metric, estimate)
-    if interval is None:
+    if estimate.interval is None:
         return ", in every pair"
-    digits = _digits(metric, estimate.mean, estimate.interval)
-    low, high = sorted(abs(end) * _scale(metric) for end in interval)
+    digits = _digits(metric, estimate)
+    low, high = sorted(abs(end) * _scale(metric) for end in estimate.interval)
     return f" [{_number(low, digits)}, {_number(high, digits)}]"
 
 
-def _difference_interval(metric: Metric, estimate: Estimate) -> tuple[float, float] | None:
-    least, greatest = metric.bounds
-    return _within(estimate.interval, least - greatest, greatest - least)
-
-
-def _within(interval: tuple[float, float] | None, least: float, greatest: float) -> tuple[float, float] | None:
-    """What of an interval is possible at all."""
-    return interval and (max(interval[0], least), min(interval[1], greatest))
-
-
-def _shown(metric: Metric, value: float, interval: tuple[float, float] | None, unit: str, sign: str) -> str:
-    digits = _digits(metric, value, interval)
-    scale = _scale(metric)
-    text = f"{_number(value * scale, digits, sign)}{unit}"
-    return text if interval is None else f"{text} [{', '.join(_number(end * scale, digits, sign) for end in interval)}]"
+def _shown(metric: Metric, estimate: Estimate, unit: str, sign: str) -> str:
+    digits, scale = _digits(metric, estimate), _scale(metric)
+    text = f"{_number(estimate.mean * scale, digits, sign)}{unit}"
+    if estimate.interval is None:
+        return text
+    return f"{text} [{', '.join(_number(end * scale, digits, sign) for end in estimate.interval)}]"
 
 
 def _scale(metric: Metric) -> float:
     return 100.0 if metric.share else 1.0
 
 
-def _digits(metric: Metric, value: float, interval: tuple[float, float] | None) -> int:
+def _digits(metric: Metric, estimate: Estimate) -> int:
     """So many decimals that the width of the interval has one or two figures, and that an end that is not 0 isn't shown
     as 0 where the sign matters; without an interval, three figures in all.
     """
-    size = abs(value) / 100
-    if interval is not None and isfinite(interval[1] - interval[0]):
-        low, high = interval
+    size = abs(estimate.mean) / 100
+    if estimate.interval is not None:
+        low, high = estimate.interval
         size = (high - low) / 6
         if low > 0 or high < 0:
             size = min(size, 1.5 * min(abs(low), abs(high)))

@@ -4,7 +4,6 @@ The user's own `--config-dir` comes before the packaged `conf/`, file by file. E
 `ConfigError` that names where the value stands, the key, and what was expected.
 """
 
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +12,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.schema import EngineKind, RunConfig, contradictions
+from harness.config.schema import RunConfig, contradictions
 from harness.config.searchpath import own_first
+from harness.engines.pool import resolve_kind
 from harness.errors import ConfigError, did_you_mean
-from harness.paths import conf_dir
+from harness.paths import conf_dir, prompt_dir
 
 CONFIG_NAME = "config"
 ROLES = ("patient", "therapist")
 _ROLE_GROUPS = tuple(
     (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
 )
+_SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
+"""Settings that users write as if they were part of `personas`, which is a list."""
+DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
 _FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
 
 
@@ -45,9 +48,12 @@ def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
 def hydra_override(override: str) -> str:
     """What users may write as what Hydra's grammar takes.
 
-    `therapist.engine=openai` chooses from the group, as `engine=openai` does (Hydra writes it with an @), and free
-    keys, as in `engine.args.seed=1`, need no `+`.
+    `therapist.engine=openai` chooses from the group, as `engine=openai` does (Hydra writes it with an @), free keys, as
+    in `engine.args.seed=1`, need no `+`, and `personas.sample=10` stands beside the list of personas.
     """
+    for key, written in _SAMPLE_KEYS.items():
+        if override.startswith(f"{written}="):
+            return key + override.removeprefix(written)
     for short, full in _ROLE_GROUPS:
         if override.startswith(short):
             return full + override.removeprefix(short)
@@ -154,8 +160,14 @@ def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def check(composed: Composed) -> RunConfig:
-    """Let roles inherit, choose the engine that `auto` means, and validate. Raises `ConfigError`."""
+    """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
     tree = inherit(composed.tree)
+    if tree.get("personas") is None:
+        tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
+    for name in ROLES:
+        role = tree.get(name)
+        if isinstance(role, dict) and isinstance(role.get("prompt"), str):
+            role["prompt"] = _own_prompt(role["prompt"], composed.config_dirs)
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
@@ -176,7 +188,7 @@ def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
         engine = _filled(tree.get("engine"), role.get("engine"))
         sampling = _filled(model.pop("sampling", None), role.get("sampling"))
         if engine.get("kind") == "auto":
-            engine |= {"kind": auto_kind(), "chosen_by_auto": True}
+            engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
         resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
     return resolved
 
@@ -189,9 +201,16 @@ def _filled(base: object, own: object) -> dict[str, Any]:
     return merged
 
 
-def auto_kind() -> EngineKind:
-    """What `engine=auto` means on this machine."""
-    return "vllm" if importlib.util.find_spec("vllm") else "transformers"
+def _own_prompt(prompt: str, dirs: Sequence[Path]) -> str:
+    """A template of the user's as an absolute path; one of the harness, or one that isn't there, as it is named.
+
+    The config folder comes before the harness's templates, to replace one of them on purpose; the working directory
+    after them, so that a file lying about never does.
+    """
+    own = [folder / prompt for folder in dirs if folder != conf_dir() and (folder / prompt).is_file()]
+    if not own and not (prompt_dir() / prompt).is_file() and Path(prompt).is_file():
+        own = [Path(prompt)]
+    return str(own[0].resolve()) if own else prompt
 
 
 def _lines(error: ValidationError, composed: Composed) -> Iterator[str]:
@@ -203,6 +222,7 @@ def _lines(error: ValidationError, composed: Composed) -> Iterator[str]:
         mistakes.setdefault(_written_key(path, composed.tree), []).append(dict(item))
     for key, items in mistakes.items():
         source, found = _source(key, composed), items[0]["input"]
+        key = _SAMPLE_KEYS.get(key, key)
         expected = " or ".join(dict.fromkeys(_expected(item) for item in items))
         if items[0]["type"] == "extra_forbidden":
             yield f"{source}: {key}: unknown setting{did_you_mean(key, known)}"

@@ -19,7 +19,7 @@ class GuardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = True
-    loop: GuardAction = "nudge"
+    loop: GuardAction = "retry"
     """The same question, sentence, phrase or opening comes back in most of a speaker's last turns."""
     repeat: GuardAction = "retry"
     """This one turn is (nearly) made of what the speaker has said before."""
@@ -53,3 +53,12 @@ class GuardConfig(BaseModel):
     """The same for a recent turn of the other speaker."""
     nudge_pause: Annotated[int, Field(ge=0, le=50)] = 1
     """Turns of a speaker without a nudge after one, so that directions are not overplayed."""
+
+    def finds_repetition_as_by_default(self) -> bool:
+        """Whether the same loops and repeats are found as with the defaults, whatever is done about them."""
+        if not self.enabled or "off" in (self.loop, self.repeat):
+            return False
+        return all(getattr(self, name) == GuardConfig.model_fields[name].default for name in _OF_REPETITION)
+
+
+_OF_REPETITION = ("window", "loop_turns", "question_turns", "opening_turns", "similarity", "repeat_share")

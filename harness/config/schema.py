@@ -18,6 +18,11 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _unquoted_off(value: object) -> object:
+    """`off` as it was written: YAML takes the bare word for false."""
+    return "off" if value is False else value
+
+
 Positive = Annotated[int, Field(gt=0)]
 EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
 
@@ -96,7 +101,9 @@ class RoleConfig(Settings):
 
     name: str
     prompt: str | None = None
-    """A Jinja file (looked up in the user's config folder, then in the package); null for no system prompt."""
+    """A Jinja file; null for no system prompt. A relative path is looked up in the user's config folder, among the
+    harness's own templates, and in the working directory, in this order; a file of the user's stands here as an
+    absolute path, so that a run can be resumed from anywhere."""
     max_new_tokens: Positive = 256
     """Longest turn in tokens; reserved in the window for every prompt."""
     model: ModelConfig
@@ -115,8 +122,12 @@ class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
-    state: Literal["rules", "off"] = "rules"
-    """simulated: whether an inner state, moved by what the therapist does, directs the actor."""
+    state: Annotated[Literal["rules", "model", "off"], BeforeValidator(_unquoted_off)] = "rules"
+    """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
+    `rules`, or the patient's own `model` (one short request more a turn). `off`: there is no inner state."""
+    self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
+    """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
+    does not hold: by `rules`, or by rules and then by the patient's own `model`."""
     transcript: Path | None = None
     """replay: a text transcript, or a sessions.jsonl."""
     session: str | None = None
@@ -148,8 +159,12 @@ class RunConfig(Settings):
 
     run: RunSettings = RunSettings()
     seed: Annotated[int, Field(ge=0)] = 0
-    personas: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    personas: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     """Ids of personas; a bare id stands for a list of one, and `all` for the whole library."""
+    sample: Annotated[int, Field(ge=0)] = 0
+    """How many sampled personas are played, after those of `personas`, which may then be empty."""
+    sample_seed: Annotated[int, Field(ge=0)] | None = None
+    """Seed of the sampled personas; null takes the run's, so that a new seed brings new patients."""
     persona_dir: Path | None = None
     """A folder of the user's own personas, looked up before the library."""
     sessions_per_persona: Positive = 1
@@ -173,6 +188,8 @@ class RunConfig(Settings):
 def contradictions(config: RunConfig) -> list[str]:
     """Settings that are each valid and can't hold together, one line each."""
     lines: list[str] = []
+    if not config.personas and not config.sample:
+        lines.append("personas: an empty list; expected at least one id, all, or personas.sample=N")
     for speaker, role in config.roles():
         lines += _window_contradictions(speaker, role)
         if role.engine.kind == "openai" and not role.engine.base_url:

@@ -54,17 +54,18 @@ class Part:
 
     def base_tokens(self, *, note: bool, direction_tokens: int) -> int:
         """Tokens of every prompt: one with a word of dialogue from each who must be in it, and what may be added."""
-        return self._shortest + (self._note_heading if note else 0) + direction_tokens
+        return self.shortest.tokens + (self._note_heading if note else 0) + direction_tokens
 
     @cached_property
     def message_overhead(self) -> int:
         """Tokens that the template puts around one message."""
-        added = self.render(self._words(2), View()).tokens - self._shortest
+        added = self.render(self._words(2), View()).tokens - self.shortest.tokens
         return (added + 1) // 2
 
     @cached_property
-    def _shortest(self) -> int:
-        return self.render(self._words(1), View()).tokens
+    def shortest(self) -> Rendering:
+        """A prompt with a word of dialogue from each who must be in it; the first prompts of all sessions extend it."""
+        return self.render(self._words(1), View())
 
     @cached_property
     def _note_heading(self) -> int:
@@ -135,7 +136,7 @@ class ContextManager:
         self._overhead = part.message_overhead
         self._view = View(message_cap=self._message_cap())
         self._note_tokens = 0
-        self._rendering: Rendering | None = None
+        self._rendering: Rendering | None = part.shortest
         self._events: list[Event] = []
         """Since the last answer: a turn that is asked again after an engine's failure keeps what happened before."""
         self._said: list[Message] = []
@@ -155,6 +156,11 @@ class ContextManager:
         self._rendering = None
         self._said_for = None
 
+    def settle(self, view: View) -> None:
+        """The answer with this view became a turn: what later answers to the same history changed is taken back."""
+        if replace(view, direction=None) != self._view:
+            self.restore(view)
+
     async def answer(
         self,
         history: Sequence[Turn],
@@ -163,8 +169,11 @@ class ContextManager:
         request_id: str,
         direction: str | None = None,
         json_schema: Mapping[str, Any] | None = None,
+        sampling: Sampling | None = None,
     ) -> Answer:
         """The speaker's next turn after `history`, which ends with the other's turn (or is empty, for the patient).
+
+        `sampling` is for this answer only; None is the speaker's own.
 
         Raises `ContextOverflow` where no view fits (policy `none`, or a fixed part that is too long for what the
         engine turned out to take), and the engine's `EngineError`.
@@ -172,7 +181,7 @@ class ContextManager:
 
         async def build() -> Request:
             prompt = await self._prompt(history, direction, seed, request_id)
-            return Request(prompt, self.sampling, seed, request_id, json_schema, self.adapter)
+            return Request(prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter)
 
         def refused(prompt: Prompt, error: PromptRefused) -> None:
             learned = {"max_model_len": self.window.max_model_len, "margin": self.window.margin}

@@ -9,8 +9,10 @@ Invariants:
 """
 
 import logging
+import re
+from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from itertools import takewhile
@@ -26,8 +28,9 @@ from harness.types import Message, Role
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 1 << 16
-"""Messages whose neutralized and shortened form is kept (all sessions of a renderer together)."""
+REMEMBERED = 1 << 12
+"""Messages whose neutralized and shortened form is kept (all sessions of a renderer together): those that many prompts
+hold, as system texts; a session keeps its own turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,14 @@ class Rendering:
     """A view as one prompt."""
 
     messages: tuple[Message, ...]
-    ids: list[int]
-    """Shared with later renderings' prefixes by copy; never changed."""
+    ids: "array[int]"
+    """Shared with later renderings' prefixes by copy; never changed. An array: 2 or 4 bytes a token, and every live
+    session holds two of them."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """Before and after the last exchange; empty where rendering is not incremental."""
+    pieces: Mapping[str, "array[int]"] = field(default_factory=dict)
+    """The text of the last exchange, cut before every control token, with its ids: another draft, or the next prompt,
+    changes one of its messages."""
 
     @property
     def tokens(self) -> int:
@@ -95,9 +102,8 @@ class Renderer:
         except ValueError as error:
             raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
         self._encode = _encoder(tokenizer)
-        self._ints = list(range(max(tokenizer.get_vocab().values()) + 1))
-        """One int object per token id for all prompts: a list of ids then costs 8 bytes a token instead of 40."""
-        self.vocab_size = len(self._ints)
+        self.vocab_size = max(tokenizer.get_vocab().values()) + 1
+        self._typecode = "H" if self.vocab_size <= 1 << 16 else "I"
         self.has_system = self._accepts_system()
         """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
         self.controls = self._find_controls()
@@ -106,6 +112,7 @@ class Renderer:
         self.message = lru_cache(REMEMBERED)(self._message)
         """`message(role, text, cap)`: text as it enters a prompt."""
         self._boundaries = self._find_boundaries()
+        self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self._boundaries)) or '(?!)'})")
         self._shapes: dict[bool, _Shape] = {}
         self._renderings = 0
         self.why_full: str | None = None
@@ -165,14 +172,13 @@ class Renderer:
             )
         )
 
-    def render_full(self, messages: Sequence[Message]) -> list[int]:
+    def render_full(self, messages: Sequence[Message]) -> "array[int]":
         """Ids of `messages` from scratch: the reference that incremental rendering must equal."""
         return self.encode(self.render_text(messages))
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> "array[int]":
         """Ids of text that stands in a prompt; control strings in it are control tokens."""
-        ints = self._ints
-        return [ints[i] for i in self._encode(text)]
+        return array(self._typecode, self._encode(text))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids, without special tokens."""
@@ -203,17 +209,22 @@ class Renderer:
         shape = self._shapes[view[0].role == "system"]
         point, ids = _shared(view, previous) or self._start(view, max(len(view) - 2, len(shape.base)))
         points = [point]
+        known: Mapping[str, array[int]] = previous.pieces if previous else {}
+        pieces: dict[str, array[int]] = {}
         while point.messages < len(view):
             exchange = view[point.messages : point.messages + 2]
             text = self.render_text([*shape.base, *exchange])
             body = point.tail + text[shape.length : len(text) - len(shape.suffix)]
             cut = self._last_boundary(body)
-            ids += self.encode(body[:cut])
+            pieces = {}
+            for piece in filter(None, self._before_boundary.split(body[:cut])):
+                pieces[piece] = known[piece] if piece in known else self.encode(piece)
+                ids += pieces[piece]
             point = Checkpoint(point.messages + 2, len(ids), body[cut:])
             points.append(point)
-        return Rendering(view, ids + self.encode(point.tail + shape.suffix), tuple(points[-2:]))
+        return Rendering(view, ids + self.encode(point.tail + shape.suffix), tuple(points[-2:]), pieces)
 
-    def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, list[int]]:
+    def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
         text = self.render_text(view[:messages])
         text = text[: len(text) - len(self._shapes[view[0].role == "system"].suffix)]
         cut = self._last_boundary(text)
@@ -301,7 +312,7 @@ class Renderer:
         )
 
 
-def _shared(view: tuple[Message, ...], previous: Rendering | None) -> tuple[Checkpoint, list[int]] | None:
+def _shared(view: tuple[Message, ...], previous: Rendering | None) -> tuple[Checkpoint, "array[int]"] | None:
     """The last checkpoint of `previous` that `view` continues, and its ids."""
     for point in reversed(previous.checkpoints) if previous else ():
         if previous and previous.messages[: point.messages] == view[: point.messages]:

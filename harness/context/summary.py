@@ -142,7 +142,7 @@ class Summarizer:
                 raise SummaryFailed(f"a window of {self.window.max_model_len} tokens is too small for a summary")
         return Prompt(tuple(messages), ids, len(ids), bound, self.window.max_model_len), taken
 
-    def _render(self, note: str | None, dialogue: str, bound: int) -> tuple[list[Message], list[int]]:
+    def _render(self, note: str | None, dialogue: str, bound: int) -> tuple[list[Message], Sequence[int]]:
         words = int(bound * WORDS_PER_TOKEN)
         text = _template().render(note=note, dialogue=dialogue, words=words)
         messages = [self.renderer.message("user", text, None)]

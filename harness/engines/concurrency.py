@@ -8,13 +8,13 @@ _DRY, _REMOTE = 1000, 64
 def auto_concurrency(info: EngineInfo, expected_session_tokens: int, max_batch: int = 32) -> tuple[int, str]:
     """Sessions in flight and the reason in words.
 
-    With a shared KV cache: as many as it holds at `expected_session_tokens` (tokens of one session's view at its
-    longest), rounded up to whole cache blocks, so that no session's prefix is evicted between its turns. More
-    would make the engine compute every prompt again.
+    With a shared KV cache: as many as it holds at `expected_session_tokens` (tokens of all views that one session has on
+    this engine, at their longest), rounded up to whole cache blocks, so that no session's prefix is evicted between its
+    turns. More would make the engine compute every prompt again.
     """
     if info.kv_cache_tokens is not None:
         block = info.cache_block_tokens or 1
-        session = -(-min(expected_session_tokens, info.max_model_len) // block) * block
+        session = -(-expected_session_tokens // block) * block
         limit = max(1, info.kv_cache_tokens // session)
         return limit, f"the KV cache of {info.kv_cache_tokens} tokens holds {limit} sessions of {session} tokens"
     if info.kind == "transformers":

@@ -137,8 +137,8 @@ class Phrases:
         return [tuple(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
     def _adds_up(self) -> bool:
-        order = list(range(len(self._texts))) * 3
+        order = list(range(len(self._texts)))
         Random(0).shuffle(order)
-        pairs = list(pairwise(order))
+        pairs = list(pairwise(order))[:1000]
         joined = self._encode([f"{self._texts[a]} {self._texts[b]}" for a, b in pairs])
         return all(ids == self._first[a] + self._next[b] for ids, (a, b) in zip(joined, pairs, strict=True))

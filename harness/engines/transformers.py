@@ -175,7 +175,7 @@ class _Loaded:
         ids = torch.full((len(jobs), length), self._pad_id)
         mask = torch.zeros_like(ids)
         for row, job in enumerate(jobs):
-            prompt = torch.tensor(job.request.prompt.ids)
+            prompt = torch.tensor(list(job.request.prompt.ids or ()))
             ids[row, length - len(prompt) :] = prompt
             mask[row, length - len(prompt) :] = 1
         config = GenerationConfig(

@@ -34,7 +34,17 @@ if TYPE_CHECKING:
 CLOSE_S = 10.0
 """How long the children have to end by themselves."""
 
-_OURS = {"model", "tokenizer", "max_model_len", "dtype", "revision", "trust_remote_code", "enable_lora"}
+_OURS = {
+    "model",
+    "tokenizer",
+    "max_model_len",
+    "dtype",
+    "revision",
+    "trust_remote_code",
+    "enable_lora",
+    "max_loras",
+    "max_lora_rank",
+}
 """Engine arguments that have a setting of their own, with the same meaning for every engine."""
 
 _POLL_S = 0.1
@@ -131,7 +141,10 @@ def engine_args(
     if current_platform.is_cpu():
         values |= {"enforce_eager": True, "enable_chunked_prefill": False}
     if adapters:
-        values |= {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": adapters.rank}
+        # On a CPU, vLLM gives a request without an adapter the weights of the last slot (it indexes with -1), so that
+        # slot stays empty. Slots are filled from the first one on.
+        slots = len(adapters) + current_platform.is_cpu()
+        values |= {"enable_lora": True, "max_loras": slots, "max_lora_rank": adapters.rank}
     values |= engine.args
     try:
         return AsyncEngineArgs(**values)

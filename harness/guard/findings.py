@@ -5,18 +5,12 @@ Invariant: drafts that were sampled again don't count, and neither does `crisis`
 
 from collections import Counter
 from pathlib import Path
-from typing import get_args
 
-from harness.config.guard import GuardAction, GuardConfig
+from harness.metrics.session import FINDINGS
 from harness.store.records import read_sessions
 
-_ACTIONS = get_args(GuardAction)
-KINDS = frozenset(
-    name
-    for name, field in GuardConfig.model_fields.items()
-    if get_args(field.annotation) == _ACTIONS and name != "crisis"
-)
-"""The settings of the guard that name a finding."""
+KINDS = frozenset(FINDINGS) - {"crisis"}
+"""Kinds of events that are findings."""
 
 
 def findings(run_dir: Path) -> Counter[str]:

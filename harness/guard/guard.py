@@ -7,12 +7,14 @@ Invariants:
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.config.guard import GuardConfig
 from harness.guard import language, nudges, risk, roles
-from harness.guard.repetition import Features, Finding, Voice, features
+from harness.guard.features import Features, features
+from harness.guard.repetition import Finding, Voice
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "’", "*", ")", ":", "]", "؟")
@@ -26,7 +28,7 @@ class Action(StrEnum):
     NUDGE = "nudge"
     """Accept; the speaker's next turn gets a direction."""
     RETRY = "retry"
-    """Sample this turn once more, with the verdict's nudge as direction; accept the second draft as it is."""
+    """Sample this turn once more, with the verdict's nudge as direction; accept the better draft as it is."""
     STOP = "stop"
     """Accept the turn and end the session."""
 
@@ -45,6 +47,15 @@ class Verdict:
     """The direction: for the next draft of this turn (retry), or for the speaker's next turn (nudge)."""
     stop_reason: StopReason | None = None
     """Why the session should end, where the action is `stop`."""
+    cause: str | None = None
+    """Kind of the finding that decided."""
+
+    def worse_than(self, other: "Verdict") -> bool:
+        """Whether this draft is the one to leave: by the gravest finding, then by their number."""
+        return self._weight() > other._weight()
+
+    def _weight(self) -> tuple[int, int]:
+        return _ORDER.index(self.action), len(self.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +72,15 @@ class Guard:
     """Watches one session.
 
     Use: `verdict = guard.judge(draft)` for each draft, sample again once on `RETRY`, then `guard.observe(turn)` for the
-    turn that was accepted; `guard.direction(speaker)` gives the direction for a speaker's next turn.
+    turn that was accepted; `guard.direction(speaker)` gives the direction for a speaker's next turn. A turn that was
+    accepted although it asks for a `RETRY` (both drafts did) is followed by a nudge.
     """
 
     def __init__(self, config: GuardConfig, language: str = "en") -> None:
         self._config = config
         self._language = language
         self._voices = {speaker: Voice(speaker, config) for speaker in Speaker}
+        self._repeated = dict.fromkeys(Speaker, 0)
         self._repeating: deque[bool] = deque(maxlen=3)
         """Whether each of the last three turns repeated its speaker."""
         self._pause = dict.fromkeys(Speaker, 0)
@@ -79,7 +92,7 @@ class Guard:
         return self._judged(turn).verdict if self._config.enabled else Verdict(Action.ACCEPT)
 
     def observe(self, turn: Turn) -> Verdict:
-        """Add an accepted turn to the history. Its verdict is that of `judge`."""
+        """Add an accepted turn to the history. Its verdict is that of `judge`, and the events of a nudge that follows."""
         if not self._config.enabled:
             return Verdict(Action.ACCEPT)
         judged = self._judged(turn)
@@ -87,6 +100,9 @@ class Guard:
         verdict, speaker = judged.verdict, turn.speaker
         self._voices[speaker].add(judged.features)
         self._repeating.append(judged.repeating)
+        self._repeated[speaker] += judged.repeating
+        if verdict.action is Action.RETRY and not self._pause[speaker]:
+            verdict = replace(verdict, action=Action.NUDGE, events=(*verdict.events, _nudged(turn, verdict)))
         nudged = verdict.action is Action.NUDGE
         self._pause[speaker] = self._config.nudge_pause if nudged else max(0, self._pause[speaker] - 1)
         self._directions[speaker] = verdict.nudge if nudged else None
@@ -95,6 +111,10 @@ class Guard:
     def direction(self, speaker: Speaker) -> str | None:
         """The direction for this speaker's next turn, or None."""
         return self._directions[speaker]
+
+    def repeating_turns(self) -> Mapping[Speaker, int] | None:
+        """How many turns of each speaker repeat that speaker; None where the settings are not those of the metric."""
+        return self._repeated if self._config.finds_repetition_as_by_default() else None
 
     def _judged(self, turn: Turn) -> _Judged:
         """The judgement of a turn; that of the last draft is kept, since it is mostly the one that is observed next."""
@@ -150,6 +170,12 @@ class Guard:
             reason = StopReason.RISK_POLICY if cause.kind == "crisis" else StopReason.LOOP
             return Verdict(action, tuple(events), stop_reason=reason)
         text = nudges.nudge(cause.kind, cause.data, turn.speaker, turn.index)
+        verdict = Verdict(action, tuple(events), nudge=text, cause=cause.kind)
         if action is Action.NUDGE:
-            events.append(Event("nudge", turn.index, turn.speaker, {"because": cause.kind, "text": text}))
-        return Verdict(action, tuple(events), nudge=text)
+            verdict = replace(verdict, events=(*events, _nudged(turn, verdict)))
+        return verdict
+
+
+def _nudged(turn: Turn, verdict: Verdict) -> Event:
+    """A direction that the speaker's next turn will get."""
+    return Event("nudge", turn.index, turn.speaker, {"because": verdict.cause, "text": verdict.nudge})

@@ -1,6 +1,7 @@
 """Directions that lead a speaker out of a finding, in words for the actor, for one turn only.
 
-A direction names what to avoid and offers another move. The move changes from turn to turn, so that the way out of
+A direction stands in round brackets, which the prompts announce, so that it isn't taken for the other speaker's words.
+It names what to avoid and offers another move. The move changes from turn to turn, so that the way out of
 a loop doesn't become the next loop.
 """
 
@@ -29,7 +30,7 @@ _AVOID = {
     "statement": "You have already said “{what}” several times. It is known; do not say it again.",
     "sentence": "You have already said “{what}” several times. It is known; do not say it again.",
     "phrase": "You keep using the words “{what}”. Do without them now.",
-    "opening": "You keep beginning with “{what}”. Begin differently now.",
+    "opening": "You keep beginning with “{what}”. Begin with another word now.",
     "repeat": "You have said this before, nearly word for word. Say something new.",
     "stuck": "The conversation is going round in circles. Break out of it.",
     "echo": "Do not give the other person's words back. Speak for yourself.",
@@ -51,12 +52,12 @@ _LONGEST = 80
 def nudge(kind: str, data: Mapping[str, object], speaker: Speaker, turn: int) -> str:
     """The direction for a finding. `turn` picks the move, so that the same session always gets the same words."""
     if kind == "role_break":
-        return _ROLE[speaker]
+        return f"({_ROLE[speaker]})"
     if kind == "crisis":
-        return _CRISIS[speaker]
+        return f"({_CRISIS[speaker]})"
     avoid = _AVOID[str(data["form"]) if kind == "loop" else kind].format(what=_quote(str(data.get("what", ""))))
     moves = _MOVES[speaker]
-    return f"{avoid} {moves[(turn // 2) % len(moves)]}"
+    return f"({avoid} {moves[(turn // 2) % len(moves)]})"
 
 
 def _quote(what: str) -> str:

@@ -1,8 +1,9 @@
 """Finds a speaker that repeats itself or copies the other one.
 
 Invariants:
-- A turn is cut up once (`features`); comparing it costs set operations against a bounded number of recent turns, so
-  the cost of a turn does not grow with the session.
+- A turn is cut up once (`features`). Of an old turn a live session keeps little: bit masks that tell most comparisons at
+  once, and its words, in which what the masks can't rule out is looked up. So what is found is exact, a turn costs the
+  same however long the session is, and a thousand sessions fit in memory.
 - Topics may come back, acts may not: single words never count for statements, whole clauses, questions, phrases and
   openings do.
 """
@@ -10,51 +11,18 @@ Invariants:
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from harness.config.guard import GuardConfig
-from harness.text import FUNCTION_WORDS, Parsed, content_stems, ngrams, parse, word_set
+from harness.guard.features import QUESTION_STEMS, RUN_BITS, Clause, Features
+from harness.text import FUNCTION_WORDS
 from harness.types import Speaker
 
 _MEMORY = 12
 """Own turns that a turn is compared with for `repeat`."""
 _SHORT = 8
 """Turns with fewer words can't be told from ordinary courtesies; only verbatim loops count for them."""
-_FILLERS = word_set("ah alright and but hmm mm mhm no oh ok okay right so sure uh um well yeah yes")
-_PLAIN_OPENERS = FUNCTION_WORDS - {"let", "let's", "please"} | {"how", "why", "sounds", "thank", "thanks"}
-_QUESTION_STEMS = frozenset({"how", "why"})
-_REQUESTS = frozenset(
-    tuple(pair.split())
-    for pair in ("can we", "can you", "could we", "could you", "need you", "need us", "want you", "would you")
-)
-_SENTENCE = 4
-"""Words from which on a sentence is told from an ordinary courtesy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """A part of a sentence as its content words."""
-
-    words: tuple[str, ...]
-    stems: frozenset[str]
-    asks: bool
-    """Part of a question or a request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What comparing needs of one turn."""
-
-    index: int
-    words: tuple[str, ...]
-    trigrams: frozenset[tuple[str, ...]]
-    phrases: frozenset[tuple[str, ...]]
-    """Runs of four words."""
-    clauses: tuple[Clause, ...]
-    stems: frozenset[str]
-    sentences: frozenset[tuple[str, ...]]
-    """Sentences of at least four words, and the whole turn."""
-    opening: str
+_ALL_RUNS = 1 << 14
+"""Bits for the runs of a whole session: an hour's session fills about a tenth of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,46 +33,68 @@ class Finding:
     data: dict[str, object]
 
 
-def features(index: int, text: str | Parsed) -> Features:
-    """Cut a turn up."""
-    parsed = parse(text) if isinstance(text, str) else text
-    tokens = parsed.words
-    parts: list[Clause] = []
-    whole: set[tuple[str, ...]] = {tokens} if tokens else set()
-    for sentence in parsed.sentences:
-        if len(sentence.words) >= _SENTENCE:
-            whole.add(sentence.words)
-        for clause in sentence.clauses:
-            stems = content_stems(clause)
-            if stems and not stems <= _QUESTION_STEMS:
-                parts.append(Clause(clause, stems, sentence.question or "how" in stems or _requests(clause)))
-    stems = frozenset().union(*(part.stems for part in parts))
-    return Features(
-        index, tokens, ngrams(tokens, 3), ngrams(tokens, 4), tuple(parts), stems, frozenset(whole), opening(tokens)
-    )
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """What is kept of an earlier turn."""
+
+    index: int
+    begin: int
+    end: int
+    """Where its words stand in `_Words`."""
+    mask: int
+    """Of its runs."""
 
 
-def _requests(clause: Sequence[str]) -> bool:
-    """Whether the words ask the listener to do something."""
-    return "please" in clause or not _REQUESTS.isdisjoint(pairwise(clause))
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """What is kept besides of the turns in which loops are looked for."""
+
+    old: _Old
+    clauses: tuple[tuple[tuple[str, ...], bool], ...]
+    """Stems, and whether it asks."""
+    clause_mask: int
+    """Of all its clauses."""
+    sentences: tuple[int, ...]
+    """Hashes of its sentences."""
+    opening: str
 
 
-def opening(tokens: Sequence[str]) -> str:
-    """What a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
-    start = 0
-    while start < len(tokens) - 1 and tokens[start] in _FILLERS:
-        start += 1
-    if start >= len(tokens):
-        return ""
-    if tokens[start] in _PLAIN_OPENERS:
-        return " ".join(tokens[start : start + 3]) if len(tokens) - start >= 3 else ""
-    return tokens[start]
+class _Words:
+    """All words that a speaker said, in order, in which runs of words can be looked up."""
 
+    def __init__(self) -> None:
+        self._text = " "
+        self._bits = bytearray(_ALL_RUNS // 8)
 
-def same(a: Clause, b: Clause, *, similarity: float, shared: int) -> bool:
-    """Whether two clauses do the same: enough content words in common, absolutely and as a share (Jaccard)."""
-    common = a.stems & b.stems
-    return len(common - _QUESTION_STEMS) >= shared and len(common) >= similarity * len(a.stems | b.stems)
+    def add(self, turn: Features) -> tuple[int, int]:
+        """Where the words of the turn now stand."""
+        begin = len(self._text) - 1
+        self._text += f"{' '.join(turn.words)} "
+        end = len(self._text)
+        self._text += "\n "  # no run of words goes over it
+        for value in turn.hashes:
+            self._bits[value % _ALL_RUNS >> 3] |= 1 << (value & 7)
+        return begin, end
+
+    def holds(self, run: Sequence[str], begin: int, end: int) -> bool:
+        return self._text.find(f" {' '.join(run)} ", begin, end) >= 0
+
+    def shared(self, turn: Features, begin: int, end: int) -> int:
+        """How many of the turn's different runs stand between two places."""
+        return sum(self.holds(run, begin, end) for run in set(turn.runs))
+
+    def shared_with_all(self, turn: Features, least: float) -> int:
+        """How many of the turn's different runs were ever said; 0 where that is fewer than `least`."""
+        half = len(turn.hashes) // 2
+        at_most = turn.different - self._new(turn.hashes[:half])  # in most turns half of it tells
+        if at_most >= least:
+            at_most = turn.different - self._new(turn.hashes)
+        return self.shared(turn, 0, len(self._text)) if at_most >= least else 0
+
+    def _new(self, hashes: Sequence[int]) -> int:
+        """How many different runs with these hashes were never said, at least."""
+        bits = self._bits
+        return sum([not bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1 for value in set(hashes)])
 
 
 class Voice:
@@ -113,16 +103,22 @@ class Voice:
     def __init__(self, speaker: Speaker, config: GuardConfig) -> None:
         self._speaker = speaker
         self._config = config
-        self._recent: deque[Features] = deque(maxlen=max(_MEMORY, config.window - 1))
-        self._said: set[tuple[str, ...]] = set()
+        self._recent: deque[_Old] = deque(maxlen=max(_MEMORY, config.window - 1))
+        self._window: deque[_Late] = deque(maxlen=config.window - 1)
+        self._words = _Words()
 
     def add(self, turn: Features) -> None:
-        self._recent.append(turn)
-        self._said |= turn.trigrams
+        old = _Old(turn.index, *self._words.add(turn), turn.mask)
+        self._recent.append(old)
+        mask = 0
+        for clause in turn.clauses:
+            mask |= clause.mask
+        clauses = tuple((tuple(clause.stems), clause.asks) for clause in turn.clauses)
+        self._window.append(_Late(old, clauses, mask, tuple(map(hash, turn.sentences)), turn.opening))
 
     def loops(self, turn: Features) -> list[Finding]:
         """What comes back in most of the last turns: at most one finding a form."""
-        window = list(self._recent)[-(self._config.window - 1) :]
+        window = self._window
         if len(window) < self._config.question_turns - 1:
             return []
         found = (
@@ -137,14 +133,13 @@ class Voice:
         """Whether the turn is (nearly) one earlier turn, or put together from earlier turns."""
         if len(turn.words) < _SHORT:
             return None
-        limit = self._config.repeat_share * len(turn.trigrams)
+        limit = self._config.repeat_share * turn.different
         for old in reversed(self._recent):
-            shared = len(turn.trigrams & old.trigrams)
-            if shared >= limit:
-                return Finding("repeat", {"of_turn": old.index, "share": round(shared / len(turn.trigrams), 3)})
-        shared = len(turn.trigrams & self._said)
+            if shared := self._shared(turn, old, limit):
+                return Finding("repeat", {"of_turn": old.index, "share": round(shared / turn.different, 3)})
+        shared = self._words.shared_with_all(turn, limit)
         if shared >= limit:
-            return Finding("repeat", {"of_turn": None, "share": round(shared / len(turn.trigrams), 3)})
+            return Finding("repeat", {"of_turn": None, "share": round(shared / turn.different, 3)})
         return None
 
     def copied_by(self, turn: Features) -> Finding | None:
@@ -152,19 +147,27 @@ class Voice:
         if len(turn.words) < _SHORT:
             return None
         for old in list(self._recent)[-3:]:
-            shared = len(turn.trigrams & old.trigrams)
-            if shared >= self._config.echo_share * len(turn.trigrams):
-                return Finding("echo", {"of_turn": old.index, "share": round(shared / len(turn.trigrams), 3)})
+            if shared := self._shared(turn, old, self._config.echo_share * turn.different):
+                return Finding("echo", {"of_turn": old.index, "share": round(shared / turn.different, 3)})
         return None
 
-    def _clause_loop(self, turn: Features, window: Sequence[Features]) -> Finding | None:
+    def _shared(self, turn: Features, old: _Old, least: float) -> int:
+        """How many of the turn's different runs stand in an old one; 0 where that is fewer than `least`."""
+        if turn.at_most_in(old.mask) < least:
+            return 0
+        shared = self._words.shared(turn, old.begin, old.end)
+        return shared if shared >= least else 0
+
+    def _clause_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
         """The clause that most of the window's turns hold too. A patient's questions and requests count soonest."""
         best: tuple[int, list[int], Clause] | None = None
-        near = [old for old in window if not turn.stems.isdisjoint(old.stems)]
         for clause in turn.clauses:
-            turns = [old.index for old in near if self._holds(old, clause)]
-            asked = clause.asks and self._speaker is Speaker.PATIENT
-            needed = (self._config.question_turns if asked else self._config.loop_turns) - 1
+            alone = clause.asks and self._speaker is Speaker.PATIENT
+            needed = (self._config.question_turns if alone else self._config.loop_turns) - 1
+            near = [late for late in window if clause.mask & late.clause_mask]
+            if len(near) < needed or (best is not None and len(near) <= best[0]):
+                continue
+            turns = [late.old.index for late in near if self._holds(late, clause, alone)]
             if len(turns) >= needed and (best is None or len(turns) > best[0]):
                 best = (len(turns), turns, clause)
         if best is None:
@@ -173,43 +176,62 @@ class Voice:
         form = "question" if clause.asks else "statement"
         return Finding("loop", {"form": form, "what": " ".join(clause.words), "turns": [*turns, turn.index]})
 
-    def _holds(self, old: Features, clause: Clause) -> bool:
-        """Whether an earlier turn has a clause that does the same.
+    def _holds(self, late: _Late, clause: Clause, alone: bool) -> bool:
+        """Whether an earlier turn has a clause that does the same: enough content words in common, absolutely and as a
+        share (Jaccard).
 
         One common content word is enough only where a patient asks twice: who answers speaks of the same things anyway.
         """
-        if clause.stems.isdisjoint(old.stems):
-            return False
-        alone = clause.asks and self._speaker is Speaker.PATIENT
-        return any(
-            same(clause, other, similarity=self._config.similarity, shared=1 if alone and other.asks else 2)
-            for other in old.clauses
-        )
+        own, similarity = clause.stems, self._config.similarity
+        for stems, asks in late.clauses:
+            common = own.intersection(stems)
+            if not common or len(common) < similarity * (len(own) + len(stems) - len(common)):
+                continue
+            if len(common - QUESTION_STEMS) >= (1 if alone and asks else 2):
+                return True
+        return False
 
-    def _phrase_loop(self, turn: Features, window: Sequence[Features]) -> Finding | None:
-        counts: Counter[tuple[str, ...]] = Counter()
-        for old in window:
-            counts.update(turn.phrases & old.phrases)
-        for gram, times in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            matter = sum(w not in FUNCTION_WORDS for w in gram)
+    def _phrase_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
+        """The run of four words that most of the window's turns hold too."""
+        least = min(self._config.loop_turns, self._config.opening_turns) - 1
+        often = _in_at_least(least, [late.old.mask for late in window])
+        if not often & turn.mask:
+            return None
+        words, found = self._words, dict[tuple[str, ...], list[int]]()
+        for place, value in enumerate(turn.hashes[:-1]):
+            if often >> (value % RUN_BITS) & 1:
+                gram = turn.words[place : place + 4]
+                found[gram] = [late.old.index for late in window if words.holds(gram, late.old.begin, late.old.end)]
+        for gram, turns in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
+            matter = sum(word not in FUNCTION_WORDS for word in gram)
             needed = self._config.loop_turns if matter >= 2 else self._config.opening_turns
-            if matter and times >= needed - 1:
-                turns = [old.index for old in window if gram in old.phrases]
+            if matter and len(turns) >= needed - 1:
                 return Finding("loop", {"form": "phrase", "what": " ".join(gram), "turns": [*turns, turn.index]})
         return None
 
-    def _opening_loop(self, turn: Features, window: Sequence[Features]) -> Finding | None:
-        turns = [old.index for old in window if old.opening == turn.opening]
+    def _opening_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
+        turns = [late.old.index for late in window if late.opening == turn.opening]
         if not turn.opening or len(turns) < self._config.opening_turns - 1:
             return None
         return Finding("loop", {"form": "opening", "what": turn.opening, "turns": [*turns, turn.index]})
 
-    def _sentence_loop(self, turn: Features, window: Sequence[Features]) -> Finding | None:
-        counts = Counter(item for old in window for item in turn.sentences & old.sentences)
+    def _sentence_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
+        said = {hash(sentence): sentence for sentence in turn.sentences}
+        counts = Counter(said[value] for late in window for value in said.keys() & late.sentences)
         if not counts:
             return None
         what, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
         if times < self._config.loop_turns - 1:
             return None
-        turns = [old.index for old in window if what in old.sentences]
+        turns = [late.old.index for late in window if hash(what) in late.sentences]
         return Finding("loop", {"form": "sentence", "what": " ".join(what), "turns": [*turns, turn.index]})
+
+
+def _in_at_least(times: int, masks: Sequence[int]) -> int:
+    """The bits that are set in at least so many masks."""
+    levels = [0] * times
+    for mask in masks:
+        for level in range(times - 1, 0, -1):
+            levels[level] |= levels[level - 1] & mask
+        levels[0] |= mask
+    return levels[-1]

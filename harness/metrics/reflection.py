@@ -56,7 +56,5 @@ def reflection_rate(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | Non
 
 def echo(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | None:
     """Mean share of a turn's 3-word runs that stand in the other speaker's turn before. Pairs are (other, own)."""
-    shares = [
-        len(runs & other.features.trigrams) / len(runs) for other, own in pairs if (runs := own.features.trigrams)
-    ]
+    shares = [len(runs & other.trigrams) / len(runs) for other, own in pairs if (runs := own.trigrams)]
     return round(sum(shares) / len(shares), 4) if shares else None

@@ -8,6 +8,7 @@ most of their content words within one stretch of the view.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.text import FUNCTION_WORDS, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
@@ -139,12 +140,16 @@ class _Seen:
     """The texts of a view, ready to be asked for facts."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._text = f" {' '.join(word for text in texts for word in words(text))} "
+        said = [words(text) for text in texts]
+        self._text = f" {' '.join(word for tokens in said for word in tokens)} "
         self._plain = plain("\n".join(texts))
-        self._stretches = [
+        self._words = said
+
+    @cached_property
+    def _stretches(self) -> list[frozenset[str]]:
+        return [
             content_stems(tokens[start : start + _STRETCH])
-            for text in texts
-            for tokens in (words(text),)
+            for tokens in self._words
             for start in range(0, max(1, len(tokens) - _STRETCH // 2), _STRETCH // 2)
         ]
 

@@ -1,7 +1,7 @@
 """The metrics of one session: a plain dict that goes into its line of sessions.jsonl."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -34,10 +34,12 @@ def session_metrics(
     stop_reason: StopReason | None = None,
     *,
     final_view: Sequence[str] | None = None,
+    repeating: Mapping[Speaker, int] | None = None,
 ) -> dict[str, Any]:
     """All metrics of a session; the same turns and events always give the same dict.
 
     `final_view` holds the texts that the therapist's model saw last (note and turns); without it there is no retention.
+    `repeating` is the guard's count of turns that repeat their speaker; without it they are looked for again.
     """
     said = [Utterance.of(turn.index, turn.text) for turn in turns]
     words = sum(len(utterance.words) for utterance in said)
@@ -47,12 +49,14 @@ def session_metrics(
     replies = _pairs(said, turns, Speaker.PATIENT)
     states = [turn.patient_state for turn in turns if turn.patient_state is not None]
     reflections = reflection_rate(answers)
-    of_therapist = speech(therapist, Speaker.THERAPIST, words)
+    counts = repeating or {}
+    of_patient = speech(patient, Speaker.PATIENT, words, counts.get(Speaker.PATIENT))
+    of_therapist = speech(therapist, Speaker.THERAPIST, words, counts.get(Speaker.THERAPIST))
     return {
         "metrics_version": METRICS_VERSION,
         "exchanges": len(answers),
         "ending": None if stop_reason is None else str(stop_reason),
-        "patient": {**speech(patient, Speaker.PATIENT, words), "echo": echo(replies)},
+        "patient": {**of_patient, "echo": echo(replies)},
         "therapist": {
             **of_therapist,
             "echo": echo(answers),

@@ -7,14 +7,16 @@ Invariants:
 
 import re
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from math import sqrt
 from typing import Any
 
 from harness.config.guard import GuardConfig
-from harness.guard.repetition import Features, Voice, features
+from harness.guard.features import features
+from harness.guard.repetition import Voice
 from harness.text import FUNCTION_WORDS, Parsed, ngrams, parse, word_set
 from harness.types import Speaker
 
@@ -29,8 +31,11 @@ _FILLERS = word_set("ah alright and but hmm mm oh ok okay right so sure um uh we
 class Utterance:
     """A turn cut up once for all measures."""
 
+    index: int
     parsed: Parsed
-    features: Features
+    trigrams: frozenset[tuple[str, ...]]
+    phrases: frozenset[tuple[str, ...]]
+    """Runs of four words."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -39,11 +44,16 @@ class Utterance:
     @classmethod
     def of(cls, index: int, text: str) -> "Utterance":
         parsed = parse(text)
-        return cls(parsed, features(index, parsed))
+        return cls(index, parsed, ngrams(parsed.words, 3), ngrams(parsed.words, 4))
 
 
-def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dict[str, Any]:
-    """All measures of one speaker's turns. `words_of_all` counts the words of both speakers."""
+def speech(
+    own: Sequence[Utterance], speaker: Speaker, words_of_all: int, repeating: int | None = None
+) -> dict[str, Any]:
+    """All measures of one speaker's turns. `words_of_all` counts the words of both speakers.
+
+    `repeating` is how many turns repeat the speaker, where somebody looked already.
+    """
     lengths = [len(turn.words) for turn in own]
     total = sum(lengths)
     questions = [sum(sentence.question for sentence in turn.parsed.sentences) for turn in own]
@@ -56,7 +66,7 @@ def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dic
         "words_per_turn_sd": _round(deviation(lengths)),
         "distinct_1": _share(len({word for turn in own for word in turn.words}), total),
         "distinct_2": _share(len(set().union(*pairs)), sum(max(0, length - 1) for length in lengths)),
-        "repeating_turns": repeating_turns(own, speaker),
+        "repeating_turns": _share(count_repeating(own, speaker) if repeating is None else repeating, len(own)),
         "repetition": repetition(own),
         "similarity": similarity(pairs),
         **worn_out(own),
@@ -67,17 +77,18 @@ def speech(own: Sequence[Utterance], speaker: Speaker, words_of_all: int) -> dic
     }
 
 
-def repeating_turns(own: Sequence[Utterance], speaker: Speaker) -> float | None:
-    """Share of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
+def count_repeating(own: Sequence[Utterance], speaker: Speaker) -> int:
+    """Number of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
 
     Computed from the texts alone, so sessions with the guard on, off or set otherwise can be compared.
     """
     voice = Voice(speaker, GuardConfig())
     found = 0
     for turn in own:
-        found += bool(voice.loops(turn.features) or voice.repeats(turn.features))
-        voice.add(turn.features)
-    return _share(found, len(own))
+        cut = features(turn.index, turn.parsed)
+        found += bool(voice.loops(cut) or voice.repeats(cut))
+        voice.add(cut)
+    return found
 
 
 def repetition(own: Sequence[Utterance]) -> float | None:
@@ -85,7 +96,7 @@ def repetition(own: Sequence[Utterance]) -> float | None:
     said: set[tuple[str, ...]] = set()
     again = total = 0
     for turn in own:
-        runs = turn.features.phrases
+        runs = turn.phrases
         if said:
             again += len(runs & said)
             total += len(runs)
@@ -111,15 +122,22 @@ def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> fl
 
 def worn_out(own: Sequence[Utterance]) -> dict[str, Any]:
     """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
-    turns = [turn.features.trigrams | turn.features.phrases for turn in own]
     limit = max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * len(own))
-    counts = Counter(run for runs in turns for run in runs)
-    worn = {run: times for run, times in counts.items() if times >= limit and _has_matter(run)}
+    threes = Counter[tuple[str, ...]](chain.from_iterable(turn.trigrams for turn in own))
+    often = {run: times for run, times in threes.items() if times >= limit}
+    if often:  # a run of four words is no more frequent than its first three
+        fours = Counter(run for turn in own for run in turn.phrases if run[:3] in often)
+        often |= {run: times for run, times in fours.items() if times >= limit}
+    worn = {run: times for run, times in often.items() if _has_matter(run)}
     top = sorted(worn.items(), key=lambda item: (-item[1], -len(item[0]), item[0]))
     return {
-        "worn_out_share": _share(sum(not runs.isdisjoint(worn) for runs in turns), len(own)),
+        "worn_out_share": _share(sum(_holds_any(turn, worn) for turn in own), len(own)),
         "worn_out": [{"phrase": " ".join(run), "turns": times} for run, times in top[:3]],
     }
+
+
+def _holds_any(turn: Utterance, runs: Mapping[tuple[str, ...], int]) -> bool:
+    return not (turn.trigrams.isdisjoint(runs) and turn.phrases.isdisjoint(runs))
 
 
 def _has_matter(run: Sequence[str]) -> bool:

@@ -125,12 +125,15 @@ class RunDir:
             "session_started", spec.session_id, persona_id=spec.persona_id, seed=spec.seed, index=spec.index, **fields
         )
 
-    def record_turn(self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None) -> None:
-        """Journal a whole turn, with the view it was made with (None without one) and why it ends the session, if so.
+    def record_turn(
+        self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
+    ) -> None:
+        """Journal a whole turn: with the view it was made with (None without one), why it ends the session, if so, and
+        which of its drafts it is.
 
         The turn confirms the events recorded before it: record those of a turn (also what a guard sees in it) first.
         """
-        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop)
+        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop, draft=draft)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
             self._totals[name] += getattr(turn, name)

@@ -137,16 +137,18 @@ class Usage:
             self.lost += len(before) // block * block - shared // block * block
 
     def figures(self) -> dict[str, float]:
-        return {
-            "prefilled_per_generated": (self.prompt - self.cached) / self.generated,
+        between = {
             "reusable_prefix_served": self.reused / max(1, self.reusable),
+            "prefix_lost_to_retokenizing": self.lost / max(1, self.reusable),
+        }
+        return (between if self.reusable else {}) | {
+            "prefilled_per_generated": (self.prompt - self.cached) / self.generated,
             "prompt_tokens": self.prompt,
             "cached_tokens": self.cached,
             "generated_tokens": self.generated,
             "compactions": self.compactions,
             "longest_prompt": self.longest,
             "answers_not_canonical": self.resampled / self.answers,
-            "prefix_lost_to_retokenizing": self.lost / max(1, self.reusable),
             "seconds": self.seconds,
         }
 
@@ -215,7 +217,8 @@ def table(figures: dict[str, Any]) -> str:
         ours, sliding = figures["low_water"], figures["sliding"]
         lines.append(f"{'vLLM':<34}{'low water 0.6':>20}{'sliding':>14}")
         lines += [
-            f"  {name.replace('_', ' '):<32}{value:>20,.3f}{sliding[name]:>14,.3f}" for name, value in ours.items()
+            f"  {name.replace('_', ' '):<32}{value:>20,.3f}" + (f"{sliding[name]:>14,.3f}" if name in sliding else "")
+            for name, value in ours.items()
         ]
         lines.append(f"  prefill, low water / sliding (at most 0.25){figures['prefill_share']:>11.3f}")
     return "\n".join(lines)

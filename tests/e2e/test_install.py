@@ -63,7 +63,7 @@ def test_templates_and_styles_are_in_the_wheel(installed: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "command", [("--help",), ("run", "--help"), ("personas",), ("run", "--cfg", "job"), ("doctor",)]
+    "command", [("--help",), ("run", "--help"), ("personas", "list"), ("run", "--cfg", "job"), ("doctor",)]
 )
 def test_commands_work_from_any_folder(installed: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
     assert run(installed, "-m", "harness", *command, cwd=tmp_path)

@@ -1,7 +1,6 @@
 """`python -m harness run` as users call it, on the dry engine: what it writes, what it refuses, and how it says so."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.fixtures.processes import ROOT, harness
+
 RUN_FILES = {
     "run.json",
     "journal.jsonl",
@@ -20,15 +20,6 @@ RUN_FILES = {
     "report.html",
     "transcripts",
 }
-
-
-def harness(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """One command, as a user would type it."""
-    command = [sys.executable, "-m", "harness", *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
-    )
 
 
 def dry(small_model: Path, folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:

@@ -211,7 +211,7 @@ def test_a_point_ends_with_its_own_last_session_and_not_with_the_batch(play: Pla
 
 
 def test_strict_fails_a_run_whose_turns_the_guard_complains_about(play: Play, tmp_path: Path) -> None:
-    words = ("guard.repeat=record", "max_exchanges=20")  # the dry engine repeats itself
+    words = ("patient.max_new_tokens=5", "max_exchanges=2")  # every turn of the patient is cut off
     assert ended(play("run", *words, f"run.dir={tmp_path}/lax"))[0] == 0
     code, output = ended(play("run", *words, "--strict", f"run.dir={tmp_path}/strict"))
     assert code == 1

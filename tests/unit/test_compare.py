@@ -134,6 +134,19 @@ def test_with_few_personas_the_claim_is_about_these(tmp_path: Path) -> None:
     assert any("say nothing of others" in note for note in comparison.notes)
 
 
+def test_an_interval_ends_where_no_value_is_possible(tmp_path: Path) -> None:
+    """No share above 100 %: neither as text nor as a number."""
+    first = [(p, 0, kept(1.0 if n % 5 else 0.9)) for n, p in enumerate(PERSONAS[:6])]
+    second = [(p, 0, kept(0.02 * (n % 3))) for n, p in enumerate(PERSONAS[:6])]
+    row = compared(two_runs(tmp_path, first, second)).rows[0]
+    estimates = [mean.estimate for mean in row.means] + [difference.estimate for difference in row.differences]
+    intervals = [estimate.interval for estimate in estimates if estimate]
+    assert [interval[1] <= 1.0 and interval[0] >= -1.0 for interval in intervals if interval]
+    assert row.means[1].estimate is not None
+    assert row.means[1].estimate.interval is not None
+    assert row.means[1].estimate.interval[0] == 0.0
+
+
 def test_few_pairs_give_no_interval(tmp_path: Path) -> None:
     comparison = compared(two_runs(tmp_path, retained(0.1, 1)[:5], retained(0.9, 2)[:5]))
     assert difference(comparison).verdict is Verdict.TOO_FEW

@@ -134,6 +134,45 @@ def test_the_users_file_replaces_the_packaged_one(tmp_path: Path) -> None:
     assert load([]).context.low_water == 0.6
 
 
+def test_sampled_personas_replace_the_default_and_join_those_that_are_named() -> None:
+    assert load([]).personas == ("skeptical-bullied-overwhelmed",)
+    alone = load(["personas.sample=10"])
+    assert (alone.personas, alone.sample, alone.sample_seed) == ((), 10, None)
+    both = load(["personas.sample=2", "personas.sample_seed=7", "personas=two-cups"])
+    assert (both.personas, both.sample, both.sample_seed) == (("two-cups",), 2, 7)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["personas=[]"], "personas: an empty list; expected at least one id, all, or personas.sample=N"),
+        (["personas.sample=many"], "command line: personas.sample: expected a whole number, found 'many'"),
+        (["personas.sample=-1"], "command line: personas.sample: expected greater than or equal to 0, found -1"),
+    ],
+)
+def test_a_mistake_about_personas_is_named_as_it_was_written(overrides: list[str], line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(overrides)
+    assert caught.value.lines == (line,)
+
+
+def test_a_prompt_is_found_in_the_config_folder_the_package_and_the_working_directory_in_this_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, here = tmp_path / "own", tmp_path / "here"
+    for folder, names in ((own, ("act.jinja", "mine.jinja")), (here, ("act.jinja", "mine.jinja", "other.jinja"))):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("Listen.")
+    monkeypatch.chdir(here)
+    assert load(["therapist.prompt=mine.jinja"], own).therapist.prompt == str(own / "mine.jinja")
+    assert load(["therapist.prompt=other.jinja"], own).therapist.prompt == str(here / "other.jinja")
+    assert load([], own).therapist.prompt == str(own / "act.jinja")
+    assert load([]).therapist.prompt == "act.jinja"
+    assert load(["patient.prompt=../own/mine.jinja"]).patient.prompt == str(own / "mine.jinja")
+    assert load(["therapist.prompt=nowhere.jinja"]).therapist.prompt == "nowhere.jinja"
+
+
 def test_a_config_survives_its_own_json() -> None:
     config = check(compose(["engine=dry", "therapist.sampling.stop=[a,b]"]))
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config

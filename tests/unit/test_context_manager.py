@@ -108,6 +108,29 @@ async def test_truncate_says_which_turns_left_each_one_once(renderer: Renderer) 
     assert answers[-1].summary_tokens == 0
 
 
+async def test_a_draft_that_was_not_taken_leaves_no_trace_in_the_view(renderer: Renderer) -> None:
+    """A resumed session knows only the draft that became the turn, and must go on the same."""
+    turns = history(81)
+    manager = make(renderer, Engine(), "truncate")
+    last, first = None, None
+    for end in range(1, 81, 2):
+        first = await manager.answer(turns[:end], seed=7, request_id=f"s/{end}")
+        second = await manager.answer(turns[:end], seed=8, request_id=f"s/{end}.1", direction="Say less. " * 40)
+        if second.view.first > first.view.first:
+            last = end
+            break
+        manager.settle(second.view)
+    assert last is not None, "the direction of a second draft never made the view too long"
+    assert first is not None
+    manager.settle(first.view)
+    resumed = make(renderer, Engine(), "truncate")
+    resumed.restore(first.view)
+    for end in (last + 2, last + 4):
+        going_on = await manager.answer(turns[:end], seed=7, request_id="s")
+        again = await resumed.answer(turns[:end], seed=7, request_id="s")
+        assert (going_on.view, going_on.prompt, going_on.events) == (again.view, again.prompt, again.events)
+
+
 async def test_between_compactions_a_prompt_begins_with_the_one_before(renderer: Renderer) -> None:
     answers = await play(make(renderer, Engine(), "truncate"), history(81))
     for before, after in itertools.pairwise(answers):
@@ -123,7 +146,7 @@ async def test_a_prompt_is_rebuilt_from_history_and_view_alone(renderer: Rendere
         for answer, length in zip(await play(manager, turns), range(speaker is THERAPIST, 82, 2), strict=True):
             part = manager.part
             rebuilt = project(part.system, part.opening, speaker, turns[:length], answer.view, renderer)
-            assert renderer.render_full(rebuilt) == list(answer.prompt.ids or ())
+            assert list(renderer.render_full(rebuilt)) == list(answer.prompt.ids or ())
 
 
 async def test_a_resumed_session_goes_on_with_the_same_prompts(renderer: Renderer) -> None:

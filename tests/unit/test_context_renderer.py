@@ -36,7 +36,7 @@ def test_ids_are_those_of_apply_chat_template() -> None:
     plain = [{"role": message.role, "content": message.content} for message in messages]
     expected = tokenizer.apply_chat_template(plain, add_generation_prompt=True, return_dict=False)
     assert renderer.incremental
-    assert renderer.render(messages).ids == expected
+    assert list(renderer.render(messages).ids) == expected
 
 
 def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_new() -> None:

@@ -171,7 +171,7 @@ def test_adapters_are_named_by_what_is_in_them(tmp_path: Path) -> None:
 def test_concurrency_follows_the_cache_in_whole_blocks() -> None:
     cached = EngineInfo("vllm", "m", 9000, kv_cache_tokens=46_592, cache_block_tokens=128)
     assert auto_concurrency(cached, 3000) == (15, "the KV cache of 46592 tokens holds 15 sessions of 3072 tokens")
-    assert auto_concurrency(cached, 10**6)[0] == 5
+    assert auto_concurrency(cached, 2 * 9000)[0] == 2
     assert auto_concurrency(EngineInfo("vllm", "m", 9000, kv_cache_tokens=100), 3000)[0] == 1
     assert auto_concurrency(EngineInfo("transformers", "m", 9000), 3000, max_batch=8)[0] == 8
     assert auto_concurrency(EngineInfo("dry", "m", 9000), 3000)[0] == 1000

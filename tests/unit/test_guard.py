@@ -125,7 +125,8 @@ def test_judging_changes_nothing_and_observing_again_gives_the_same() -> None:
     for turn in turns:
         guard.judge(Turn(turn.index, turn.speaker, "Another draft that is not taken."))
         first, second = guard.judge(turn), guard.judge(turn)
-        assert first == second == guard.observe(turn) == plain.observe(turn)
+        assert first == second
+        assert guard.observe(turn) == plain.observe(turn)
         assert [guard.direction(speaker) for speaker in Speaker] == [plain.direction(speaker) for speaker in Speaker]
 
 
@@ -147,9 +148,33 @@ def test_a_nudge_names_what_to_avoid_offers_a_move_and_holds_for_one_turn() -> N
 
 
 def test_directions_pause_between_nudges() -> None:
-    recorded = GuardConfig(repeat="record")
+    recorded = GuardConfig(repeat="record", loop="nudge")
     found = [verdict for verdict in verdicts(looping_patient(3), recorded) if "loop" in kinds(verdict)]
     assert [verdict.action for verdict in found[:3]] == [Action.NUDGE, Action.ACCEPT, Action.NUDGE]
+
+
+def test_a_turn_taken_although_it_loops_is_followed_by_a_nudge() -> None:
+    """A second draft may loop, too: then the next turn gets the direction, once, with its event."""
+    guard = Guard(GuardConfig(repeat="off"))
+    for turn in looping_patient(6):
+        verdict = guard.judge(turn)
+        taken = guard.observe(turn)
+        nudges = [event.data["because"] for event in taken.events if event.kind == "nudge"]
+        if verdict.action is Action.RETRY and nudges:
+            break
+    assert nudges == ["loop"]
+    assert guard.direction(P) == verdict.nudge is not None
+    guard.observe(Turn(turn.index + 2, P, "My brother rang on Sunday and we talked about the old boat."))
+    assert guard.direction(P) is None
+
+
+def test_the_worse_draft_is_the_one_with_the_graver_or_with_more_findings() -> None:
+    fine, cut = judged("I slept a little.", P), Guard(GuardConfig())
+    broken = judged("How can I help you today?", P)
+    copied = cut.judge(Turn(0, P, "How can I help you today? <|im_end|>"))
+    assert broken.worse_than(fine)
+    assert not fine.worse_than(broken)
+    assert not broken.worse_than(copied)
 
 
 def test_a_turn_said_before_is_sampled_again() -> None:
@@ -309,7 +334,8 @@ def test_what_is_off_is_not_looked_for() -> None:
 def test_no_text_makes_it_raise(texts: list[str]) -> None:
     guard = Guard(GuardConfig())
     for turn in dialogue(texts):
-        assert guard.judge(turn) == guard.observe(turn)
+        drafted, observed = guard.judge(turn), guard.observe(turn)
+        assert observed.events[: len(drafted.events)] == drafted.events
 
 
 def cost(guard: Guard, turns: list[Turn]) -> float:

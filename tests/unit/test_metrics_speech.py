@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.guard import GuardConfig
+from harness.guard import Guard
 from harness.metrics.reflection import echo, reflects
 from harness.metrics.session import session_metrics
-from harness.metrics.speech import Utterance, repeating_turns, repetition, speech, syllables, worn_out
+from harness.metrics.speech import Utterance, count_repeating, repetition, speech, syllables, worn_out
 from harness.text import parse, stem, words
 from harness.types import Event, Speaker, StopReason
 from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
@@ -70,13 +72,26 @@ def test_worn_out_phrases_need_matter_and_many_turns() -> None:
 
 def test_repeating_turns_tell_the_ill_session_from_the_healthy_ones() -> None:
     def share(turns: list[Utterance]) -> float:
-        return repeating_turns(turns, Speaker.PATIENT) or 0.0
+        return count_repeating(turns, Speaker.PATIENT) / len(turns)
 
     def patient(path: Path) -> list[Utterance]:
         return [Utterance.of(t.index, t.text) for t in turns_of(path) if t.speaker is Speaker.PATIENT]
 
     assert share(patient(LOOPING)) > 0.7
     assert [share(patient(path)) for path in HEALTHY] == [0.0] * 10
+
+
+@pytest.mark.parametrize("path", [LOOPING, HEALTHY[0]], ids=lambda path: path.stem)
+def test_the_guards_count_of_repeating_turns_is_that_of_the_metric(path: Path) -> None:
+    turns = turns_of(path)
+    guard = Guard(GuardConfig(loop="record", repeat="nudge"))
+    for turn in turns:
+        guard.observe(turn)
+    counted = guard.repeating_turns()
+    assert counted is not None
+    assert session_metrics(turns, repeating=counted) == session_metrics(turns)
+    assert Guard(GuardConfig(window=8)).repeating_turns() is None
+    assert Guard(GuardConfig(repeat="off")).repeating_turns() is None
 
 
 def test_reading_ease_follows_the_formula() -> None:

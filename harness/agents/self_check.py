@@ -1,0 +1,171 @@
+"""Checks a draft of the patient's turn against the persona and the state, before anyone hears it.
+
+Invariants:
+- Rules come first: the patient's model is asked only where they find nothing, and only if that is wanted.
+- An objection says what to change, in words for the actor; a draft is rewritten once and then taken as it is.
+- Roles and repetition are judged by the guard's own rules: there is no second notion of either.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.agents.facts import contradiction
+from harness.agents.inner_state import InnerState
+from harness.agents.prompt import patient_opening, render
+from harness.config.guard import GuardConfig
+from harness.context.inquiry import Inquirer, NoAnswer
+from harness.guard.features import features
+from harness.guard.nudges import nudge
+from harness.guard.repetition import Voice
+from harness.guard.roles import role_break
+from harness.personas.schema import Persona, Resistance, Style
+from harness.plan import derive_seed
+from harness.text import plain
+from harness.types import Event, SessionSpec, Speaker, Turn
+
+ANSWER_TOKENS = 24
+"""One word in JSON takes about ten."""
+CHECK_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"problem": {"type": "string", "enum": ["none", "helper", "facts", "mood"]}},
+    "required": ["problem"],
+    "additionalProperties": False,
+}
+"""What the patient's model answers about a draft."""
+HOPEFUL = 0.45
+"""Hope from which a patient may say that all is well again."""
+EAGER = {Style.PLEASING, Resistance.COMPLIANT_WITHOUT_CHANGE}
+"""Manners that talk themselves well without being so."""
+_RECOVERED = re.compile(
+    r"\bi(?:'m| am)? (?:already )?feel(?:ing)? (?:so much|much|a lot|completely|totally|already) (?:better|lighter)\b"
+    r"|\b(?:you've|you have|this has|that has|this|that) (?:really )?help(?:s|ed) (?:me )?(?:so much|a lot)\b"
+    r"|\bi(?:'m| am) (?:completely|totally|finally) (?:fine|okay|better|cured|healed|at peace)\b"
+    r"|\bi feel (?:so |very |really |much more )?(?:hopeful|confident|empowered|relieved|optimistic)\b"
+    r"|\bi(?:'m| am) (?:confident|sure) (?:that )?(?:i|it|things|everything)(?:'ll| will| can)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What is wrong with a draft."""
+
+    by: str
+    """`rules` or `model`."""
+    form: str
+    """`helper`, `facts`, `mood` or `worn_out`."""
+    reason: str
+    direction: str
+    """What to change, in words for the actor."""
+
+    def event(self, draft: Turn) -> Event:
+        data = {"by": self.by, "form": self.form, "reason": self.reason, "draft": draft.text}
+        return Event("self_check", draft.index, draft.speaker, data)
+
+
+class SelfCheck:
+    """Checks the drafts of one session's patient."""
+
+    def __init__(self, persona: Persona, spec: SessionSpec, inquirer: Inquirer | None) -> None:
+        """With an `inquirer` the patient's model is asked where the rules find nothing."""
+        self._persona = persona
+        self._spec = spec
+        self._inquirer = inquirer
+        self._own = Voice(Speaker.PATIENT, GuardConfig())
+        self._heard = 0
+        """Turns of the history that `_own` knows."""
+
+    async def check(
+        self, history: Sequence[Turn], draft: Turn, state: InnerState | None
+    ) -> tuple[Objection | None, tuple[Event, ...]]:
+        """What is wrong with a draft, if anything, and what is to be recorded. Raises `EngineUnavailable`."""
+        objection = self._by_rules(history, draft, state)
+        if objection is not None:
+            return objection, (objection.event(draft),)
+        if self._inquirer is None:
+            return None, ()
+        try:
+            problem = await self._ask(self._inquirer, history, draft, state)
+        except NoAnswer as error:
+            data = {"by": "model", "form": "none", "reason": f"no usable answer: {error}", "draft": draft.text}
+            return None, (Event("self_check", draft.index, draft.speaker, data),)
+        if problem == "none":
+            return None, ()
+        objection = Objection(
+            "model", problem, f"the patient's model chose {problem!r}", self._direction(problem, draft, state)
+        )
+        return objection, (objection.event(draft),)
+
+    def _by_rules(self, history: Sequence[Turn], draft: Turn, state: InnerState | None) -> Objection | None:
+        for turn in history[self._heard :]:
+            if turn.speaker is Speaker.PATIENT:
+                self._own.add(features(turn.index, turn.text))
+        self._heard = len(history)
+        if broken := role_break(draft.text, Speaker.PATIENT):
+            what = f"{broken.data['form']}: {broken.data['what']}"
+            return Objection("rules", "helper", what, self._direction("helper", draft, state))
+        if wrong := contradiction(draft.text, self._persona):
+            said, known = wrong
+            return Objection("rules", "facts", f"{said!r}, but {known}", f"(Do not say {said!r}: {known}.)")
+        if state is not None and (rosy := self._too_well(draft.text, state)):
+            return Objection("rules", "mood", f"{rosy!r} with {_mood(state)}", self._direction("mood", draft, state))
+        cut = features(draft.index, draft.text)
+        if worn := [*self._own.loops(cut), *filter(None, [self._own.repeats(cut)])]:
+            what = f"{worn[0].kind}: {worn[0].data.get('what', 'said before')}"
+            return Objection("rules", "worn_out", what, nudge(worn[0].kind, worn[0].data, draft.speaker, draft.index))
+        return None
+
+    def _too_well(self, text: str, state: InnerState) -> str | None:
+        """Words of recovery that this patient can't mean yet."""
+        persona = self._persona
+        if EAGER & {persona.style, *persona.resistance}:
+            return None
+        if state.hope >= HOPEFUL and state.overwhelm < persona.pace.overwhelm_at:
+            return None
+        match = _RECOVERED.search(plain(text))
+        return match[0] if match else None
+
+    def _direction(self, form: str, draft: Turn, state: InnerState | None) -> str:
+        who = self._persona.identity
+        if form == "helper":
+            return nudge("role_break", {}, Speaker.PATIENT, draft.index)
+        if form == "facts":
+            return f"(Keep to your own life: you are {who.name}, {who.age}, {who.occupation}.)"
+        mood = f"You have {_mood(state)}. " if state else ""
+        return f"({mood}Say no more than you can mean right now, and let the doubt be heard.)"
+
+    async def _ask(self, inquirer: Inquirer, history: Sequence[Turn], draft: Turn, state: InnerState | None) -> str:
+        """The problem that the patient's model sees. Raises `NoAnswer` where it says nothing usable."""
+        persona = self._persona
+        constant = {
+            "who": persona.identity,
+            "people": "; ".join(f"{person.name}, {person.relation}" for person in persona.people),
+            "mood": _mood(state) if state else "",
+        }
+        heard = history[-1].text if history else patient_opening(persona)
+        answer = await inquirer.ask(
+            lambda texts: render("self_check.jinja", (), **constant, **texts),
+            {"problem": persona.presenting_problem, "heard": heard, "draft": draft.text},
+            CHECK_SCHEMA,
+            seed=derive_seed(self._spec.seed, draft.index, "self_check"),
+            request_id=f"{self._spec.session_id}/{draft.index}/self_check",
+        )
+        try:
+            problem = json.loads(answer.text)["problem"]
+        except (ValueError, KeyError, TypeError):
+            problem = None
+        if problem not in CHECK_SCHEMA["properties"]["problem"]["enum"]:
+            raise NoAnswer(repr(answer.text[:80]))
+        return str(problem)
+
+
+def _mood(state: InnerState) -> str:
+    """The state in words, as in `little trust, some hope and much distress`."""
+    amount = ("little", "some", "much")
+    trust, hope, distress = (
+        f"{amount[(value >= 0.35) + (value >= 0.65)]} {name}"
+        for name, value in (("trust", state.trust), ("hope", state.hope), ("distress", state.distress))
+    )
+    return f"{trust}, {hope} and {distress}"

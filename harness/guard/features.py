@@ -1,0 +1,125 @@
+"""A turn cut up for comparing: its clauses as content words, its runs of three words, its sentences, its opening."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from itertools import pairwise
+from operator import or_
+from typing import NamedTuple
+
+from harness.text import FUNCTION_WORDS, Parsed, content_stems, parse, word_set
+
+_FILLERS = word_set("ah alright and but hmm mm mhm no oh ok okay right so sure uh um well yeah yes")
+_PLAIN_OPENERS = FUNCTION_WORDS - {"let", "let's", "please"} | {"how", "why", "sounds", "thank", "thanks"}
+QUESTION_STEMS = frozenset({"how", "why"})
+_REQUESTS = frozenset(
+    tuple(pair.split())
+    for pair in ("can we", "can you", "could we", "could you", "need you", "need us", "want you", "would you")
+)
+_REQUEST_WORDS = frozenset({"please", *(first for first, _ in _REQUESTS)})
+_SENTENCE = 4
+"""Words from which on a sentence is told from an ordinary courtesy."""
+_STEM_BITS = 256
+RUN_BITS = 1024
+
+Run = tuple[str, str, str]
+
+
+class Clause(NamedTuple):
+    """A part of a sentence as its content words."""
+
+    words: tuple[str, ...]
+    stems: frozenset[str]
+    asks: bool
+    """Part of a question or a request."""
+    mask: int
+    """A bit for each stem, by its hash: clauses whose masks have no bit in common share no stem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What comparing needs of one turn."""
+
+    index: int
+    words: tuple[str, ...]
+    runs: tuple[Run, ...]
+    """Runs of three words, in order."""
+    hashes: tuple[int, ...]
+    """Of the runs."""
+    different: int
+    """Number of different runs."""
+    mask: int
+    """A bit for each run, by its hash."""
+    clauses: tuple[Clause, ...]
+    sentences: frozenset[tuple[str, ...]]
+    """Sentences of at least four words, and the whole turn."""
+    opening: str
+
+    def at_most_in(self, mask: int) -> int:
+        """Upper bound of how many of the different runs are among those that `mask` was made of."""
+        shared: int = (self.mask & mask).bit_count()
+        return shared + self.different - self.mask.bit_count()
+
+
+def features(index: int, text: str | Parsed) -> Features:
+    """Cut a turn up."""
+    parsed = parse(text) if isinstance(text, str) else text
+    tokens = parsed.words
+    requests = not _REQUEST_WORDS.isdisjoint(tokens)
+    parts: list[Clause] = []
+    whole: set[tuple[str, ...]] = {tokens} if tokens else set()
+    for sentence in parsed.sentences:
+        if len(sentence.words) >= _SENTENCE:
+            whole.add(sentence.words)
+        for clause in sentence.clauses:
+            stems = content_stems(clause)
+            if stems and not stems <= QUESTION_STEMS:
+                asks = sentence.question or "how" in stems or (requests and _requests(clause))
+                parts.append(Clause(clause, stems, asks, _stem_mask(stems)))
+    runs = tuple(zip(tokens, tokens[1:], tokens[2:], strict=False))
+    hashes = tuple(map(hash, runs))
+    return Features(
+        index,
+        tokens,
+        runs,
+        hashes,
+        len(set(hashes)),
+        _run_mask(hashes),
+        tuple(parts),
+        frozenset(whole),
+        opening(tokens),
+    )
+
+
+def _run_mask(hashes: Sequence[int]) -> int:
+    """The mask of runs with these hashes."""
+    mask = 0
+    for value in hashes:
+        mask |= 1 << (value % RUN_BITS)
+    return mask
+
+
+def _stem_mask(stems: frozenset[str]) -> int:
+    return reduce(or_, map(_bit, stems))
+
+
+@lru_cache(maxsize=16384)
+def _bit(stem: str) -> int:
+    return 1 << (hash(stem) % _STEM_BITS)
+
+
+def _requests(clause: Sequence[str]) -> bool:
+    """Whether the words ask the listener to do something."""
+    return "please" in clause or not _REQUESTS.isdisjoint(pairwise(clause))
+
+
+def opening(tokens: Sequence[str]) -> str:
+    """What a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
+    start = 0
+    while start < len(tokens) - 1 and tokens[start] in _FILLERS:
+        start += 1
+    if start >= len(tokens):
+        return ""
+    if tokens[start] in _PLAIN_OPENERS:
+        return " ".join(tokens[start : start + 3]) if len(tokens) - start >= 3 else ""
+    return tokens[start]

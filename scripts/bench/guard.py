@@ -1,0 +1,162 @@
+#!/usr/bin/env python
+"""What the guard is worth, and what it costs.
+
+Worth: the same personas under the same seeds with the guard on and off, on one engine loaded once; how much both
+speakers repeat themselves, side by side. The measures are those of docs/metrics.md, computed from the texts alone.
+Cost: CPU time of inner state, guard and metrics together for a turn of these sessions, replayed without any engine.
+
+    python scripts/bench/guard.py [--engine vllm] [--exchanges 12] [--json FILE] [KEY=VALUE ...]
+
+Further KEY=VALUE are settings of both runs, as for `python -m harness run`. `--engine dry` checks that it works; its
+texts are drawn from a list and say nothing of repetition.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.agents import directions, inner_state
+from harness.agents.appraisal import appraise
+from harness.config.guard import GuardConfig
+from harness.guard import Guard
+from harness.metrics.session import session_metrics
+from harness.paths import persona_dir
+from harness.personas.library import find
+from harness.personas.library import load as load_personas
+from harness.personas.schema import Persona
+from harness.store.records import SessionRecord, read_record, read_sessions
+from harness.sweep import read_sweep, sweep
+from harness.types import Event, Speaker, Turn
+
+PERSONAS = 8
+MEASURES = tuple((speaker, name) for name in ("repeating_turns", "repetition", "worn_out_share") for speaker in Speaker)
+LOOPING = ("model.sampling.temperature=0.3", "model.sampling.repetition_penalty=1.0")
+"""Small models loop when sampled like this; with a penalty of 1.1 SmolLM2 rambles and repeats next to nothing, so that
+there would be nothing to guard against."""
+ROUNDS = 5
+"""The cost is that of the fastest of so many rounds: the others were disturbed."""
+BOUND_MS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """The sessions with the guard on, or those with it off."""
+
+    means: Mapping[str, float]
+    """`SPEAKER.MEASURE` to its mean over sessions."""
+    turns: int
+    events: Mapping[str, int]
+    """Findings, nudges and retries by kind."""
+
+
+def arm(sessions: Sequence[SessionRecord]) -> Arm:
+    """Sum up one run's sessions."""
+    means = {}
+    for speaker, name in MEASURES:
+        values = [value for s in sessions if (value := s.metrics[speaker][name]) is not None]
+        means[f"{speaker}.{name}"] = round(statistics.fmean(values), 4) if values else float("nan")
+    kinds = Counter(event.kind for session in sessions for event in session.events)
+    return Arm(means, sum(len(session.turns) for session in sessions), dict(kinds.most_common()))
+
+
+def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRecord]]:
+    """Both runs as one batch on one engine."""
+    chosen = ",".join(sorted(find([persona_dir()]))[:: max(1, 38 // PERSONAS)][:PERSONAS])
+    common = [
+        f"personas=[{chosen}]",
+        f"engine={options.engine}",
+        f"max_exchanges={options.exchanges}",
+        f"min_exchanges={options.exchanges}",
+        "patient.max_new_tokens=80",
+        "therapist.max_new_tokens=80",
+        *LOOPING,
+        *options.overrides,
+    ]
+    folder, code = sweep([*common, "guard=default,off", f"run.dir={folder}"], None)
+    if code:
+        raise SystemExit("a run did not finish; nothing to compare")
+    found = {}
+    for point in read_sweep(folder).points:
+        path = folder / point.folder
+        name = "on" if read_record(path).config["guard"]["enabled"] else "off"
+        found[name] = list(read_sessions(path / "sessions.jsonl"))
+    return found
+
+
+def cost_ms(sessions: Sequence[SessionRecord]) -> float:
+    """CPU milliseconds a turn of inner state, guard and metrics over recorded sessions; the fastest round counts."""
+    personas = {p.id: p for p in load_personas(sorted({s.persona_id for s in sessions}), [persona_dir()])}
+    turns = sum(len(session.turns) for session in sessions)
+    rounds = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        for session in sessions:
+            watch(session.turns, personas[session.persona_id])
+        rounds.append((time.process_time() - began) / turns * 1000)
+    return min(rounds)
+
+
+def watch(turns: Sequence[Turn], persona: Persona) -> None:
+    """All that is computed for the turns of one session beside prompts and answers."""
+    guard, state = Guard(GuardConfig(), persona.language), inner_state.initial(persona)
+    events = list[Event]()
+    for turn in turns:
+        guard.direction(turn.speaker)
+        if turn.speaker is Speaker.PATIENT:
+            if turn.index:
+                heard, said = turns[turn.index - 1].text, turns[turn.index - 2].text
+                state = inner_state.step(state, appraise(heard, said), persona)
+            _, state = directions.direction(state, persona)
+            state.to_dict()
+        guard.judge(turn)
+        events += guard.observe(turn).events
+    session_metrics(turns, events)
+
+
+def table(arms: Mapping[str, Arm]) -> str:
+    """Side by side, with how much is left of each measure under the guard."""
+    lines = [f"{'':28}{'guard off':>12}{'guard on':>12}{'left':>9}"]
+    for name, off in arms["off"].means.items():
+        on = arms["on"].means[name]
+        lines.append(f"{name:28}{off:12.3f}{on:12.3f}{f'{on / off:.0%}' if off else '-':>9}")
+    return "\n".join(lines)
+
+
+def main(options: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as temporary:
+        sessions = play(options, options.keep or Path(temporary, "sweep"))
+    arms = {name: arm(records) for name, records in sessions.items()}
+    every = [session for records in sessions.values() for session in records]
+    words = statistics.fmean(len(turn.text.split()) for session in every for turn in session.turns)
+    cost = cost_ms(every)
+    print(table(arms))
+    print(f"events with the guard on: {dict(arms['on'].events)}")
+    print(f"inner state, guard and metrics: {cost:.3f} ms of CPU a turn of {words:.0f} words (bound: {BOUND_MS})")
+    if options.json is not None:
+        summary = {
+            "personas": PERSONAS,
+            "exchanges": options.exchanges,
+            "engine": options.engine,
+            **{name: {"means": a.means, "turns": a.turns, "events": a.events} for name, a in arms.items()},
+            "cost_ms_a_turn": round(cost, 4),
+            "words_a_turn": round(words, 1),
+        }
+        options.json.write_text(json.dumps(summary, indent=2), "utf-8")
+    return 0 if cost < BOUND_MS else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", default="vllm")
+    parser.add_argument("--exchanges", type=int, default=12)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep both run folders here")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    sys.exit(main(parser.parse_args()))

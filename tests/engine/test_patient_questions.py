@@ -1,0 +1,38 @@
+"""What a patient asks its own model beside the dialogue, on a real model with its real grammar."""
+
+from pathlib import Path
+
+from harness.agents.appraiser import ANSWER_TOKENS, ModelAppraiser
+from harness.agents.inner_state import initial
+from harness.agents.self_check import SelfCheck
+from harness.config.schema import EngineConfig, ModelConfig
+from harness.context.budget import Window
+from harness.context.inquiry import Inquirer
+from harness.context.renderer import Renderer
+from harness.engines.transformers import TransformersEngine
+from harness.paths import persona_dir
+from harness.personas.library import load
+from harness.types import SessionSpec, Speaker, Turn
+from tests.sessions import dialogue
+
+WINDOW = 768
+
+
+async def test_a_small_model_s_grades_and_verdicts_are_usable_in_a_small_window(small_model: Path) -> None:
+    persona = load(["two-cups"], [persona_dir()])[0]
+    spec = SessionSpec("two-cups-000", persona.id, 3, 0)
+    history = dialogue(["I set out two cups again this morning. " * 20, "That sounds lonely. What was it like? " * 20])
+    engine = TransformersEngine(
+        EngineConfig(kind="transformers", max_model_len=WINDOW), ModelConfig(path=str(small_model))
+    )
+    await engine.start()
+    try:
+        renderer = Renderer.load(str(small_model))
+        inquirer = Inquirer(engine, renderer, Window(WINDOW), max_new_tokens=ANSWER_TOKENS)
+        _, events = await ModelAppraiser(inquirer, persona.identity.name, spec).appraise(*history)
+        assert [event.data["by"] for event in events] == ["model"], events
+        draft = Turn(2, Speaker.PATIENT, "I drank mine and looked at the other one.")
+        _, events = await SelfCheck(persona, spec, inquirer).check(history, draft, initial(persona))
+        assert all(event.data["form"] in ("helper", "facts", "mood") for event in events), events
+    finally:
+        await engine.close()
