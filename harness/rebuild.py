@@ -48,7 +48,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.record = read_record(path)
-        self._journal = path / "journal.jsonl"
+        self._path = path
         try:
             self.config = RunConfig.model_validate(self.record.config)
         except ValidationError as error:
@@ -59,17 +59,17 @@ class Archive:
         """A session as journalled. Raises `StorageError` that names those there are."""
         recorded: Recorded | None = None
         known: list[str] = []
-        for record in read_journal(self._journal):
+        for place, record in read_journal(self._path):
             if record["event"] == "session_started":
                 known.append(str(record["session_id"]))
                 recorded = Recorded(record) if record["session_id"] == session_id else recorded
             elif record["event"] == "turn" and record["session_id"] == session_id and recorded:
-                turn = parse(TURN, record.get("turn"), str(self._journal))
+                turn = parse(TURN, record.get("turn"), place)
                 recorded.turns.append(turn)
                 view = record.get("view")
-                recorded.views.append(None if view is None else parse(VIEW, view, str(self._journal)))
+                recorded.views.append(None if view is None else parse(VIEW, view, place))
         if recorded is None:
-            raise StorageError(f"{self._journal}: no session {session_id!r}{did_you_mean(session_id, known)}")
+            raise StorageError(f"{self._path}: no session {session_id!r}{did_you_mean(session_id, known)}")
         return recorded
 
     def prompt(self, session: Recorded, index: int) -> Rebuilt:
