@@ -3,7 +3,7 @@
 Invariant: whatever can be refused without a model is refused here, cheapest checks first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ from harness.context.budget import Window
 from harness.engines.pool import engine_key
 from harness.engines.window import context_window
 from harness.personas.schema import Persona, persona_hash
+from harness.plan import plan
+from harness.session import Session
 from harness.stock import Stock
 from harness.store.identity import config_hash, refuse_changed
 from harness.store.outputs import check_writable, default_path
@@ -72,6 +74,17 @@ class Pending:
     """Sessions that are over already."""
 
 
+def sessions_left(prepared: Prepared) -> Iterator[Session]:
+    """The sessions of a run that have not ended, each with what it already said. To be asked once."""
+    config, progress = prepared.script.config, prepared.progress
+    ids = tuple(persona.id for persona in prepared.script.personas)
+    for spec in plan(ids, config.sessions_per_persona, config.seed):
+        if progress.state(spec.session_id) is None:
+            yield Session(spec)
+        elif past := progress.in_progress.pop(spec.session_id, None):
+            yield past.session()
+
+
 def prepare(config: RunConfig, stock: Stock) -> Pending:
     """Check the config of a new run.
 
@@ -90,13 +103,21 @@ def reopen(path: Path, stock: Stock, *, retry_failed: bool) -> Pending:
     Raises `StorageError` where the folder can't be resumed or its personas are no longer the same.
     """
     record = read_record(path)
-    script = _script(RunConfig.model_validate(record.config), record.started_at, stock)
-    refuse_changed(record, record.config, _persona_hashes(script))
+    script = recorded_script(record, stock)
 
     def open_again() -> Prepared:
         return Prepared(script, *RunDir.open(path, retry_failed=retry_failed))
 
     return Pending(script, open_again, record.totals.finished + (0 if retry_failed else record.totals.failed))
+
+
+def recorded_script(record: RunRecord, stock: Stock) -> Script:
+    """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
+    its personas are no longer the same.
+    """
+    script = _script(RunConfig.model_validate(record.config), record.started_at, stock)
+    refuse_changed(record, record.config, _persona_hashes(script))
+    return script
 
 
 def _create(script: Script, stock: Stock) -> Prepared:

@@ -42,10 +42,10 @@ async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> Non
                 job = await anext(jobs, None)
             if job is None:
                 return
-            await _isolated(*job)
+            await isolated(*job)
 
     try:
-        with _few_collections():
+        with few_collections():
             async with asyncio.TaskGroup() as group:
                 for _ in range(limit):
                     group.create_task(worker())
@@ -54,7 +54,7 @@ async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> Non
 
 
 @contextmanager
-def _few_collections() -> Iterator[None]:
+def few_collections() -> Iterator[None]:
     """Have the garbage collector look less often, and not at what was loaded before the sessions.
 
     Live sessions are no garbage, and what they leave holds few cycles: its rounds took a seventh of a run's CPU.
@@ -74,7 +74,7 @@ def _first(errors: BaseExceptionGroup[HarnessError]) -> HarnessError:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _isolated(stage: Stage, session: Session) -> None:
+async def isolated(stage: Stage, session: Session) -> None:
     """One session; what it raises becomes its `Failure`."""
     try:
         await stage.play(session)

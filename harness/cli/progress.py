@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from harness.config.schema import RoleConfig
+from harness.config.schema import RunConfig
 from harness.engines.notices import Notice, Paused, Restarted, Resumed, Retried
 from harness.fit import Fit
 from harness.session import Utterance
@@ -44,10 +44,12 @@ class Display:
         """One line, above the live bar where there is one."""
         self.console.print(line, soft_wrap=True, markup=False)
 
-    def starting(self, speaker: Speaker, role: RoleConfig) -> None:
-        """An engine is about to be started, or to be shared."""
-        engine, auto = role.engine.kind, " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
-        self.say(f"{speaker}: {role.model.name} on {engine}{auto}")
+    def starting(self, config: RunConfig) -> None:
+        """The engines of a run are about to be started."""
+        for speaker, role in config.roles():
+            if speaker is Speaker.THERAPIST or config.patient.kind == "simulated":
+                auto = " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
+                self.say(f"{speaker}: {role.model.name} on {role.engine.kind}{auto}")
 
     def notice(self, notice: Notice) -> None:
         """What an engine reports while it waits."""
@@ -113,8 +115,12 @@ class Display:
         self._bar.start()
 
     def said(self, spec: SessionSpec, utterance: Utterance) -> None:
-        self.turns += 1
-        self.tokens += utterance.turn.completion_tokens
+        self.count(1, utterance.turn.completion_tokens)
+
+    def count(self, turns: int, tokens: int) -> None:
+        """Turns were said that nobody shows one by one."""
+        self.turns += turns
+        self.tokens += tokens
         if self._due(LINE_EVERY_S):
             self._update()
 

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.errors import StorageError
+from harness.session import Session
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, Totals, parse, unflatten
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
@@ -49,6 +50,10 @@ class SessionProgress:
     failure: Failure | None = None
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
+
+    def session(self) -> Session:
+        """The session as it goes on from its last whole turn."""
+        return Session(self.spec, self.turns, self.events, self.views, self.stop, started=True)
 
     @property
     def patient_state(self) -> Mapping[str, Any] | None:

@@ -19,7 +19,7 @@ from filelock import FileLock
 from harness.errors import StorageError
 from harness.store.commit import GroupCommit
 from harness.store.files import replacing, storage_error, whole_size, write_whole
-from harness.store.journal import JOURNAL, Journal, shard_names, shard_path
+from harness.store.journal import JOURNAL, SHARDS, Journal, shard_names, shard_path
 from harness.store.lock import lock
 from harness.store.outputs import point_latest
 from harness.store.records import (
@@ -33,7 +33,7 @@ from harness.store.records import (
 )
 from harness.store.resume import Progress, load_progress
 from harness.store.session_log import SessionLog
-from harness.store.shard import End, close_shards
+from harness.store.shard import End, close_shards, next_number
 from harness.store.transcripts import transcript
 from harness.types import Failure, SessionResult, StopReason, Turn, View
 
@@ -69,7 +69,7 @@ class RunDir(SessionLog):
         try:
             _refuse_used(path)
             _write(path / "run.json", record)
-            _make_transcripts(path)
+            _make_folder(path / "transcripts")
             run_dir = cls(path, record, held)
         except BaseException:
             held.release()
@@ -134,6 +134,15 @@ class RunDir(SessionLog):
         line = encode(failure_fields(failure))
         super().fail_session(failure)
         self._keep(_FAILURES, line, failure)
+
+    def first_shard(self) -> int:
+        """A number for new shards: none of the folder ends in it, nor in a larger one. Raises `StorageError`."""
+        _make_folder(self.path / SHARDS)
+        return next_number(self.path)
+
+    def open_shard(self, name: str, pid: int) -> None:
+        """Journal that a replica writes a shard from now on."""
+        self.journal.append("shard_opened", None, shard=name, pid=pid)
 
     def hand_out(self, session_id: str, shard: str) -> None:
         """Journal that what a session does from now on stands in a shard. Each shard gets a session once."""
@@ -225,7 +234,7 @@ def _restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]
                 lines.write(encode(session_fields(result, metrics)))
                 _mend_transcript(path, result)
 
-            _make_transcripts(path)
+            _make_folder(path / "transcripts")
             progress = load_progress(path, write_session)
             _refuse_loss(sessions, len(progress.finished))
         retried = tuple(progress.failed) if retry_failed else ()
@@ -264,8 +273,7 @@ def _write(path: Path, record: RunRecord) -> None:
         raise storage_error(path, "write", error, "mend that or choose another run.dir") from error
 
 
-def _make_transcripts(path: Path) -> None:
-    folder = path / "transcripts"
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

@@ -9,7 +9,10 @@ from harness.store.records import event_fields, turn_fields
 from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
 
 SESSION_EVENTS = frozenset(
-    {"session_started", "turn", "stopped", "failed", "retry_failed", "resumed", "handed_out", "shard_closed"}
+    {
+        *("session_started", "turn", "stopped", "failed", "retry_failed", "resumed"),
+        *("handed_out", "shard_opened", "shard_closed"),
+    }
 )
 """Events of the journal itself; any other name is the kind of an `Event`."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
