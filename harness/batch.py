@@ -127,7 +127,10 @@ class Batch:
     def abandon(self) -> None:
         """Bring what was said to disk; the process is about to end."""
         for prepared in self._open.values():
-            prepared.folder.close()
+            try:
+                prepared.folder.close()
+            except StorageError as error:
+                self._display.say(f"error: {error}")
 
     def close(self, status: RunStatus) -> None:
         """End the runs that did not come to their own end, and tell of them."""
