@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.store.journal import read_journal
 from tests.fixtures.loopback_server import FAULT_TEXT, Fault, LoopbackServer
 from tests.fixtures.processes import comparable, count_turns, finish, harness, start, wait_for_turns, whole_lines
 
@@ -18,25 +19,37 @@ KEY_NAME, KEY = "HARNESS_TEST_KEY", "sk-test-5b1f0e77-never-to-be-seen"
 PERSONAS = "personas=[two-cups,left-in-march]"
 
 
-async def test_a_fifth_of_all_requests_fails_and_every_session_finishes(small_model: Path, tmp_path: Path) -> None:
+async def test_a_server_that_fails_and_goes_away_costs_no_session_and_everything_is_journalled(
+    small_model: Path, tmp_path: Path
+) -> None:
+    """A fifth of all requests fails in seven ways, and in mid-run the server is gone for a while."""
     folder = tmp_path / "run"
-    async with LoopbackServer(fault_every=5, hang_s=8.0, max_model_len=4096).running() as server:
-        done = await asyncio.to_thread(
-            harness,
+    server = LoopbackServer(fault_every=5, hang_s=8.0, max_model_len=4096, latency_s=0.05)
+    async with server.running():
+        process = start(
             *("run", "engine=openai", f"engine.base_url={server.base_url}", f"model.path={small_model}"),
             *(f"run.dir={folder}", PERSONAS, "sessions_per_persona=6", "max_exchanges=6", "guard=off"),
             *("patient.state=off", "engine.request_timeout_s=1"),
         )
-        assert done.returncode == 0, done.stderr
-        assert set(server.failed) == set(Fault)
+        await asyncio.to_thread(wait_for_turns, process, folder, 40)
+    await asyncio.sleep(0.5)
+    async with server.running():
+        done = await asyncio.to_thread(finish, process)
+    assert done.returncode == 0, done.stderr
+    assert set(server.failed) == set(Fault)
+    assert "giving up in" in done.stderr
     sessions = comparable(folder)
-    assert len(sessions) == 12
-    assert all(len(session["turns"]) == 12 for session in sessions.values())
+    assert [len(session["turns"]) for session in sessions.values()] == [12] * 12
+    assert all(turn["text"].startswith("Answer ") for session in sessions.values() for turn in session["turns"])
     assert not (folder / "failures.jsonl").read_bytes()
-    for session in sessions.values():
-        for turn in session["turns"]:
-            assert turn["text"].startswith("Answer ")
     assert not _files_with(folder, FAULT_TEXT)
+    retries = [event for session in sessions.values() for event in session["events"] if event["kind"] == "retry"]
+    assert len(retries) >= len(server.failed)
+    assert all(event["by"] == "engine" and event["of"] == "turn" for event in retries)
+    for session in sessions.values():
+        assert all(event["speaker"] == session["turns"][event["turn"]]["speaker"] for event in session["events"])
+    of_the_run = [event["event"] for event in read_journal(folder / "journal.jsonl") if event["session_id"] is None]
+    assert of_the_run == ["engine_away", "engine_back"]
 
 
 @pytest.fixture
