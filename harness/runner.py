@@ -96,5 +96,6 @@ def failure(session: Session, error: Exception) -> Failure:
     where = f"{session.speaker()}/{len(session.turns)}"
     message = str(error) if isinstance(error, HarnessError) else f"defect in the harness: {error!r}"
     if session.rest:
-        message += f"; not played: the {len(session.rest)} sessions that follow it in its course"
+        follow = "session that follows" if len(session.rest) == 1 else f"{len(session.rest)} sessions that follow"
+        message += f"; not played: the {follow} it in its course"
     return Failure(session.spec, type(error).__name__, message, where, tuple(session.turns))
