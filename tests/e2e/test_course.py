@@ -1,9 +1,12 @@
 """Courses of therapy as users ask for them, on the dry engine: whole, killed and resumed, and failing on the way."""
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.test_resume import played_with_kills
+from tests.fixtures.loopback_server import LoopbackServer
 from tests.fixtures.processes import comparable, harness
 
 PERSONAS = "personas=[skeptical-bullied-overwhelmed,two-cups]"
@@ -43,31 +46,46 @@ def test_a_killed_course_ends_as_an_undisturbed_one_and_every_prompt_can_be_show
                 assert notes[0] in json.loads(shown.stdout)["prompt"]
 
 
-def test_a_failed_session_ends_its_course_and_a_retry_goes_on_with_it(small_model: Path, tmp_path: Path) -> None:
-    """With policy `none` the second session, whose prompts hold a note, no longer fits; the first one does."""
-    folder = tmp_path / "run"
-    tight = (
-        "context=none",
-        "engine.max_model_len=1600",
-        PERSONAS.replace("two-cups", "left-in-march"),
-    )
-    done = harness(*words(folder, small_model, "engine.latency_s=0", *tight))
-    assert done.returncode == 1, done.stderr
-    played, failed = comparable(folder), comparable(folder, "failures.jsonl")
-    assert played
-    assert failed
-    left = 6 - len(played) - len(failed)
-    assert left > 0
-    assert f"{left} not played after a failure in their course" in done.stderr
-    for name, failure in failed.items():
-        assert f"{name[:-1]}{failure['number'] + 1}" not in played
-        assert failure["number"] == 3 or "in its course" in failure["message"]
-    again = harness("resume", str(folder))
-    assert again.returncode == 1, again.stderr
-    assert comparable(folder) == played
-    retried = harness("resume", "--retry-failed", str(folder))
-    assert retried.returncode == 1, retried.stderr
-    assert comparable(folder, "failures.jsonl").keys() == failed.keys()
+class Breaking(LoopbackServer):
+    """Refuses everything after its first seven answers, until it is mended."""
+
+    mended = False
+
+    def _answer(self, body: dict[str, Any], text: str) -> dict[str, Any]:
+        if self._count == 7 and not self.mended:
+            self.refuse = {"message": "broken"}
+        return super()._answer(body, text)
+
+
+async def test_a_failed_session_ends_its_course_and_a_retry_goes_on_with_it(small_model: Path, tmp_path: Path) -> None:
+    """Two exchanges and a note make five answers a session: the second session breaks after its second turn."""
+    folder, name = tmp_path / "run", "two-cups-000"
+    async with Breaking(max_model_len=4096).running() as server:
+        done = await asyncio.to_thread(
+            harness,
+            *("run", "engine=openai", f"engine.base_url={server.base_url}", f"model.path={small_model}"),
+            *(f"run.dir={folder}", "personas=two-cups", "course.sessions=4", "max_exchanges=2", "guard=off"),
+        )
+        assert done.returncode == 1, done.stderr
+        assert "1/4 sessions" in done.stderr
+        assert "1 failed (see failures.jsonl), 2 not played after a failure in their course" in done.stderr
+        (failure,) = comparable(folder, "failures.jsonl").values()
+        assert (failure["session_id"], failure["course"], failure["number"]) == (f"{name}.2", name, 2)
+        assert failure["message"].endswith("not played: the 2 sessions that follow it in its course")
+        first = comparable(folder)[f"{name}.1"]
+
+        again = await asyncio.to_thread(harness, "resume", str(folder))
+        assert again.returncode == 1, again.stderr
+        assert list(comparable(folder)) == [f"{name}.1"]  # a failure is not passed over
+
+        server.mended, server.refuse = True, None
+        mended = await asyncio.to_thread(harness, "resume", "--retry-failed", str(folder))
+        assert mended.returncode == 0, mended.stderr
+    sessions = comparable(folder)
+    assert list(sessions) == [f"{name}.{number}" for number in (1, 2, 3, 4)]
+    assert sessions[f"{name}.1"] == first
+    assert sessions[f"{name}.2"]["turns"][:2] == failure["turns"]
+    assert not comparable(folder, "failures.jsonl")
 
 
 def test_a_course_of_one_session_is_a_session_alone(small_model: Path, tmp_path: Path) -> None:
