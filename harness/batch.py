@@ -10,12 +10,14 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from harness.cli.progress import Display
+from harness.engines.notices import Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.executor import Executor, make_executor, whole
 from harness.interrupts import STOPPING, interruptible
@@ -121,7 +123,10 @@ class Batch:
     def abandon(self) -> None:
         """Bring what was said to disk; the process is about to end."""
         for prepared in self._open.values():
-            prepared.folder.close()
+            try:
+                prepared.folder.close()
+            except StorageError as error:
+                self._display.say(f"error: {error}")
 
     def close(self, status: RunStatus) -> None:
         """End the runs that did not come to their own end, and tell of them."""
@@ -138,12 +143,31 @@ class Batch:
         if first is None:
             return
         logs = self._log_dir or self._open[first].folder.path / "logs"
-        async with make_executor(self._runs, self._display, logs) as executor:
+        async with make_executor(self._runs, self._display, logs, self._noticed) as executor:
             stage = await self._stage(first, executor)
             limit, why = executor.concurrency()
             self._display.say(f"sessions in flight: {limit} ({why})")
             self._display.start(sum(run.script.sessions for run in self._runs), done=sum(r.done for r in self._runs))
             await run_all(self._sessions(stage, executor), limit)
+
+    def _noticed(self, notice: Notice) -> None:
+        """Show what an engine reports, and journal in every open run what concerns all of its sessions.
+
+        What concerns one request comes with its answer and is journalled with its turn.
+        """
+        self._display.notice(notice)
+        match notice:
+            case Paused(probes=0):
+                event = "engine_away"
+            case Resumed():
+                event = "engine_back"
+            case Restarted():
+                event = "engine_restarted"
+            case _:
+                return
+        for prepared in tuple(self._open.values()):
+            with suppress(StorageError):  # whoever waits for this run's writes hears of it; the engine must not
+                prepared.folder.journal.append(event, None, **asdict(notice))
 
     async def _sessions(
         self, stage: "_CountedStage | None", executor: Executor
@@ -241,20 +265,22 @@ class _CountedStage:
         self._handed_out = False
 
     def left(self) -> Iterator[Session]:
-        """Hand out the sessions that have not ended."""
+        """Hand out the sessions that have not ended and wait for no other."""
         for session in self._sessions:
             self._in_flight += 1
             yield session
         self._handed_out = True
         self._check()
 
-    async def play(self, session: Session) -> None:
-        """Play a session to its end. Raises what made it fail."""
-        await self._stage.play(session)
-        self._done()
+    async def play(self, session: Session) -> Session | None:
+        """Play a session to its end; the one that follows it. Raises what made it fail."""
+        following = await self._stage.play(session)
+        if following is None:
+            self._done()
+        return following
 
     def failed(self, failure: Failure) -> None:
-        """Keep a session's failure."""
+        """Keep a session's failure; nothing follows it."""
         self._stage.failed(failure)
         self._done()
 

@@ -16,6 +16,7 @@ from harness.cast import Cast, check_fits
 from harness.cli.progress import Display
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
+from harness.engines.notices import Listener
 from harness.engines.pool import EnginePool, engine_key
 from harness.errors import HarnessError
 from harness.prepare import Pending, Prepared, Script
@@ -47,23 +48,26 @@ class Executor(Protocol):
         ...
 
 
-def make_executor(runs: Sequence[Pending], display: Display, log_dir: Path) -> Executor:
-    """The executor that the configs of `runs`, which agree in it, ask for. `log_dir` takes what the engines say."""
+def make_executor(runs: Sequence[Pending], display: Display, log_dir: Path, listener: Listener) -> Executor:
+    """The executor that the configs of `runs`, which agree in it, ask for.
+
+    `log_dir` takes what the engines say, `listener` what they report while they wait.
+    """
     if runs[0].script.config.executor.kind == "ray":
         from harness.scale.fleet import RayExecutor
 
-        return RayExecutor(runs, display, log_dir)
-    return LocalExecutor(runs, display, log_dir)
+        return RayExecutor(runs, display, log_dir, listener)
+    return LocalExecutor(runs, display, log_dir, listener)
 
 
 class LocalExecutor:
     """Plays all sessions in this process."""
 
-    def __init__(self, runs: Sequence[Pending], display: Display, log_dir: Path) -> None:
+    def __init__(self, runs: Sequence[Pending], display: Display, log_dir: Path, listener: Listener) -> None:
         self._runs = runs
         self._display = display
         roles = [role for run in runs for role in run.script.roles.values()]
-        self._pool = EnginePool(roles, log_dir=log_dir, listener=display.notice)
+        self._pool = EnginePool(roles, log_dir=log_dir, listener=listener)
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
@@ -76,7 +80,7 @@ class LocalExecutor:
 
     async def stage(self, run: Pending, prepared: Prepared) -> Stage | HarnessError:
         if run is self._runs[0]:
-            self._display.starting(run.script.config)
+            announce(run.script, self._display)
         engines, infos = await start_engines(prepared.script, self._pool)
         try:
             cast = make_cast(prepared.script, engines)
@@ -87,6 +91,12 @@ class LocalExecutor:
 
     def concurrency(self) -> tuple[int, str]:
         return concurrency([run.script for run in self._runs], self._pool)
+
+
+def announce(script: Script, display: Display) -> None:
+    """Say which engines are about to be started."""
+    for speaker in script.roles:
+        display.starting(speaker, dict(script.config.roles())[speaker])
 
 
 async def start_engines(script: Script, pool: EnginePool) -> tuple[dict[Speaker, Engine], dict[str, EngineInfo]]:

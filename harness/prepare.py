@@ -13,6 +13,7 @@ from harness.agents.transcript import read_transcript
 from harness.cast import Side, check_fits
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
+from harness.course import handover_of
 from harness.engines.pool import engine_key
 from harness.engines.window import context_window
 from harness.personas.schema import Persona, persona_hash
@@ -22,9 +23,9 @@ from harness.stock import Stock
 from harness.store.identity import config_hash, refuse_changed
 from harness.store.outputs import check_writable, default_path
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
-from harness.store.resume import Progress
+from harness.store.resume import Progress, SessionState
 from harness.store.run_dir import RunDir
-from harness.types import Speaker
+from harness.types import SessionSpec, Speaker
 
 UNTOLD = 1 << 20
 """Tokens; window of a server that says its own only when it is reached."""
@@ -47,7 +48,7 @@ class Script:
     @property
     def sessions(self) -> int:
         """How many sessions the plan holds."""
-        return len(self.personas) * self.config.sessions_per_persona
+        return len(self.personas) * self.config.sessions_per_persona * self.config.course.sessions
 
     def engines(self) -> frozenset[str]:
         """Keys of the engines that it needs."""
@@ -75,14 +76,28 @@ class Pending:
 
 
 def sessions_left(prepared: Prepared) -> Iterator[Session]:
-    """The sessions of a run that have not ended, each with what it already said. To be asked once."""
+    """The sessions of a run that have not ended and wait for no other, each with what it already said.
+
+    To be asked once.
+    """
     config, progress = prepared.script.config, prepared.progress
     ids = tuple(persona.id for persona in prepared.script.personas)
-    for spec in plan(ids, config.sessions_per_persona, config.seed):
-        if progress.state(spec.session_id) is None:
-            yield Session(spec)
-        elif past := progress.in_progress.pop(spec.session_id, None):
-            yield past.session()
+    for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions):
+        session = _next(course, progress)
+        if session is not None:
+            yield session
+
+
+def _next(course: tuple[SessionSpec, ...], progress: Progress) -> Session | None:
+    """The session of a course that is next; None where all have ended, or one failed."""
+    finished = sum(progress.state(spec.session_id) is SessionState.FINISHED for spec in course)
+    if finished == len(course) or progress.state(course[finished].session_id) is SessionState.FAILED:
+        return None
+    spec, rest = course[finished], course[finished + 1 :]
+    handed = progress.handovers.pop(spec.course, None) if spec.course is not None else None
+    session = Session(spec, before=None if handed is None else handover_of(handed), rest=rest)
+    past = progress.in_progress.pop(spec.session_id, None)
+    return past.resumed(session) if past else session
 
 
 def prepare(config: RunConfig, stock: Stock) -> Pending:
@@ -147,13 +162,13 @@ def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    located = {speaker: _located(speaker, role) for speaker, role in roles.items()}
-    sides = _sides(located, date, stock)
+    found = {speaker: located(speaker, role) for speaker, role in roles.items()}
+    sides = _sides(found, date, stock)
     check_fits(config, personas, sides)
-    return Script(config, date, personas, located, sides, lines)
+    return Script(config, date, personas, found, sides, lines)
 
 
-def _located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
+def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
     path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})

@@ -6,10 +6,12 @@ Invariants:
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from harness.cast import Cast
 from harness.config.schema import RunConfig
+from harness.course import following
 from harness.guard import Guard
 from harness.metrics.session import session_metrics
 from harness.personas.schema import Persona
@@ -45,21 +47,27 @@ class Run:
         self._log = log
         self._watcher = watcher
 
-    async def play(self, session: Session) -> None:
-        """Play a session to its end and keep it. Raises what made it fail."""
+    async def play(self, session: Session) -> Session | None:
+        """Play a session to its end and keep it; the session of its course that follows. Raises what made it fail."""
         persona = self._personas[session.spec.persona_id]
         scene = self._cast.scene(session, persona)
         if not session.started:
             self._log.start_session(session.spec, **scene.started())
         guard = Guard(self._config.guard, persona.language)
         result = await run_session(session, scene.agents, guard, self._config.max_exchanges, self)
+        if session.rest:
+            handed = await self._cast.hand_over(scene, session, persona)
+            for event in handed:
+                self._log.record_event(session.spec.session_id, event)
+            result = replace(result, events=(*result.events, *handed))
         view = session.views.get(Speaker.THERAPIST)
-        seen = self._cast.seen_by_therapist(persona, result.turns, view) if view else None
+        seen = self._cast.seen_by_therapist(scene, result.turns, view) if view else None
         metrics = session_metrics(
             result.turns, result.events, result.stop_reason, final_view=seen, repeating=guard.repeating_turns()
         )
         self._log.finish_session(result, metrics)
         self._watcher.finished(result)
+        return following(session, result.events)
 
     def said(self, spec: SessionSpec, utterance: Utterance) -> None:
         """Journal a turn after its events."""

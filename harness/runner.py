@@ -21,15 +21,18 @@ from harness.types import Failure
 class Stage(Protocol):
     """Where a session is played, and who takes its failure."""
 
-    async def play(self, session: Session) -> None:
-        """Play to the end and keep the result. Raises what made the session fail."""
+    async def play(self, session: Session) -> Session | None:
+        """Play to the end, keep the result, and say which session of its course follows it.
+
+        Raises what made the session fail.
+        """
         ...
 
     def failed(self, failure: Failure) -> None: ...
 
 
 async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> None:
-    """Play every session on its stage, at most `limit` at a time.
+    """Play every session on its stage, and those that follow it in its course, at most `limit` at a time.
 
     Raises `StorageError` or `EngineUnavailable`, or the `HarnessError` that `jobs` ends with, after cancelling what is
     in flight.
@@ -37,12 +40,15 @@ async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> Non
     turn = asyncio.Lock()
 
     async def worker() -> None:
+        following: Session | None
         while True:
             async with turn:
                 job = await anext(jobs, None)
             if job is None:
                 return
-            await isolated(*job)
+            stage, following = job
+            while following is not None:
+                following = await isolated(stage, following)
 
     try:
         with few_collections():
@@ -74,18 +80,22 @@ def _first(errors: BaseExceptionGroup[HarnessError]) -> HarnessError:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def isolated(stage: Stage, session: Session) -> None:
-    """One session; what it raises becomes its `Failure`."""
+async def isolated(stage: Stage, session: Session) -> Session | None:
+    """One session; the one that follows it. What it raises becomes its `Failure`, and nothing follows that."""
     try:
-        await stage.play(session)
+        return await stage.play(session)
     except (StorageError, EngineUnavailable):
         raise
-    except Exception as error:  # a defect costs its own session only, and is recorded with its class
+    except Exception as error:  # a defect costs its own course only, and is recorded with its class
         stage.failed(failure(session, error))
+        return None
 
 
 def failure(session: Session, error: Exception) -> Failure:
     """A session's error as data."""
     where = f"{session.speaker()}/{len(session.turns)}"
     message = str(error) if isinstance(error, HarnessError) else f"defect in the harness: {error!r}"
+    if session.rest:
+        follow = "session that follows" if len(session.rest) == 1 else f"{len(session.rest)} sessions that follow"
+        message += f"; not played: the {follow} it in its course"
     return Failure(session.spec, type(error).__name__, message, where, tuple(session.turns))

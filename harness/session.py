@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from harness.guard import Action, Guard
-from harness.types import Event, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import Event, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,10 @@ class Session:
     """Known before the loop only where the session was resumed after its last turn."""
     started: bool = False
     """Whether the journal already knows of it."""
+    before: Handover | None = None
+    """What earlier sessions of its course left to it."""
+    rest: tuple[SessionSpec, ...] = ()
+    """The sessions of its course that come after it."""
 
     def speaker(self) -> Speaker:
         """Whose turn is next."""
@@ -113,7 +117,7 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
         if isinstance(second, StopReason):
             return second
         kept, left = (said, second) if guard.judge(second.turn).worse_than(draft) else (second, said)
-        data = {"because": ", ".join(event.kind for event in draft.events), "draft": left.turn.text}
+        data = {"by": "guard", "because": ", ".join(event.kind for event in draft.events), "draft": left.turn.text}
         again = (Event("retry", said.turn.index, said.turn.speaker, data), *left.events)
         said = kept
     verdict = guard.observe(said.turn)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from harness.config.schema import RunConfig
+from harness.config.schema import RoleConfig
 from harness.engines.notices import Notice, Paused, Restarted, Resumed, Retried
 from harness.fit import Fit
 from harness.session import Utterance
@@ -44,12 +44,10 @@ class Display:
         """One line, above the live bar where there is one."""
         self.console.print(line, soft_wrap=True, markup=False)
 
-    def starting(self, config: RunConfig) -> None:
-        """The engines of a run are about to be started."""
-        for speaker, role in config.roles():
-            if speaker is Speaker.THERAPIST or config.patient.kind == "simulated":
-                auto = " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
-                self.say(f"{speaker}: {role.model.name} on {role.engine.kind}{auto}")
+    def starting(self, speaker: Speaker, role: RoleConfig) -> None:
+        """An engine is about to be started, or to be shared."""
+        engine, auto = role.engine.kind, " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
+        self.say(f"{speaker}: {role.model.name} on {engine}{auto}")
 
     def notice(self, notice: Notice) -> None:
         """What an engine reports while it waits."""
@@ -70,6 +68,8 @@ class Display:
         """Where the results of a finished run are."""
         totals = record.totals
         failed = f", {totals.failed} failed (see failures.jsonl)" if totals.failed else ""
+        left = totals.sessions - totals.finished - totals.failed
+        failed += f", {left} not played after a failure in their course" if left else ""
         retried = f", {self.retries} retries" if self.retries else ""
         self.say(
             f"{totals.finished}/{totals.sessions} sessions, {totals.turns} turns, "

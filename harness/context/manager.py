@@ -13,7 +13,7 @@ from operator import is_
 from typing import Any
 
 from harness.context.budget import MIN_ROOM, Budget, Window
-from harness.context.guardrail import deliver
+from harness.context.guardrail import deliver, retry_events
 from harness.context.policies import Compacted, Compaction, Policy
 from harness.context.renderer import Renderer, Rendering
 from harness.context.view import EXCHANGE, NOTE_HEADING, check_view, framed, last_exchange, project, spoken
@@ -84,12 +84,14 @@ def preflight(
     max_new_tokens: int,
     note_tokens: int = 0,
     direction_tokens: int = 0,
+    handover_tokens: int = 0,
 ) -> None:
     """Raise `ContextOverflow` where the fixed part leaves no room for dialogue. Needs no model.
 
-    `label` names the persona and the speaker, `note_tokens` is the policy's, `direction_tokens` the longest direction.
+    `label` names the persona and the speaker, `note_tokens` is the policy's, `direction_tokens` the longest direction,
+    `handover_tokens` the most that is told of earlier sessions.
     """
-    base = part.base_tokens(note=note_tokens > 0, direction_tokens=direction_tokens)
+    base = part.base_tokens(note=note_tokens > 0, direction_tokens=direction_tokens) + handover_tokens
     budget = Budget(window.prompt_budget(max_new_tokens), base, note_tokens)
     if not budget.missing:
         return
@@ -97,7 +99,8 @@ def preflight(
     while enough.missing:
         enough = replace(enough, prompt=enough.prompt + enough.missing)
     raise ContextOverflow(
-        f"{label}: the fixed part of every prompt (system prompt, template, room for a note and a direction) takes "
+        f"{label}: the fixed part of every prompt (system prompt, template, room for a note and a direction"
+        f"{f', {handover_tokens} for the handover of a course' if handover_tokens else ''}) takes "
         f"{budget.fixed} tokens and max_new_tokens={max_new_tokens} are kept for the answer; with {MIN_ROOM} for the "
         f"dialogue that does not fit max_model_len={window.max_model_len}; "
         f"{window.max_model_len + enough.prompt - budget.prompt} would"
@@ -189,6 +192,7 @@ class ContextManager:
             self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
 
         request, generation = await deliver(self.engine, self.window, build, refused)
+        self._events += retry_events(generation.retries, len(history), self.part.speaker, "turn")
         view = replace(self._view, direction=direction)
         evicted = max(0, view.first - view.pinned)
         events, self._events = self._events, []
@@ -205,6 +209,7 @@ class ContextManager:
             # The window is shared: while the note was being written it may have turned out to be smaller.
             rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()
+            self._events += retry_events(done.retries, len(history), self.part.speaker, "summary")
             self._events.append(self._compaction_event(history, before, done, full, rendering.tokens))
         self._rendering = rendering
         return Prompt(

@@ -17,7 +17,7 @@ from harness.context.guardrail import deliver
 from harness.context.renderer import Renderer
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
-from harness.types import FinishReason, Generation, Message, Prompt, Request, Sampling, Turn
+from harness.types import FinishReason, Generation, Message, Prompt, Request, Retry, Sampling, Turn
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -40,6 +40,8 @@ class Note:
     pieces: int
     prompt_tokens: int
     completion_tokens: int
+    retries: tuple[Retry, ...] = ()
+    """Attempts that failed, of all pieces."""
 
 
 def clip(text: str, bound: int, count: Callable[[str], int]) -> str:
@@ -71,14 +73,16 @@ class Summarizer:
         note_tokens: int,
         sampling: Sampling = GREEDY,
         adapter: str | None = None,
+        template: str = "summary.jinja",
     ) -> None:
-        """`window` is the engine's, shared with the views; `note_tokens` bounds every note."""
+        """`window` is the engine's, shared with the views; `note_tokens` bounds every note; `template` asks for it."""
         self.engine = engine
         self.renderer = renderer
         self.window = window
         self.note_tokens = note_tokens
         self.sampling = sampling
         self.adapter = adapter
+        self._template = _template(template)
 
     async def note(self, turns: Sequence[Turn], old: str | None, bound: int, *, seed: int, request_id: str) -> Note:
         """Fold `turns` into the `old` note; at most `bound` (and `note_tokens`) tokens.
@@ -88,6 +92,7 @@ class Summarizer:
         bound = min(bound, self.note_tokens)
         lines = [self.renderer.neutralize(f"{turn.speaker.capitalize()}: {turn.text.strip()}") for turn in turns]
         text, pieces, prompt_tokens, completion_tokens = old, 0, 0, 0
+        retries: tuple[Retry, ...] = ()
         while lines:
             taken = 0
 
@@ -107,9 +112,10 @@ class Summarizer:
             pieces += 1
             prompt_tokens += request.prompt.tokens
             completion_tokens += generation.completion_tokens
+            retries += generation.retries
         if text is None:
             raise SummaryFailed("there was nothing to summarize")
-        return Note(text, pieces, prompt_tokens, completion_tokens)
+        return Note(text, pieces, prompt_tokens, completion_tokens, retries)
 
     def _accept(self, generation: Generation, bound: int) -> str:
         text = generation.text.strip()
@@ -144,7 +150,7 @@ class Summarizer:
 
     def _render(self, note: str | None, dialogue: str, bound: int) -> tuple[list[Message], Sequence[int]]:
         words = int(bound * WORDS_PER_TOKEN)
-        text = _template().render(note=note, dialogue=dialogue, words=words)
+        text = self._template.render(note=note, dialogue=dialogue, words=words)
         messages = [self.renderer.message("user", text, None)]
         return messages, self.renderer.render_full(messages)
 
@@ -154,8 +160,8 @@ def _ignore(prompt: Prompt, error: PromptRefused) -> None:
 
 
 @cache
-def _template() -> "Template":
+def _template(name: str) -> "Template":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    source = (files("harness.agents") / "prompts" / "summary.jinja").read_text(encoding="utf-8")
+    source = (files("harness.agents") / "prompts" / name).read_text(encoding="utf-8")
     return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source)

@@ -5,7 +5,6 @@ Invariant: what the cluster can't hold is refused before anything is loaded in i
 
 import logging
 import os
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 from harness.config.schema import ExecutorConfig, RoleConfig
 from harness.engines.pool import resolve_kind
 from harness.errors import ConfigError, EngineError
-from harness.interrupts import STOPPING
+from harness.interrupts import STOPPING, handlers_kept
 
 _OBJECT_STORE = 200 * 2**20
 """Bytes for objects in flight in a cluster that we start: nothing but sessions goes through it."""
@@ -56,7 +55,7 @@ def connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
     try:
-        with _own_handlers():
+        with handlers_kept(STOPPING):  # Ray takes SIGTERM, which saves a run
             ray.init(
                 address=address,
                 log_to_driver=False,
@@ -71,18 +70,6 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _own_handlers() -> Iterator[None]:
-    """Keep Ray from taking the signals that save a run."""
-    previous = {number: signal.getsignal(number) for number in STOPPING}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-            signal.siginterrupt(number, False)
 
 
 def lay_out(executor: ExecutorConfig, roles: Sequence[RoleConfig]) -> Layout:

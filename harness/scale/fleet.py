@@ -17,8 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.cli.progress import Display
+from harness.course import following
+from harness.engines.notices import Listener
 from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError
-from harness.executor import whole
+from harness.executor import announce, whole
 from harness.prepare import Pending, Prepared
 from harness.runner import Stage
 from harness.scale.cluster import check_ray, connected, lay_out
@@ -68,11 +70,12 @@ class _Recovered:
 class RayExecutor:
     """Plays sessions on replicas in a Ray cluster."""
 
-    def __init__(self, runs: Sequence[Pending], display: Display, log_dir: Path) -> None:
+    def __init__(self, runs: Sequence[Pending], display: Display, log_dir: Path, listener: Listener) -> None:
         check_ray()
         self._runs = runs
         self._display = display
         self._log_dir = log_dir
+        self._listener = listener
         self._config = runs[0].script.config.executor
         self._stack = ExitStack()
         self._members: list[_Member] = []
@@ -110,7 +113,7 @@ class RayExecutor:
 
     async def stage(self, run: Pending, prepared: Prepared) -> Stage | HarnessError:
         if run is self._runs[0]:
-            self._display.starting(run.script.config)
+            announce(run.script, self._display)
         folder = prepared.folder.path.absolute()
         first = prepared.folder.first_shard()
         live = self._live()
@@ -224,7 +227,7 @@ class RayExecutor:
         if end := recovered.ends.get(session_id):
             return end
         past = recovered.progress.in_progress.get(session_id)
-        return past.session() if past else session
+        return past.resumed(session) if past else session
 
     async def _read_back(self, member: _Member, part: "_Part") -> _Recovered:
         part.log.close_shard(member.shards[part.folder])
@@ -259,7 +262,7 @@ class RayExecutor:
                     pulse = await member.actor.pulse.remote()
                     self._display.count(pulse.turns, pulse.tokens)
                     for notice in pulse.notices:
-                        self._display.notice(notice)
+                        self._listener(notice)
             await asyncio.sleep(PULSE_S)
 
     async def _stop(self) -> None:
@@ -297,14 +300,15 @@ class _Part:
         self.folder = folder
         self._display = display
 
-    async def play(self, session: Session) -> None:
-        """Play a session somewhere and keep its end. Raises as `RayExecutor.play`."""
+    async def play(self, session: Session) -> Session | None:
+        """Play a session somewhere and keep its end; the one that follows. Raises as `RayExecutor.play`."""
         end = await self._fleet.play(self, session)
         self.log.take_back(end)
         if isinstance(end, Failure):
             self._display.failed(end)
-        else:
-            self._display.finished(end.result)
+            return None
+        self._display.finished(end.result)
+        return following(session, end.result.events)
 
     def failed(self, failure: Failure) -> None:
         """Keep a failure that happened here and not in a replica."""

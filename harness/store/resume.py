@@ -9,7 +9,7 @@ Invariants:
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from harness.errors import StorageError
 from harness.session import Session
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, Totals, parse, unflatten
-from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 _SPEC, _EVENT = TypeAdapter(SessionSpec), TypeAdapter(Event)
 _REASON, _FAILURE = TypeAdapter(StopReason), TypeAdapter(Failure)
@@ -51,9 +51,9 @@ class SessionProgress:
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
 
-    def session(self) -> Session:
-        """The session as it goes on from its last whole turn."""
-        return Session(self.spec, self.turns, self.events, self.views, self.stop, started=True)
+    def resumed(self, session: Session) -> Session:
+        """A session of the plan as it goes on from its last whole turn."""
+        return replace(session, turns=self.turns, events=self.events, views=self.views, stop=self.stop, started=True)
 
     @property
     def patient_state(self) -> Mapping[str, Any] | None:
@@ -71,6 +71,8 @@ class Progress:
     failed: dict[str, SessionProgress] = field(default_factory=dict)
     """By session id, in order of failing."""
     finished: set[str] = field(default_factory=set)
+    handovers: dict[str, Event] = field(default_factory=dict)
+    """By course: what the last finished session of it handed over to the next."""
     turns: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -154,6 +156,7 @@ class _Fold:
 
     def _start(self, record: Mapping[str, Any], place: str) -> None:
         fields = {name: record.get(name) for name in ("session_id", "persona_id", "seed", "index")}
+        fields |= {name: record[name] for name in ("course", "number") if name in record}
         spec = parse(_SPEC, fields, place)
         if self.progress.state(spec.session_id) is not None:
             raise StorageError(f"{place}: session {spec.session_id} starts a second time; the journal is damaged")
@@ -180,6 +183,10 @@ class _Fold:
         events = (*session.events, *session.pending)
         del self.progress.in_progress[session.spec.session_id]
         self.progress.finished.add(session.spec.session_id)
+        if session.spec.course is not None:
+            handed = next((event for event in reversed(events) if event.kind == HANDOVER), None)
+            if handed is not None:
+                self.progress.handovers[session.spec.course] = handed
         if self._on_finished is not None:
             result = SessionResult(session.spec, reason, tuple(session.turns), events)
             self._on_finished(result, record.get("metrics") or {})

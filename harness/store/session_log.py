@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.store.journal import Journal
-from harness.store.records import event_fields, turn_fields
+from harness.store.records import event_fields, spec_fields, turn_fields
 from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
 
 SESSION_EVENTS = frozenset(
@@ -28,9 +28,8 @@ class SessionLog:
         """Journal that a session starts; `fields` hold what is needed to rebuild its prompts. Once a session."""
         if not _ID.fullmatch(spec.session_id):
             raise ValueError(f"session id {spec.session_id!r} can't be a file name")
-        self.journal.append(
-            "session_started", spec.session_id, persona_id=spec.persona_id, seed=spec.seed, index=spec.index, **fields
-        )
+        who = spec_fields(spec)
+        self.journal.append("session_started", who.pop("session_id"), **who, index=spec.index, **fields)
 
     def record_turn(
         self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
