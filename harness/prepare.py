@@ -18,6 +18,7 @@ from harness.engines.pool import engine_key
 from harness.engines.window import context_window
 from harness.personas.schema import Persona, persona_hash
 from harness.plan import plan
+from harness.scale.cluster import check_ray
 from harness.session import Session
 from harness.stock import Stock
 from harness.store.identity import config_hash, refuse_changed
@@ -156,6 +157,8 @@ def _create(script: Script, stock: Stock) -> Prepared:
 
 
 def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
+    if config.executor.kind == "ray":
+        check_ray()
     personas = stock.personas(config)
     roles: dict[Speaker, RoleConfig] = dict(config.roles())
     lines = None

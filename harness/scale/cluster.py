@@ -25,6 +25,7 @@ class Layout:
     """How replicas are laid out in a cluster."""
 
     replicas: int
+    nodes: int
     gpus: int
     """GPUs of one replica."""
     threads: int
@@ -32,7 +33,8 @@ class Layout:
 
     def __str__(self) -> str:
         gpus = f" of {self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self.gpus else ""
-        return f"{self.replicas} replica{'s' if self.replicas > 1 else ''}{gpus}"
+        nodes = f" on {self.nodes} node{'s' if self.nodes > 1 else ''}"
+        return f"{self.replicas} replica{'s' if self.replicas > 1 else ''}{gpus}{nodes}"
 
 
 def check_ray() -> None:
@@ -73,22 +75,25 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def lay_out(executor: ExecutorConfig, roles: Sequence[RoleConfig]) -> Layout:
-    """How many replicas the connected cluster holds, or the number asked for. Raises `ConfigError` if it can't be."""
+    """Replicas for the connected cluster: the number asked for, or as many as it holds.
+
+    Raises `ConfigError` where it can't hold one.
+    """
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = gpus_of(roles) if any(node.get("GPU") for node in nodes) else 0
     room = places(nodes, gpus)
-    if gpus and (room == 0 or (executor.replicas != "auto" and executor.replicas > room)):
-        wanted = "1" if executor.replicas == "auto" else str(executor.replicas)
+    if not room:
         found = ", ".join(f"{node.get('GPU', 0):g}" for node in nodes)
         raise ConfigError(
-            f"executor.replicas: {wanted} of {gpus} GPUs each (tensor_parallel_size x pipeline_parallel_size); "
-            f"the cluster has room for {room} (GPUs by node: {found})"
+            f"executor=ray: a replica needs {gpus} GPUs on one node (tensor_parallel_size x pipeline_parallel_size), "
+            f"the cluster's nodes have {found}"
         )
-    count = room if executor.replicas == "auto" else executor.replicas
+    asked = room if executor.replicas == "auto" else executor.replicas
+    count = min(asked, room) if gpus else asked
     cores = int(min(node.get("CPU", 1) for node in nodes))
-    return Layout(count, gpus, max(1, cores // -(-count // len(nodes))))
+    return Layout(count, len(nodes), gpus, max(1, cores // -(-count // len(nodes))))
 
 
 def places(nodes: Sequence[Mapping[str, float]], gpus: int) -> int:

@@ -23,7 +23,7 @@ from harness.errors import EngineError, EngineUnavailable, HarnessError, Storage
 from harness.executor import announce, whole
 from harness.prepare import Pending, Prepared
 from harness.runner import Stage
-from harness.scale.cluster import check_ray, connected, lay_out
+from harness.scale.cluster import Layout, connected, lay_out
 from harness.scale.replica import Opened, Place, Refused, Replica
 from harness.session import Session
 from harness.store.resume import Progress, load_progress
@@ -71,7 +71,6 @@ class RayExecutor:
     """Plays sessions on replicas in a Ray cluster."""
 
     def __init__(self, runs: Sequence[Pending], display: Display, log_dir: Path, listener: Listener) -> None:
-        check_ray()
         self._runs = runs
         self._display = display
         self._log_dir = log_dir
@@ -90,7 +89,7 @@ class RayExecutor:
             self._stack.enter_context(connected(self._config.address))
             roles = [role for run in self._runs for role in run.script.roles.values()]
             layout = lay_out(self._config, roles)
-            self._display.say(f"ray: {layout} on {len(ray.nodes())} node(s)")
+            self._display.say(f"ray: {layout}{self._fewer(layout)}")
             actor = ray.remote(Replica).options(
                 num_gpus=layout.gpus,
                 num_cpus=1 if layout.gpus else 0,
@@ -242,6 +241,10 @@ class RayExecutor:
         progress.resume()
         ends |= {name: past.failure for name, past in progress.failed.items() if past.failure is not None}
         return _Recovered(progress, ends)
+
+    def _fewer(self, layout: Layout) -> str:
+        asked = self._config.replicas
+        return f" (the cluster has no room for {asked})" if asked not in ("auto", layout.replicas) else ""
 
     def close(self, folder: Path) -> None:
         """The sessions of a run are over."""

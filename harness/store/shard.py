@@ -47,8 +47,12 @@ class Shard(SessionLog):
 
     async def taken(self, session_id: str) -> End:
         """How a session ended, once that is on disk; its end is forgotten here. Raises `StorageError`."""
-        await self._files.committed()
+        await self.committed()
         return self._ends.pop(session_id)
+
+    async def committed(self) -> None:
+        """Wait until everything so far is on disk. Raises `StorageError`."""
+        await self._files.committed()
 
     def close(self) -> None:
         """Bring everything to disk; may be called twice. Raises `StorageError`."""
