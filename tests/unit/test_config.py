@@ -45,6 +45,7 @@ def test_every_choice_of_every_group_is_valid(group: str) -> None:
     needs = {
         "patient=replay": ["patient.transcript=x.txt"],
         "engine=openai": ["engine.base_url=http://127.0.0.1:1/v1"],
+        "model=remote": ["engine=openai", "engine.base_url=http://127.0.0.1:1/v1"],
     }
     for choice in groups()[group]:
         override = f"{group}={choice}"
@@ -86,6 +87,7 @@ def test_free_keys_need_no_plus() -> None:
     ("overrides", "line"),
     [
         (["engine.max_model_len=100", "therapist.max_new_tokens=100"], "therapist.max_new_tokens: 100 leaves no room"),
+        (["patient.model=remote", "engine=dry"], "patient.model: a stand-in for the model of a server, but engine=dry"),
         (["model=llama-3.2-3b", "engine.max_model_len=99999"], "engine.max_model_len: 99999 is more than"),
         (["engine=dry", "engine.base_url=http://127.0.0.1:1"], "engine.base_url: set, but engine=dry uses no server"),
         (["engine=openai"], "engine.base_url: no value"),
