@@ -59,12 +59,14 @@ def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
     raise AssertionError(f"no server after {START_S} s: {log.read_text()[-2000:]}")
 
 
-@pytest.mark.parametrize("policy", ["truncate", "summarize"])
+@pytest.mark.parametrize(("policy", "model"), [("truncate", None), ("summarize", None), ("truncate", "remote")])
 def test_sessions_finish_and_the_dialogue_shows_nothing_of_it(
-    policy: str, server: str, small_model: Path, tmp_path: Path
+    policy: str, model: str | None, server: str, small_model: Path, tmp_path: Path
 ) -> None:
+    """`remote` is the way without the server's tokenizer: messages, and counts by the server's `/tokenize`."""
     folder = tmp_path / "run"
-    settings = ["engine=openai", f"engine.base_url={server}", "engine.model=small", f"model.path={small_model}"]
+    settings = ["engine=openai", f"engine.base_url={server}", "engine.model=small"]
+    settings += [f"model={model}"] if model else [f"model.path={small_model}"]
     settings += [f"engine.max_model_len={CONFIGURED}", f"context={policy}", "context.note_tokens=64"]
     settings += ["patient.max_new_tokens=48", "therapist.max_new_tokens=48", "min_exchanges=6", "max_exchanges=6"]
     settings += ["personas=[two-cups,nursery-door]", f"run.dir={folder}"]
