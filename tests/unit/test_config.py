@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from harness.config.changes import changed
 from harness.config.compose import check, compose, groups, load
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError
@@ -178,3 +179,29 @@ def test_a_prompt_is_found_in_the_config_folder_the_package_and_the_working_dire
 def test_a_config_survives_its_own_json() -> None:
     config = check(compose(["engine=dry", "therapist.sampling.stop=[a,b]"]))
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("concurrency", "'concurrency' is not a setting; expected KEY=VALUE"),
+        ("sead=4", "sead: not a setting of this run (did you mean seed?)"),
+        ("therapist=act", "therapist: not a setting of this run"),
+        ("engine.latency=1", "engine.latency: not a setting of this run (did you mean patient.engine.latency_s?)"),
+        ("concurrency=none", "concurrency"),
+        ("engine.outage_s=-1", "patient.engine.outage_s: Input should be greater than 0, found -1"),
+    ],
+)
+def test_a_setting_of_a_resumed_run_that_is_wrong_is_one_clear_line(override: str, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        changed(load(["engine=dry"]).model_dump(mode="json"), [override])
+    assert all(found.startswith("command line: ") for found in caught.value.lines)
+    assert line in caught.value.lines[0]
+
+
+def test_a_setting_of_a_resumed_run_is_that_of_both_roles_or_of_one() -> None:
+    settings = load(["engine=dry"]).model_dump(mode="json")
+    config = changed(settings, ["engine.outage_s=9", "therapist.engine.outage_s=5", "concurrency=3", "run.name=x"])
+    assert (config.patient.engine.outage_s, config.therapist.engine.outage_s) == (9, 5)
+    assert (config.concurrency, config.run.name) == (3, "x")
+    assert settings == load(["engine=dry"]).model_dump(mode="json")
