@@ -283,20 +283,22 @@ class _Stage:
         self._handed_out = False
 
     def left(self) -> Iterator[Session]:
-        """Hand out the sessions that have not ended."""
+        """Hand out the sessions that have not ended and wait for no other."""
         for session in self._run.left():
             self._in_flight += 1
             yield session
         self._handed_out = True
         self._check()
 
-    async def play(self, session: Session) -> None:
-        """Play a session to its end. Raises what made it fail."""
-        await self._run.play(session)
-        self._done()
+    async def play(self, session: Session) -> Session | None:
+        """Play a session to its end; the one that follows it. Raises what made it fail."""
+        following = await self._run.play(session)
+        if following is None:
+            self._done()
+        return following
 
     def failed(self, failure: Failure) -> None:
-        """Keep a session's failure."""
+        """Keep a session's failure; nothing follows it."""
         self._run.failed(failure)
         self._done()
 

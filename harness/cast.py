@@ -11,25 +11,27 @@ from typing import Any
 
 from harness.agents.appraiser import ANSWER_TOKENS as APPRAISAL_TOKENS
 from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
+from harness.agents.inner_state import InnerState, after_a_break
 from harness.agents.patient import ReplayPatient, SimulatedPatient
-from harness.agents.prompt import patient_opening, patient_system, therapist_system
+from harness.agents.prompt import patient_memory, patient_opening, patient_system, therapist_memory, therapist_system
 from harness.agents.self_check import ANSWER_TOKENS as CHECK_TOKENS
 from harness.agents.self_check import SelfCheck
 from harness.agents.speech import Voice
 from harness.agents.therapist import Therapist
-from harness.config.schema import PatientConfig, RoleConfig, RunConfig
-from harness.context.budget import Window
+from harness.config.schema import CourseConfig, PatientConfig, RoleConfig, RunConfig
+from harness.context.budget import NOTE_SHARE, Window
 from harness.context.inquiry import Inquirer
 from harness.context.manager import ContextManager, Part, preflight
 from harness.context.policies import Policy, make_policy
 from harness.context.renderer import Renderer
-from harness.context.summary import Summarizer
+from harness.context.summary import Summarizer, clip
 from harness.context.view import project
+from harness.course import Chronicler, Earlier
 from harness.engines.base import Engine
 from harness.errors import ConfigError, ContextOverflow
 from harness.personas.schema import Persona
 from harness.session import Agent, Session
-from harness.types import SessionSpec, Speaker, Turn, View
+from harness.types import Event, SessionSpec, Speaker, Turn, View
 
 BRIEF_BELOW = 1536
 """In windows smaller than this (in tokens) a patient gets the brief form of its part."""
@@ -52,13 +54,45 @@ class Side:
         """Tokens kept free in every prompt for the direction of a turn."""
         return min(DIRECTION_TOKENS, self.window.max_model_len // 16)
 
-    def part(self, persona: Persona) -> Part:
-        """The constant part of this speaker's prompts. The therapist is told nothing of the persona."""
+    def handover_bound(self, course: CourseConfig) -> int:
+        """Most tokens of a handover note in this speaker's prompts."""
+        budget = self.window.prompt_budget(self.role.max_new_tokens)
+        return max(0, min(course.note_tokens, int(budget * NOTE_SHARE)))
+
+    def part(self, persona: Persona, earlier: Earlier | None = None) -> Part:
+        """The constant part of this speaker's prompts, with what it knows of `earlier` sessions of the course.
+
+        The therapist is told nothing of the persona.
+        """
+        memory = "" if earlier is None else self._memory(persona, earlier)
         if self.speaker is Speaker.THERAPIST:
-            return Part(self.speaker, therapist_system(self.role.prompt), None, self.renderer)
+            return Part(self.speaker, _joined(therapist_system(self.role.prompt), memory), None, self.renderer)
         brief = self.window.max_model_len < BRIEF_BELOW
-        system = patient_system(persona, self.role.prompt or "patient.jinja", brief=brief)
-        return Part(self.speaker, system, patient_opening(persona), self.renderer)
+        told = 0 if earlier is None else earlier.told
+        system = patient_system(persona, self.role.prompt or "patient.jinja", brief=brief, told=told)
+        opening = patient_opening(persona, again=earlier is not None)
+        return Part(self.speaker, _joined(system, memory), opening, self.renderer)
+
+    def _memory(self, persona: Persona, earlier: Earlier) -> str:
+        bound, count = self.handover_bound(earlier.course), self.renderer.count_text
+        note, number, of = clip(earlier.note, bound, count), earlier.number, earlier.course.sessions
+        if self.speaker is Speaker.THERAPIST:
+            return therapist_memory(note, number, of)
+        told = " ".join(layer.content for layer in reversed(persona.disclosure[: earlier.told]))
+        return patient_memory(note, clip(told, bound, count), number)
+
+    def handover_room(self, course: CourseConfig) -> int:
+        """Tokens kept free in every prompt for what this speaker knows of earlier sessions."""
+        if course.sessions == 1:
+            return 0
+        bound = self.handover_bound(course)
+        if self.speaker is Speaker.THERAPIST:
+            return bound + self.renderer.count_text(f"\n\n{therapist_memory('.', course.sessions, course.sessions)}\n")
+        return 2 * bound + self.renderer.count_text(f"\n\n{patient_memory('.', '.', course.sessions)}\n")
+
+
+def _joined(system: str | None, memory: str) -> str | None:
+    return "\n\n".join(text for text in (system, memory) if text) or None
 
 
 def check_fits(config: RunConfig, personas: Sequence[Persona], sides: Mapping[Speaker, Side]) -> None:
@@ -76,6 +110,7 @@ def check_fits(config: RunConfig, personas: Sequence[Persona], sides: Mapping[Sp
                     max_new_tokens=side.role.max_new_tokens,
                     note_tokens=note,
                     direction_tokens=side.direction_tokens,
+                    handover_tokens=side.handover_room(config.course),
                 )
             except ContextOverflow as error:
                 lines.append(str(error))
@@ -89,6 +124,8 @@ class Scene:
 
     agents: Mapping[Speaker, Agent]
     parts: Mapping[Speaker, Part]
+    simulated: SimulatedPatient | None
+    """The patient, where a model plays it."""
 
     def started(self) -> dict[str, Any]:
         """What the journal keeps so that every prompt can be rebuilt."""
@@ -111,34 +148,50 @@ class Cast:
         self._lines = lines
         self._policies = {speaker: self._policy(speaker) for speaker in sides}
         self._parts: dict[tuple[Speaker, str], Part] = {}
+        self._chronicler = self._make_chronicler() if config.course.sessions > 1 else None
 
     def scene(self, session: Session, persona: Persona) -> Scene:
         """The agents of a session, each going on from the view of its last turn."""
-        parts = {speaker: self._part(speaker, persona) for speaker in self._sides}
+        parts = {speaker: self._part(speaker, persona, session) for speaker in self._sides}
         voices = {speaker: self._voice(session, speaker, part) for speaker, part in parts.items()}
         planned = self._config.max_exchanges if self._config.therapist.session_plan else None
-        patient: Agent
-        if self._lines is not None:
-            patient = ReplayPatient(self._lines)
-        else:
-            patient = SimulatedPatient(
-                voices[Speaker.PATIENT],
-                persona,
-                self._appraiser(session.spec, persona),
-                self._self_check(session.spec, persona),
-            )
         therapist = Therapist(voices[Speaker.THERAPIST], planned)
-        return Scene({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, parts)
+        if self._lines is not None:
+            return Scene({Speaker.PATIENT: ReplayPatient(self._lines), Speaker.THERAPIST: therapist}, parts, None)
+        state = session.before and session.before.state
+        patient = SimulatedPatient(
+            voices[Speaker.PATIENT],
+            persona,
+            self._appraiser(session.spec, persona),
+            self._self_check(session.spec, persona),
+            InnerState.from_dict(state) if state else None,
+        )
+        return Scene({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, parts, patient)
 
-    def seen_by_therapist(self, persona: Persona, turns: Sequence[Turn], view: View) -> list[str]:
+    async def hand_over(self, scene: Scene, session: Session, persona: Persona) -> tuple[Event, ...]:
+        """What a session of a course leaves to the next one: the last of the events, `handover`.
+
+        Raises `EngineUnavailable` where the engine is gone for everyone.
+        """
+        if self._chronicler is None or scene.simulated is None:
+            raise RuntimeError(f"{session.spec.session_id} is no session of a course")
+        state, events = await scene.simulated.left_with(session.turns)
+        back = after_a_break(state, persona).to_dict() if state else None
+        return (*events, await self._chronicler.write(session, back))
+
+    def seen_by_therapist(self, scene: Scene, turns: Sequence[Turn], view: View) -> list[str]:
         """The texts of the therapist's last view: system text with its note, and the turns in it."""
-        part = self._part(Speaker.THERAPIST, persona)
+        part = scene.parts[Speaker.THERAPIST]
         asked = turns if turns[-1].speaker is Speaker.PATIENT else turns[:-1]
         messages = project(part.system, part.opening, part.speaker, asked, view, part.renderer)
         return [message.content for message in messages]
 
-    def _part(self, speaker: Speaker, persona: Persona) -> Part:
-        """Rendered once for all sessions of a persona, or of the run for the therapist, who knows no persona."""
+    def _part(self, speaker: Speaker, persona: Persona, session: Session) -> Part:
+        """Rendered once for all sessions of a persona, or of the run for the therapist, who knows no persona; but for
+        sessions that follow others, each of which has its own."""
+        if session.before is not None:
+            earlier = Earlier.of(session.before, session.spec.number, self._config.course)
+            return self._sides[speaker].part(persona, earlier)
         key = (speaker, persona.id if speaker is Speaker.PATIENT else "")
         if key not in self._parts:
             self._parts[key] = self._sides[speaker].part(persona)
@@ -198,16 +251,27 @@ class Cast:
         writer = speaker if context.summarizer == "own" else Speaker(context.summarizer)
         if writer not in self._sides:
             raise ConfigError(f"context.summarizer: {writer}, but a replayed patient has no model; expected therapist")
+        return make_policy(context, self._summarizer(writer, context.note_tokens))
+
+    def _make_chronicler(self) -> Chronicler:
+        """Who writes handover notes; a note is as long as the speaker with more room may read."""
+        course, context = self._config.course, self._config.context
+        writer = Speaker.THERAPIST if context.summarizer == "own" else Speaker(context.summarizer)
+        bound = max(side.handover_bound(course) for side in self._sides.values())
+        summarizer = self._summarizer(writer, bound, "handover.jinja") if course.note == "model" else None
+        return Chronicler(summarizer, self._sides[writer].renderer, bound)
+
+    def _summarizer(self, writer: Speaker, note_tokens: int, template: str = "summary.jinja") -> Summarizer:
         side = self._sides[writer]
         adapter = side.role.model.adapter
-        summarizer = Summarizer(
+        return Summarizer(
             self._engines[writer],
             side.renderer,
             side.window,
-            note_tokens=context.note_tokens,
+            note_tokens=note_tokens,
             adapter=str(adapter) if adapter else None,
+            template=template,
         )
-        return make_policy(context, summarizer)
 
 
 def simulated(patient: PatientConfig) -> bool:

@@ -12,8 +12,22 @@ def derive_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1
 
 
-def plan(personas: Sequence[str], sessions_per_persona: int, seed: int) -> Iterator[SessionSpec]:
-    """All sessions of a run, round robin over personas, so that an early stop leaves every persona covered."""
+def plan(
+    personas: Sequence[str], sessions_per_persona: int, seed: int, course: int = 1
+) -> Iterator[tuple[SessionSpec, ...]]:
+    """What a run holds: the sessions that follow one another with one patient, mostly a single one.
+
+    Round robin over personas, so that an early stop leaves every persona covered. With `course` sessions each, their ids
+    are `PERSONA-000.1`, `PERSONA-000.2`, ...; the first has the seed of the session that would stand alone.
+    """
     for index in range(sessions_per_persona):
         for persona in personas:
-            yield SessionSpec(f"{persona}-{index:03d}", persona, derive_seed(seed, persona, index), index)
+            name, first = f"{persona}-{index:03d}", derive_seed(seed, persona, index)
+            if course == 1:
+                yield (SessionSpec(name, persona, first, index),)
+                continue
+            seeds = [first, *(derive_seed(seed, persona, index, number) for number in range(2, course + 1))]
+            yield tuple(
+                SessionSpec(f"{name}.{number}", persona, own, index, name, number)
+                for number, own in enumerate(seeds, 1)
+            )

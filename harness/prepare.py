@@ -46,7 +46,7 @@ class Script:
     @property
     def sessions(self) -> int:
         """How many sessions the plan holds."""
-        return len(self.personas) * self.config.sessions_per_persona
+        return len(self.personas) * self.config.sessions_per_persona * self.config.course.sessions
 
     def engines(self) -> frozenset[str]:
         """Keys of the engines that it needs."""

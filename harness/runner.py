@@ -21,15 +21,18 @@ from harness.types import Failure
 class Stage(Protocol):
     """Where a session is played, and who takes its failure."""
 
-    async def play(self, session: Session) -> None:
-        """Play to the end and keep the result. Raises what made the session fail."""
+    async def play(self, session: Session) -> Session | None:
+        """Play to the end, keep the result, and say which session of its course follows it.
+
+        Raises what made the session fail.
+        """
         ...
 
     def failed(self, failure: Failure) -> None: ...
 
 
 async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> None:
-    """Play every session on its stage, at most `limit` at a time.
+    """Play every session on its stage, and those that follow it in its course, at most `limit` at a time.
 
     Raises `StorageError` or `EngineUnavailable`, or the `HarnessError` that `jobs` ends with, after cancelling what is
     in flight.
@@ -75,17 +78,24 @@ def _first(errors: BaseExceptionGroup[HarnessError]) -> HarnessError:
 
 
 async def _isolated(stage: Stage, session: Session) -> None:
-    """One session; what it raises becomes its `Failure`."""
-    try:
-        await stage.play(session)
-    except (StorageError, EngineUnavailable):
-        raise
-    except Exception as error:  # a defect costs its own session only, and is recorded with its class
-        stage.failed(failure(session, error))
+    """One session and those that follow it; what one raises becomes its `Failure`, and nothing follows a failure."""
+    following: Session | None = session
+    while following is not None:
+        session = following
+        try:
+            following = await stage.play(session)
+        except (StorageError, EngineUnavailable):
+            raise
+        except Exception as error:  # a defect costs its own course only, and is recorded with its class
+            stage.failed(failure(session, error))
+            return
 
 
 def failure(session: Session, error: Exception) -> Failure:
     """A session's error as data."""
     where = f"{session.speaker()}/{len(session.turns)}"
     message = str(error) if isinstance(error, HarnessError) else f"defect in the harness: {error!r}"
+    if session.rest:
+        follow = "session that follows" if len(session.rest) == 1 else f"{len(session.rest)} sessions that follow"
+        message += f"; not played: the {follow} it in its course"
     return Failure(session.spec, type(error).__name__, message, where, tuple(session.turns))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from harness.guard import Action, Guard
-from harness.types import Event, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import Event, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,10 @@ class Session:
     """Known before the loop only where the session was resumed after its last turn."""
     started: bool = False
     """Whether the journal already knows of it."""
+    before: Handover | None = None
+    """What earlier sessions of its course left to it."""
+    rest: tuple[SessionSpec, ...] = ()
+    """The sessions of its course that come after it."""
 
     def speaker(self) -> Speaker:
         """Whose turn is next."""

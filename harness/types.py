@@ -190,7 +190,25 @@ class SessionSpec:
     persona_id: str
     seed: int
     index: int
-    """0-based number among the sessions of this persona."""
+    """0-based number among the sessions (or the courses) of this persona."""
+    course: str | None = None
+    """Id of the course of therapy that it belongs to; None for a session of its own."""
+    number: int = 1
+    """Its place in that course, from 1."""
+
+
+HANDOVER = "handover"
+"""Kind of the event with which a session of a course leaves something to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What the sessions of a course so far leave to the next one."""
+
+    note: str
+    """What happened in them, for both speakers."""
+    state: Mapping[str, Any] | None = None
+    """The patient's inner state as it comes back, in the form of `Turn.patient_state`; None without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,12 +100,44 @@ READINESS = {
 SETTLING_TURNS = 3
 """Patient turns from the start, and from one layer to the next, before another can be told."""
 
+KEPT_TRUST, KEPT_HOPE, KEPT_DISTRESS = 0.8, 0.6, 0.5
+"""What lasts from one session of a course to the next, as a share of the change since the persona's start."""
+CALM = 0.3
+"""Overwhelm of a patient who sits down, as a share of distress."""
+LONG_AGO = -100
+"""A turn before every cool-down."""
+
 
 def initial(persona: Persona) -> InnerState:
     """The state in which this patient sits down."""
     start = persona.start
-    state = InnerState(trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=0.3 * start.distress)
+    state = InnerState(trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress)
     return replace(state, openness=_openness(state, persona))
+
+
+def after_a_break(state: InnerState, persona: Persona) -> InnerState:
+    """The state in which the patient comes back, a week or so after the session that ended in `state`.
+
+    Of what the sessions so far changed since the persona's start, the patient keeps four fifths of trust, three fifths of
+    hope and half of distress; overwhelm is that of somebody who sits down. What was told stays told, what could be told and
+    was not has to be unlocked anew. All cool-downs are over, and wordings go on where they were.
+    """
+    start = initial(persona)
+    back = replace(
+        start,
+        trust=_kept(KEPT_TRUST, start.trust, state.trust),
+        hope=_kept(KEPT_HOPE, start.hope, state.hope),
+        distress=(distress := _kept(KEPT_DISTRESS, start.distress, state.distress)),
+        overwhelm=CALM * distress,
+        unlocked=state.told,
+        told=state.told,
+        shown=tuple((name, LONG_AGO, count) for name, _, count in state.shown),
+    )
+    return replace(back, openness=_openness(back, persona))
+
+
+def _kept(share: float, start: float, end: float) -> float:
+    return start + share * (end - start)
 
 
 def temper(persona: Persona) -> Temper:

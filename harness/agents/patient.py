@@ -32,13 +32,22 @@ class SimulatedPatient:
     redrafts = True
 
     def __init__(
-        self, voice: Voice, persona: Persona, appraiser: Appraiser | None, self_check: SelfCheck | None = None
+        self,
+        voice: Voice,
+        persona: Persona,
+        appraiser: Appraiser | None,
+        self_check: SelfCheck | None = None,
+        start: InnerState | None = None,
     ) -> None:
-        """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken."""
+        """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken.
+
+        `start` is the state in which it sits down; None is the persona's own.
+        """
         self._voice = voice
         self._persona = persona
         self._appraiser = appraiser
         self._self_check = self_check
+        self._start = start or inner_state.initial(persona)
         self._felt: _Felt | None = None
         """For the turn being made: all its drafts share it."""
         self._events: list[Event] = []
@@ -65,6 +74,18 @@ class SimulatedPatient:
     def taken(self, said: Utterance) -> None:
         self._voice.taken(said)
 
+    async def left_with(self, history: Sequence[Turn]) -> tuple[InnerState | None, tuple[Event, ...]]:
+        """The state after the whole of `history`, which must not be empty (None without an inner state), and what
+        happened on the way to it."""
+        if self._appraiser is None:
+            return None, ()
+        if history[-1].speaker is Speaker.THERAPIST:
+            state = await self._state(history, self._appraiser)
+            every, self._events = self._events, []
+            return state, tuple(every)
+        known = history[-1].patient_state
+        return (InnerState.from_dict(known) if known else self._start), ()
+
     async def _feel(self, history: Sequence[Turn]) -> "_Felt":
         if self._felt is None or self._felt.turns != len(history):
             direction, state = None, None
@@ -76,10 +97,10 @@ class SimulatedPatient:
     async def _state(self, history: Sequence[Turn], appraiser: Appraiser) -> InnerState:
         """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
         if len(history) < 2:
-            return inner_state.initial(self._persona)
+            return self._start
         heard, turn = history[-2:]
         known = heard.patient_state
-        before = InnerState.from_dict(known) if known else inner_state.initial(self._persona)
+        before = InnerState.from_dict(known) if known else self._start
         appraisal, events = await appraiser.appraise(heard, turn)
         self._events += events
         return inner_state.step(before, appraisal, self._persona)

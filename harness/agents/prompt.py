@@ -93,10 +93,11 @@ def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
 
 
 def patient_system(
-    persona: Persona, template: str = "patient.jinja", dirs: Sequence[Path] = (), *, brief: bool = False
+    persona: Persona, template: str = "patient.jinja", dirs: Sequence[Path] = (), *, brief: bool = False, told: int = 0
 ) -> str:
     """The actor's part: constant for a whole session, without what the patient still holds back.
 
+    `told` layers were told in earlier sessions.
     `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
     """
     manner = {
@@ -105,18 +106,39 @@ def patient_system(
         "resistance": [RESISTANCE[form] for form in persona.resistance],
         "stage": STAGE[persona.stage],
     }
-    return render(template, dirs, persona=persona, manner=manner, language=_language(persona), end=END, brief=brief)
+    held_back = [layer.topic for layer in persona.disclosure[told:]]
+    return render(
+        *(template, dirs),
+        persona=persona,
+        manner=manner,
+        held_back=held_back,
+        language=_language(persona),
+        end=END,
+        brief=brief,
+    )
 
 
-def patient_opening(persona: Persona, template: str = "opening.jinja", dirs: Sequence[Path] = ()) -> str:
+def patient_opening(
+    persona: Persona, template: str = "opening.jinja", dirs: Sequence[Path] = (), *, again: bool = False
+) -> str:
     """The first user message for the patient, who speaks first: a greeting, which small models answer in their part
-    where a stage direction makes them narrate."""
-    return render(template, dirs, persona=persona)
+    where a stage direction makes them narrate. `again`: the two have met before."""
+    return render(template, dirs, persona=persona, again=again)
 
 
 def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: object) -> str | None:
     """The therapist's system prompt, or None for a bare model; it never tells anything of the persona."""
     return None if template is None else render(template, dirs, end=END, **values)
+
+
+def patient_memory(note: str, told: str, number: int) -> str:
+    """What the actor knows of earlier sessions in session `number` of a course: what was told, and a note."""
+    return render("patient_memory.jinja", note=note, told=told, number=number)
+
+
+def therapist_memory(note: str, number: int, of: int) -> str:
+    """The handover note for the therapist in session `number` of a course of `of`."""
+    return render("therapist_memory.jinja", note=note, number=number, of=of)
 
 
 def plan_direction(exchange: int, max_exchanges: int) -> str | None:

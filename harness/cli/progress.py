@@ -69,6 +69,8 @@ class Display:
         """Where the results of a finished run are."""
         totals = record.totals
         failed = f", {totals.failed} failed (see failures.jsonl)" if totals.failed else ""
+        left = totals.sessions - totals.finished - totals.failed
+        failed += f", {left} not played after a failure in their course" if left else ""
         retried = f", {self.retries} retries" if self.retries else ""
         self.say(
             f"{totals.finished}/{totals.sessions} sessions, {totals.turns} turns, "

@@ -149,6 +149,17 @@ class ContextConfig(Settings):
     """Whose model writes the note; `own` is each speaker's own."""
 
 
+class CourseConfig(Settings):
+    """Several sessions with one patient, in order."""
+
+    sessions: Positive = 1
+    """How many; 1 is a session of its own, to which the other settings do not apply."""
+    note: Literal["model", "digest"] = "model"
+    """Who writes the handover note: the model that `context.summarizer` names, or a fixed rule without a model."""
+    note_tokens: Positive = 192
+    """Bound of the note in each speaker's prompts, in tokens; at most an eighth of what a prompt may have."""
+
+
 class RunSettings(Settings):
     """Where a run goes."""
 
@@ -182,6 +193,7 @@ class RunConfig(Settings):
     therapist: TherapistConfig
     context: ContextConfig = ContextConfig()
     guard: GuardConfig = GuardConfig()
+    course: CourseConfig = CourseConfig()
 
     def roles(self) -> tuple[tuple[Speaker, RoleConfig], ...]:
         """Both speakers' settings."""
@@ -210,6 +222,11 @@ def contradictions(config: RunConfig) -> list[str]:
         lines.append("patient.transcript: no value; patient=replay expects a transcript file")
     if config.patient.kind == "simulated" and config.patient.transcript is not None:
         lines.append("patient.transcript: set, but patient=simulated speaks for itself; choose patient=replay")
+    if config.patient.kind == "replay" and config.course.sessions > 1:
+        lines.append(
+            f"course.sessions: {config.course.sessions}, but patient=replay speaks one recorded session; "
+            "expected 1, or patient=simulated"
+        )
     return list(dict.fromkeys(lines))
 
 

@@ -84,12 +84,14 @@ def preflight(
     max_new_tokens: int,
     note_tokens: int = 0,
     direction_tokens: int = 0,
+    handover_tokens: int = 0,
 ) -> None:
     """Raise `ContextOverflow` where the fixed part leaves no room for dialogue. Needs no model.
 
-    `label` names the persona and the speaker, `note_tokens` is the policy's, `direction_tokens` the longest direction.
+    `label` names the persona and the speaker, `note_tokens` is the policy's, `direction_tokens` the longest direction,
+    `handover_tokens` the most that is told of earlier sessions.
     """
-    base = part.base_tokens(note=note_tokens > 0, direction_tokens=direction_tokens)
+    base = part.base_tokens(note=note_tokens > 0, direction_tokens=direction_tokens) + handover_tokens
     budget = Budget(window.prompt_budget(max_new_tokens), base, note_tokens)
     if not budget.missing:
         return
@@ -97,7 +99,8 @@ def preflight(
     while enough.missing:
         enough = replace(enough, prompt=enough.prompt + enough.missing)
     raise ContextOverflow(
-        f"{label}: the fixed part of every prompt (system prompt, template, room for a note and a direction) takes "
+        f"{label}: the fixed part of every prompt (system prompt, template, room for a note and a direction"
+        f"{f', {handover_tokens} for the handover of a course' if handover_tokens else ''}) takes "
         f"{budget.fixed} tokens and max_new_tokens={max_new_tokens} are kept for the answer; with {MIN_ROOM} for the "
         f"dialogue that does not fit max_model_len={window.max_model_len}; "
         f"{window.max_model_len + enough.prompt - budget.prompt} would"

@@ -73,14 +73,16 @@ class Summarizer:
         note_tokens: int,
         sampling: Sampling = GREEDY,
         adapter: str | None = None,
+        template: str = "summary.jinja",
     ) -> None:
-        """`window` is the engine's, shared with the views; `note_tokens` bounds every note."""
+        """`window` is the engine's, shared with the views; `note_tokens` bounds every note; `template` asks for it."""
         self.engine = engine
         self.renderer = renderer
         self.window = window
         self.note_tokens = note_tokens
         self.sampling = sampling
         self.adapter = adapter
+        self._template = _template(template)
 
     async def note(self, turns: Sequence[Turn], old: str | None, bound: int, *, seed: int, request_id: str) -> Note:
         """Fold `turns` into the `old` note; at most `bound` (and `note_tokens`) tokens.
@@ -148,7 +150,7 @@ class Summarizer:
 
     def _render(self, note: str | None, dialogue: str, bound: int) -> tuple[list[Message], Sequence[int]]:
         words = int(bound * WORDS_PER_TOKEN)
-        text = _template().render(note=note, dialogue=dialogue, words=words)
+        text = self._template.render(note=note, dialogue=dialogue, words=words)
         messages = [self.renderer.message("user", text, None)]
         return messages, self.renderer.render_full(messages)
 
@@ -158,8 +160,8 @@ def _ignore(prompt: Prompt, error: PromptRefused) -> None:
 
 
 @cache
-def _template() -> "Template":
+def _template(name: str) -> "Template":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    source = (files("harness.agents") / "prompts" / "summary.jinja").read_text(encoding="utf-8")
+    source = (files("harness.agents") / "prompts" / name).read_text(encoding="utf-8")
     return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source)

@@ -48,11 +48,13 @@ def _movement(values: Sequence[float]) -> dict[str, float]:
 
 
 def _first_reached(states: Sequence[State], name: str) -> list[int]:
-    """The exchange at which the first, second, ... layer was reached."""
+    """The exchange at which each layer was reached, in order; without those of earlier sessions, which the patient
+    brings along."""
     reached: list[int] = []
+    brought = states[0].get(name)
     for exchange, state in enumerate(states, 1):
         value = state.get(name)
-        while isinstance(value, int) and len(reached) < value:
+        while isinstance(value, int) and isinstance(brought, int) and len(reached) < value - brought:
             reached.append(exchange)
     return reached
 

@@ -31,6 +31,8 @@ class Row:
 
     session_id: str
     persona_id: str
+    number: int | None
+    """Place in its course; None for a session of its own."""
     stop_reason: str
     exchanges: int
     generated: int
@@ -141,6 +143,7 @@ def _row(session: SessionRecord, inline: bool) -> Row:
     return Row(
         session_id=session.session_id,
         persona_id=session.persona_id,
+        number=None if session.course is None else session.number,
         stop_reason=str(session.stop_reason),
         exchanges=sum(turn.speaker is Speaker.THERAPIST for turn in turns),
         generated=sum(turn.completion_tokens for turn in turns),

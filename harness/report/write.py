@@ -72,7 +72,14 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number, percent=percent, label=label, happened=happened, link=link, seconds=seconds, metric=metric
+        number=number,
+        percent=percent,
+        label=label,
+        happened=happened,
+        link=link,
+        place=place,
+        seconds=seconds,
+        metric=metric,
     )
     return environment.get_template("report.html.jinja").render(
         report=report,
@@ -111,6 +118,11 @@ def label(name: str) -> str:
     return LABELS.get(name, name.replace("_", " "))
 
 
+def place(number: int | None) -> str:
+    """Which session of a course it is; nothing for a session of its own."""
+    return "" if number is None else f" · session {number} of its course"
+
+
 def link(session_id: str) -> str:
     """Where the readable transcript of a session lies, relative to the report."""
     return f"transcripts/{quote(session_id, safe='')}.md"
@@ -143,6 +155,8 @@ def happened(event: Event) -> str:
             return f"direction for the next turn: {data.get('text', '')}"
         case "retry" if data.get("by") == "guard":
             return f"sampled again because of {data.get('because')}"
+        case "handover":
+            return f"handover to the next session (by {data.get('by')}): {data.get('note', '')}"
         case "retry":
             return f"the {data.get('of')} was asked for again: {data.get('reason')}"
     rest = "; ".join(f"{key} {value}" for key, value in data.items() if isinstance(value, int | float | str))

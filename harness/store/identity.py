@@ -48,8 +48,15 @@ def refuse_changed(record: RunRecord, config: Mapping[str, Any], persona_hashes:
 
 def binding(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that can change results, by dotted key."""
-    flat = _flatten({key: value for key, value in config.items() if key not in _FREE})
+    free = _FREE if _is_course(config) else {*_FREE, "course"}
+    flat = _flatten({key: value for key, value in config.items() if key not in free})
     return {key: value for key, value in flat.items() if not _is_free(key)}
+
+
+def _is_course(config: Mapping[str, Any]) -> bool:
+    """Whether sessions follow one another; where none does, the settings of a course change nothing."""
+    course = config.get("course")
+    return isinstance(course, Mapping) and course.get("sessions", 1) != 1
 
 
 def _is_free(key: str) -> bool:

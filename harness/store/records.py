@@ -19,7 +19,7 @@ from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.store.files import storage_error
 from harness.store.provenance import Provenance
-from harness.types import Event, Failure, SessionResult, Speaker, StopReason, Turn, View
+from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name != "patient_state")
@@ -99,6 +99,10 @@ class SessionRecord(_Record):
     seed: int
     stop_reason: StopReason
     turns: tuple[Turn, ...]
+    course: str | None = None
+    """Id of the course that it belongs to; None for a session of its own."""
+    number: int = 1
+    """Its place in that course, from 1."""
     usage: dict[Speaker, Usage] = {}
     events: tuple[Event, ...] = ()
     metrics: dict[str, Any] = {}
@@ -119,6 +123,8 @@ class FailureRecord(_Record):
     message: str
     where: str
     turns: tuple[Turn, ...]
+    course: str | None = None
+    number: int = 1
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -150,12 +156,16 @@ def unflatten(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: fields[key] for key in _EVENT_KEYS & fields.keys()}, "data": data}
 
 
+def spec_fields(spec: SessionSpec) -> dict[str, Any]:
+    """Which session a line is about; `course` and `number` only for one of a course."""
+    fields: dict[str, Any] = {"session_id": spec.session_id, "persona_id": spec.persona_id, "seed": spec.seed}
+    return fields if spec.course is None else {**fields, "course": spec.course, "number": spec.number}
+
+
 def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """A line of sessions.jsonl for a session that came to its end."""
     return {
-        "session_id": result.spec.session_id,
-        "persona_id": result.spec.persona_id,
-        "seed": result.spec.seed,
+        **spec_fields(result.spec),
         "stop_reason": result.stop_reason,
         "turns": [turn_fields(turn) for turn in result.turns],
         "usage": usage(result.turns),
@@ -167,9 +177,7 @@ def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[st
 def failure_fields(failure: Failure) -> dict[str, Any]:
     """A line of failures.jsonl."""
     return {
-        "session_id": failure.spec.session_id,
-        "persona_id": failure.spec.persona_id,
-        "seed": failure.spec.seed,
+        **spec_fields(failure.spec),
         "error": failure.error,
         "message": failure.message,
         "where": failure.where,

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from harness.errors import StorageError
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, Totals, parse, unflatten
-from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 SESSION_EVENTS = frozenset({"session_started", "turn", "stopped", "failed", "retry_failed", "resumed"})
 """Events that make up the state of sessions; any other name is the kind of an `Event`, or of the run's own."""
@@ -69,6 +69,8 @@ class Progress:
     failed: dict[str, SessionProgress] = field(default_factory=dict)
     """By session id, in order of failing."""
     finished: set[str] = field(default_factory=set)
+    handovers: dict[str, Event] = field(default_factory=dict)
+    """By course: what the last finished session of it handed over to the next."""
     turns: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -145,6 +147,7 @@ class _Fold:
 
     def _start(self, record: Mapping[str, Any], place: str) -> None:
         fields = {name: record.get(name) for name in ("session_id", "persona_id", "seed", "index")}
+        fields |= {name: record[name] for name in ("course", "number") if name in record}
         spec = parse(_SPEC, fields, place)
         if self.progress.state(spec.session_id) is not None:
             raise StorageError(f"{place}: session {spec.session_id} starts a second time; the journal is damaged")
@@ -171,6 +174,10 @@ class _Fold:
         events = (*session.events, *session.pending)
         del self.progress.in_progress[session.spec.session_id]
         self.progress.finished.add(session.spec.session_id)
+        if session.spec.course is not None:
+            handed = next((event for event in reversed(events) if event.kind == HANDOVER), None)
+            if handed is not None:
+                self.progress.handovers[session.spec.course] = handed
         if self._on_finished is not None:
             result = SessionResult(session.spec, reason, tuple(session.turns), events)
             self._on_finished(result, record.get("metrics") or {})

@@ -32,6 +32,7 @@ from harness.store.records import (
     failure_fields,
     read_record,
     session_fields,
+    spec_fields,
     turn_fields,
 )
 from harness.store.resume import SESSION_EVENTS, Progress, load_progress
@@ -121,9 +122,8 @@ class RunDir:
         """Journal that a session starts; `fields` hold what is needed to rebuild its prompts. Once a session."""
         if not _ID.fullmatch(spec.session_id):
             raise ValueError(f"session id {spec.session_id!r} can't be a file name")
-        self.journal.append(
-            "session_started", spec.session_id, persona_id=spec.persona_id, seed=spec.seed, index=spec.index, **fields
-        )
+        who = spec_fields(spec)
+        self.journal.append("session_started", who.pop("session_id"), **who, index=spec.index, **fields)
 
     def record_turn(
         self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0

@@ -5,7 +5,7 @@ Invariant: what a speaker said is shown as said; no text of a model can make a h
 
 import re
 
-from harness.types import Event, Failure, SessionResult, SessionSpec, Turn
+from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Turn
 
 _INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
 """Characters that mean something anywhere in a line."""
@@ -36,9 +36,14 @@ def _page(spec: SessionSpec, end: str, turns: tuple[Turn, ...], events: tuple[Ev
         f"# {escape(spec.session_id)}",
         f"- persona: {escape(spec.persona_id)}\n- seed: {spec.seed}\n- turns: {len(turns)}\n- ended: {end}",
     ]
+    if spec.course is not None:
+        parts[-1] += f"\n- course: {escape(spec.course)}, session {spec.number}"
     for turn in turns:
         parts.append(f"## {turn.index} · {turn.speaker.capitalize()}")
         parts.append(escape(turn.text))
+    for event in events:
+        if event.kind == HANDOVER:
+            parts += ["## Handover to the next session", escape(str(event.data["note"]))]
     if events:
         parts.append("## Events")
         parts.append("\n".join(f"- turn {e.turn}, {e.speaker}: {escape(e.kind)}" for e in events))

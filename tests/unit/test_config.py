@@ -93,6 +93,7 @@ def test_free_keys_need_no_plus() -> None:
         (["engine=dry", "engine.base_url=http://127.0.0.1:1"], "engine.base_url: set, but engine=dry uses no server"),
         (["engine=openai"], "engine.base_url: no value"),
         (["patient=replay"], "patient.transcript: no value"),
+        (["patient=replay", "patient.transcript=x.txt", "course.sessions=2"], "course.sessions: 2, but patient=replay"),
         (["patient.transcript=x.txt"], "patient.transcript: set, but patient=simulated"),
     ],
 )
