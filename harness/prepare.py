@@ -126,19 +126,19 @@ def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    located = {speaker: _located(speaker, role) for speaker, role in roles.items()}
-    sides = _sides(located, date, stock)
+    models_at = {speaker: located(speaker, role) for speaker, role in roles.items()}
+    sides = sides_of(models_at, date, stock)
     check_fits(config, personas, sides)
-    return Script(config, date, personas, located, sides, lines)
+    return Script(config, date, personas, models_at, sides, lines)
 
 
-def _located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
+def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
     path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 
-def _sides(roles: Mapping[Speaker, RoleConfig], date: datetime, stock: Stock) -> dict[Speaker, Side]:
+def sides_of(roles: Mapping[Speaker, RoleConfig], date: datetime, stock: Stock) -> dict[Speaker, Side]:
     """One window for each engine."""
     windows: dict[str, Window] = {}
     sides = {}

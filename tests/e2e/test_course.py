@@ -60,7 +60,8 @@ class Breaking(LoopbackServer):
 async def test_a_failed_session_ends_its_course_and_a_retry_goes_on_with_it(small_model: Path, tmp_path: Path) -> None:
     """Two exchanges and a note make five answers a session: the second session breaks after its second turn."""
     folder, name = tmp_path / "run", "two-cups-000"
-    async with Breaking(max_model_len=4096).running() as server:
+    server = Breaking(max_model_len=4096)
+    async with server.running():
         done = await asyncio.to_thread(
             harness,
             *("run", "engine=openai", f"engine.base_url={server.base_url}", f"model.path={small_model}"),
