@@ -75,8 +75,16 @@ class Sampling:
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
+    avoid_said: float = 1.0
+    """A second draft: factor on the repetition penalty, which counts what stands in the prompt, too. Engines that have no
+    such penalty leave it."""
     stop: tuple[str, ...] = ()
     """Strings that end the turn; they are not part of its text."""
+
+    @property
+    def penalty(self) -> float:
+        """Repetition penalty with all that counts; 1 for none."""
+        return (self.repetition_penalty or 1.0) * self.avoid_said
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,11 @@ from harness.plan import derive_seed
 from harness.session import Utterance
 from harness.types import Sampling, Speaker, StopReason, Turn
 
-WARMER = 0.2
+WARMER = 0.4
 """Added to the temperature of a second draft."""
+AVOID_SAID = 1.2
+"""Factor on the repetition penalty of a second draft. It counts the prompt's tokens, so it also works against a loop that
+the view is full of, where a direction and a higher temperature alone change nothing."""
 _ENDS = {Speaker.PATIENT: StopReason.PATIENT_ENDED, Speaker.THERAPIST: StopReason.THERAPIST_ENDED}
 
 
@@ -38,7 +41,7 @@ class Voice:
         """The next turn, under the directions that are not None. Raises what the context manager raises.
 
         Each `draft` of a turn is sampled with a seed of its own: 0 is the first one, then a number or a name. A second
-        draft is drawn a little more freely, since what was likeliest was not what was wanted.
+        draft is drawn more freely and away from what was said, since what was likeliest was not what was wanted.
         """
         index = len(history)
         given = " ".join(direction for direction in directions if direction) or None
@@ -47,7 +50,7 @@ class Voice:
             seed=derive_seed(self._seed, index, draft),
             request_id=f"{self._session_id}/{index}" + (f".{draft}" if draft else ""),
             direction=given,
-            sampling=_warmer(self._context.sampling) if draft else None,
+            sampling=_freer(self._context.sampling) if draft else None,
         )
         text, marked = _without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges
@@ -59,8 +62,8 @@ class Voice:
         self._context.settle(said.view)
 
 
-def _warmer(sampling: Sampling) -> Sampling:
-    return replace(sampling, temperature=sampling.temperature + WARMER)
+def _freer(sampling: Sampling) -> Sampling:
+    return replace(sampling, temperature=sampling.temperature + WARMER, avoid_said=AVOID_SAID)
 
 
 def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None) -> Turn:

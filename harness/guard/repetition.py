@@ -142,6 +142,13 @@ class Voice:
             return Finding("repeat", {"of_turn": None, "share": round(shared / turn.different, 3)})
         return None
 
+    def stutters(self, turn: Features) -> Finding | None:
+        """Whether the turn says the same over and over: most of its runs of words were said earlier in it."""
+        again = len(turn.hashes) - turn.different
+        if len(turn.words) < 2 * _SHORT or again < self._config.stutter_share * len(turn.hashes):
+            return None
+        return Finding("stutter", {"share": round(again / len(turn.hashes), 3)})
+
     def copied_by(self, turn: Features) -> Finding | None:
         """Whether a turn of the other speaker copies one of this speaker's last turns."""
         if len(turn.words) < _SHORT:

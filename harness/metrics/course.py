@@ -27,7 +27,7 @@ def course(states: Sequence[State]) -> dict[str, Any] | None:
         },
         "resistance": {
             "opened_at": next((i for i, v in enumerate(trajectory(states, "openness"), 1) if v >= OPEN_AT), None),
-            "behaviours": _behaviours(states[-1]),
+            "behaviours": _behaviours(states[0], states[-1]),
         },
     }
 
@@ -64,8 +64,13 @@ def _last_int(states: Sequence[State], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _behaviours(state: State) -> dict[str, int]:
-    """How often each behaviour (asking to slow down, ...) was shown."""
+def _behaviours(first: State, last: State) -> dict[str, int]:
+    """How often each behaviour (asking to slow down, ...) was shown; without those of earlier sessions."""
+    before, after = _shown(first), _shown(last)
+    return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
+
+
+def _shown(state: State) -> dict[str, int]:
     shown = state.get("shown")
     if not isinstance(shown, Mapping):
         return {}
