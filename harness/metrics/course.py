@@ -66,12 +66,12 @@ def _last_int(states: Sequence[State], name: str) -> int | None:
 
 def _behaviours(first: State, last: State) -> dict[str, int]:
     """How often each behaviour (asking to slow down, ...) was shown; without those of earlier sessions."""
-    before, after = _shown(first), _shown(last)
-    return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
+    brought = {name: times for name, (turn, times) in _shown(first).items() if turn < 0}
+    counts = {name: times - brought.get(name, 0) for name, (_, times) in _shown(last).items()}
+    return {name: times for name, times in sorted(counts.items()) if times}
 
 
-def _shown(state: State) -> dict[str, int]:
+def _shown(state: State) -> Mapping[str, tuple[int, int]]:
+    """Behaviours with the turn of the last time, which is negative in earlier sessions, and how often."""
     shown = state.get("shown")
-    if not isinstance(shown, Mapping):
-        return {}
-    return {str(name): int(entry[1]) for name, entry in sorted(shown.items())}
+    return shown if isinstance(shown, Mapping) else {}
