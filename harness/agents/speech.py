@@ -10,11 +10,12 @@ from harness.plan import derive_seed
 from harness.session import Utterance
 from harness.types import Sampling, Speaker, StopReason, Turn
 
-WARMER = 0.4
+WARMER = 0.2
 """Added to the temperature of a second draft."""
 AVOID_SAID = 1.2
-"""Factor on the repetition penalty of a second draft. It counts the prompt's tokens, so it also works against a loop that
-the view is full of, where a direction and a higher temperature alone change nothing."""
+"""Least repetition penalty of a second draft. It counts the prompt's tokens, so it also works against a loop that the view
+is full of: there a small model repeated itself in 16 of 16 second drafts under a direction and a temperature of 0.5 or
+0.8, in 11 with a penalty of 1.1 at 0.5, and in none with 1.2."""
 _ENDS = {Speaker.PATIENT: StopReason.PATIENT_ENDED, Speaker.THERAPIST: StopReason.THERAPIST_ENDED}
 
 

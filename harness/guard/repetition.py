@@ -208,7 +208,8 @@ class Voice:
         for place, value in enumerate(turn.hashes[:-1]):
             if often >> (value % RUN_BITS) & 1:
                 gram = turn.words[place : place + 4]
-                found[gram] = [late.old.index for late in window if words.holds(gram, late.old.begin, late.old.end)]
+                if gram not in found:
+                    found[gram] = [late.old.index for late in window if words.holds(gram, late.old.begin, late.old.end)]
         for gram, turns in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
             matter = sum(word not in FUNCTION_WORDS for word in gram)
             needed = self._config.loop_turns if matter >= 2 else self._config.opening_turns
