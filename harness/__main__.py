@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "play sessions: personas x seeds, with any setting as KEY=VALUE; -m for a sweep",
     "resume": "go on with an interrupted run from the last whole turn of every session",
     "show": "print the exact prompt that a turn was made with",
+    "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
     "personas": "list, show, validate, make or sample personas",

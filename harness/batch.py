@@ -10,7 +10,8 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -19,6 +20,7 @@ from harness.cast import Cast, check_fits
 from harness.cli.progress import Display
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
+from harness.engines.notices import Notice, Paused, Restarted, Resumed
 from harness.engines.pool import EnginePool, engine_key
 from harness.errors import HarnessError, StorageError
 from harness.interrupts import STOPPING, interruptible
@@ -127,7 +129,10 @@ class Batch:
     def abandon(self) -> None:
         """Bring what was said to disk; the process is about to end."""
         for prepared in self._open.values():
-            prepared.folder.close()
+            try:
+                prepared.folder.close()
+            except StorageError as error:
+                self._display.say(f"error: {error}")
 
     def close(self, status: RunStatus) -> None:
         """End the runs that did not come to their own end, and tell of them."""
@@ -145,12 +150,31 @@ class Batch:
             return
         roles = [role for run in self._runs for role in run.script.roles.values()]
         logs = self._log_dir or self._open[first].folder.path / "logs"
-        async with EnginePool(roles, log_dir=logs, listener=self._display.notice) as pool:
+        async with EnginePool(roles, log_dir=logs, listener=self._noticed) as pool:
             stage = await self._stage(first, pool)
             limit, why = _concurrency(self._runs, pool)
             self._display.say(f"sessions in flight: {limit} ({why})")
             self._display.start(sum(run.script.sessions for run in self._runs), done=sum(r.done for r in self._runs))
             await run_all(self._sessions(stage, pool), limit)
+
+    def _noticed(self, notice: Notice) -> None:
+        """Show what an engine reports, and journal in every open run what concerns all of its sessions.
+
+        What concerns one request comes with its answer and is journalled with its turn.
+        """
+        self._display.notice(notice)
+        match notice:
+            case Paused(probes=0):
+                event = "engine_away"
+            case Resumed():
+                event = "engine_back"
+            case Restarted():
+                event = "engine_restarted"
+            case _:
+                return
+        for prepared in tuple(self._open.values()):
+            with suppress(StorageError):  # whoever waits for this run's writes hears of it; the engine must not
+                prepared.folder.journal.append(event, None, **asdict(notice))
 
     async def _sessions(self, stage: "_Stage | None", pool: EnginePool) -> AsyncIterator[tuple["_Stage", Session]]:
         """All sessions of all runs, run after run."""

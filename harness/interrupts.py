@@ -1,12 +1,14 @@
 """Signals that end the work in order: once to save and stop, twice to stop at once.
 
-Invariant: outside of `interruptible` the process's own handlers are in place.
+Invariant: once the work was interrupted and has ended, nothing keeps its caller from saving: the signals are ignored
+from then on, until `handlers_kept` ends or the process does.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 """What ends a run that a person started."""
@@ -30,8 +32,10 @@ async def interruptible(
     def interrupt(number: signal.Signals) -> None:
         received.append(number)
         if len(received) > 1:
-            second()
-            os._exit(128 + signal.SIGINT)
+            try:
+                second()
+            finally:
+                os._exit(128 + signal.SIGINT)
         first()
         task.cancel()
 
@@ -46,6 +50,20 @@ async def interruptible(
     finally:
         for number, handler in previous.items():
             loop.remove_signal_handler(number)
-            if handler is not None:  # None: not set by Python, can't be set again
+            if received:
+                signal.signal(number, signal.SIG_IGN)
+            elif handler is not None:  # None: not set by Python, can't be set again
                 signal.signal(number, handler)
     return received[0] if received else None
+
+
+@contextmanager
+def handlers_kept(numbers: Sequence[signal.Signals]) -> Iterator[None]:
+    """Put the handlers of signals back when the block ends; for a process that goes on after an interruption."""
+    previous = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            if handler is not None:
+                signal.signal(number, handler)

@@ -126,10 +126,10 @@ def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    models_at = {speaker: located(speaker, role) for speaker, role in roles.items()}
-    sides = sides_of(models_at, date, stock)
+    found = {speaker: located(speaker, role) for speaker, role in roles.items()}
+    sides = sides_of(found, date, stock)
     check_fits(config, personas, sides)
-    return Script(config, date, personas, models_at, sides, lines)
+    return Script(config, date, personas, found, sides, lines)
 
 
 def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:

@@ -4,7 +4,7 @@ Invariant: a prompt is a pure function of the session's texts and of the view jo
 to have kept it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ class Recorded:
     turns: list[Turn] = field(default_factory=list)
     views: list[View | None] = field(default_factory=list)
     """The view that each turn was made with; None for a recorded patient's line."""
+    drafts: list[int | str] = field(default_factory=list)
+    """Which of its drafts each turn is."""
 
 
 class Archive:
@@ -56,21 +58,34 @@ class Archive:
         self._renderers: dict[Speaker, Renderer] = {}
 
     def session(self, session_id: str) -> Recorded:
-        """A session as journalled. Raises `StorageError` that names those there are."""
-        recorded: Recorded | None = None
-        known: list[str] = []
-        for record in read_journal(self._journal):
-            if record["event"] == "session_started":
-                known.append(str(record["session_id"]))
-                recorded = Recorded(record) if record["session_id"] == session_id else recorded
-            elif record["event"] == "turn" and record["session_id"] == session_id and recorded:
-                turn = parse(TURN, record.get("turn"), str(self._journal))
-                recorded.turns.append(turn)
-                view = record.get("view")
-                recorded.views.append(None if view is None else parse(VIEW, view, str(self._journal)))
-        if recorded is None:
+        """A session as journalled. Raises `StorageError` where there is none of that id."""
+        found = self.sessions({session_id}).get(session_id)
+        if found is None:
+            known = (str(record["session_id"]) for record in read_journal(self._journal) if record["session_id"])
             raise StorageError(f"{self._journal}: no session {session_id!r}{did_you_mean(session_id, known)}")
-        return recorded
+        return found
+
+    def sessions(self, ids: Collection[str]) -> dict[str, Recorded]:
+        """Those of the sessions that the journal holds."""
+        found: dict[str, Recorded] = {}
+        for record in read_journal(self._journal):
+            session_id = record["session_id"]
+            if record["event"] == "session_started" and session_id in ids:
+                found[session_id] = Recorded(record)
+            elif record["event"] == "turn" and session_id in found:
+                session, view = found[session_id], record.get("view")
+                session.turns.append(parse(TURN, record.get("turn"), str(self._journal)))
+                session.views.append(None if view is None else parse(VIEW, view, str(self._journal)))
+                session.drafts.append(record.get("draft", 0))
+        return found
+
+    def asked(self) -> list[tuple[str, int]]:
+        """Session id and index of every turn that a model was asked for."""
+        return [
+            (record["session_id"], record["turn"]["index"])
+            for record in read_journal(self._journal)
+            if record["event"] == "turn" and record.get("view") is not None and record["turn"]["prompt_tokens"]
+        ]
 
     def prompt(self, session: Recorded, index: int) -> Rebuilt:
         """The prompt of one turn. Raises `StorageError` for a turn that isn't there or that no model made."""

@@ -117,7 +117,7 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
         if isinstance(second, StopReason):
             return second
         kept, left = (said, second) if guard.judge(second.turn).worse_than(draft) else (second, said)
-        data = {"because": ", ".join(event.kind for event in draft.events), "draft": left.turn.text}
+        data = {"by": "guard", "because": ", ".join(event.kind for event in draft.events), "draft": left.turn.text}
         again = (Event("retry", said.turn.index, said.turn.speaker, data), *left.events)
         said = kept
     verdict = guard.observe(said.turn)

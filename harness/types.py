@@ -105,6 +105,15 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """An attempt at a request that failed, after which it was sent again."""
+
+    reason: str
+    wait_s: float
+    """From the failure to the next attempt."""
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """What an engine answers."""
 
@@ -119,6 +128,8 @@ class Generation:
     latency_s: float = 0.0
     reasoning: str | None = None
     """Reasoning text of the model, kept out of the dialogue."""
+    retries: tuple[Retry, ...] = ()
+    """The attempts that failed before this answer, in order."""
 
 
 @dataclass(frozen=True, slots=True)

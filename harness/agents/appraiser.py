@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.agents.appraisal import APPRAISAL_SCHEMA, Appraisal, appraisal_prompt, appraise, parse_appraisal
+from harness.context.guardrail import retry_events
 from harness.context.inquiry import Inquirer, NoAnswer
 from harness.plan import derive_seed
 from harness.types import Event, SessionSpec, Speaker, Turn
@@ -54,11 +55,13 @@ class ModelAppraiser:
             )
         except NoAnswer as error:
             return self._by_rules(heard, turn, str(error))
+        retried = retry_events(answer.retries, index, Speaker.PATIENT, "appraisal")
         graded = parse_appraisal(answer.text)
         if graded is None:
-            return self._by_rules(heard, turn, f"not the grades asked for: {answer.text[:80]!r}")
+            graded, events = self._by_rules(heard, turn, f"not the grades asked for: {answer.text[:80]!r}")
+            return graded, (*retried, *events)
         cost = {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens}
-        return graded, (Event("appraisal", index, Speaker.PATIENT, {"by": "model", **cost}),)
+        return graded, (*retried, Event("appraisal", index, Speaker.PATIENT, {"by": "model", **cost}))
 
     @staticmethod
     def _by_rules(heard: Turn, turn: Turn, reason: str) -> tuple[Appraisal, tuple[Event, ...]]:

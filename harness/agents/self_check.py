@@ -16,6 +16,7 @@ from harness.agents.facts import contradiction
 from harness.agents.inner_state import InnerState
 from harness.agents.prompt import patient_opening, render
 from harness.config.guard import GuardConfig
+from harness.context.guardrail import retry_events
 from harness.context.inquiry import Inquirer, NoAnswer
 from harness.guard.features import features
 from harness.guard.nudges import nudge
@@ -87,16 +88,16 @@ class SelfCheck:
         if self._inquirer is None:
             return None, ()
         try:
-            problem = await self._ask(self._inquirer, history, draft, state)
+            problem, retried = await self._ask(self._inquirer, history, draft, state)
         except NoAnswer as error:
             data = {"by": "model", "form": "none", "reason": f"no usable answer: {error}", "draft": draft.text}
             return None, (Event("self_check", draft.index, draft.speaker, data),)
         if problem == "none":
-            return None, ()
+            return None, retried
         objection = Objection(
             "model", problem, f"the patient's model chose {problem!r}", self._direction(problem, draft, state)
         )
-        return objection, (objection.event(draft),)
+        return objection, (*retried, objection.event(draft))
 
     def _by_rules(self, history: Sequence[Turn], draft: Turn, state: InnerState | None) -> Objection | None:
         for turn in history[self._heard :]:
@@ -136,8 +137,10 @@ class SelfCheck:
         mood = f"You have {_mood(state)}. " if state else ""
         return f"({mood}Say no more than you can mean right now, and let the doubt be heard.)"
 
-    async def _ask(self, inquirer: Inquirer, history: Sequence[Turn], draft: Turn, state: InnerState | None) -> str:
-        """The problem that the patient's model sees. Raises `NoAnswer` where it says nothing usable."""
+    async def _ask(
+        self, inquirer: Inquirer, history: Sequence[Turn], draft: Turn, state: InnerState | None
+    ) -> tuple[str, tuple[Event, ...]]:
+        """The problem that the patient's model sees, and the retries that it took. Raises `NoAnswer` where it says nothing usable."""
         persona = self._persona
         constant = {
             "who": persona.identity,
@@ -158,7 +161,7 @@ class SelfCheck:
             problem = None
         if problem not in CHECK_SCHEMA["properties"]["problem"]["enum"]:
             raise NoAnswer(repr(answer.text[:80]))
-        return str(problem)
+        return str(problem), retry_events(answer.retries, draft.index, draft.speaker, "self_check")
 
 
 def _mood(state: InnerState) -> str:

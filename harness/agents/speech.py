@@ -48,12 +48,12 @@ class Voice:
         given = " ".join(direction for direction in directions if direction) or None
         answer = await self._context.answer(
             history,
-            seed=derive_seed(self._seed, index, draft),
+            seed=turn_seed(self._seed, index, draft),
             request_id=f"{self._session_id}/{index}" + (f".{draft}" if draft else ""),
             direction=given,
-            sampling=_freer(self._context.sampling) if draft else None,
+            sampling=turn_sampling(self._context.sampling, draft),
         )
-        text, marked = _without_end(answer.generation.text)
+        text, marked = without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges
         turn = _turn(answer, index, self._speaker, text, patient_state)
         return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None, draft)
@@ -63,7 +63,15 @@ class Voice:
         self._context.settle(said.view)
 
 
-def _freer(sampling: Sampling) -> Sampling:
+def turn_seed(session_seed: int, index: int, draft: int | str) -> int:
+    """The seed of one draft of a turn; 0 is the first draft."""
+    return derive_seed(session_seed, index, draft)
+
+
+def turn_sampling(sampling: Sampling, draft: int | str) -> Sampling:
+    """How one draft of a turn is drawn, by a speaker with this sampling."""
+    if not draft:
+        return sampling
     return replace(sampling, temperature=sampling.temperature + WARMER, avoid_said=AVOID_SAID)
 
 
@@ -86,7 +94,7 @@ def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state
     )
 
 
-def _without_end(text: str) -> tuple[str, bool]:
+def without_end(text: str) -> tuple[str, bool]:
     """The text before the marker that ends a session, and whether the marker was there."""
     before, marker, _ = text.partition(END)
     return before.strip(), bool(marker)

@@ -5,12 +5,12 @@ Invariants:
 - A refused prompt is made smaller and sent again, at most `MAX_REFUSALS` times; the dialogue never sees it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from harness.context.budget import Window
 from harness.engines.base import Engine
 from harness.errors import PromptRefused
-from harness.types import Generation, Prompt, Request
+from harness.types import Event, Generation, Prompt, Request, Retry, Speaker
 
 MAX_REFUSALS = 8
 
@@ -35,6 +35,14 @@ async def send(engine: Engine, request: Request) -> Generation:
     """Hand a checked request to an engine."""
     check(request.prompt)
     return await engine.generate(request)
+
+
+def retry_events(retries: Iterable[Retry], turn: int, speaker: Speaker, of: str) -> tuple[Event, ...]:
+    """What is recorded of the attempts that failed; `of` is what was asked for: a `turn`, a `summary`, ..."""
+    return tuple(
+        Event("retry", turn, speaker, {"by": "engine", "of": of, "reason": r.reason, "wait_s": round(r.wait_s, 3)})
+        for r in retries
+    )
 
 
 async def deliver(

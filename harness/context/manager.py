@@ -13,7 +13,7 @@ from operator import is_
 from typing import Any
 
 from harness.context.budget import MIN_ROOM, Budget, Window
-from harness.context.guardrail import deliver
+from harness.context.guardrail import deliver, retry_events
 from harness.context.policies import Compacted, Compaction, Policy
 from harness.context.renderer import Renderer, Rendering
 from harness.context.view import EXCHANGE, NOTE_HEADING, check_view, framed, last_exchange, project, spoken
@@ -192,6 +192,7 @@ class ContextManager:
             self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
 
         request, generation = await deliver(self.engine, self.window, build, refused)
+        self._events += retry_events(generation.retries, len(history), self.part.speaker, "turn")
         view = replace(self._view, direction=direction)
         evicted = max(0, view.first - view.pinned)
         events, self._events = self._events, []
@@ -208,6 +209,7 @@ class ContextManager:
             # The window is shared: while the note was being written it may have turned out to be smaller.
             rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()
+            self._events += retry_events(done.retries, len(history), self.part.speaker, "summary")
             self._events.append(self._compaction_event(history, before, done, full, rendering.tokens))
         self._rendering = rendering
         return Prompt(

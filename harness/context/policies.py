@@ -15,7 +15,7 @@ from typing import Protocol
 from harness.config.schema import ContextConfig
 from harness.context.summary import Summarizer, SummaryFailed, clip
 from harness.errors import ContextOverflow
-from harness.types import Turn, View
+from harness.types import Retry, Turn, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Compacted:
     prompt_tokens: int = 0
     """Of all requests for the note."""
     completion_tokens: int = 0
+    retries: tuple[Retry, ...] = ()
+    """Of all requests for the note."""
 
 
 class Policy(Protocol):
@@ -126,7 +128,7 @@ class Summarize:
         if not text:
             return self._truncated(full, f"the note came back longer than {full.note_bound} tokens")
         view = replace(full.after, note=text, noted=full.after.first)
-        return Compacted(view, None, note.pieces, note.prompt_tokens, note.completion_tokens)
+        return Compacted(view, None, note.pieces, note.prompt_tokens, note.completion_tokens, note.retries)
 
     def _truncated(self, full: Compaction, why: str) -> Compacted:
         noted = full.before.noted if self.owes else full.after.first

@@ -17,7 +17,7 @@ from harness.context.guardrail import deliver
 from harness.context.renderer import Renderer
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
-from harness.types import FinishReason, Generation, Message, Prompt, Request, Sampling, Turn
+from harness.types import FinishReason, Generation, Message, Prompt, Request, Retry, Sampling, Turn
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -40,6 +40,8 @@ class Note:
     pieces: int
     prompt_tokens: int
     completion_tokens: int
+    retries: tuple[Retry, ...] = ()
+    """Attempts that failed, of all pieces."""
 
 
 def clip(text: str, bound: int, count: Callable[[str], int]) -> str:
@@ -90,6 +92,7 @@ class Summarizer:
         bound = min(bound, self.note_tokens)
         lines = [self.renderer.neutralize(f"{turn.speaker.capitalize()}: {turn.text.strip()}") for turn in turns]
         text, pieces, prompt_tokens, completion_tokens = old, 0, 0, 0
+        retries: tuple[Retry, ...] = ()
         while lines:
             taken = 0
 
@@ -109,9 +112,10 @@ class Summarizer:
             pieces += 1
             prompt_tokens += request.prompt.tokens
             completion_tokens += generation.completion_tokens
+            retries += generation.retries
         if text is None:
             raise SummaryFailed("there was nothing to summarize")
-        return Note(text, pieces, prompt_tokens, completion_tokens)
+        return Note(text, pieces, prompt_tokens, completion_tokens, retries)
 
     def _accept(self, generation: Generation, bound: int) -> str:
         text = generation.text.strip()

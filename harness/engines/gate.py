@@ -38,14 +38,14 @@ class Gate:
 
     async def _wait_for_return(self, reason: str) -> None:
         began = time.monotonic()
-        wait_s = _FIRST_PROBE_S
+        wait_s, probes = _FIRST_PROBE_S, 0
         while (left := began + self._outage_s - time.monotonic()) > 0:
             wait_s = min(wait_s, left)
-            self._listener(Paused(self._name, reason, wait_s, left))
+            self._listener(Paused(self._name, reason, wait_s, left, probes))
             await asyncio.sleep(wait_s)
             if await self._probe():
                 self._watch = None
                 self._listener(Resumed(self._name, time.monotonic() - began))
                 return
-            wait_s = min(_LONGEST_PROBE_S, wait_s * 1.5)
+            wait_s, probes = min(_LONGEST_PROBE_S, wait_s * 1.5), probes + 1
         raise EngineUnavailable(f"{self._name} did not come back within {self._outage_s:g} s ({reason})")

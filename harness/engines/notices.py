@@ -24,6 +24,8 @@ class Paused:
     next_probe_s: float
     gives_up_s: float
     """Seconds left until the engine raises `EngineUnavailable`."""
+    probes: int
+    """How many failed since the engine went away; 0 when it has just done so."""
 
 
 @dataclass(frozen=True, slots=True)

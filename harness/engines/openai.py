@@ -9,6 +9,7 @@ Invariants:
 
 import os
 import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,12 +19,12 @@ from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines import openai_wire as wire
 from harness.engines.base import EngineInfo
 from harness.engines.gate import Gate
-from harness.engines.notices import Listener, ignore
+from harness.engines.notices import Listener, Notice, Retried, ignore
 from harness.engines.retry import AttemptFailed, Patience, Transient, failure, persist
 from harness.engines.window import model_limit
 from harness.errors import ConfigError, EngineError, EngineUnavailable
 from harness.tokenizer import load_tokenizer
-from harness.types import Generation, Request
+from harness.types import Generation, Request, Retry
 
 _PROBE_S = 10.0
 _UNREACHABLE = (aiohttp.ClientConnectorError, ConnectionRefusedError)
@@ -89,19 +90,31 @@ class OpenAIEngine:
 
     async def generate(self, request: Request) -> Generation:
         """Answer one prompt, over faults of the moment and over outages of the server."""
+        retries: list[Retry] = []
+
+        def failed(notice: Notice) -> None:
+            if isinstance(notice, Retried):
+                retries.append(Retry(notice.reason, notice.wait_s))
+            self._listener(notice)
+
+        await self._gate.enter()
         while True:
-            await self._gate.enter()
             try:
-                return await persist(
-                    lambda empties: self._attempt(request, empties), self._patience, request.request_id, self._listener
+                generation = await persist(
+                    lambda empties: self._attempt(request, empties), self._patience, request.request_id, failed
                 )
-            except _Away as error:
-                self._gate.shut(str(error))
             except AttemptFailed as error:
-                if isinstance(error, Transient) and not await self._answers():
-                    self._gate.shut(str(error))
-                    continue
-                raise EngineError(f"{request.request_id} failed after its retries: {error}") from None
+                if not isinstance(error, Transient) or await self._answers():
+                    raise EngineError(f"{request.request_id} failed after its retries: {error}") from None
+                away = str(error)
+            except _Away as error:
+                away = str(error)
+            else:
+                return replace(generation, retries=tuple(retries)) if retries else generation
+            began = time.monotonic()
+            self._gate.shut(away)
+            await self._gate.enter()
+            retries.append(Retry(away, time.monotonic() - began))
 
     async def close(self) -> None:
         """Close the connections."""

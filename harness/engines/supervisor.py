@@ -9,11 +9,13 @@ Invariants:
 
 import asyncio
 import contextlib
+import time
+from dataclasses import replace
 
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.notices import Listener, Restarted, ignore
 from harness.errors import EngineError, EngineUnavailable
-from harness.types import Generation, Request
+from harness.types import Generation, Request, Retry
 
 _LANES = 32
 """Suspects are asked again in about this many groups: a bound for how long a thousand of them take."""
@@ -50,8 +52,10 @@ class Supervisor:
         except _Died as first:
             error: _Died = first
         self._suspects += 1
+        died = time.monotonic()
         try:
-            return await self._ask_suspect(request)
+            generation, asked = await self._ask_suspect(request)
+            return replace(generation, retries=(Retry(error.reason, asked - died), *generation.retries))
         except _Died as second:
             raise EngineError(
                 f"{request.request_id} was in flight both times the engine of {self._name} died, "
@@ -78,13 +82,15 @@ class Supervisor:
             self._died(life, str(error))
             raise _Died(str(error)) from error
 
-    async def _ask_suspect(self, request: Request) -> Generation:
+    async def _ask_suspect(self, request: Request) -> tuple[Generation, float]:
+        """The answer, and when it was asked for (monotonic seconds)."""
         while True:
             await self._alive()
             lane = self._lane
             async with lane:
                 if lane is self._lane and self._up.is_set():
-                    return await self._ask(request)
+                    asked = time.monotonic()
+                    return await self._ask(request), asked
 
     async def _alive(self) -> int:
         """Wait until the engine is up; the number of its present life."""

@@ -95,7 +95,7 @@ def _findings(events: Sequence[Event]) -> dict[str, Any]:
         },
         "first_loop_turn": min((event.turn for event in events if event.kind == "loop"), default=None),
         "nudges": sum(event.kind == "nudge" for event in events),
-        "retries": sum(event.kind == "retry" for event in events),
+        "retries": sum(event.kind == "retry" and event.data.get("by") == "guard" for event in events),
     }
 
 

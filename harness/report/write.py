@@ -154,9 +154,11 @@ def happened(event: Event) -> str:
             return f"crisis content ({label(str(data.get('level', '')))}{denied}): “{data.get('what', '')}”"
         case "nudge":
             return f"direction for the next turn: {data.get('text', '')}"
+        case "retry" if data.get("by") == "guard":
+            return f"sampled again because of {data.get('because')}"
         case "handover":
             return f"handover to the next session (by {data.get('by')}): {data.get('note', '')}"
         case "retry":
-            return f"sampled again because of {data.get('because', 'an error')}"
+            return f"the {data.get('of')} was asked for again: {data.get('reason')}"
     rest = "; ".join(f"{key} {value}" for key, value in data.items() if isinstance(value, int | float | str))
     return f"{label(event.kind)}: {rest[:300]}" if rest else label(event.kind)

@@ -16,6 +16,7 @@ from harness.cli.progress import Display
 from harness.config.compose import Composed, check
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
+from harness.interrupts import handlers_kept
 from harness.prepare import Pending, prepare, reopen
 from harness.stock import Stock
 from harness.store.identity import config_hash
@@ -69,9 +70,10 @@ class Player:
                 break
             if len(groups) > 1 or len(group) > 1:
                 display.say(f"{len(group)} of {len(runs)} points share their engines and are played as one batch")
-            logs = self.folder / "logs" / f"engines-{follower.name(group[0])}"
+            logs, signals = self.folder / "logs" / f"engines-{follower.name(group[0])}", cluster.signals_of_this_job()
             try:
-                interrupted = play_batch(group, display, follower, log_dir=logs, signals=cluster.signals_of_this_job())
+                with handlers_kept(signals):
+                    interrupted = play_batch(group, display, follower, log_dir=logs, signals=signals)
             except HarnessError as error:
                 follower.lost(group, error)
             else:

@@ -1,13 +1,13 @@
 """What one saturated engine is worth: the same sweep, three ways, on the real vLLM engine.
 
-    python scripts/bench/sweep.py [--model FOLDER] [--points 8] [--sessions 8] [--json PATH]
+    python scripts/bench/sweep.py [--model FOLDER] [--points 8] [--sessions 8] [--json PATH] [KEY=VALUE ...]
 
 - fused: the default launcher; the engine is loaded once and all points are one batch.
 - one load: what Hydra's basic launcher would do if it kept the engine: point after point in one process.
 - fresh: a new process for every point, which loads the engine again.
 
 Wall time of the whole process each, set-up and reports included. Every way plays the same sessions under the same
-settings. The first and the last are the commands a user types.
+settings; KEY=VALUE are further ones, and win. The first and the last are the commands a user types.
 """
 
 import argparse
@@ -56,6 +56,7 @@ def settings(options: argparse.Namespace) -> list[str]:
         "model.sampling.temperature=0",  # the preset's sampling misses the bounds on a CPU: docs/sweeps.md
         "model.sampling.top_p=1.0",
         "model.sampling.repetition_penalty=1.0",
+        *options.settings,
     ]
 
 
@@ -168,6 +169,7 @@ def table(figures: dict[str, dict[str, float]]) -> str:
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="further settings of all points")
     parser.add_argument("--model", help="a model folder (default: the small model)")
     parser.add_argument("--points", type=int, default=8, choices=range(2, 9), help="therapist prompts, at most 8")
     parser.add_argument("--sessions", type=int, default=8, choices=range(1, 9), help="personas of each, at most 8")
@@ -177,7 +179,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, metavar="WAY", help=f"of {', '.join(WAYS)}")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--play-one-after-another", type=Path, metavar="DIR", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)
 
 
 def main() -> None:

@@ -74,6 +74,8 @@ async def test_every_kind_of_fault_is_survived_and_no_fault_text_becomes_an_answ
     assert all(answer.text.startswith("Answer") for answer in answers)
     assert not any(FAULT_TEXT in answer.text for answer in answers)
     assert len([notice for notice in seen if isinstance(notice, Retried)]) == len(server.failed)
+    assert sum(len(answer.retries) for answer in answers) == len(server.failed)
+    assert any("status 429" in retry.reason and retry.wait_s == 0.05 for answer in answers for retry in answer.retries)
 
 
 async def test_an_engine_that_never_answers_properly_fails_the_request_within_its_patience() -> None:
@@ -148,7 +150,8 @@ async def test_a_server_that_goes_away_pauses_all_requests_and_they_end_when_it_
         answers = await asyncio.wait_for(asyncio.gather(*waiting), 10)
         await engine.close()
     assert len(answers) == 10
-    assert any(isinstance(notice, Paused) for notice in seen)
+    assert all("can't connect" in answer.retries[0].reason and answer.retries[0].wait_s > 0.2 for answer in answers)
+    assert [notice.probes for notice in seen if isinstance(notice, Paused)][:1] == [0]
     assert sum(isinstance(notice, Resumed) for notice in seen) == 1
 
 

@@ -78,6 +78,17 @@ async def test_a_death_from_outside_costs_nobody_a_turn() -> None:
     assert [notice.number for notice in seen if isinstance(notice, Restarted)] == [1]
 
 
+async def test_an_answer_tells_of_the_death_before_it() -> None:
+    engine = Mortal(lambda name, life: life == 1)
+    supervisor = Supervisor(engine, name="m", max_restarts=1)
+    await supervisor.start()
+    answer = await supervisor.generate(request("s0"))
+    await supervisor.close()
+    (retry,) = answer.retries
+    assert retry.reason == "died in flight"
+    assert retry.wait_s >= 0
+
+
 async def test_two_deaths_from_outside_cost_at_most_one_session() -> None:
     """The second death comes from another request, so the one asked again at that moment is wrongly blamed: only it."""
     results, _ = await play(Mortal(lambda name, life: (life, name) in {(1, "s3"), (2, "s0")}), NAMES)

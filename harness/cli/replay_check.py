@@ -1,0 +1,74 @@
+"""Repeat a sample of a run's turns on the run's engine, and say how many come out the same.
+
+  python -m harness replay-check outputs/latest --turns 50
+
+A turn is asked as it was: the same prompt (as `harness show` prints it), seed, sampling and draft. `dry` and
+`transformers` with engine.max_batch=1 give all turns again; docs/reproducibility.md says what to expect of the others.
+For those that differ it says from which character on. The run folder stays as it is but for the engine's log.
+
+Exit codes: 0 whatever the result; 2 where the run can't be repeated; 3 no engine.
+"""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.replay import Repeated
+
+SHOWN = 60
+"""Characters of either text from where they part."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
+    parser.add_argument("--turns", type=_positive, default=20, metavar="N", help="how many at most (default: 20)")
+    parser.add_argument("--json", action="store_true", help="print the result, both texts included, as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.cli.progress import Display
+    from harness.replay import repeat
+
+    display = Display()
+    repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=display.notice, starting=display.starting))
+    print(json.dumps(_as_json(args.run_dir, repeated), ensure_ascii=False) if args.json else _as_text(repeated))
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
+    return number
+
+
+def _as_json(path: Path, repeated: Sequence["Repeated"]) -> dict[str, object]:
+    turns = [
+        {
+            "session_id": one.session_id,
+            "turn": one.turn,
+            "speaker": one.speaker,
+            "same": one.same,
+            "parts_at": one.parts_at,
+            "recorded": one.recorded,
+            "again": one.again,
+        }
+        for one in repeated
+    ]
+    return {"run": str(path), "repeated": len(repeated), "same": sum(one.same for one in repeated), "turns": turns}
+
+
+def _as_text(repeated: Sequence["Repeated"]) -> str:
+    lines = []
+    for one in repeated:
+        if one.parts_at is not None:
+            where = f"{one.session_id} turn {one.turn} ({one.speaker})"
+            lines.append(f"{where}: parts at character {one.parts_at} of {len(one.recorded)}")
+            lines += [f"    {text[one.parts_at :][:SHOWN]!r}" for text in (one.recorded, one.again)]
+    same = sum(one.same for one in repeated)
+    lines.append(f"{same} of {len(repeated)} turns came out the same ({same / len(repeated):.0%})")
+    return "\n".join(lines)
