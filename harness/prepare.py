@@ -134,7 +134,7 @@ def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
     found = {speaker: located(speaker, role) for speaker, role in roles.items()}
-    sides = _sides(found, date, stock)
+    sides = sides_of(found, date, stock)
     check_fits(config, personas, sides)
     return Script(config, date, personas, found, sides, lines)
 
@@ -145,7 +145,7 @@ def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 
-def _sides(roles: Mapping[Speaker, RoleConfig], date: datetime, stock: Stock) -> dict[Speaker, Side]:
+def sides_of(roles: Mapping[Speaker, RoleConfig], date: datetime, stock: Stock) -> dict[Speaker, Side]:
     """One window for each engine."""
     windows: dict[str, Window] = {}
     sides = {}

@@ -28,7 +28,7 @@ _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 
 def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
     """A vLLM server's `/v1/completions` with token ids."""
-    body = _sampling(request, model, seed) | {
+    body = _sampling(request, model, seed, request.sampling.penalty) | {
         "prompt": list(request.prompt.ids or ()),
         "max_tokens": request.prompt.max_new_tokens,
         "return_token_ids": True,
@@ -39,8 +39,12 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
 
 
 def chat_body(request: Request, model: str, seed: int, limit_key: str) -> dict[str, Any]:
-    """Any server's `/v1/chat/completions` with messages; `limit_key` is the server's name for the longest answer."""
-    body = _sampling(request, model, seed) | {
+    """Any server's `/v1/chat/completions` with messages; `limit_key` is the server's name for the longest answer.
+
+    Whether it knows a repetition penalty is not known: only one that the user set is sent.
+    """
+    set_by_user = request.sampling.repetition_penalty
+    body = _sampling(request, model, seed, request.sampling.penalty if set_by_user else None) | {
         "messages": messages(request),
         limit_key: request.prompt.max_new_tokens,
     }
@@ -57,12 +61,12 @@ def messages(request: Request) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in request.prompt.messages]
 
 
-def _sampling(request: Request, model: str, seed: int) -> dict[str, Any]:
+def _sampling(request: Request, model: str, seed: int, penalty: float | None) -> dict[str, Any]:
     drawn = request.sampling
     optional = {
         "top_k": drawn.top_k,
         "min_p": drawn.min_p,
-        "repetition_penalty": drawn.repetition_penalty,
+        "repetition_penalty": None if penalty == 1.0 else penalty,
         "stop": list(drawn.stop) or None,
     }
     body: dict[str, Any] = {"model": model, "temperature": drawn.temperature, "top_p": drawn.top_p, "seed": seed}

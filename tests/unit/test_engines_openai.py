@@ -11,6 +11,7 @@ import pytest
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.notices import Notice, Paused, Resumed, Retried
 from harness.engines.openai import OpenAIEngine
+from harness.engines.openai_wire import chat_body, completion_body
 from harness.engines.retry import Patience
 from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import Message, Prompt, Request, Sampling
@@ -47,6 +48,20 @@ async def test_it_sends_messages_and_reads_usage_and_keeps_reasoning_out_of_the_
     assert answer.text == "Answer 1: I hear you."
     assert answer.reasoning == "she is tired"
     assert (answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens) == (11, 7, 3)
+
+
+def test_a_second_draft_asks_only_a_server_that_is_known_to_have_it_for_a_penalty() -> None:
+    """A strict server refuses parameters that it does not know."""
+
+    def sent(own: float | None, *, vllm: bool) -> object:
+        asked = replace(request(ids=[1, 2]), sampling=Sampling(repetition_penalty=own, avoid_said=1.5))
+        body = completion_body(asked, "m", 1) if vllm else chat_body(asked, "m", 1, "max_tokens")
+        return body.get("repetition_penalty")
+
+    assert sent(None, vllm=False) is None
+    assert sent(None, vllm=True) == 1.5
+    assert sent(1.1, vllm=False) == sent(1.1, vllm=True) == 1.5
+    assert "repetition_penalty" not in completion_body(request(ids=[1]), "m", 1)
 
 
 async def test_every_kind_of_fault_is_survived_and_no_fault_text_becomes_an_answer() -> None:

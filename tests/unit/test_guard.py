@@ -198,6 +198,19 @@ def test_a_turn_put_together_from_old_ones_is_a_repeat() -> None:
     assert kinds(guard.judge(Turn(4, P, f"{a} {b}"))) == {"repeat"}
 
 
+def test_a_turn_that_says_the_same_over_and_over_is_a_stutter_and_no_repeat_of_an_earlier_turn() -> None:
+    stuttered = judged("I'm glad to be here. " * 6)
+    assert (kinds(stuttered), stuttered.action) == ({"stutter"}, Action.RETRY)
+    assert "Say it once" in (stuttered.nudge or "")
+    guard = Guard(GuardConfig())
+    guard.observe(Turn(0, P, "I'm glad to be here. " * 6))
+    assert guard.repeating_turns() == {P: 0, T: 0}  # the metric counts what comes back from earlier turns
+    emphatic = (
+        "It was so loud, so loud. I said stop, stop, and nobody stopped, and then I went out to the yard and stayed."
+    )
+    assert kinds(judged(emphatic)) == set()
+
+
 def test_a_copy_of_the_other_speaker_is_an_echo() -> None:
     said = "I keep everything in boxes because throwing a thing away feels like losing her again."
     guard = Guard(GuardConfig())
