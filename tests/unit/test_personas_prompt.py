@@ -135,6 +135,12 @@ def test_the_prompts_of_the_harness_leave_no_marks_in_their_text(persona: Person
     for path in PROMPTS.glob("*.jinja"):
         if path.stem.endswith(asked_with_other_values):
             continue
-        text = patient_system(persona) if path.stem == "patient" else render(path.name, persona=persona)
+        match path.stem:
+            case "patient":
+                text = patient_system(persona)
+            case "opening":
+                text = patient_opening(persona)
+            case _:
+                text = render(path.name)
         assert "{{" not in text
         assert "\n\n\n" not in text
