@@ -9,7 +9,7 @@ Invariants:
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.notices import Notice, Paused, Restarted, Resumed
 from harness.engines.pool import EnginePool, engine_key
-from harness.errors import HarnessError, StorageError
+from harness.errors import ConfigError, HarnessError, StorageError
 from harness.interrupts import STOPPING, interruptible
 from harness.metrics.files import write_metrics
 from harness.prepare import Pending, Prepared, Script
@@ -217,6 +217,7 @@ class Batch:
             window.max_model_len = min(window.max_model_len, info.max_model_len)
         try:
             check_fits(script.config, script.personas, script.sides)
+            _estimate(script, infos)
             cast = Cast(script.config, script.sides, engines, script.lines)
         except HarnessError as error:
             await _whole(self._refuse, run, error)
@@ -318,6 +319,18 @@ async def _whole(work: Callable[..., T], *arguments: object) -> T:
     finally:
         if not task.done():
             await asyncio.wait([task])
+
+
+def _estimate(script: Script, infos: Mapping[str, EngineInfo]) -> None:
+    """Be careful with servers that may count otherwise, as far as their windows leave room for that."""
+    windows = [side.window for speaker, side in script.sides.items() if not infos[str(speaker)].counts_as_we_do]
+    for window in windows:
+        window.estimate()
+    try:
+        check_fits(script.config, script.personas, script.sides)
+    except ConfigError:
+        for window in windows:
+            window.estimate(1.0)
 
 
 def _concurrency(runs: Sequence[Pending], pool: EnginePool) -> tuple[int, str]:

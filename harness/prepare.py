@@ -11,6 +11,7 @@ from pathlib import Path
 from harness import models
 from harness.agents.transcript import read_transcript
 from harness.cast import Side, check_fits
+from harness.config.changes import changed
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
 from harness.engines.pool import engine_key
@@ -84,17 +85,23 @@ def prepare(config: RunConfig, stock: Stock) -> Pending:
     return Pending(script, lambda: _create(script, stock))
 
 
-def reopen(path: Path, stock: Stock, *, retry_failed: bool) -> Pending:
-    """The same for a run that exists, under the config that it started with.
+def reopen(path: Path, stock: Stock, *, retry_failed: bool, overrides: Sequence[str] = ()) -> Pending:
+    """The same for a run that exists, under the config that it started with, but for `overrides` (KEY=VALUE).
 
-    Raises `StorageError` where the folder can't be resumed or its personas are no longer the same.
+    Raises `StorageError` where the folder can't be resumed, or where settings that can change results or its personas
+    are no longer the same.
     """
     record = read_record(path)
-    script = _script(RunConfig.model_validate(record.config), record.started_at, stock)
-    refuse_changed(record, record.config, _persona_hashes(script))
+    config = changed(record.config, overrides)
+    settings = config.model_dump(mode="json")
+    refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
+    script = _script(config, record.started_at, stock)
+    refuse_changed(record, settings, _persona_hashes(script))
 
     def open_again() -> Prepared:
-        return Prepared(script, *RunDir.open(path, retry_failed=retry_failed))
+        folder, progress = RunDir.open(path, retry_failed=retry_failed)
+        folder.update(config=settings)
+        return Prepared(script, folder, progress)
 
     return Pending(script, open_again, record.totals.finished + (0 if retry_failed else record.totals.failed))
 

@@ -130,6 +130,8 @@ class Generation:
     """Reasoning text of the model, kept out of the dialogue."""
     retries: tuple[Retry, ...] = ()
     """The attempts that failed before this answer, in order."""
+    counted: bool = True
+    """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,8 @@ class ContextManager:
             return Request(prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter)
 
         def refused(prompt: Prompt, error: PromptRefused) -> None:
-            learned = {"max_model_len": self.window.max_model_len, "margin": self.window.margin}
+            window = self.window
+            learned = {"max_model_len": window.max_model_len, "margin": window.margin, "ratio": round(window.ratio, 3)}
             said = {"limit": error.limit, "counted": error.counted}
             self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
 

@@ -45,7 +45,7 @@ def chat_body(request: Request, model: str, seed: int, limit_key: str) -> dict[s
     """
     set_by_user = request.sampling.repetition_penalty
     body = _sampling(request, model, seed, request.sampling.penalty if set_by_user else None) | {
-        "messages": [{"role": message.role, "content": message.content} for message in request.prompt.messages],
+        "messages": messages(request),
         limit_key: request.prompt.max_new_tokens,
     }
     if request.json_schema is not None:
@@ -54,6 +54,11 @@ def chat_body(request: Request, model: str, seed: int, limit_key: str) -> dict[s
             "json_schema": {"name": "answer", "schema": request.json_schema, "strict": True},
         }
     return body
+
+
+def messages(request: Request) -> list[dict[str, str]]:
+    """The view as a server takes it."""
+    return [{"role": message.role, "content": message.content} for message in request.prompt.messages]
 
 
 def _sampling(request: Request, model: str, seed: int, penalty: float | None) -> dict[str, Any]:
@@ -100,6 +105,7 @@ def generation(request: Request, payload: bytes, content_type: str, latency_s: f
         token_ids=_ids(choice, edited=text != content),
         finish_reason=FinishReason(finish),
         prompt_tokens=usage.get("prompt_tokens") or request.prompt.tokens,
+        counted=bool(usage.get("prompt_tokens")),
         completion_tokens=usage.get("completion_tokens") or 0,
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
         latency_s=latency_s,
