@@ -7,8 +7,8 @@ Cost: CPU time of inner state, guard and metrics together for a turn of these se
 
     python scripts/bench/guard.py [--engine vllm] [--exchanges 12] [--json FILE] [KEY=VALUE ...]
 
-Exit code 1: a bound is not met. Further KEY=VALUE are settings of both runs, as for `python -m harness run`. `--engine dry` checks that it works; its
-texts are drawn from a list and say nothing of repetition.
+Exit code 1: a bound is not met. Further KEY=VALUE are settings of both runs, as for `python -m harness run`.
+`--engine dry` checks that it works; its texts are drawn from a list and say nothing of repetition.
 """
 
 import argparse
