@@ -80,13 +80,14 @@ class WordEncoder:
         if not _KNOWN.fullmatch(text):
             return self._whole(text)
         ids: list[int] = []
+        known = self._ids.get
         for place, part in enumerate(self._at_added.split(text)):
             if place % 2 == 0:
                 words = self._words(part)
                 if sum(map(len, words)) != len(part):  # what no rule takes is another tokenizer's idea of a word
                     return self._whole(text)
                 for word in words:
-                    ids += self._ids.get(word) or self._learn(word)
+                    ids += known(word) or self._learn(word)
             elif (number := self._added[part]) is not None:
                 ids.append(number)
             else:
@@ -94,8 +95,9 @@ class WordEncoder:
         return ids
 
     def _words(self, text: str) -> list[str]:
-        words = [text]
-        for rule in self._rules:
+        first, *others = self._rules
+        words = first(text)
+        for rule in others:
             words = [word for part in words for word in rule(part)]
         return words
 
