@@ -122,4 +122,6 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
         said = kept
     verdict = guard.observe(said.turn)
     stop = said.stop or (verdict.stop_reason if verdict.action is Action.STOP else None)
+    if not again and not verdict.events and stop is said.stop:
+        return said
     return replace(said, events=(*again, *said.events, *verdict.events), stop=stop)
