@@ -81,6 +81,8 @@ class Chronicler:
                 text = note.text
                 data = {"by": "model", "pieces": note.pieces, "summary_prompt_tokens": note.prompt_tokens}
                 data["summary_completion_tokens"] = note.completion_tokens
+                if note.retries:
+                    data["retries"] = [retry.reason for retry in note.retries]
             except SummaryFailed as error:
                 data["reason"] = str(error)
         if text is None:

@@ -4,6 +4,7 @@ Invariant: the folder is whole at every moment; a run that stops early says how 
 """
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.batch import Outcome, play_batch
@@ -21,9 +22,9 @@ def execute(config: RunConfig, display: Display) -> Outcome:
     return _play(prepare(config, Stock()), display)
 
 
-def resume(path: Path, display: Display, *, retry_failed: bool = False) -> Outcome:
+def resume(path: Path, display: Display, *, retry_failed: bool = False, overrides: Sequence[str] = ()) -> Outcome:
     """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`."""
-    return _play(reopen(path, Stock(), retry_failed=retry_failed), display)
+    return _play(reopen(path, Stock(), retry_failed=retry_failed, overrides=overrides), display)
 
 
 def _play(run: Pending, display: Display) -> Outcome:

@@ -18,7 +18,7 @@ from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.notices import Listener
 from harness.engines.pool import EnginePool, engine_key
-from harness.errors import HarnessError
+from harness.errors import ConfigError, HarnessError
 from harness.prepare import Pending, Prepared, Script
 from harness.run import Run
 from harness.runner import Stage
@@ -83,7 +83,7 @@ class LocalExecutor:
             announce(run.script, self._display)
         engines, infos = await start_engines(prepared.script, self._pool)
         try:
-            cast = make_cast(prepared.script, engines)
+            cast = make_cast(prepared.script, engines, infos)
         except HarnessError as error:
             return error
         await whole(partial(prepared.folder.update, engines=infos))
@@ -111,10 +111,23 @@ async def start_engines(script: Script, pool: EnginePool) -> tuple[dict[Speaker,
     return engines, infos
 
 
-def make_cast(script: Script, engines: Mapping[Speaker, Engine]) -> Cast:
+def make_cast(script: Script, engines: Mapping[Speaker, Engine], infos: Mapping[str, EngineInfo]) -> Cast:
     """The agents of a run on started engines. Raises a `HarnessError` where prompts can't fit their windows."""
     check_fits(script.config, script.personas, script.sides)
+    _estimate(script, infos)
     return Cast(script.config, script.sides, engines, script.lines)
+
+
+def _estimate(script: Script, infos: Mapping[str, EngineInfo]) -> None:
+    """Be careful with servers that may count otherwise, as far as their windows leave room for that."""
+    windows = [side.window for speaker, side in script.sides.items() if not infos[str(speaker)].counts_as_we_do]
+    for window in windows:
+        window.estimate()
+    try:
+        check_fits(script.config, script.personas, script.sides)
+    except ConfigError:
+        for window in windows:
+            window.estimate(1.0)
 
 
 def concurrency(scripts: Sequence[Script], pool: EnginePool) -> tuple[int, str]:

@@ -11,11 +11,13 @@ from pathlib import Path
 from harness import models
 from harness.agents.transcript import read_transcript
 from harness.cast import Side, check_fits
+from harness.config.changes import changed
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
 from harness.course import handover_of
 from harness.engines.pool import engine_key
 from harness.engines.window import context_window
+from harness.errors import StorageError
 from harness.personas.schema import Persona, persona_hash
 from harness.plan import plan
 from harness.scale.cluster import check_ray
@@ -79,23 +81,25 @@ class Pending:
 def sessions_left(prepared: Prepared) -> Iterator[Session]:
     """The sessions of a run that have not ended and wait for no other, each with what it already said.
 
-    To be asked once.
+    To be asked once. Raises `StorageError` where the journal lacks what a session hands over to the next.
     """
     config, progress = prepared.script.config, prepared.progress
     ids = tuple(persona.id for persona in prepared.script.personas)
     for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions):
-        session = _next(course, progress)
+        session = _next(prepared.folder.path, course, progress)
         if session is not None:
             yield session
 
 
-def _next(course: tuple[SessionSpec, ...], progress: Progress) -> Session | None:
+def _next(folder: Path, course: tuple[SessionSpec, ...], progress: Progress) -> Session | None:
     """The session of a course that is next; None where all have ended, or one failed."""
     finished = sum(progress.state(spec.session_id) is SessionState.FINISHED for spec in course)
     if finished == len(course) or progress.state(course[finished].session_id) is SessionState.FAILED:
         return None
     spec, rest = course[finished], course[finished + 1 :]
     handed = progress.handovers.pop(spec.course, None) if spec.course is not None else None
+    if spec.number > 1 and handed is None:
+        raise StorageError(f"{folder}: nothing was handed over to {spec.session_id}; the journal is damaged")
     session = Session(spec, before=None if handed is None else handover_of(handed), rest=rest)
     past = progress.in_progress.pop(spec.session_id, None)
     return past.resumed(session) if past else session
@@ -113,26 +117,32 @@ def prepare(config: RunConfig, stock: Stock) -> Pending:
     return Pending(script, lambda: _create(script, stock))
 
 
-def reopen(path: Path, stock: Stock, *, retry_failed: bool) -> Pending:
-    """The same for a run that exists, under the config that it started with.
+def reopen(path: Path, stock: Stock, *, retry_failed: bool, overrides: Sequence[str] = ()) -> Pending:
+    """The same for a run that exists, under the config that it started with, but for `overrides` (KEY=VALUE).
 
-    Raises `StorageError` where the folder can't be resumed or its personas are no longer the same.
+    Raises `StorageError` where the folder can't be resumed, or where settings that can change results or its personas
+    are no longer the same.
     """
     record = read_record(path)
-    script = recorded_script(record, stock)
+    config = changed(record.config, overrides)
+    settings = config.model_dump(mode="json")
+    refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
+    script = recorded_script(record, config, stock)
 
     def open_again() -> Prepared:
-        return Prepared(script, *RunDir.open(path, retry_failed=retry_failed))
+        folder, progress = RunDir.open(path, retry_failed=retry_failed)
+        folder.update(config=settings)
+        return Prepared(script, folder, progress)
 
     return Pending(script, open_again, record.totals.finished + (0 if retry_failed else record.totals.failed))
 
 
-def recorded_script(record: RunRecord, stock: Stock) -> Script:
+def recorded_script(record: RunRecord, config: RunConfig, stock: Stock) -> Script:
     """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
-    its personas are no longer the same.
+    its settings or personas are no longer the same.
     """
-    script = _script(RunConfig.model_validate(record.config), record.started_at, stock)
-    refuse_changed(record, record.config, _persona_hashes(script))
+    script = _script(config, record.started_at, stock)
+    refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(script))
     return script
 
 
@@ -166,7 +176,7 @@ def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
     found = {speaker: located(speaker, role) for speaker, role in roles.items()}
-    sides = _sides(found, date, stock)
+    sides = sides_of(found, date, stock)
     check_fits(config, personas, sides)
     return Script(config, date, personas, found, sides, lines)
 
@@ -177,7 +187,7 @@ def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 
-def _sides(roles: Mapping[Speaker, RoleConfig], date: datetime, stock: Stock) -> dict[Speaker, Side]:
+def sides_of(roles: Mapping[Speaker, RoleConfig], date: datetime, stock: Stock) -> dict[Speaker, Side]:
     """One window for each engine."""
     windows: dict[str, Window] = {}
     sides = {}

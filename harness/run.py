@@ -51,7 +51,7 @@ class Run:
         """Play a session to its end and keep it; the session of its course that follows. Raises what made it fail."""
         persona = self._personas[session.spec.persona_id]
         scene = self._cast.scene(session, persona)
-        if not session.started:
+        if session.started is None:
             self._log.start_session(session.spec, **scene.started())
         guard = Guard(self._config.guard, persona.language)
         result = await run_session(session, scene.agents, guard, self._config.max_exchanges, self)

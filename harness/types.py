@@ -75,8 +75,17 @@ class Sampling:
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
+    avoid_said: float = 1.0
+    """A second draft: the least repetition penalty, which counts what stands in the prompt, too. Engines that have no
+    such penalty leave it."""
     stop: tuple[str, ...] = ()
     """Strings that end the turn; they are not part of its text."""
+
+    @property
+    def penalty(self) -> float:
+        """Repetition penalty with all that counts; 1 for none."""
+        own = self.repetition_penalty or 1.0
+        return own if self.avoid_said == 1.0 else max(own, self.avoid_said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,8 @@ class Generation:
     """Reasoning text of the model, kept out of the dialogue."""
     retries: tuple[Retry, ...] = ()
     """The attempts that failed before this answer, in order."""
+    counted: bool = True
+    """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
 
 
 @dataclass(frozen=True, slots=True)

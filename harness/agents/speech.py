@@ -12,6 +12,10 @@ from harness.types import Sampling, Speaker, StopReason, Turn
 
 WARMER = 0.2
 """Added to the temperature of a second draft."""
+AVOID_SAID = 1.2
+"""Least repetition penalty of a second draft. It counts the prompt's tokens, so it also works against a loop that the view
+is full of: there a small model repeated itself in 16 of 16 second drafts under a direction and a temperature of 0.5 or
+0.8, in 11 with a penalty of 1.1 at 0.5, and in none with 1.2."""
 _ENDS = {Speaker.PATIENT: StopReason.PATIENT_ENDED, Speaker.THERAPIST: StopReason.THERAPIST_ENDED}
 
 
@@ -38,7 +42,7 @@ class Voice:
         """The next turn, under the directions that are not None. Raises what the context manager raises.
 
         Each `draft` of a turn is sampled with a seed of its own: 0 is the first one, then a number or a name. A second
-        draft is drawn a little more freely, since what was likeliest was not what was wanted.
+        draft is drawn more freely and away from what was said, since what was likeliest was not what was wanted.
         """
         index = len(history)
         given = " ".join(direction for direction in directions if direction) or None
@@ -66,7 +70,9 @@ def turn_seed(session_seed: int, index: int, draft: int | str) -> int:
 
 def turn_sampling(sampling: Sampling, draft: int | str) -> Sampling:
     """How one draft of a turn is drawn, by a speaker with this sampling."""
-    return replace(sampling, temperature=sampling.temperature + WARMER) if draft else sampling
+    if not draft:
+        return sampling
+    return replace(sampling, temperature=sampling.temperature + WARMER, avoid_said=AVOID_SAID)
 
 
 def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None) -> Turn:

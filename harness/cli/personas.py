@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigError, PersonaError
@@ -42,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument("n", type=int)
     sampling.add_argument("--seed", type=int, default=0)
     sampling.add_argument("--out", type=Path, metavar="DIR", help="write a file each (default: print them)")
+    sampling.add_argument(
+        "--write-with",
+        nargs="+",
+        metavar="MODEL",
+        help="have a model write what brings them and what came before: a preset, and settings as for `harness run` "
+        "(llama-3.1-8b engine=vllm)",
+    )
 
     commands.add_parser("schema", help="the JSON Schema of a persona, for editors")
 
@@ -110,13 +118,28 @@ def _new(args: argparse.Namespace) -> None:
 def _sample(args: argparse.Namespace) -> None:
     if args.n < 1:
         raise ConfigError(f"sample: expected a number of personas from 1 on, found {args.n}")
-    texts = {persona.id: library.to_yaml(persona) for persona in sample(args.n, args.seed)}
+    personas = sample(args.n, args.seed)
+    if args.write_with:
+        personas = _written(personas, args.write_with, args.seed)
+    texts = {persona.id: library.to_yaml(persona) for persona in personas}
     if args.out is None:
         print("---\n".join(texts.values()), end="")
         return
     for name, text in texts.items():
         _write(args.out / f"{name}.yaml", text)
     print(f"{len(texts)} personas in {args.out}")
+
+
+def _written(personas: list[Persona], settings: Sequence[str], seed: int) -> list[Persona]:
+    """The personas with narratives of a model, as far as those can be used."""
+    from harness.narratives import write_narratives
+
+    overrides = [setting if "=" in setting else f"model={setting}" for setting in settings]
+    written, unused = write_narratives(personas, overrides, seed)
+    for line in unused:
+        print(line, file=sys.stderr)
+    print(f"{len(written) - len(unused)} of {len(written)} narratives written by the model", file=sys.stderr)
+    return written
 
 
 def _schema(_: argparse.Namespace) -> None:

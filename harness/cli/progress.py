@@ -47,7 +47,8 @@ class Display:
     def starting(self, speaker: Speaker, role: RoleConfig) -> None:
         """An engine is about to be started, or to be shared."""
         engine, auto = role.engine.kind, " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
-        self.say(f"{speaker}: {role.model.name} on {engine}{auto}")
+        estimated = ", tokens estimated" if role.model.stand_in else ""
+        self.say(f"{speaker}: {role.engine.model or role.model.name} on {engine}{auto}{estimated}")
 
     def notice(self, notice: Notice) -> None:
         """What an engine reports while it waits."""

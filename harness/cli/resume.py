@@ -2,14 +2,23 @@
 
 Every session goes on from its last whole turn; finished ones are left as they are. Of a sweep, what is left of every
 point is played, with the launcher that the sweep was started with.
+
+Settings of a run that can't change what is said may be given anew; any other change is refused and shown:
+
+  python -m harness resume outputs/latest concurrency=32 engine.request_timeout_s=120
+
+docs/resume.md says what survives what.
 """
 
 import argparse
 from pathlib import Path
 
+INTERMIXED = True
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="DIR", help="the folder of the run or sweep")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings to change, of a run")
     parser.add_argument("--retry-failed", action="store_true", help="play the failed sessions on, too")
 
 
@@ -17,10 +26,13 @@ def main(args: argparse.Namespace) -> int:
     from harness.sweep.record import is_sweep
 
     if is_sweep(args.run_dir):
+        from harness.errors import ConfigError
         from harness.sweep import resume_sweep
 
+        if args.overrides:
+            raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")
         return resume_sweep(args.run_dir, retry_failed=args.retry_failed)
     from harness.cli.progress import Display
     from harness.execute import resume
 
-    return resume(args.run_dir, Display(), retry_failed=args.retry_failed).exit_code
+    return resume(args.run_dir, Display(), retry_failed=args.retry_failed, overrides=args.overrides).exit_code

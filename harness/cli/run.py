@@ -13,7 +13,7 @@ Groups (choose one of the files in conf/GROUP):
 
 Often set:
   personas=[a,b]|all  personas.sample=N  personas.sample_seed=N  sessions_per_persona=N
-  max_exchanges=N  seed=N  concurrency=auto|N
+  max_exchanges=N  course.sessions=N  seed=N  concurrency=auto|N
   run.dir=PATH  run.name=NAME  engine.max_model_len=N  therapist.max_new_tokens=N
   model.path=FOLDER  therapist.model=PRESET  therapist.sampling.temperature=T
   therapist... and patient... set one role only; what a role does not set it inherits.

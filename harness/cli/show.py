@@ -3,7 +3,7 @@
   python -m harness show outputs/latest skeptical-bullied-overwhelmed-000 --turn 3
 
 What is printed is the text as rendered by the model's chat template; tokenized without special tokens added it has the
-recorded number of tokens, which is checked here, too.
+recorded number of tokens, which is checked here, too. A server that got messages may have counted otherwise.
 """
 
 import argparse
@@ -42,7 +42,10 @@ def main(args: argparse.Namespace) -> int:
         print(" ".join(map(str, rebuilt.ids)))
     else:
         print(rebuilt.text)
-    if counted != recorded:
+    engine = archive.record.engines.get(rebuilt.turn.speaker)
+    if counted != recorded and engine is not None and not engine.counts_as_we_do:
+        print(f"note: {counted} tokens by the local tokenizer; the server counted {recorded}", file=sys.stderr)
+    elif counted != recorded:
         print(f"error: {counted} tokens by the local tokenizer, {recorded} recorded", file=sys.stderr)
         return 1
     return 0

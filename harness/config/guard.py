@@ -23,6 +23,8 @@ class GuardConfig(BaseModel):
     """The same question, sentence, phrase or opening comes back in most of a speaker's last turns."""
     repeat: GuardAction = "retry"
     """This one turn is (nearly) made of what the speaker has said before."""
+    stutter: GuardAction = "retry"
+    """This one turn says the same thing over and over within itself."""
     stuck: GuardAction = "nudge"
     """Both speakers have been repeating themselves for two exchanges."""
     echo: GuardAction = "retry"
@@ -49,6 +51,8 @@ class GuardConfig(BaseModel):
     """Two clauses are the same where their content words overlap this much (Jaccard index)."""
     repeat_share: Share = 0.7
     """Share of a turn's 3-word runs that an earlier own turn must hold for a `repeat`."""
+    stutter_share: Share = 0.5
+    """Share of a turn's 3-word runs that were said earlier in the same turn for a `stutter`."""
     echo_share: Share = 0.6
     """The same for a recent turn of the other speaker."""
     nudge_pause: Annotated[int, Field(ge=0, le=50)] = 1

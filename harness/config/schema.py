@@ -58,6 +58,9 @@ class ModelConfig(Settings):
     trust_remote_code: bool = False
     chat_template: Path | None = None
     """A Jinja file that replaces the tokenizer's own template."""
+    stand_in: bool = False
+    """openai: the tokenizer and template at `path` only stand in for the server's, which are not at hand: prompts are
+    sent as messages, and their tokens are estimated."""
     template_args: dict[str, Any] = {}
     """Passed to the chat template, as `enable_thinking: false`."""
     adapter: Path | None = None
@@ -223,6 +226,11 @@ def contradictions(config: RunConfig) -> list[str]:
         if role.engine.kind == "openai" and not role.engine.base_url:
             lines.append(
                 "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
+            )
+        if role.engine.kind != "openai" and role.model.stand_in:
+            lines.append(
+                f"{speaker}.model: a stand-in for the model of a server, but engine={role.engine.kind} runs the model "
+                "itself; choose engine=openai or another model"
             )
         if role.engine.kind != "openai" and role.engine.base_url:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")

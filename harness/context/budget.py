@@ -21,6 +21,12 @@ REFUSED_SHARE = 7 / 8
 """How much of a refused prompt is tried next where the server does not say what it counted."""
 
 
+FIRST_RATIO = 1.25
+"""What an engine that counts otherwise is taken to count for one token of ours, until it tells."""
+DRIFT = 1.08
+"""By how much its next count may be more than what it told so far makes us expect."""
+
+
 class Window:
     """What one engine takes: its window and by how much it counts more than we do. Shared by all sessions on it."""
 
@@ -28,16 +34,27 @@ class Window:
         self.max_model_len = max_model_len
         self.margin = 0
         """Tokens that the engine may count beyond our count of the same prompt."""
+        self.ratio = 1.0
+        """Tokens that the engine may count for one of ours; more than 1 only where ours are an estimate."""
+        self._estimated = self._told = False
+
+    def estimate(self, ratio: float = FIRST_RATIO) -> None:
+        """From now on our counts are an estimate, to be corrected by what the engine reports."""
+        self._estimated = True
+        if not self._told:
+            self.ratio = ratio
 
     def prompt_budget(self, max_new_tokens: int) -> int:
-        """Most tokens that a prompt may have."""
-        return self.max_model_len - max_new_tokens - self.margin
+        """Most tokens that a prompt may have, by our count."""
+        return int((self.max_model_len - max_new_tokens) / self.ratio) - self.margin
 
     def learn(self, refused: PromptRefused, *, tokens: int, max_new_tokens: int) -> None:
         """A prompt of `tokens` was refused as too long: from now on prompts are smaller than it."""
         if refused.limit is not None and refused.limit > 0:
             self.max_model_len = min(self.max_model_len, refused.limit)
-        if refused.counted is not None:
+        if refused.counted is not None and self._estimated:
+            self.observe(tokens=tokens, counted=refused.counted)
+        elif refused.counted is not None:
             self.margin = max(self.margin, refused.counted - tokens)
         excess = self.prompt_budget(max_new_tokens) - int(tokens * REFUSED_SHARE)
         if self.prompt_budget(max_new_tokens) >= tokens:
@@ -45,7 +62,12 @@ class Window:
 
     def observe(self, *, tokens: int, counted: int) -> None:
         """The engine answered a prompt of `tokens` by our count and reported `counted`."""
-        self.margin = max(self.margin, counted - tokens)
+        if not self._estimated:
+            self.margin = max(self.margin, counted - tokens)
+            return
+        expected = 1.0 if counted == tokens else max(1.0, counted / tokens * DRIFT)
+        self.ratio = max(self.ratio, expected) if self._told else expected
+        self._told = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Invariants:
 - No request leaves whose prompt and reserved answer do not fit its window.
-- A refused prompt is made smaller and sent again, at most `MAX_REFUSALS` times; the dialogue never sees it.
+- A prompt that an engine refuses, or counts as longer than it may be, is made smaller and sent again, at most
+  `MAX_REFUSALS` times; the dialogue never sees it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -59,12 +60,25 @@ async def deliver(
         request = await build()
         try:
             generation = await send(engine, request)
+            _refuse_overlong(request, generation)
         except PromptRefused as error:
             if attempt == MAX_REFUSALS:
                 raise
             window.learn(error, tokens=request.prompt.tokens, max_new_tokens=request.prompt.max_new_tokens)
             refused(request.prompt, error)
         else:
-            window.observe(tokens=request.prompt.tokens, counted=generation.prompt_tokens)
+            if generation.counted:
+                window.observe(tokens=request.prompt.tokens, counted=generation.prompt_tokens)
             return request, generation
     raise AssertionError("unreachable")
+
+
+def _refuse_overlong(request: Request, generation: Generation) -> None:
+    """Raise `PromptRefused` for an answer to a prompt that was longer than allowed by the engine's own count.
+
+    Only an engine that counts otherwise than we do, and whose window is larger than what we were told, can give one.
+    """
+    limit, counted = request.prompt.max_model_len, generation.prompt_tokens
+    if counted + request.prompt.max_new_tokens > limit:
+        message = f"the engine counted {counted} tokens for the prompt of {request.request_id}"
+        raise PromptRefused(message, limit=limit, counted=counted)

@@ -14,7 +14,7 @@ from harness.context.renderer import Renderer
 from harness.context.summary import GREEDY
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
-from harness.types import Generation, Prompt, Request
+from harness.types import Generation, Prompt, Request, Sampling
 
 SHORTEST_QUOTE = 16
 """Tokens to which a quoted text is shortened at the very least; with less a question makes no sense."""
@@ -28,7 +28,14 @@ class Inquirer:
     """Asks one model; may be shared by all sessions."""
 
     def __init__(
-        self, engine: Engine, renderer: Renderer, window: Window, *, max_new_tokens: int, adapter: str | None = None
+        self,
+        engine: Engine,
+        renderer: Renderer,
+        window: Window,
+        *,
+        max_new_tokens: int,
+        adapter: str | None = None,
+        sampling: Sampling = GREEDY,
     ) -> None:
         """`window` is the engine's, shared with the views; `max_new_tokens` is the longest answer."""
         self._engine = engine
@@ -36,6 +43,7 @@ class Inquirer:
         self._window = window
         self._max_new_tokens = max_new_tokens
         self._adapter = adapter
+        self._sampling = sampling
 
     async def ask(
         self,
@@ -53,7 +61,7 @@ class Inquirer:
 
         async def build() -> Request:
             prompt = self._prompt(write, texts)
-            return Request(prompt, GREEDY, seed, request_id, json_schema, self._adapter)
+            return Request(prompt, self._sampling, seed, request_id, json_schema, self._adapter)
 
         try:
             _, generation = await deliver(self._engine, self._window, build, _ignore)

@@ -24,6 +24,8 @@ class EngineInfo:
     """How many tokens of all sessions its cache holds; None where it has no shared cache or doesn't say."""
     cache_block_tokens: int | None = None
     """Granularity of the prefix cache in tokens; None without one."""
+    counts_as_we_do: bool = True
+    """False for a server that gets messages: what it makes of them, and counts, may differ from our own count."""
     details: tuple[tuple[str, str], ...] = ()
     """Versions and build flags worth recording, as (name, value)."""
 

@@ -22,13 +22,15 @@ from harness.engines.gate import Gate
 from harness.engines.notices import Listener, Notice, Retried, ignore
 from harness.engines.retry import AttemptFailed, Patience, Transient, failure, persist
 from harness.engines.window import model_limit
-from harness.errors import ConfigError, EngineError, EngineUnavailable
+from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused
 from harness.tokenizer import load_tokenizer
 from harness.types import Generation, Request, Retry
 
 _PROBE_S = 10.0
 _UNREACHABLE = (aiohttp.ClientConnectorError, ConnectionRefusedError)
 _BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
+_SURELY = 2
+"""No tokenizer is believed to make more than as many tokens of one of ours."""
 _CHECK = "I don't know — it's 9:30, and she said: \"slowly\", twice.\n"
 
 
@@ -51,7 +53,7 @@ class OpenAIEngine:
         self._session: aiohttp.ClientSession | None = None
         self._name = engine.model or ""
         self._window = 0
-        self._takes_ids = False
+        self._takes_ids = self._tells_counts = False
         self._limit_key = "max_tokens"
 
     async def start(self) -> EngineInfo:
@@ -76,11 +78,13 @@ class OpenAIEngine:
         served = card.get("max_model_len")
         self._window = self._smallest_window(served if isinstance(served, int) else None)
         is_vllm = card.get("owned_by") == "vllm"
-        self._takes_ids = is_vllm and await self._same_tokenizer()
+        self._takes_ids = is_vllm and not self._model.stand_in and await self._same_tokenizer()
+        self._tells_counts = is_vllm and not self._takes_ids
         return EngineInfo(
             kind="openai",
             model=self._name,
             max_model_len=self._window,
+            counts_as_we_do=self._takes_ids,
             details=(
                 ("base_url", self._base),
                 ("server", "vllm" if is_vllm else "openai"),
@@ -125,6 +129,8 @@ class OpenAIEngine:
 
     async def _attempt(self, request: Request, empties: int) -> Generation:
         """One attempt. An answer without text is asked again with another seed, or it would stay empty."""
+        if self._tells_counts and _SURELY * request.prompt.tokens + request.prompt.max_new_tokens > self._window:
+            await self._refuse_too_long(request)
         seed = (request.seed + empties) % 2**63
         began = time.perf_counter()
         if self._takes_ids and request.prompt.ids is not None:
@@ -142,6 +148,18 @@ class OpenAIEngine:
         reason = f"the server answered with status {status}"
         failed = failure(status, headers, reason)
         raise failed if failed is not None else wire.refusal(request, status, payload, self._window)
+
+    async def _refuse_too_long(self, request: Request) -> None:
+        """Raise `PromptRefused` for a prompt that is too long by the server's own count, before it is sent."""
+        body = orjson.dumps({"model": self._name, "messages": wire.messages(request), "add_generation_prompt": True})
+        status, _, payload = await self._send("POST", self._base.removesuffix("/v1") + "/tokenize", body)
+        counted = orjson.loads(payload).get("count") if status == 200 else None
+        if isinstance(counted, int) and counted + request.prompt.max_new_tokens > self._window:
+            raise PromptRefused(
+                f"the server counts {counted} tokens for the prompt of {request.request_id}",
+                limit=self._window,
+                counted=counted,
+            )
 
     async def _send(self, method: str, url: str, data: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body. Raises `_Away` or `Transient`; neither holds a header of the request."""
@@ -220,7 +238,7 @@ class OpenAIEngine:
         if list(ours(_CHECK, add_special_tokens=False)["input_ids"]) != theirs:
             raise ConfigError(
                 f"model.path: the tokenizer of {self._model.path} is not that of the server's model {self._name}; "
-                "set model= or model.path= to the model that the server runs"
+                "set model= or model.path= to the model that the server runs, or model=remote to estimate"
             )
         return True
 
@@ -256,8 +274,8 @@ def _key(engine: EngineConfig) -> str:
 
 
 def _own_limit(model: ModelConfig) -> int | None:
-    """The model's own window where `model.path` can be read; a server's tokenizer may be unknown here."""
+    """The model's own window where `model.path` can be read and is the server's model."""
     try:
-        return model_limit(model)
+        return None if model.stand_in else model_limit(model)
     except ConfigError:
         return None

@@ -28,7 +28,7 @@ _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 
 def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
     """A vLLM server's `/v1/completions` with token ids."""
-    body = _sampling(request, model, seed) | {
+    body = _sampling(request, model, seed, request.sampling.penalty) | {
         "prompt": list(request.prompt.ids or ()),
         "max_tokens": request.prompt.max_new_tokens,
         "return_token_ids": True,
@@ -39,9 +39,13 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
 
 
 def chat_body(request: Request, model: str, seed: int, limit_key: str) -> dict[str, Any]:
-    """Any server's `/v1/chat/completions` with messages; `limit_key` is the server's name for the longest answer."""
-    body = _sampling(request, model, seed) | {
-        "messages": [{"role": message.role, "content": message.content} for message in request.prompt.messages],
+    """Any server's `/v1/chat/completions` with messages; `limit_key` is the server's name for the longest answer.
+
+    Whether it knows a repetition penalty is not known: only one that the user set is sent.
+    """
+    set_by_user = request.sampling.repetition_penalty
+    body = _sampling(request, model, seed, request.sampling.penalty if set_by_user else None) | {
+        "messages": messages(request),
         limit_key: request.prompt.max_new_tokens,
     }
     if request.json_schema is not None:
@@ -52,12 +56,17 @@ def chat_body(request: Request, model: str, seed: int, limit_key: str) -> dict[s
     return body
 
 
-def _sampling(request: Request, model: str, seed: int) -> dict[str, Any]:
+def messages(request: Request) -> list[dict[str, str]]:
+    """The view as a server takes it."""
+    return [{"role": message.role, "content": message.content} for message in request.prompt.messages]
+
+
+def _sampling(request: Request, model: str, seed: int, penalty: float | None) -> dict[str, Any]:
     drawn = request.sampling
     optional = {
         "top_k": drawn.top_k,
         "min_p": drawn.min_p,
-        "repetition_penalty": drawn.repetition_penalty,
+        "repetition_penalty": None if penalty == 1.0 else penalty,
         "stop": list(drawn.stop) or None,
     }
     body: dict[str, Any] = {"model": model, "temperature": drawn.temperature, "top_p": drawn.top_p, "seed": seed}
@@ -96,6 +105,7 @@ def generation(request: Request, payload: bytes, content_type: str, latency_s: f
         token_ids=_ids(choice, edited=text != content),
         finish_reason=FinishReason(finish),
         prompt_tokens=usage.get("prompt_tokens") or request.prompt.tokens,
+        counted=bool(usage.get("prompt_tokens")),
         completion_tokens=usage.get("completion_tokens") or 0,
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
         latency_s=latency_s,

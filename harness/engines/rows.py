@@ -64,8 +64,8 @@ class Rows:
         for row, job in enumerate(self._jobs):
             if self._done[row]:
                 continue
-            penalty = job.request.sampling.repetition_penalty
-            if penalty is not None and penalty != 1.0:
+            penalty = job.request.sampling.penalty
+            if penalty != 1.0:
                 own = ids[row : row + 1, self._padded - len(job.request.prompt.ids or ()) :]
                 scores[row] = RepetitionPenaltyLogitsProcessor(penalty)(own, scores[row : row + 1])[0]
             matcher = self._matchers[row]

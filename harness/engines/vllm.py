@@ -187,7 +187,7 @@ class VllmEngine:
             top_p=drawn.top_p,
             top_k=drawn.top_k or 0,
             min_p=drawn.min_p or 0.0,
-            repetition_penalty=drawn.repetition_penalty or 1.0,
+            repetition_penalty=drawn.penalty,
             stop=list(drawn.stop),
             seed=request.seed % 2**63 if self._seeded else None,
             max_tokens=request.prompt.max_new_tokens,

@@ -66,7 +66,7 @@ def features(index: int, text: str | Parsed) -> Features:
     parsed = parse(text) if isinstance(text, str) else text
     tokens = parsed.words
     requests = not _REQUEST_WORDS.isdisjoint(tokens)
-    parts: list[Clause] = []
+    parts: dict[tuple[frozenset[str], bool], Clause] = {}  # what a turn says ten times is compared once
     whole: set[tuple[str, ...]] = {tokens} if tokens else set()
     for sentence in parsed.sentences:
         if len(sentence.words) >= _SENTENCE:
@@ -75,7 +75,8 @@ def features(index: int, text: str | Parsed) -> Features:
             stems = content_stems(clause)
             if stems and not stems <= QUESTION_STEMS:
                 asks = sentence.question or "how" in stems or (requests and _requests(clause))
-                parts.append(Clause(clause, stems, asks, _stem_mask(stems)))
+                if (stems, asks) not in parts:
+                    parts[stems, asks] = Clause(clause, stems, asks, _stem_mask(stems))
     runs = tuple(zip(tokens, tokens[1:], tokens[2:], strict=False))
     hashes = tuple(map(hash, runs))
     return Features(
@@ -85,7 +86,7 @@ def features(index: int, text: str | Parsed) -> Features:
         hashes,
         len(set(hashes)),
         _run_mask(hashes),
-        tuple(parts),
+        tuple(parts.values()),
         frozenset(whole),
         opening(tokens),
     )

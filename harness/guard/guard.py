@@ -35,6 +35,8 @@ class Action(StrEnum):
 
 _GRAVITY = {"record": Action.ACCEPT, "nudge": Action.NUDGE, "retry": Action.RETRY, "stop": Action.STOP}
 _ORDER = list(Action)
+_REPEATS = frozenset({"loop", "repeat"})
+"""Kinds of findings in a turn that repeats its speaker's earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Guard:
         if self._last is None or self._last.turn is not turn:
             cut = features(turn.index, turn.text)
             found = self._find(turn, cut)
-            repeating = any(finding.kind in ("loop", "repeat") for finding in found)
+            repeating = any(finding.kind in _REPEATS for finding in found)
             self._last = _Judged(turn, cut, repeating, self._decide(turn, found))
         return self._last
 
@@ -135,8 +137,10 @@ class Guard:
             found.extend(own.loops(cut))
         if config.repeat != "off":
             found.append(own.repeats(cut))
+        if config.stutter != "off":
+            found.append(own.stutters(cut))
         if config.stuck != "off":
-            found.append(self._stuck(any(found)))
+            found.append(self._stuck(any(finding and finding.kind in _REPEATS for finding in found)))
         if config.echo != "off":
             found.append(other.copied_by(cut))
         if config.role_break != "off":

@@ -32,6 +32,7 @@ _AVOID = {
     "phrase": "You keep using the words “{what}”. Do without them now.",
     "opening": "You keep beginning with “{what}”. Begin with another word now.",
     "repeat": "You have said this before, nearly word for word. Say something new.",
+    "stutter": "You said the same words over and over. Say it once, and go on.",
     "stuck": "The conversation is going round in circles. Break out of it.",
     "echo": "Do not give the other person's words back. Speak for yourself.",
     "empty": "Say something, however short.",

@@ -142,6 +142,13 @@ class Voice:
             return Finding("repeat", {"of_turn": None, "share": round(shared / turn.different, 3)})
         return None
 
+    def stutters(self, turn: Features) -> Finding | None:
+        """Whether the turn says the same over and over: most of its runs of words were said earlier in it."""
+        again = len(turn.hashes) - turn.different
+        if len(turn.words) < 2 * _SHORT or again < self._config.stutter_share * len(turn.hashes):
+            return None
+        return Finding("stutter", {"share": round(again / len(turn.hashes), 3)})
+
     def copied_by(self, turn: Features) -> Finding | None:
         """Whether a turn of the other speaker copies one of this speaker's last turns."""
         if len(turn.words) < _SHORT:
@@ -201,7 +208,8 @@ class Voice:
         for place, value in enumerate(turn.hashes[:-1]):
             if often >> (value % RUN_BITS) & 1:
                 gram = turn.words[place : place + 4]
-                found[gram] = [late.old.index for late in window if words.holds(gram, late.old.begin, late.old.end)]
+                if gram not in found:
+                    found[gram] = [late.old.index for late in window if words.holds(gram, late.old.begin, late.old.end)]
         for gram, turns in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
             matter = sum(word not in FUNCTION_WORDS for word in gram)
             needed = self._config.loop_turns if matter >= 2 else self._config.opening_turns

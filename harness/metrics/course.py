@@ -27,7 +27,7 @@ def course(states: Sequence[State]) -> dict[str, Any] | None:
         },
         "resistance": {
             "opened_at": next((i for i, v in enumerate(trajectory(states, "openness"), 1) if v >= OPEN_AT), None),
-            "behaviours": _behaviours(states[-1]),
+            "behaviours": _behaviours(states[0], states[-1]),
         },
     }
 
@@ -64,9 +64,14 @@ def _last_int(states: Sequence[State], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _behaviours(state: State) -> dict[str, int]:
-    """How often each behaviour (asking to slow down, ...) was shown."""
+def _behaviours(first: State, last: State) -> dict[str, int]:
+    """How often each behaviour (asking to slow down, ...) was shown; without those of earlier sessions."""
+    brought = {name: times for name, (turn, times) in _shown(first).items() if turn < 0}
+    counts = {name: times - brought.get(name, 0) for name, (_, times) in _shown(last).items()}
+    return {name: times for name, times in sorted(counts.items()) if times}
+
+
+def _shown(state: State) -> Mapping[str, tuple[int, int]]:
+    """Behaviours with the turn of the last time, which is negative in earlier sessions, and how often."""
     shown = state.get("shown")
-    if not isinstance(shown, Mapping):
-        return {}
-    return {str(name): int(entry[1]) for name, entry in sorted(shown.items())}
+    return shown if isinstance(shown, Mapping) else {}

@@ -17,6 +17,7 @@ METRICS_VERSION = 1
 FINDINGS = (
     "loop",
     "repeat",
+    "stutter",
     "stuck",
     "echo",
     "role_break",

@@ -34,6 +34,7 @@ SPEECH = (
 LABELS = {
     "loop": "loop",
     "repeat": "repeat",
+    "stutter": "stutter",
     "stuck": "stuck",
     "echo": "echo",
     "role_break": "role break",

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config.schema import RoleConfig
+from harness.config.schema import RoleConfig, RunConfig
 from harness.engines.base import EngineInfo
 from harness.engines.notices import Notice
 from harness.engines.pool import EnginePool
@@ -85,11 +85,11 @@ class Replica:
     async def open(self, folder: Path, shard: str) -> Opened | Refused | HarnessError:
         """Get ready for the sessions of a run: its script, its engines, its shard."""
         try:
-            script = await asyncio.to_thread(lambda: recorded_script(read_record(folder), self._stock))
+            script = await asyncio.to_thread(lambda: self._script(folder))
             engines, infos = await start_engines(script, self._pool)
             self._scripts.append(script)
             try:
-                cast = make_cast(script, engines)
+                cast = make_cast(script, engines, infos)
             except HarnessError as error:
                 return Refused(error)
             log = await asyncio.to_thread(Shard, folder, shard)
@@ -98,6 +98,10 @@ class Replica:
         self._runs[folder] = (Run(script.config, script.personas, cast, log, self), log)
         self._collections.enter_context(few_collections())
         return Opened(infos, os.getpid())
+
+    def _script(self, folder: Path) -> Script:
+        record = read_record(folder)
+        return recorded_script(record, RunConfig.model_validate(record.config), self._stock)
 
     async def limit(self) -> tuple[int, str]:
         """How many sessions it takes at once, and why."""

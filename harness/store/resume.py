@@ -53,7 +53,9 @@ class SessionProgress:
 
     def resumed(self, session: Session) -> Session:
         """A session of the plan as it goes on from its last whole turn."""
-        return replace(session, turns=self.turns, events=self.events, views=self.views, stop=self.stop, started=True)
+        return replace(
+            session, turns=self.turns, events=self.events, views=self.views, stop=self.stop, started=self.started
+        )
 
     @property
     def patient_state(self) -> Mapping[str, Any] | None:

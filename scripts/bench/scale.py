@@ -14,10 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from harness.store.journal import read_journal  # noqa: E402
+from harness.store.journal import read_journal
 from tests.fixtures.processes import harness
 
 WANTED = 1.9

@@ -79,9 +79,14 @@ async def test_a_failed_session_ends_its_course_and_a_retry_goes_on_with_it(smal
         assert again.returncode == 1, again.stderr
         assert list(comparable(folder)) == [f"{name}.1"]  # a failure is not passed over
 
-        server.mended, server.refuse = True, None
+        server.mended, server.refuse, asked = True, None, len(server.bodies)
         mended = await asyncio.to_thread(harness, "resume", "--retry-failed", str(folder))
         assert mended.returncode == 0, mended.stderr
+        (note,) = [event["note"] for event in first["events"] if event["kind"] == "handover"]
+        assert (
+            f"This is your session 2 with this therapist.\nNotes on the sessions before, in which you are the patient:\n{note}"
+            in (server.bodies[asked]["messages"][0]["content"])
+        )
     sessions = comparable(folder)
     assert list(sessions) == [f"{name}.{number}" for number in (1, 2, 3, 4)]
     assert sessions[f"{name}.1"] == first

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -89,7 +90,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_no_turn(undisturbed: Path, smal
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     turns = count_turns(folder)
-    resumed = harness("resume", str(folder))
+    resumed = harness("resume", str(folder), "engine.latency_s=0")
     assert resumed.returncode == 0, resumed.stderr
     assert comparable(folder) == comparable(undisturbed)
     assert turns <= count_turns(folder) == sum(len(s["turns"]) for s in comparable(folder).values())
@@ -125,16 +126,16 @@ def test_a_torn_last_line_is_cut_away_and_an_interrupted_resume_resumed(
     journal.write_bytes(b"".join(lines[:last]) + lines[last][: len(lines[last]) // 2])
     again = interrupted(folder, ("resume", str(folder)), [signal.SIGTERM], count_turns(folder) + 4)
     assert again.returncode == 130, again.stderr
-    assert harness("resume", str(folder)).returncode == 0
+    assert harness("resume", str(folder), "engine.latency_s=0").returncode == 0
     assert comparable(folder) == comparable(undisturbed)
     assert orjson.loads((folder / "run.json").read_bytes())["resumed"] == 2
 
 
-def test_a_changed_persona_is_refused_on_resume_with_the_difference(small_model: Path, tmp_path: Path) -> None:
+def test_a_changed_persona_or_setting_is_refused_with_the_difference(small_model: Path, tmp_path: Path) -> None:
     mine = tmp_path / "personas"
     mine.mkdir()
     source = Path(__file__).parents[2] / "personas" / "two-cups.yaml"
-    (mine / "two-cups.yaml").write_text(source.read_text())
+    shutil.copy(source, mine)
     folder = tmp_path / "run"
     words = (*settings(small_model, folder), f"persona_dir={mine}", SLOWLY)
     assert interrupted(folder, words, [signal.SIGINT]).returncode == 130
@@ -144,4 +145,16 @@ def test_a_changed_persona_is_refused_on_resume_with_the_difference(small_model:
     assert refused.returncode == 2
     assert "persona two-cups" in refused.stderr
     assert "Traceback" not in refused.stderr
+    shutil.copy(source, mine)
+    changed = harness("resume", str(folder), "max_exchanges=9", "engine.max_model_len=2000", "concurrency=2")
+    assert changed.returncode == 2
+    assert "  max_exchanges: 6 -> 9" in changed.stderr
+    assert "  therapist.engine.max_model_len: 1400 -> 2000" in changed.stderr
+    assert "concurrency" not in changed.stderr
+    unknown = harness("resume", str(folder), "concurency=2")
+    assert unknown.returncode == 2
+    assert "did you mean concurrency" in unknown.stderr
     assert (folder / "journal.jsonl").read_bytes() == said
+    free = harness("resume", str(folder), "concurrency=1", "engine.latency_s=0")
+    assert free.returncode == 0, free.stderr
+    assert orjson.loads((folder / "run.json").read_bytes())["config"]["concurrency"] == 1

@@ -66,6 +66,19 @@ def test_an_interrupted_run_of_sampled_personas_goes_on_as_if_nothing_had_happen
     assert set(said(tmp_path / "whole")) == {"sampled-11-0000-000", "sampled-11-0001-000"}
 
 
+def test_personas_are_written_with_a_model_and_the_dry_engine_writes_none(small_model: Path, tmp_path: Path) -> None:
+    made = harness(
+        *("personas", "sample", "2", "--seed", "4", "--out", str(tmp_path / "mine")),
+        *("--write-with", "smollm2-135m", f"model.path={small_model}", "engine=dry"),
+    )
+    assert made.returncode == 0, made.stderr
+    assert "sampled-4-0000: no narrative by " in made.stderr
+    assert "0 of 2 narratives written by the model" in made.stderr
+    checked = harness("personas", "validate", str(tmp_path / "mine"))
+    assert checked.returncode == 0, checked.stderr
+    assert "no narrative by" in (tmp_path / "mine" / "sampled-4-0001.yaml").read_text()
+
+
 def test_a_persona_that_is_named_and_sampled_is_refused(small_model: Path, tmp_path: Path) -> None:
     made = harness("personas", "sample", "1", "--seed", "4", "--out", str(tmp_path / "mine"))
     assert made.returncode == 0, made.stderr

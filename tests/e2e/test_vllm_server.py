@@ -9,9 +9,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from harness.config.schema import EngineConfig, ModelConfig
+from harness.engines.openai import OpenAIEngine
+from harness.types import Message
+from tests.fixtures.asking import SCHEMA, Asker
 
 ROOT = Path(__file__).parents[2]
 SERVED, CONFIGURED = 768, 2048
@@ -59,12 +65,14 @@ def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
     raise AssertionError(f"no server after {START_S} s: {log.read_text()[-2000:]}")
 
 
-@pytest.mark.parametrize("policy", ["truncate", "summarize"])
+@pytest.mark.parametrize(("policy", "model"), [("truncate", None), ("summarize", None), ("truncate", "remote")])
 def test_sessions_finish_and_the_dialogue_shows_nothing_of_it(
-    policy: str, server: str, small_model: Path, tmp_path: Path
+    policy: str, model: str | None, server: str, small_model: Path, tmp_path: Path
 ) -> None:
+    """`remote` is the way without the server's tokenizer: messages, and counts by the server's `/tokenize`."""
     folder = tmp_path / "run"
-    settings = ["engine=openai", f"engine.base_url={server}", "engine.model=small", f"model.path={small_model}"]
+    settings = ["engine=openai", f"engine.base_url={server}", "engine.model=small"]
+    settings += [f"model={model}"] if model else [f"model.path={small_model}"]
     settings += [f"engine.max_model_len={CONFIGURED}", f"context={policy}", "context.note_tokens=64"]
     settings += ["patient.max_new_tokens=48", "therapist.max_new_tokens=48", "min_exchanges=6", "max_exchanges=6"]
     settings += ["personas=[two-cups,nursery-door]", f"run.dir={folder}"]
@@ -85,3 +93,19 @@ def test_sessions_finish_and_the_dialogue_shows_nothing_of_it(
     assert any(turn["evicted_turns"] for turn in turns)
     assert not any("context length" in turn["text"] or "Error" in turn["text"] for turn in turns)
     assert not (folder / "failures.jsonl").read_text()
+
+
+@pytest.mark.parametrize("stand_in", [False, True])
+async def test_a_json_schema_is_kept(stand_in: bool, server: str, small_model: Path) -> None:
+    """Through `/completions` with token ids, and through `/chat/completions` with messages."""
+    config = EngineConfig(kind="openai", base_url=server)
+    engine = OpenAIEngine(config, ModelConfig(path=str(small_model), stand_in=stand_in))
+    info = await engine.start()
+    asked = Asker(small_model, SERVED)(max_new_tokens=60, json_schema=SCHEMA)
+    messages = (Message("user", "Tell me about your day at work."),)
+    answer = await engine.generate(replace(asked, prompt=replace(asked.prompt, messages=messages)))
+    await engine.close()
+    assert info.counts_as_we_do is not stand_in
+    found = json.loads(answer.text)
+    assert found.keys() == {"mood", "calm"}
+    assert found["mood"] in range(10)

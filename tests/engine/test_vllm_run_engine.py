@@ -51,7 +51,7 @@ class Started:
 
 
 def test_the_engine_process_killed_in_mid_run_costs_no_turn(started: Started) -> None:
-    (engine,) = [pid for pid in started.children if "EngineCore" in Path(f"/proc/{pid}/comm").read_text()]
+    (engine,) = [pid for pid in started.children if "VLLM::Engine" in Path(f"/proc/{pid}/comm").read_text()]
     os.kill(engine, signal.SIGKILL)
     done = finish(started.process, 240)
     assert done.returncode == 0, done.stderr

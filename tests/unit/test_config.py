@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from harness.config.compose import check, compose, groups, load
+from harness.config.changes import changed
+from harness.config.compose import check, compose, load
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError
 from harness.paths import conf_dir
@@ -38,17 +39,6 @@ def test_every_setting_stands_in_a_file_so_that_it_can_be_overridden() -> None:
     tree = compose([]).tree
     missing = [key for key in _fields(RunConfig) if not _has(tree, key) and key.partition(".")[2] not in COMPUTED]
     assert missing == []
-
-
-@pytest.mark.parametrize("group", sorted(set(groups()) - {"experiment", "hydra"}))
-def test_every_choice_of_every_group_is_valid(group: str) -> None:
-    needs = {
-        "patient=replay": ["patient.transcript=x.txt"],
-        "engine=openai": ["engine.base_url=http://127.0.0.1:1/v1"],
-    }
-    for choice in groups()[group]:
-        override = f"{group}={choice}"
-        assert isinstance(load([override, *needs.get(override, [])]), RunConfig)
 
 
 def test_roles_inherit_what_they_do_not_set() -> None:
@@ -86,6 +76,7 @@ def test_free_keys_need_no_plus() -> None:
     ("overrides", "line"),
     [
         (["engine.max_model_len=100", "therapist.max_new_tokens=100"], "therapist.max_new_tokens: 100 leaves no room"),
+        (["patient.model=remote", "engine=dry"], "patient.model: a stand-in for the model of a server, but engine=dry"),
         (["model=llama-3.2-3b", "engine.max_model_len=99999"], "engine.max_model_len: 99999 is more than"),
         (["engine=dry", "engine.base_url=http://127.0.0.1:1"], "engine.base_url: set, but engine=dry uses no server"),
         (["engine=openai"], "engine.base_url: no value"),
@@ -177,3 +168,29 @@ def test_a_prompt_is_found_in_the_config_folder_the_package_and_the_working_dire
 def test_a_config_survives_its_own_json() -> None:
     config = check(compose(["engine=dry", "therapist.sampling.stop=[a,b]"]))
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("concurrency", "'concurrency' is not a setting; expected KEY=VALUE"),
+        ("sead=4", "sead: not a setting of this run (did you mean seed?)"),
+        ("therapist=act", "therapist: not a setting of this run"),
+        ("engine.latency=1", "engine.latency: not a setting of this run (did you mean patient.engine.latency_s?)"),
+        ("concurrency=none", "concurrency"),
+        ("engine.outage_s=-1", "patient.engine.outage_s: Input should be greater than 0, found -1"),
+    ],
+)
+def test_a_setting_of_a_resumed_run_that_is_wrong_is_one_clear_line(override: str, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        changed(load(["engine=dry"]).model_dump(mode="json"), [override])
+    assert all(found.startswith("command line: ") for found in caught.value.lines)
+    assert line in caught.value.lines[0]
+
+
+def test_a_setting_of_a_resumed_run_is_that_of_both_roles_or_of_one() -> None:
+    settings = load(["engine=dry"]).model_dump(mode="json")
+    config = changed(settings, ["engine.outage_s=9", "therapist.engine.outage_s=5", "concurrency=3", "run.name=x"])
+    assert (config.patient.engine.outage_s, config.therapist.engine.outage_s) == (9, 5)
+    assert (config.concurrency, config.run.name) == (3, "x")
+    assert settings == load(["engine=dry"]).model_dump(mode="json")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.context.budget import Budget, Window
+from harness.context.budget import DRIFT, FIRST_RATIO, Budget, Window
 from harness.errors import PromptRefused
 
 
@@ -41,6 +41,34 @@ def test_nothing_that_is_learned_makes_a_prompt_larger() -> None:
     window.learn(PromptRefused("", limit=4096, counted=10), tokens=50, max_new_tokens=10)
     assert window.max_model_len == 1024
     assert window.margin >= 30
+
+
+def test_an_estimate_is_careful_until_it_is_told_better() -> None:
+    window = Window(4096)
+    window.estimate()
+    assert window.prompt_budget(96) == 4000 / FIRST_RATIO
+    window.observe(tokens=1000, counted=1000)
+    assert window.prompt_budget(96) == 4000
+    window.observe(tokens=1000, counted=1500)
+    assert window.prompt_budget(96) * 1.5 < 4000 / (DRIFT - 0.01)
+    window.observe(tokens=1000, counted=900)
+    window.estimate()
+    assert window.prompt_budget(96) * 1.5 < 4000 / (DRIFT - 0.01)
+
+
+def test_an_estimate_never_allows_more_than_an_exact_count() -> None:
+    window = Window(4096)
+    window.estimate()
+    window.observe(tokens=1000, counted=400)
+    assert window.prompt_budget(96) == 4000
+
+
+def test_a_refused_estimate_learns_the_ratio() -> None:
+    window = Window(4096)
+    window.estimate()
+    window.learn(PromptRefused("", limit=4096, counted=6000), tokens=3000, max_new_tokens=96)
+    assert window.ratio == 2 * DRIFT
+    assert window.margin == 0
 
 
 @pytest.mark.parametrize("prompt", [64, 500, 8000, 32000])

@@ -31,6 +31,7 @@ class Engine:
     turn: Callable[[Request], str] = lambda request: "Go on."
     note: Callable[[Request], str] = lambda request: "The patient told of Anna."
     finish: FinishReason = FinishReason.STOP
+    counts: Callable[[int], int] = lambda tokens: tokens
     requests: list[Request] = field(default_factory=list)
 
     async def start(self) -> EngineInfo:
@@ -43,7 +44,8 @@ class Engine:
         self.requests.append(request)
         summary = "/summary" in request.request_id
         text = (self.note if summary else self.turn)(request)
-        return Generation(text, (), self.finish if summary else FinishReason.STOP, request.prompt.tokens, len(text))
+        finish = self.finish if summary else FinishReason.STOP
+        return Generation(text, (), finish, self.counts(request.prompt.tokens), len(text))
 
     def prompts(self) -> list[str]:
         return ["\n".join(message.content for message in request.prompt.messages) for request in self.requests]
@@ -300,6 +302,15 @@ async def test_an_engine_with_a_smaller_window_is_learned_and_never_seen(rendere
     other = make(renderer, engine, "truncate", window=window)
     answers = await play(other, history(61))
     assert not [event for answer in answers for event in answer.events if event.kind == "refusal"]
+
+
+async def test_an_answer_to_a_prompt_that_was_too_long_by_the_engines_count_is_no_turn(renderer: Renderer) -> None:
+    """The engine's own window is larger than the one that was configured, so it refuses nothing."""
+    manager = make(renderer, Engine(counts=lambda n: int(1.3 * n) if n > 0.7 * WINDOW else n), "truncate")
+    manager.window.estimate(1.0)
+    answers = await play(manager, history(61))
+    assert [event.kind for answer in answers for event in answer.events].count("refusal") == 1
+    assert all(a.generation.prompt_tokens + MAX_NEW <= a.prompt.max_model_len == WINDOW for a in answers)
 
 
 async def test_a_turn_asked_again_after_a_failure_still_tells_of_its_compaction(renderer: Renderer) -> None:

@@ -237,3 +237,7 @@ def test_a_layer_told_in_an_earlier_session_is_not_counted_as_told_in_this_one()
     assert disclosed([0, 0, 1, 2])["told_at"] == [3, 4]
     assert disclosed([1, 1, 2])["told_at"] == [3]
     assert disclosed([1, 1, 2])["told"] == 2
+    states = [{"told": 0, "unlocked": 0, "shown": {"doubt": (-100, 2), **more}} for more in ({}, {"tell": (3, 1)})]
+    measured = course(states)
+    assert measured is not None
+    assert measured["resistance"]["behaviours"] == {"tell": 1}

@@ -12,7 +12,7 @@ from harness.agents.inner_state import initial, step
 from harness.agents.patient import SimulatedPatient
 from harness.agents.prompt import patient_opening, patient_system
 from harness.agents.self_check import SelfCheck
-from harness.agents.speech import Voice
+from harness.agents.speech import AVOID_SAID, WARMER, Voice
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
 from harness.context.inquiry import Inquirer
@@ -92,8 +92,9 @@ async def test_a_second_draft_asks_for_no_second_appraisal(renderer: Renderer) -
     first, second = await speak(who), await speak(who, attempt=1)
     assert len(engine.asked("/appraisal")) == 1
     assert second.turn.patient_state == first.turn.patient_state
-    drawn = [request.sampling.temperature for request in engine.requests if request.json_schema is None]
-    assert drawn == pytest.approx([0.7, 0.9])
+    drawn = [request.sampling for request in engine.requests if request.json_schema is None]
+    assert [sampling.temperature for sampling in drawn] == pytest.approx([0.7, 0.7 + WARMER])
+    assert [sampling.penalty for sampling in drawn] == pytest.approx([1.0, AVOID_SAID])
     assert second.events == ()
 
 

@@ -11,6 +11,7 @@ from harness.agents.prompt import END, patient_system
 from harness.errors import PersonaError
 from harness.paths import persona_dir
 from harness.personas.library import find, load, parse, read, to_yaml
+from harness.personas.safety import means
 from harness.personas.schema import Persona, Problem, Resistance, Risk, Stage, Style, Verbosity, persona_hash
 
 FIRST = "skeptical-bullied-overwhelmed"
@@ -64,11 +65,10 @@ def test_no_two_personas_are_alike(library: list[Persona]) -> None:
 
 
 def test_no_persona_tells_a_method_of_suicide(library: list[Persona]) -> None:
-    method = re.compile(r"\b(hang(ed|ing)|noose|rope|overdose|slit|gun|pistol|bleach|jump off|pills)\b", re.IGNORECASE)
     for persona in library:
         if Problem.SUICIDALITY in persona.problems:
             texts = [persona.prompt_text(), *(layer.content for layer in persona.disclosure)]
-            assert not [hit.group() for text in texts for hit in method.finditer(text)]
+            assert [means(text) for text in texts] == [None] * len(texts)
 
 
 def test_every_persona_licenses_itself_for_reuse(library: list[Persona]) -> None:

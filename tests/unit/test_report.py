@@ -17,7 +17,7 @@ from harness.store.records import RunRecord, RunStatus, Totals
 from harness.store.run_dir import RunDir
 from harness.types import Event, Failure, FinishReason, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)></details>{{ 7 * 7 }}&amp;\"'"
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)></details>{{ 7919 * 7907 }}&amp;\"'"
 
 
 def run_folder(path: Path, texts: tuple[str, ...], *, sessions: int = 1, failure: str | None = None) -> Path:
@@ -109,7 +109,7 @@ def test_no_text_of_a_model_persona_config_or_error_becomes_markup(tmp_path: Pat
     assert "img" not in page.tags
     assert page.dangerous == []
     assert "".join(page.text).count("alert(1)") >= 5
-    assert "49" not in "".join(page.text).replace("1,49", "")
+    assert str(7919 * 7907) not in "".join(page.text)
 
 
 def test_it_needs_nothing_but_itself(tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+"""Has a model write the narrative of a composed persona: its presenting problem and its history.
+
+Invariants:
+- What comes back is a valid persona. Where the model's text can't be used the composed one stands.
+- Which of the two it is, and why, stands in the persona's provenance.
+- The same persona, model and seed are asked in the same way.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.agents.facts import contradiction
+from harness.agents.prompt import render
+from harness.context.inquiry import Inquirer, NoAnswer
+from harness.context.summary import SENTENCE_END, clip
+from harness.guard.language import language_switch
+from harness.guard.risk import crisis
+from harness.guard.roles import role_break
+from harness.personas.errors import lines_of
+from harness.personas.safety import means
+from harness.personas.schema import Persona, Provenance, Risk
+from harness.plan import derive_seed
+from harness.text import content_stems, plain, words
+from harness.types import Speaker
+
+ANSWER_TOKENS = 320
+LONGEST, SHORTEST = 420, 60
+"""Characters of each text; a longer one ends with its last whole sentence that fits."""
+NARRATIVE_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        name: {"type": "string", "minLength": SHORTEST, "maxLength": LONGEST + 200}
+        for name in ("presenting_problem", "history")
+    },
+    "required": ["presenting_problem", "history"],
+    "additionalProperties": False,
+}
+GIVEN_AWAY = 0.6
+"""Share of the content words of a held-back layer from which a text counts as telling it."""
+_LONGEST_SOURCE = 160
+_FIRST_PERSON = (
+    (re.compile(r"\byou are\b", re.IGNORECASE), "I am"),
+    (re.compile(r"\byou're\b", re.IGNORECASE), "I'm"),
+    (re.compile(r"\byour\b", re.IGNORECASE), "my"),
+    (re.compile(r"\byourself\b", re.IGNORECASE), "myself"),
+    (re.compile(r"\byou\b", re.IGNORECASE), "I"),
+)
+"""The rules that read a patient's words read the narrative with these."""
+
+
+class Unusable(Exception):
+    """The model's text can't be the persona's; says why."""
+
+
+class Narrator:
+    """Asks one model; may be shared by all personas."""
+
+    def __init__(self, inquirer: Inquirer, model: str, seed: int) -> None:
+        """`model` is its name for the provenance."""
+        self._inquirer = inquirer
+        self._model = model
+        self._seed = seed
+
+    async def write(self, persona: Persona) -> Persona:
+        """The persona with the model's narrative, or with its own and the reason. Raises `EngineUnavailable`."""
+        try:
+            answer = await self._inquirer.ask(
+                lambda texts: render("narrative.jinja", (), **_constant(persona), **texts),
+                {"presenting_problem": persona.presenting_problem, "history": persona.history},
+                NARRATIVE_SCHEMA,
+                seed=derive_seed(self._seed, persona.id, "narrative"),
+                request_id=f"{persona.id}/narrative",
+            )
+            texts = _parsed(answer.text)
+            written = _with(persona, texts, f"narrative written by {self._model}")
+            _check(written)
+        except (NoAnswer, Unusable) as error:
+            return _with(persona, {}, f"no narrative by {self._model}: {error}")
+        return written
+
+
+def _constant(persona: Persona) -> dict[str, object]:
+    trigger = persona.conceptualization.triggers[0]
+    return {
+        "who": persona.identity,
+        "people": "; ".join(f"{person.name}, {person.relation}" for person in persona.people),
+        "problem": str(persona.problems[0]).replace("_", " "),
+        "beliefs": "; ".join(persona.conceptualization.core_beliefs),
+        "trigger": trigger.situation,
+        "secrets": "; ".join(layer.topic for layer in persona.disclosure),
+    }
+
+
+def _parsed(text: str) -> dict[str, str]:
+    """Both texts, each of whole sentences. Raises `Unusable`."""
+    try:
+        answer = json.loads(text)
+        texts = {name: " ".join(str(answer[name]).split()) for name in NARRATIVE_SCHEMA["required"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unusable("not the JSON asked for") from error
+    for name, said in texts.items():
+        ends = [match.end() for match in SENTENCE_END.finditer(said)]
+        texts[name] = clip(said[: ends[-1]] if ends else "", LONGEST, len)
+        if len(texts[name]) < SHORTEST:
+            raise Unusable(f"{name}: fewer than {SHORTEST} characters of whole sentences")
+    return texts
+
+
+def _with(persona: Persona, texts: Mapping[str, str], how: str) -> Persona:
+    """The persona with these texts, and how it came about. Raises `Unusable` where it isn't valid."""
+    source = f"{persona.provenance.source}; {how}"
+    if len(source) > _LONGEST_SOURCE:
+        source = source[: _LONGEST_SOURCE - 1].rstrip() + "…"
+    data = persona.model_dump() | dict(texts)
+    data["provenance"] = Provenance(source=source, licence=persona.provenance.licence).model_dump()
+    try:
+        return Persona.model_validate(data)
+    except ValidationError as error:
+        raise Unusable(lines_of(error)[0]) from error
+
+
+def _check(persona: Persona) -> None:
+    """Raise `Unusable` for a narrative that can't be played, contradicts the persona, or says what it must not."""
+    for name in NARRATIVE_SCHEMA["required"]:
+        text: str = getattr(persona, name)
+        tokens, said = words(text), _first_person(text)
+        if not {"you", "your", "you're"} & set(map(str.lower, tokens)):
+            raise Unusable(f"{name} does not speak to the actor as “you”")
+        if found := means(text):
+            raise Unusable(f"{name} names a means of suicide: {found}")
+        if (risky := crisis(said, words(plain(said)))) and not _allowed(persona, str(risky.data["level"])):
+            raise Unusable(f"{name} goes beyond risk={persona.risk}: {risky.data['what']}")
+        if wrong := contradiction(said, persona):
+            raise Unusable(f"{name} says “{wrong[0]}”, but {wrong[1]}")
+        if broken := role_break(text, Speaker.THERAPIST):
+            raise Unusable(f"{name} is no narrative: {broken.data['what']}")
+        if language_switch(text, tokens, persona.language):
+            raise Unusable(f"{name} is in another language")
+        sentences = [sentence.strip().lower() for sentence in SENTENCE_END.split(text) if sentence.strip()]
+        if len(set(sentences)) < len(sentences):
+            raise Unusable(f"{name} repeats itself")
+        for layer in persona.disclosure:
+            held = content_stems(words(plain(layer.content)))
+            if held and len(held & content_stems(words(plain(text)))) >= GIVEN_AWAY * len(held):
+                raise Unusable(f"{name} tells what is held back: {layer.topic}")
+
+
+def _allowed(persona: Persona, level: str) -> bool:
+    """Whether a persona of this risk may have it known from the start."""
+    return level in {Risk.NONE: (), Risk.LOW: ("wish",)}.get(persona.risk, ("wish", "thoughts"))
+
+
+def _first_person(text: str) -> str:
+    for pattern, own in _FIRST_PERSON:
+        text = pattern.sub(own, text)
+    return text

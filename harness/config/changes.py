@@ -1,0 +1,54 @@
+"""A run's resolved config with a few settings changed, as a resumed run is given them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from harness.config.schema import RunConfig
+from harness.errors import ConfigError, did_you_mean
+
+_OF_BOTH_ROLES = ("engine.", "model.")
+
+
+def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """The config `settings` with each KEY=VALUE of `overrides`; `engine.KEY` and `model.KEY` mean both roles.
+
+    Raises `ConfigError` with a line for every key that is no setting, and for every bad value.
+    """
+    tree = RunConfig.model_validate(settings).model_dump(mode="json")
+    known = sorted(_leaves(tree))
+    lines = []
+    for override in overrides:
+        key, given, value = override.partition("=")
+        keys = [f"{role}.{key}" for role in ("patient", "therapist")] if key.startswith(_OF_BOTH_ROLES) else [key]
+        if not given:
+            lines.append(f"command line: {override!r} is not a setting; expected KEY=VALUE")
+        elif not set(keys) <= set(known):
+            lines.append(f"command line: {key}: not a setting of this run{did_you_mean(keys[0], known)}")
+        else:
+            for name in keys:
+                _set(tree, name, yaml.safe_load(value))
+    if lines:
+        raise ConfigError(*lines)
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        found = {".".join(map(str, item["loc"])): f"{item['msg']}, found {item['input']!r}" for item in error.errors()}
+        raise ConfigError(*(f"command line: {key}: {why}" for key, why in found.items())) from error
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Dotted keys of all settings that are not groups of settings."""
+    found: set[str] = set()
+    for key, value in tree.items():
+        found |= _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key}
+    return found
+
+
+def _set(tree: dict[str, Any], key: str, value: object) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        tree = tree[parent]
+    tree[last] = value
