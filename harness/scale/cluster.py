@@ -5,7 +5,7 @@ Invariant: what the cluster can't hold is refused before anything is loaded in i
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,20 +21,33 @@ _OBJECT_STORE = 200 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """How replicas are laid out in a cluster."""
+class Node:
+    """A node of the cluster."""
 
-    replicas: int
-    nodes: int
+    id: str
+    address: str
+    cores: int
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where in a cluster replicas go."""
+
+    nodes: tuple[Node, ...]
+    """Of each replica."""
     gpus: int
     """GPUs of one replica."""
-    threads: int
-    """CPU threads for the computing libraries of one replica."""
+
+    def threads(self, replica: int) -> int:
+        """CPU threads for the computing libraries of a replica."""
+        node = self.nodes[replica]
+        return max(1, node.cores // self.nodes.count(node))
 
     def __str__(self) -> str:
+        count, nodes = len(self.nodes), len(set(self.nodes))
         gpus = f" of {self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self.gpus else ""
-        nodes = f" on {self.nodes} node{'s' if self.nodes > 1 else ''}"
-        return f"{self.replicas} replica{'s' if self.replicas > 1 else ''}{gpus}{nodes}"
+        return f"{count} replica{'s' if count > 1 else ''}{gpus} on {nodes} node{'s' if nodes > 1 else ''}"
 
 
 def check_ray() -> None:
@@ -74,31 +87,43 @@ def connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def lay_out(executor: ExecutorConfig, roles: Sequence[RoleConfig]) -> Layout:
-    """Replicas for the connected cluster: the number asked for, or as many as it holds.
-
-    Raises `ConfigError` where it can't hold one.
-    """
+def nodes() -> list[Node]:
+    """The nodes of the connected cluster, of which this process is in the first."""
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = gpus_of(roles) if any(node.get("GPU") for node in nodes) else 0
-    room = places(nodes, gpus)
-    if not room:
-        found = ", ".join(f"{node.get('GPU', 0):g}" for node in nodes)
-        raise ConfigError(
-            f"executor=ray: a replica needs {gpus} GPUs on one node (tensor_parallel_size x pipeline_parallel_size), "
-            f"the cluster's nodes have {found}"
+    here = ray.get_runtime_context().get_node_id()
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    alive.sort(key=lambda node: (node["NodeID"] != here, node["NodeManagerAddress"], node["NodeID"]))
+    return [
+        Node(
+            node["NodeID"],
+            node["NodeManagerAddress"],
+            int(node["Resources"].get("CPU", 1)),
+            int(node["Resources"].get("GPU", 0)),
         )
-    asked = room if executor.replicas == "auto" else executor.replicas
-    count = min(asked, room) if gpus else asked
-    cores = int(min(node.get("CPU", 1) for node in nodes))
-    return Layout(count, len(nodes), gpus, max(1, cores // -(-count // len(nodes))))
+        for node in alive
+    ]
 
 
-def places(nodes: Sequence[Mapping[str, float]], gpus: int) -> int:
-    """How many replicas of `gpus` GPUs fit on nodes with these resources; one a node where they need none."""
-    return sum(int(node.get("GPU", 0)) // gpus for node in nodes) if gpus else len(nodes)
+def lay_out(executor: ExecutorConfig, roles: Sequence[RoleConfig], cluster: Sequence[Node]) -> Layout:
+    """Replicas for a cluster: the number asked for, or as many as it holds; node after node in turn.
+
+    Where engines need GPUs and there are some, never more than these hold. Raises `ConfigError` where they hold none.
+    """
+    gpus = gpus_of(roles) if any(node.gpus for node in cluster) else 0
+    if gpus:
+        room = [node.gpus // gpus for node in cluster]
+        if not any(room):
+            found = ", ".join(str(node.gpus) for node in cluster)
+            raise ConfigError(
+                f"executor=ray: a replica needs {gpus} GPUs on one node (tensor_parallel_size x "
+                f"pipeline_parallel_size), the cluster's nodes have {found}"
+            )
+        rounds = max(room)
+        places = [node for turn in range(rounds) for node, most in zip(cluster, room, strict=True) if turn < most]
+        return Layout(tuple(places[: None if executor.replicas == "auto" else executor.replicas]), gpus)
+    count = len(cluster) if executor.replicas == "auto" else executor.replicas
+    return Layout(tuple(cluster[number % len(cluster)] for number in range(count)), 0)
 
 
 def gpus_of(roles: Sequence[RoleConfig]) -> int:

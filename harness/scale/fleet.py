@@ -23,7 +23,7 @@ from harness.errors import EngineError, EngineUnavailable, HarnessError, Storage
 from harness.executor import announce, whole
 from harness.prepare import Pending, Prepared
 from harness.runner import Stage
-from harness.scale.cluster import Layout, connected, lay_out
+from harness.scale.cluster import Layout, connected, lay_out, nodes
 from harness.scale.replica import Opened, Place, Refused, Replica
 from harness.session import Session
 from harness.store.resume import Progress, load_progress
@@ -43,6 +43,8 @@ class _Member:
     """A replica as its driver knows it."""
 
     number: int
+    node: str
+    """Address of its node."""
     actor: Any
     limit: int = 0
     shards: dict[Path, str] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class _Member:
 
     @property
     def name(self) -> str:
-        return f"replica {self.number}"
+        return f"replica {self.number} on {self.node}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +86,22 @@ class RayExecutor:
 
     async def __aenter__(self) -> Self:
         import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         try:
             self._stack.enter_context(connected(self._config.address))
             roles = [role for run in self._runs for role in run.script.roles.values()]
-            layout = lay_out(self._config, roles)
+            layout = lay_out(self._config, roles, nodes())
             self._display.say(f"ray: {layout}{self._fewer(layout)}")
-            actor = ray.remote(Replica).options(
-                num_gpus=layout.gpus,
-                num_cpus=1 if layout.gpus else 0,
-                max_concurrency=_TASKS,
-                scheduling_strategy="SPREAD",
-            )
-            for number in range(layout.replicas):
-                place = Place(Path.cwd(), self._log_dir.absolute() / f"replica-{number}", layout.threads)
-                self._members.append(_Member(number, actor.remote(place, roles)))
+            for number, node in enumerate(layout.nodes):
+                place = Place(Path.cwd(), self._log_dir.absolute() / f"replica-{number}", layout.threads(number))
+                actor = ray.remote(Replica).options(
+                    num_gpus=layout.gpus,
+                    num_cpus=1 if layout.gpus else 0,
+                    max_concurrency=_TASKS,
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
+                )
+                self._members.append(_Member(number, node.address, actor.remote(place, roles)))
         except BaseException:
             self._stack.close()
             raise
@@ -244,7 +247,7 @@ class RayExecutor:
 
     def _fewer(self, layout: Layout) -> str:
         asked = self._config.replicas
-        return f" (the cluster has no room for {asked})" if asked not in ("auto", layout.replicas) else ""
+        return f" (the cluster has no room for {asked})" if asked not in ("auto", len(layout.nodes)) else ""
 
     def close(self, folder: Path) -> None:
         """The sessions of a run are over."""

@@ -1,15 +1,14 @@
 """How many replicas a cluster holds, and what is refused before anything starts."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.__main__ import main
 from harness.config.compose import load
-from harness.config.schema import RoleConfig
+from harness.config.schema import ExecutorConfig, RoleConfig
 from harness.errors import ConfigError
-from harness.scale.cluster import Layout, gpus_of, places
+from harness.scale.cluster import Layout, Node, gpus_of, lay_out
 
 
 def roles(*overrides: str) -> list[RoleConfig]:
@@ -32,18 +31,43 @@ def test_a_replica_needs_the_gpus_of_its_largest_engine(overrides: tuple[str, ..
     assert gpus_of(roles(*overrides)) == gpus
 
 
+def laid_out(gpus: list[int], needed: int, replicas: int | None = None) -> list[int]:
+    """How many replicas each node gets."""
+    nodes = [Node(f"id-{number}", f"10.0.0.{number}", 8, count) for number, count in enumerate(gpus)]
+    settings = (f"engine.args.tensor_parallel_size={needed}",) if needed else ()
+    executor = ExecutorConfig(kind="ray", replicas=replicas or "auto")
+    layout = lay_out(executor, roles("engine=vllm" if needed else "engine=dry", *settings), nodes)
+    return [layout.nodes.count(node) for node in nodes]
+
+
 @pytest.mark.parametrize(
-    ("nodes", "gpus", "room"),
-    [([8, 8], 1, 16), ([8, 8], 4, 4), ([8, 3], 4, 2), ([2, 2], 4, 0), ([0, 8], 8, 1), ([0, 0, 0], 0, 3)],
+    ("gpus", "needed", "replicas", "each"),
+    [
+        ([8, 8], 1, None, [8, 8]),
+        ([8, 8], 4, None, [2, 2]),
+        ([8, 3], 4, None, [2, 0]),
+        ([8, 8], 4, 3, [2, 1]),
+        ([8, 2], 2, 9, [4, 1]),  # no more than there is room for
+        ([0, 0, 0], 0, None, [1, 1, 1]),
+        ([0, 0], 1, 3, [2, 1]),  # vLLM on CPUs
+        ([4, 4], 0, None, [1, 1]),
+    ],
 )
-def test_a_replica_fits_on_one_node(nodes: list[int], gpus: int, room: int) -> None:
-    resources: list[dict[str, Any]] = [{"CPU": 8, "GPU": count} if count else {"CPU": 8} for count in nodes]
-    assert places(resources, gpus) == room
+def test_replicas_go_where_their_gpus_are(gpus: list[int], needed: int, replicas: int | None, each: list[int]) -> None:
+    assert laid_out(gpus, needed, replicas) == each
 
 
-def test_a_layout_is_told_in_words() -> None:
-    assert str(Layout(1, 1, 0, 2)) == "1 replica on 1 node"
-    assert str(Layout(4, 2, 8, 2)) == "4 replicas of 8 GPUs on 2 nodes"
+def test_a_cluster_that_cannot_hold_one_replica_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"a replica needs 4 GPUs on one node .* the cluster's nodes have 2, 2"):
+        laid_out([2, 2], 4)
+
+
+def test_a_layout_is_told_in_words_and_shares_the_cores_of_a_node() -> None:
+    one, two = Node("a", "10.0.0.1", 8, 8), Node("b", "10.0.0.2", 8, 8)
+    assert str(Layout((one,), 0)) == "1 replica on 1 node"
+    layout = Layout((one, two, one), 4)
+    assert str(layout) == "3 replicas of 4 GPUs on 2 nodes"
+    assert [layout.threads(number) for number in range(3)] == [4, 8, 4]
 
 
 def test_settings_that_would_be_ignored_are_refused() -> None:
