@@ -205,14 +205,15 @@ class Batch:
         if isinstance(stage, HarnessError):
             await whole(self._refuse, run, stage)
             return None
-        return _CountedStage(stage, sessions_left(prepared), partial(self._over, run))
+        return _CountedStage(stage, sessions_left(prepared), partial(self._over, run, executor))
 
     def _refuse(self, run: Pending, error: HarnessError) -> None:
         self._end(run, RunStatus.FAILED)
         self._tell(run, error)
 
-    def _over(self, run: Pending) -> None:
+    def _over(self, run: Pending, executor: Executor) -> None:
         """The last session of a run is over."""
+        executor.over(self._open[run])
         task = asyncio.ensure_future(asyncio.to_thread(self._finish, run))
         self._ending.add(task)
 

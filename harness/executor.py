@@ -47,6 +47,10 @@ class Executor(Protocol):
         """Most sessions in flight, and why; known once a run got its stage or was refused one."""
         ...
 
+    def over(self, prepared: Prepared) -> None:
+        """The last session of a run is over."""
+        ...
+
 
 def make_executor(runs: Sequence[Pending], display: Display, log_dir: Path, listener: Listener) -> Executor:
     """The executor that the configs of `runs`, which agree in it, ask for.
@@ -91,6 +95,9 @@ class LocalExecutor:
 
     def concurrency(self) -> tuple[int, str]:
         return concurrency([run.script for run in self._runs], self._pool)
+
+    def over(self, prepared: Prepared) -> None:
+        """Nothing of a run is kept here."""
 
 
 def announce(script: Script, display: Display) -> None:

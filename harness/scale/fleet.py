@@ -181,8 +181,8 @@ class RayExecutor:
         end: End = answer
         return end
 
-    async def _opened(self, member: _Member, folder: Path, shard: str) -> Opened | Refused:
-        """Raises what keeps a replica from starting."""
+    async def _opened(self, member: _Member, folder: Path, shard: str) -> Opened | Refused | None:
+        """A replica's answer; None where it is lost. Raises what keeps it from starting."""
         from ray.exceptions import RayError
 
         member.shards[folder] = shard
@@ -191,7 +191,10 @@ class RayExecutor:
             if not isinstance(answer, HarnessError) and not member.limit:
                 member.limit, self._why = await member.actor.limit.remote()
         except RayError as error:
-            raise EngineError(f"{member.name} died while it started: {_first_line(error)}") from error
+            if not member.limit:
+                raise EngineError(f"{member.name} died while it started: {_first_line(error)}") from error
+            await self._lose(member, EngineUnavailable(_first_line(error)))
+            return None
         if isinstance(answer, HarnessError):
             raise answer
         opened: Opened | Refused = answer
@@ -249,8 +252,8 @@ class RayExecutor:
         asked = self._config.replicas
         return f" (the cluster has no room for {asked})" if asked not in ("auto", len(layout.nodes)) else ""
 
-    def close(self, folder: Path) -> None:
-        """The sessions of a run are over."""
+    def over(self, prepared: Prepared) -> None:
+        folder = prepared.folder.path.absolute()
         for member in self._live():
             if member.shards.pop(folder, None):
                 member.actor.close.remote(folder)

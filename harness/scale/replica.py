@@ -124,9 +124,10 @@ class Replica:
             self._playing.discard(task)
 
     async def close(self, folder: Path) -> None:
-        """Forget a run whose sessions are over."""
-        _, log = self._runs.pop(folder)
-        await asyncio.to_thread(log.close)
+        """Forget a run whose sessions are over; it may be forgotten already."""
+        known = self._runs.pop(folder, None)
+        if known is not None:
+            await asyncio.to_thread(known[1].close)
 
     async def pulse(self) -> Pulse:
         """What happened since this was last asked."""
