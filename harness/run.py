@@ -12,6 +12,7 @@ from typing import Protocol
 from harness.cast import Cast
 from harness.config.schema import RunConfig
 from harness.course import handover_of
+from harness.errors import StorageError
 from harness.guard import Guard
 from harness.metrics.session import session_metrics
 from harness.personas.schema import Persona
@@ -66,18 +67,21 @@ class Run:
             return None
         spec, rest = course[finished], course[finished + 1 :]
         handed = self._progress.handovers.pop(spec.course, None) if spec.course is not None else None
+        if spec.number > 1 and handed is None:
+            raise StorageError(
+                f"{self.folder.path}: nothing was handed over to {spec.session_id}; the journal is damaged"
+            )
         session = Session(spec, before=None if handed is None else handover_of(handed), rest=rest)
         if past := self._progress.in_progress.pop(spec.session_id, None):
-            return replace(
-                session, turns=past.turns, events=past.events, views=past.views, stop=past.stop, started=True
-            )
+            session.turns, session.events, session.views = past.turns, past.events, past.views
+            session.stop, session.started = past.stop, past.started
         return session
 
     async def play(self, session: Session) -> Session | None:
         """Play a session to its end and keep it; the session of its course that follows. Raises what made it fail."""
         persona = self._personas[session.spec.persona_id]
         scene = self._cast.scene(session, persona)
-        if not session.started:
+        if session.started is None:
             self.folder.start_session(session.spec, **scene.started())
         guard = Guard(self._config.guard, persona.language)
         result = await run_session(session, scene.agents, guard, self._config.max_exchanges, self)

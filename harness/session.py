@@ -8,7 +8,7 @@ Invariants:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.guard import Action, Guard
 from harness.types import Event, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
@@ -69,8 +69,8 @@ class Session:
     """The view of each speaker's last turn."""
     stop: StopReason | None = None
     """Known before the loop only where the session was resumed after its last turn."""
-    started: bool = False
-    """Whether the journal already knows of it."""
+    started: Mapping[str, Any] | None = None
+    """What the journal knows of its beginning; None where it does not know of it yet."""
     before: Handover | None = None
     """What earlier sessions of its course left to it."""
     rest: tuple[SessionSpec, ...] = ()
@@ -122,4 +122,6 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
         said = kept
     verdict = guard.observe(said.turn)
     stop = said.stop or (verdict.stop_reason if verdict.action is Action.STOP else None)
+    if not again and not verdict.events and stop is said.stop:
+        return said
     return replace(said, events=(*again, *said.events, *verdict.events), stop=stop)

@@ -122,7 +122,7 @@ def stem(word: str) -> str:
 
 def content_stems(tokens: Sequence[str]) -> frozenset[str]:
     """Stems of the words that carry meaning."""
-    return frozenset(stem(w) for w in tokens if w not in FUNCTION_WORDS)
+    return frozenset(map(stem, {*tokens} - FUNCTION_WORDS))
 
 
 def ngrams(tokens: Sequence[str], n: int) -> frozenset[tuple[str, ...]]:

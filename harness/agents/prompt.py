@@ -62,7 +62,11 @@ PLAN = (
     (0.15, "Opening: make contact. Find out what the patient wants from today, and settle on one thing."),
     (0.55, "Exploring: stay with one real situation, its thoughts, feelings and meaning. Do not solve it yet."),
     (0.85, "Working: try one thing together that fits what the patient told you."),
-    (1.00, "Closing: there is little time left. Say what was found, agree on one small step, and end warmly."),
+    (
+        1.00,
+        "Closing: there is little time left. Say what was found, agree on one small step, and end warmly. When the "
+        f"patient has taken leave, say goodbye and write {END}.",
+    ),
 )
 """Phases of a session: the share of its exchanges up to which each lasts, and its direction to the therapist."""
 

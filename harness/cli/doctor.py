@@ -25,6 +25,8 @@ from harness.paths import cache_dir
 PIP = f"{sys.executable} -m pip install"
 GPU_VLLM = f"{PIP} 'vllm>=0.32,<0.33'"
 CPU_VLLM = "scripts/quickstart (installs vLLM's CPU build and all that it needs)"
+GPU_TIMEOUT_S = 2.0
+"""What `nvidia-smi` may take."""
 
 
 class Status(StrEnum):
@@ -114,13 +116,15 @@ def torch_cuda() -> str | None:
 
 
 def find_gpus() -> list[Gpu]:
-    """NVIDIA GPUs by `nvidia-smi`; none where it is absent, broken, or takes more than two seconds."""
+    """NVIDIA GPUs by `nvidia-smi`; none where it is absent, broken, or takes longer than `GPU_TIMEOUT_S`."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
     query = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=2, check=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            query, capture_output=True, text=True, timeout=GPU_TIMEOUT_S, check=True, stdin=subprocess.DEVNULL
+        )
     except (OSError, subprocess.SubprocessError):
         return []
     return parse_gpus(done.stdout)

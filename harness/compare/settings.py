@@ -21,8 +21,9 @@ _ROLES = ("patient", "therapist")
 _PRESET = {
     "therapist.name": ("therapist.prompt", "therapist.session_plan"),
     "patient.name": ("patient.prompt", "patient.kind"),
+    "course.sessions": ("course.note", "course.note_tokens"),
 }
-"""Keys that a role's name brings with it."""
+"""Keys that another brings with it: a role's name, or that sessions follow one another at all."""
 _FIRST = ("name", "policy", "path", "kind")
 """Last parts of the keys that name a setting best."""
 UNSET = "(not set)"
@@ -92,6 +93,7 @@ def confounded(settings: Sequence[Setting]) -> list[list[str]]:
 def _flat(run: RunData) -> dict[str, Any]:
     """The keys that make a setting: those that can change results, and the content of the models."""
     flat = {key: value for key, value in binding(run.record.config).items() if key.split(".")[0] not in _PLAN}
+    flat.setdefault("course.sessions", 1)
     for role, model in run.record.provenance.models.items():
         flat[f"{role}.model.sha256"] = model.sha256 and model.sha256[:12]
     return flat

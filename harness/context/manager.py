@@ -161,7 +161,7 @@ class ContextManager:
 
     def settle(self, view: View) -> None:
         """The answer with this view became a turn: what later answers to the same history changed is taken back."""
-        if replace(view, direction=None) != self._view:
+        if _undirected(view) != self._view:
             self.restore(view)
 
     async def answer(
@@ -194,7 +194,7 @@ class ContextManager:
 
         request, generation = await deliver(self.engine, self.window, build, refused)
         self._events += retry_events(generation.retries, len(history), self.part.speaker, "turn")
-        view = replace(self._view, direction=direction)
+        view = self._directed(direction)
         evicted = max(0, view.first - view.pinned)
         events, self._events = self._events, []
         return Answer(generation, request.prompt, view, tuple(events), evicted, self._note_tokens)
@@ -202,7 +202,7 @@ class ContextManager:
     async def _prompt(self, history: Sequence[Turn], direction: str | None, seed: int, request_id: str) -> Prompt:
         """A prompt that fits, from the view as it is or after compaction."""
         budget = self._budget()
-        rendering = self._render(history, replace(self._view, direction=direction))
+        rendering = self._render(history, self._directed(direction))
         if rendering.tokens > budget.prompt:
             before, full = self._view, rendering.tokens
             unfit = self._compaction(history, budget, full, seed, request_id)
@@ -277,7 +277,7 @@ class ContextManager:
                 )
 
     def _render(self, history: Sequence[Turn], view: View) -> Rendering:
-        part, shape = self.part, replace(view, direction=None)
+        part, shape = self.part, _undirected(view)
         check_view(part.speaker, history, view, part.opening)
         if self._said_for is not None and self._said_for[0] == shape and _grown(self._said_for[1], history):
             new = [*history[len(self._said_for[1]) :]]
@@ -287,6 +287,10 @@ class ContextManager:
         self._said_for = (shape, tuple(history))
         messages = framed(part.system, part.opening, part.speaker, self._said, view, part.renderer)
         return part.renderer.render(messages, self._rendering)
+
+    def _directed(self, direction: str | None) -> View:
+        """The view for a turn under a direction."""
+        return replace(self._view, direction=direction) if direction else self._view
 
     def _budget(self) -> Budget:
         prompt = self.window.prompt_budget(self.max_new_tokens)
@@ -323,6 +327,10 @@ class ContextManager:
                 "summary_completion_tokens": done.completion_tokens,
             },
         )
+
+
+def _undirected(view: View) -> View:
+    return view if view.direction is None else replace(view, direction=None)
 
 
 def _shown(view: View, turns: int) -> list[int]:

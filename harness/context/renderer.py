@@ -11,7 +11,7 @@ Invariants:
 import logging
 import re
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -21,6 +21,7 @@ from typing import Any
 
 from harness.context import proof
 from harness.context.controls import Controls, control_tokens, template_controls
+from harness.context.encoder import encoder, whole_encoder
 from harness.context.shorten import shorten
 from harness.errors import ConfigError
 from harness.tokenizer import load_tokenizer
@@ -101,7 +102,8 @@ class Renderer:
             self._template: str = tokenizer.get_chat_template(chat_template)
         except ValueError as error:
             raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
-        self._encode = _encoder(tokenizer)
+        self._encode = encoder(tokenizer, proof.TEXTS)
+        self._encode_whole = whole_encoder(tokenizer)
         self.vocab_size = max(tokenizer.get_vocab().values()) + 1
         self._typecode = "H" if self.vocab_size <= 1 << 16 else "I"
         self.has_system = self._accepts_system()
@@ -174,7 +176,7 @@ class Renderer:
 
     def render_full(self, messages: Sequence[Message]) -> "array[int]":
         """Ids of `messages` from scratch: the reference that incremental rendering must equal."""
-        return self.encode(self.render_text(messages))
+        return array(self._typecode, self._encode_whole(self.render_text(messages)))
 
     def encode(self, text: str) -> "array[int]":
         """Ids of text that stands in a prompt; control strings in it are control tokens."""
@@ -318,14 +320,3 @@ def _shared(view: tuple[Message, ...], previous: Rendering | None) -> tuple[Chec
         if previous and previous.messages[: point.messages] == view[: point.messages]:
             return point, previous.ids[: point.stable]
     return None
-
-
-def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
-    """The fastest way to the ids of `tokenizer(text, add_special_tokens=False)`."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    backend.no_truncation()
-    backend.no_padding()
-    encode = backend.encode_batch_fast
-    return lambda text: list(encode([text], add_special_tokens=False)[0].ids)

@@ -5,7 +5,6 @@ plainly in another language, so that a borrowed word or a name never counts.
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from harness.guard.repetition import Finding
@@ -38,6 +37,11 @@ _COMMON: dict[str, frozenset[str]] = {
     "sv": word_set("och jag att det är inte som en på med för mig har av den min men så var ett om vad"),
     "tr": word_set("ve bir bu da de ben için çok ama ne gibi var beni bana değil o daha sonra kadar"),
 }
+_CODES = {
+    word: tuple(code for code, common in _COMMON.items() if word in common)
+    for word in frozenset[str]().union(*_COMMON.values())
+}
+"""Common word to the languages in which it is common."""
 _AT_HOME = 0.25
 """Share of common words of the expected language at which nothing else needs to be looked at."""
 _FEW_WORDS = 6
@@ -54,8 +58,12 @@ def detect(text: str, tokens: Sequence[str]) -> str | None:
                 return code
     if len(tokens) < _FEW_WORDS:
         return None
-    counts = Counter({code: sum(map(common.__contains__, tokens)) for code, common in _COMMON.items()})
-    (best, top), (_, second) = counts.most_common(2)
+    counts = dict.fromkeys(_COMMON, 0)
+    for word in tokens:
+        for code in _CODES.get(word, ()):
+            counts[code] += 1
+    best, other = sorted(counts, key=counts.__getitem__, reverse=True)[:2]
+    top, second = counts[best], counts[other]
     return best if top >= 0.2 * len(tokens) and top >= second + 2 else None
 
 

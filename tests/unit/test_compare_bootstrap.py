@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 from harness.compare.bootstrap import FEWEST, RESAMPLES, Sample, adjusted, estimates, resamples_for
-from scripts.bench.coverage import HIGH, LOW, SCENARIOS, Scenario, clustered, coverage
 
 RANDOM = np.random.default_rng(20)
 SAMPLES = {
@@ -38,21 +37,6 @@ def test_with_many_values_it_is_the_interval_of_scipy(sample: Sample) -> None:
     theirs = stats.bootstrap((sample,), np.mean, n_resamples=9999, method="BCa", rng=1).confidence_interval
     (found,) = estimates([sample])
     assert found.interval == pytest.approx(tuple(theirs), abs=0.08 * (theirs.high - theirs.low))
-
-
-@pytest.mark.parametrize("pairs", [8, 40])
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if not s.stress], ids=lambda s: s.name)
-def test_of_2000_experiments_93_to_97_percent_hold_the_truth(scenario: Scenario, pairs: int) -> None:
-    """Paired differences with the skew of real metrics, at the sizes that people can pay for."""
-    found = coverage(scenario, pairs, experiments=2000)
-    assert LOW <= found.covered <= HIGH
-    assert found.without < 0.02
-
-
-def test_personas_are_resampled_because_sessions_alone_promise_too_much() -> None:
-    by_persona, by_session = clustered(experiments=2000)
-    assert LOW <= by_persona <= HIGH
-    assert by_session < 0.90
 
 
 @pytest.mark.parametrize("shift", np.linspace(-1, 1, 21))

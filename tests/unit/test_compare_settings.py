@@ -33,9 +33,14 @@ def settings(folder: Path, *configs: dict[str, Any]) -> list[Setting]:
             ["max_exchanges=10", "max_exchanges=20"],
             "max_exchanges=20",
         ),
+        (
+            [config(course={"sessions": 1, "note": "model"}), config(course={"sessions": 3, "note": "model"})],
+            ["sessions=1", "sessions=3"],
+            "course.sessions=3",
+        ),
         ([config(), config(persona_dir="/other")], ["run0", "run1"], "run=run1"),
     ],
-    ids=["policy", "preset", "grid", "number", "nothing that matters"],
+    ids=["policy", "preset", "grid", "number", "course", "nothing that matters"],
 )
 def test_names_hold_the_keys_that_differ_and_no_others(
     tmp_path: Path, configs: list[dict[str, Any]], names: list[str], described: str

@@ -1,6 +1,7 @@
 """The renderer gives the template's own ids, incrementally only where proven, and content can't forge a turn."""
 
 from datetime import datetime
+from functools import cache
 
 import pytest
 
@@ -27,6 +28,11 @@ def conversation(*texts: str, system: str | None = "You listen.") -> list[Messag
     roles: list[Role] = ["user", "assistant"]
     head = [Message("system", system)] if system is not None else []
     return [*head, *(Message(roles[i % 2], text) for i, text in enumerate(texts))]
+
+
+@cache
+def qwen3() -> Renderer:
+    return Renderer(byte_tokenizer(template("qwen3"), CHATML))
 
 
 def test_ids_are_those_of_apply_chat_template() -> None:
@@ -144,10 +150,9 @@ def test_template_arguments_reach_the_template() -> None:
     ],
 )
 def test_text_like_a_control_token_becomes_visible_harmless_text(text: str) -> None:
-    tokenizer = byte_tokenizer(template("qwen3"), CHATML)
-    renderer = Renderer(tokenizer)
+    renderer = qwen3()
     safe = renderer.neutralize(text)
-    specials = set(tokenizer.added_tokens_decoder)
+    specials = set(renderer.tokenizer.added_tokens_decoder)
     assert not specials & set(renderer.encode(safe))
     assert not any(control in safe for control in renderer.controls.strings)
     assert renderer.neutralize(safe) == safe
@@ -156,7 +161,7 @@ def test_text_like_a_control_token_becomes_visible_harmless_text(text: str) -> N
 
 @pytest.mark.parametrize("text", ["", "plain", "a < b > c", "[ok] <3", "| |", "It's [unclear]."])
 def test_ordinary_text_is_left_alone(text: str) -> None:
-    assert Renderer(chatml_bytes()).neutralize(text) == text
+    assert qwen3().neutralize(text) == text
 
 
 def test_plain_text_markers_of_a_template_are_controls_too() -> None:

@@ -6,8 +6,6 @@ from pathlib import Path
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness.config.guard import GuardConfig
 from harness.guard import Action, Guard, Verdict
@@ -340,17 +338,6 @@ def test_what_is_off_is_not_looked_for() -> None:
     assert not any(verdict.events for verdict in verdicts(turns_of(LOOPING), GuardConfig(enabled=False)))
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(st.text(max_size=300) | st.sampled_from(["", "😢😢", "שלום, מה שלומך?", "مرحبا", "a " * 400]), max_size=12)
-)
-def test_no_text_makes_it_raise(texts: list[str]) -> None:
-    guard = Guard(GuardConfig())
-    for turn in dialogue(texts):
-        drafted, observed = guard.judge(turn), guard.observe(turn)
-        assert observed.events[: len(drafted.events)] == drafted.events
-
-
 def cost(guard: Guard, turns: list[Turn]) -> float:
     """CPU seconds to judge and observe these turns."""
     start = process_time()
@@ -363,7 +350,7 @@ def cost(guard: Guard, turns: list[Turn]) -> float:
 def test_the_cost_of_a_turn_does_not_grow_with_the_session() -> None:
     turns = [turn for path in HEALTHY for turn in turns_of(path)]
     ratios = []
-    for _ in range(5):
+    for _ in range(3):
         guard = Guard(GuardConfig())
         early = cost(guard, turns)
         for _ in range(3):

@@ -175,7 +175,7 @@ def test_the_first_turn_has_no_direction_since_the_opening_is_one() -> None:
     assert state.turn == 1
 
 
-@pytest.mark.parametrize("personas", [LIBRARY, sample(200, seed=2)], ids=["library", "sampled"])
+@pytest.mark.parametrize("personas", [LIBRARY, sample(60, seed=2)], ids=["library", "sampled"])
 def test_a_direction_is_in_brackets_of_at_most_sixty_words_and_without_numbers(personas: list[Persona]) -> None:
     for persona in personas:
         for script in (WARM, PUSHY):

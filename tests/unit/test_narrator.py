@@ -1,6 +1,7 @@
 """Narratives that a model writes for composed personas: used where they can be played, else refused with a reason."""
 
 import json
+from random import Random
 
 import pytest
 
@@ -93,8 +94,6 @@ async def test_a_wish_to_be_dead_may_be_told_of_a_persona_at_risk(renderer: Rend
 async def test_the_question_fits_its_window_and_an_answer_of_the_dry_engine_is_one_of_the_schema(
     renderer: Renderer,
 ) -> None:
-    from random import Random
-
     engine = Scripted(lambda request: json.dumps(instance(NARRATIVE_SCHEMA, Random(1))))
     inquirer = Inquirer(engine, renderer, Window(2600), max_new_tokens=ANSWER_TOKENS)
     assert "no narrative" in (await Narrator(inquirer, "dry", 1).write(PERSONA)).provenance.source

@@ -124,6 +124,8 @@ def test_a_session_plan_runs_through_its_phases_in_order_and_ends_with_closing(e
     phases = [words.index(text) for text in given if text]
     assert phases == sorted(phases)
     assert given[-1] == words[-1]
+    assert END in words[-1]  # so that a session can end before its limit
+    assert not any(END in text for text in words[:-1])
     assert given[0] is not None
     if exchanges >= 8:
         assert set(phases) == {0, 1, 2, 3}

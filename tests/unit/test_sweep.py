@@ -42,31 +42,6 @@ def test_a_points_folder_is_named_by_what_can_change_its_results_alone() -> None
     assert other.folder != first.folder
 
 
-@pytest.mark.parametrize(
-    ("experiment", "more", "count"),
-    [
-        ("context-policies", [], 3),
-        ("therapists", [], 8),
-        ("temperature", ["seed=0"], 4),
-        ("lora", ["therapist.model.adapter=a,b,null"], 3),
-        ("fit-check", ["therapist=act", "context=hybrid"], 3),
-    ],
-)
-def test_worked_examples_are_sweeps_that_the_command_line_can_change(
-    experiment: str, more: list[str], count: int
-) -> None:
-    points = expand([f"experiment={experiment}", *more], None)
-    assert len({p.config_hash for p in points}) == count
-    assert {p.config.run.name for p in points} == {experiment}
-
-
-def test_the_checkpoints_of_the_lora_example_share_one_engine() -> None:
-    from harness.engines.pool import engine_key
-
-    points = expand(["experiment=lora", "therapist.model.adapter=a,b,null"], None)
-    assert len({engine_key(role) for p in points for _, role in p.config.roles()}) == 1
-
-
 def test_the_users_own_config_files_come_first(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text(

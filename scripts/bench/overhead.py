@@ -1,0 +1,182 @@
+#!/usr/bin/env python
+"""What the harness itself costs: CPU a turn, memory a session, and time beside a fast server. No model is involved.
+
+- CPU: 1,000 `dry` sessions of 20 exchanges at once, everything on (patients with inner state, guard, metrics, journal
+  synced to disk); user and system time of all threads from the first session's start to the last one's end, by turns.
+- Memory: resident memory of the process while all of these sessions are live and at their longest, by session; and,
+  in a second run with few sessions in flight, what it grows by from the first finished sessions to the last.
+- Loop: 50 sessions of 10 exchanges, so 20 calls each, against a loopback OpenAI server that answers after 50 ms. The
+  floor is 20 x 50 ms.
+
+    python scripts/bench/overhead.py [--part cpu live finished loop] [--rounds 3] [--json FILE]
+
+Each part is played in a process of its own; with rounds, the median counts.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from harness.cli.progress import Display
+from harness.config.compose import load
+from harness.execute import execute
+from harness.session import Utterance
+from harness.types import SessionResult, SessionSpec
+from tests.fixtures.loopback_server import LoopbackServer
+
+LIMITS = {"cpu_ms_a_turn": 0.5, "kb_a_live_session": 100.0, "kb_a_finished_session": 2.0, "loop_seconds": 1.2}
+PERSONAS = "personas=[skeptical-bullied-overwhelmed,left-in-march,two-cups,baker-gone-quiet,bus-driver-panic]"
+NUMBER = 5
+LATENCY_S, CALLS, CONVERSATIONS = 0.05, 20, 50
+
+
+class Meter(Display):
+    """Notes CPU, time and memory where the sessions begin and as they end."""
+
+    def __init__(self, samples: int = 1) -> None:
+        super().__init__()
+        self.console.quiet = True
+        self._samples = samples
+        self.most_kb = 0.0
+        self.memory: list[tuple[int, float]] = []
+        """Finished sessions, and resident KB then."""
+
+    def start(self, sessions: int, done: int = 0) -> None:
+        super().start(sessions, done)
+        self.sessions = sessions
+        self.base_kb = resident_kb()
+        self.began, self.began_cpu = time.perf_counter(), time.process_time()
+
+    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+        super().said(spec, utterance)
+        if self.turns % 500 == 0:
+            self.most_kb = max(self.most_kb, resident_kb())
+
+    def finished(self, result: SessionResult) -> None:
+        super().finished(result)
+        self.seconds, self.cpu_s = time.perf_counter() - self.began, time.process_time() - self.began_cpu
+        if self.finished_sessions % max(1, self.sessions // self._samples) == 0:
+            self.memory.append((self.finished_sessions, resident_kb()))
+
+
+def resident_kb() -> float:
+    """Memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+def played(meter: Meter, *settings: str) -> Meter:
+    """One run in a folder that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = execute(load([PERSONAS, *settings, f"run.dir={folder}/run"]), meter)
+        if outcome.exit_code:
+            sys.exit(f"the run ended with exit code {outcome.exit_code}")
+    return meter
+
+
+def dry(meter: Meter, sessions: int, exchanges: int, in_flight: int) -> Meter:
+    return played(
+        meter,
+        "engine=dry",
+        f"sessions_per_persona={sessions // NUMBER}",
+        f"max_exchanges={exchanges}",
+        f"min_exchanges={exchanges}",
+        f"concurrency={in_flight}",
+    )
+
+
+def cpu() -> dict[str, float]:
+    meter = dry(Meter(), 1000, 20, 1000)
+    return {
+        "cpu_ms_a_turn": 1000 * meter.cpu_s / meter.turns,
+        "turns": meter.turns,
+        "turns_a_second": meter.turns / meter.seconds,
+    }
+
+
+def live() -> dict[str, float]:
+    """All sessions wait for the engine at once, so that all of them are live when they are longest."""
+    meter = dry(Meter(), 1000, 20, 1000)
+    return {"kb_a_live_session": (meter.most_kb - meter.base_kb) / meter.sessions}
+
+
+def finished() -> dict[str, float]:
+    meter = dry(Meter(samples=8), 8000, 3, 50)
+    (early, before), (late, after) = meter.memory[1], meter.memory[-1]
+    return {"kb_a_finished_session": (after - before) / (late - early)}
+
+
+def loop() -> dict[str, float]:
+    with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().strip()
+            meter = played(
+                Meter(),
+                "engine=openai",
+                f"engine.base_url={address}",
+                "model.max_model_len=8192",
+                f"sessions_per_persona={CONVERSATIONS // NUMBER}",
+                f"max_exchanges={CALLS // 2}",
+                f"concurrency={CONVERSATIONS}",
+            )
+        finally:
+            server.terminate()
+    return {"loop_seconds": meter.seconds, "loop_cpu_seconds": meter.cpu_s}
+
+
+async def serve() -> None:
+    """The server of `loop`, in a process of its own; prints its address."""
+    async with LoopbackServer(latency_s=LATENCY_S, max_model_len=8192).running() as server:
+        print(server.base_url, flush=True)
+        await asyncio.Event().wait()
+
+
+PARTS = {"cpu": cpu, "live": live, "finished": finished, "loop": loop}
+
+
+def main(options: argparse.Namespace) -> int:
+    figures: dict[str, list[float]] = {}
+    for part in options.part:
+        for _ in range(options.rounds):
+            command = [sys.executable, __file__, "--play", part]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+            if done.returncode:
+                sys.exit(f"{part}: {done.stderr}")
+            for name, value in json.loads(done.stdout.splitlines()[-1]).items():
+                figures.setdefault(name, []).append(value)
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    for name, median in medians.items():
+        spread = f"{min(figures[name]):.3f} to {max(figures[name]):.3f}"
+        limit = f"at most {LIMITS[name]:g}" if name in LIMITS else ""
+        print(f"{name:<24} {median:>12.3f}   {spread:<24} {limit}")
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({"medians": medians, "rounds": figures, "limits": LIMITS}, indent=2), "utf-8"
+        )
+    return int(any(medians.get(name, 0.0) > limit for name, limit in LIMITS.items()))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--play", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        asyncio.run(serve())
+    elif given.play:
+        print(json.dumps(PARTS[given.play]()))
+    else:
+        sys.exit(main(given))
