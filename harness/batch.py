@@ -9,31 +9,25 @@ Invariants:
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from harness.cast import Cast, check_fits
 from harness.cli.progress import Display
-from harness.engines.base import Engine, EngineInfo
-from harness.engines.concurrency import auto_concurrency
 from harness.engines.notices import Notice, Paused, Restarted, Resumed
-from harness.engines.pool import EnginePool, engine_key
-from harness.errors import ConfigError, HarnessError, StorageError
+from harness.errors import HarnessError, StorageError
+from harness.executor import Executor, make_executor, whole
 from harness.interrupts import STOPPING, interruptible
 from harness.metrics.files import write_metrics
-from harness.prepare import Pending, Prepared, Script
+from harness.prepare import Pending, Prepared, sessions_left
 from harness.report import write_report
-from harness.run import Run
-from harness.runner import run_all
+from harness.runner import Stage, run_all
 from harness.session import Session
 from harness.store.records import RunRecord, RunStatus
-from harness.types import Failure, Speaker
-
-T = TypeVar("T")
+from harness.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +142,13 @@ class Batch:
         first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
         if first is None:
             return
-        roles = [role for run in self._runs for role in run.script.roles.values()]
         logs = self._log_dir or self._open[first].folder.path / "logs"
-        async with EnginePool(roles, log_dir=logs, listener=self._noticed) as pool:
-            stage = await self._stage(first, pool)
-            limit, why = _concurrency(self._runs, pool)
+        async with make_executor(self._runs, self._display, logs, self._noticed) as executor:
+            stage = await self._stage(first, executor)
+            limit, why = executor.concurrency()
             self._display.say(f"sessions in flight: {limit} ({why})")
             self._display.start(sum(run.script.sessions for run in self._runs), done=sum(r.done for r in self._runs))
-            await run_all(self._sessions(stage, pool), limit)
+            await run_all(self._sessions(stage, executor), limit)
 
     def _noticed(self, notice: Notice) -> None:
         """Show what an engine reports, and journal in every open run what concerns all of its sessions.
@@ -176,7 +169,9 @@ class Batch:
             with suppress(StorageError):  # whoever waits for this run's writes hears of it; the engine must not
                 prepared.folder.journal.append(event, None, **asdict(notice))
 
-    async def _sessions(self, stage: "_Stage | None", pool: EnginePool) -> AsyncIterator[tuple["_Stage", Session]]:
+    async def _sessions(
+        self, stage: "_CountedStage | None", executor: Executor
+    ) -> AsyncIterator[tuple["_CountedStage", Session]]:
         """All sessions of all runs, run after run."""
         while True:
             if stage is not None:
@@ -185,12 +180,12 @@ class Batch:
             run = await self._next()
             if run is None:
                 return
-            stage = await self._stage(run, pool)
+            stage = await self._stage(run, executor)
 
     async def _next(self) -> Pending | None:
         """The next run whose folder can be opened; None when there is none."""
         for run in self._queue:
-            if await _whole(self._opened, run):
+            if await whole(self._opened, run):
                 return run
         return None
 
@@ -203,28 +198,14 @@ class Batch:
         self._follower.opened(run, prepared.folder.path)
         return True
 
-    async def _stage(self, run: Pending, pool: EnginePool) -> "_Stage | None":
-        """Start or share the engines of a run, learn their windows, and make its cast; None where that refuses it."""
+    async def _stage(self, run: Pending, executor: Executor) -> "_CountedStage | None":
+        """Where a run is played; None where it is refused."""
         prepared = self._open[run]
-        script, engines = prepared.script, dict[Speaker, Engine]()
-        infos: dict[str, EngineInfo] = {}
-        for speaker, role in script.roles.items():
-            if run is self._runs[0]:
-                self._display.starting(speaker, dict(script.config.roles())[speaker])
-            engines[speaker] = await pool.acquire(role)
-            infos[str(speaker)] = info = pool.info(role)
-            window = script.sides[speaker].window
-            window.max_model_len = min(window.max_model_len, info.max_model_len)
-        try:
-            check_fits(script.config, script.personas, script.sides)
-            _estimate(script, infos)
-            cast = Cast(script.config, script.sides, engines, script.lines)
-        except HarnessError as error:
-            await _whole(self._refuse, run, error)
+        stage = await executor.stage(run, prepared)
+        if isinstance(stage, HarnessError):
+            await whole(self._refuse, run, stage)
             return None
-        await _whole(partial(prepared.folder.update, engines=infos))
-        play = Run(script.config, script.personas, cast, prepared.folder, prepared.progress, self._display)
-        return _Stage(play, partial(self._over, run))
+        return _CountedStage(stage, sessions_left(prepared), partial(self._over, run))
 
     def _refuse(self, run: Pending, error: HarnessError) -> None:
         self._end(run, RunStatus.FAILED)
@@ -273,18 +254,19 @@ class Batch:
             task.result()
 
 
-class _Stage:
-    """A run under way in a batch; knows when its last session is over."""
+class _CountedStage:
+    """The stage of a run in a batch; knows when its last session is over."""
 
-    def __init__(self, run: Run, over: Callable[[], None]) -> None:
-        self._run = run
+    def __init__(self, stage: Stage, sessions: Iterator[Session], over: Callable[[], None]) -> None:
+        self._stage = stage
+        self._sessions = sessions
         self._over = over
         self._in_flight = 0
         self._handed_out = False
 
     def left(self) -> Iterator[Session]:
         """Hand out the sessions that have not ended and wait for no other."""
-        for session in self._run.left():
+        for session in self._sessions:
             self._in_flight += 1
             yield session
         self._handed_out = True
@@ -292,14 +274,14 @@ class _Stage:
 
     async def play(self, session: Session) -> Session | None:
         """Play a session to its end; the one that follows it. Raises what made it fail."""
-        following = await self._run.play(session)
+        following = await self._stage.play(session)
         if following is None:
             self._done()
         return following
 
     def failed(self, failure: Failure) -> None:
         """Keep a session's failure; nothing follows it."""
-        self._run.failed(failure)
+        self._stage.failed(failure)
         self._done()
 
     def _done(self) -> None:
@@ -309,49 +291,3 @@ class _Stage:
     def _check(self) -> None:
         if self._handed_out and not self._in_flight:
             self._over()
-
-
-async def _whole(work: Callable[..., T], *arguments: object) -> T:
-    """Do `work` in a thread and wait for its end, also when cancelled meanwhile."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
-    try:
-        return await asyncio.shield(task)
-    finally:
-        if not task.done():
-            await asyncio.wait([task])
-
-
-def _estimate(script: Script, infos: Mapping[str, EngineInfo]) -> None:
-    """Be careful with servers that may count otherwise, as far as their windows leave room for that."""
-    windows = [side.window for speaker, side in script.sides.items() if not infos[str(speaker)].counts_as_we_do]
-    for window in windows:
-        window.estimate()
-    try:
-        check_fits(script.config, script.personas, script.sides)
-    except ConfigError:
-        for window in windows:
-            window.estimate(1.0)
-
-
-def _concurrency(runs: Sequence[Pending], pool: EnginePool) -> tuple[int, str]:
-    """How many sessions are in flight, and why: what the configs ask for, or what the tightest engine holds."""
-    asked = [run.script.config.concurrency for run in runs]
-    numbers = [number for number in asked if number != "auto"]
-    if numbers:
-        return max(numbers), "as configured"
-    return min(
-        auto_concurrency(pool.info(role), _session_tokens(run.script, engine_key(role)), role.engine.max_batch)
-        for run in runs
-        for role in run.script.roles.values()
-    )
-
-
-def _session_tokens(script: Script, engine: str) -> int:
-    """Most tokens that a session keeps in an engine's cache: the views of the speakers that it serves."""
-    config, persona = script.config, script.personas[0]
-    said = config.max_exchanges * (config.patient.max_new_tokens + config.therapist.max_new_tokens)
-    return sum(
-        min(side.window.max_model_len, side.part(persona).base_tokens(note=False, direction_tokens=0) + said)
-        for side in script.sides.values()
-        if engine_key(side.role) == engine
-    )

@@ -47,6 +47,14 @@ def handover_of(event: Event) -> Handover:
     return Handover(str(event.data["note"]), event.data.get("state"))
 
 
+def following(session: Session, events: Sequence[Event]) -> Session | None:
+    """The session that comes after one that ended with these `events`; None after the last of its course."""
+    if not session.rest:
+        return None
+    handed = next(event for event in reversed(events) if event.kind == HANDOVER)
+    return Session(session.rest[0], before=handover_of(handed), rest=session.rest[1:])
+
+
 class Chronicler:
     """Writes the handovers of a run."""
 

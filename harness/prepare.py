@@ -3,7 +3,7 @@
 Invariant: whatever can be refused without a model is refused here, cheapest checks first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,16 +14,21 @@ from harness.cast import Side, check_fits
 from harness.config.changes import changed
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
+from harness.course import handover_of
 from harness.engines.pool import engine_key
 from harness.engines.window import context_window
+from harness.errors import StorageError
 from harness.personas.schema import Persona, persona_hash
+from harness.plan import plan
+from harness.scale.cluster import check_ray
+from harness.session import Session
 from harness.stock import Stock
 from harness.store.identity import config_hash, refuse_changed
 from harness.store.outputs import check_writable, default_path
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
-from harness.store.resume import Progress
+from harness.store.resume import Progress, SessionState
 from harness.store.run_dir import RunDir
-from harness.types import Speaker
+from harness.types import SessionSpec, Speaker
 
 UNTOLD = 1 << 20
 """Tokens; window of a server that says its own only when it is reached."""
@@ -73,6 +78,33 @@ class Pending:
     """Sessions that are over already."""
 
 
+def sessions_left(prepared: Prepared) -> Iterator[Session]:
+    """The sessions of a run that have not ended and wait for no other, each with what it already said.
+
+    To be asked once. Raises `StorageError` where the journal lacks what a session hands over to the next.
+    """
+    config, progress = prepared.script.config, prepared.progress
+    ids = tuple(persona.id for persona in prepared.script.personas)
+    for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions):
+        session = _next(prepared.folder.path, course, progress)
+        if session is not None:
+            yield session
+
+
+def _next(folder: Path, course: tuple[SessionSpec, ...], progress: Progress) -> Session | None:
+    """The session of a course that is next; None where all have ended, or one failed."""
+    finished = sum(progress.state(spec.session_id) is SessionState.FINISHED for spec in course)
+    if finished == len(course) or progress.state(course[finished].session_id) is SessionState.FAILED:
+        return None
+    spec, rest = course[finished], course[finished + 1 :]
+    handed = progress.handovers.pop(spec.course, None) if spec.course is not None else None
+    if spec.number > 1 and handed is None:
+        raise StorageError(f"{folder}: nothing was handed over to {spec.session_id}; the journal is damaged")
+    session = Session(spec, before=None if handed is None else handover_of(handed), rest=rest)
+    past = progress.in_progress.pop(spec.session_id, None)
+    return past.resumed(session) if past else session
+
+
 def prepare(config: RunConfig, stock: Stock) -> Pending:
     """Check the config of a new run.
 
@@ -95,8 +127,7 @@ def reopen(path: Path, stock: Stock, *, retry_failed: bool, overrides: Sequence[
     config = changed(record.config, overrides)
     settings = config.model_dump(mode="json")
     refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
-    script = _script(config, record.started_at, stock)
-    refuse_changed(record, settings, _persona_hashes(script))
+    script = recorded_script(record, config, stock)
 
     def open_again() -> Prepared:
         folder, progress = RunDir.open(path, retry_failed=retry_failed)
@@ -104,6 +135,15 @@ def reopen(path: Path, stock: Stock, *, retry_failed: bool, overrides: Sequence[
         return Prepared(script, folder, progress)
 
     return Pending(script, open_again, record.totals.finished + (0 if retry_failed else record.totals.failed))
+
+
+def recorded_script(record: RunRecord, config: RunConfig, stock: Stock) -> Script:
+    """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
+    its settings or personas are no longer the same.
+    """
+    script = _script(config, record.started_at, stock)
+    refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(script))
+    return script
 
 
 def _create(script: Script, stock: Stock) -> Prepared:
@@ -127,6 +167,8 @@ def _create(script: Script, stock: Stock) -> Prepared:
 
 
 def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
+    if config.executor.kind == "ray":
+        check_ray()
     personas = stock.personas(config)
     roles: dict[Speaker, RoleConfig] = dict(config.roles())
     lines = None

@@ -50,7 +50,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.record = read_record(path)
-        self._journal = path / "journal.jsonl"
+        self._path = path
         try:
             self.config = RunConfig.model_validate(self.record.config)
         except ValidationError as error:
@@ -61,21 +61,21 @@ class Archive:
         """A session as journalled. Raises `StorageError` where there is none of that id."""
         found = self.sessions({session_id}).get(session_id)
         if found is None:
-            known = (str(record["session_id"]) for record in read_journal(self._journal) if record["session_id"])
-            raise StorageError(f"{self._journal}: no session {session_id!r}{did_you_mean(session_id, known)}")
+            known = (str(record["session_id"]) for _, record in read_journal(self._path) if record["session_id"])
+            raise StorageError(f"{self._path}: no session {session_id!r}{did_you_mean(session_id, known)}")
         return found
 
     def sessions(self, ids: Collection[str]) -> dict[str, Recorded]:
         """Those of the sessions that the journal holds."""
         found: dict[str, Recorded] = {}
-        for record in read_journal(self._journal):
+        for place, record in read_journal(self._path, ids):
             session_id = record["session_id"]
             if record["event"] == "session_started" and session_id in ids:
                 found[session_id] = Recorded(record)
             elif record["event"] == "turn" and session_id in found:
                 session, view = found[session_id], record.get("view")
-                session.turns.append(parse(TURN, record.get("turn"), str(self._journal)))
-                session.views.append(None if view is None else parse(VIEW, view, str(self._journal)))
+                session.turns.append(parse(TURN, record.get("turn"), place))
+                session.views.append(None if view is None else parse(VIEW, view, place))
                 session.drafts.append(record.get("draft", 0))
         return found
 
@@ -83,7 +83,7 @@ class Archive:
         """Session id and index of every turn that a model was asked for."""
         return [
             (record["session_id"], record["turn"]["index"])
-            for record in read_journal(self._journal)
+            for _, record in read_journal(self._path)
             if record["event"] == "turn" and record.get("view") is not None and record["turn"]["prompt_tokens"]
         ]
 

@@ -40,15 +40,18 @@ async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> Non
     turn = asyncio.Lock()
 
     async def worker() -> None:
+        following: Session | None
         while True:
             async with turn:
                 job = await anext(jobs, None)
             if job is None:
                 return
-            await _isolated(*job)
+            stage, following = job
+            while following is not None:
+                following = await isolated(stage, following)
 
     try:
-        with _few_collections():
+        with few_collections():
             async with asyncio.TaskGroup() as group:
                 for _ in range(limit):
                     group.create_task(worker())
@@ -57,7 +60,7 @@ async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> Non
 
 
 @contextmanager
-def _few_collections() -> Iterator[None]:
+def few_collections() -> Iterator[None]:
     """Have the garbage collector look less often, and not at what was loaded before the sessions.
 
     Live sessions are no garbage, and what they leave holds few cycles: its rounds took a seventh of a run's CPU.
@@ -77,18 +80,15 @@ def _first(errors: BaseExceptionGroup[HarnessError]) -> HarnessError:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _isolated(stage: Stage, session: Session) -> None:
-    """One session and those that follow it; what one raises becomes its `Failure`, and nothing follows a failure."""
-    following: Session | None = session
-    while following is not None:
-        session = following
-        try:
-            following = await stage.play(session)
-        except (StorageError, EngineUnavailable):
-            raise
-        except Exception as error:  # a defect costs its own course only, and is recorded with its class
-            stage.failed(failure(session, error))
-            return
+async def isolated(stage: Stage, session: Session) -> Session | None:
+    """One session; the one that follows it. What it raises becomes its `Failure`, and nothing follows that."""
+    try:
+        return await stage.play(session)
+    except (StorageError, EngineUnavailable):
+        raise
+    except Exception as error:  # a defect costs its own course only, and is recorded with its class
+        stage.failed(failure(session, error))
+        return None
 
 
 def failure(session: Session, error: Exception) -> Failure:

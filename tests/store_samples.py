@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.store.identity import config_hash
+from harness.store.journal import read_journal
 from harness.store.provenance import Hardware, Provenance
 from harness.store.records import RunRecord, RunStatus
 from harness.store.resume import Progress
@@ -110,6 +111,11 @@ async def play(
         run_dir.finish_session(result, metrics(of))
 
     await asyncio.gather(*(session(of) for of in specs))
+
+
+def journalled(folder: Path) -> list[dict[str, Any]]:
+    """The events of a run folder."""
+    return [event for _, event in read_journal(folder)]
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
   python -m harness compare outputs/sweep-DATE
   python -m harness compare outputs/truncate outputs/hybrid --baseline truncate --all
+  python -m harness compare outputs/sweep-DATE --by context
   python -m harness compare outputs/sweep-DATE --markdown comparison.md --json=-
 
 A setting is what the runs differ in, as therapist=act or context.policy=hybrid. Runs that differ only in seeds or
@@ -17,6 +18,7 @@ STDOUT = Path("-")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a sweep folder, or run folders")
+    parser.add_argument("--by", metavar="KEY", help="of a grid: only this setting, as the mean over all others")
     parser.add_argument("--baseline", metavar="NAME", help="what the others are compared with; default: the first")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every metric, not only the main ones")
@@ -50,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
             raise ComparisonError(f"--{form}: {path} is a folder; put folders before it, or write --{form}=-")
     names = None if args.all else args.metric or HEADLINES
     runs = read_runs(args.folders, allow_unfinished=args.allow_unfinished)
-    comparison = compare(runs, baseline=args.baseline, names=names, seed=args.seed)
+    comparison = compare(runs, baseline=args.baseline, names=names, by=args.by, seed=args.seed)
     for form, path in targets.items():
         _put(forms[form](comparison), path)
     if STDOUT not in targets.values():

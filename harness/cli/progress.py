@@ -116,8 +116,12 @@ class Display:
         self._bar.start()
 
     def said(self, spec: SessionSpec, utterance: Utterance) -> None:
-        self.turns += 1
-        self.tokens += utterance.turn.completion_tokens
+        self.count(1, utterance.turn.completion_tokens)
+
+    def count(self, turns: int, tokens: int) -> None:
+        """Turns were said that nobody shows one by one."""
+        self.turns += turns
+        self.tokens += tokens
         if self._due(LINE_EVERY_S):
             self._update()
 

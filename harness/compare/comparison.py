@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.compare.bootstrap import FEWEST, Estimate, Sample, adjusted, estimates, resamples_for
-from harness.compare.catalogue import HEADLINES, Metric, ordered, section_of_count
+from harness.compare.catalogue import HEADLINES, Metric, ordered
 from harness.compare.checks import listed, notes, refuse
-from harness.compare.runs import Measured, Pair, RunData
+from harness.compare.marginal import margin
+from harness.compare.runs import Pair, RunData
 from harness.compare.settings import Setting, settings_of
 from harness.errors import ComparisonError
 
@@ -98,14 +99,26 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[RunData], *, baseline: str | None = None, names: Sequence[str] | None = HEADLINES, seed: int = 0
+    runs: Sequence[RunData],
+    *,
+    baseline: str | None = None,
+    names: Sequence[str] | None = HEADLINES,
+    by: str | None = None,
+    seed: int = 0,
 ) -> Comparison:
     """Compare the settings of `runs`. `names` are metrics; None takes every one that a session has.
+
+    `by` takes one key in which they differ, and the mean over all others (see `marginal`).
 
     Raises `ComparisonError` with every reason why they can't be compared.
     """
     settings = settings_of(runs)
     refuse(settings)
+    known = list(notes(settings))
+    if by is not None:
+        over = margin(settings, by)
+        settings = list(over.settings)
+        known.insert(0, over.note)
     base = _baseline(settings, baseline)
     measured = {name for setting in settings for session in setting.sessions.values() for name in session.numbers}
     _refuse_unknown(names, measured)
@@ -128,8 +141,8 @@ def compare(
         of_others = tuple(_difference(s.name, *differences[s.name][i], corrected) for s in others)
         rows.append(Row(metric, of_settings, of_others))
     tested = sum(estimate is not None for estimate in found)
-    known = (*_unit_note(personas, unit), *notes(settings))
-    return Comparison(tuple(settings), base, personas, unit, tuple(rows), tested, resamples, seed, known)
+    known = [*_unit_note(personas, unit), *known]
+    return Comparison(tuple(settings), base, personas, unit, tuple(rows), tested, resamples, seed, tuple(known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +158,8 @@ class _Table:
 
 def _table(setting: Setting, metrics: Sequence[Metric]) -> _Table:
     pairs = tuple(sorted(setting.sessions))
-    rows = [[_value(setting.sessions[pair], metric.name) for metric in metrics] for pair in pairs]
+    rows = [[setting.sessions[pair].value(metric.name) for metric in metrics] for pair in pairs]
     return _Table(pairs, np.array(rows, dtype=np.float64).reshape(len(pairs), len(metrics)))
-
-
-def _value(session: Measured, name: str) -> float:
-    value = session.numbers.get(name)
-    if value is not None:
-        return value
-    return 0.0 if section_of_count(name) in session.sections else float("nan")
 
 
 def _minus(a: _Table, b: _Table) -> _Table:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.compare.catalogue import section_of_count
 from harness.errors import ComparisonError, StorageError
 from harness.metrics.run import numbers
 from harness.metrics.session import FINDINGS
@@ -24,6 +25,13 @@ class Measured:
     numbers: Mapping[str, float]
     sections: frozenset[str]
     """Parts of its metrics that were computed, as `course` and `retention`."""
+
+    def value(self, name: str) -> float:
+        """A number, NaN where it was not measured."""
+        value = self.numbers.get(name)
+        if value is not None:
+            return value
+        return 0.0 if section_of_count(name) in self.sections else float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Setting:
     @property
     def described(self) -> str:
         """All that makes it another setting: `therapist=act context.policy=hybrid`."""
-        return " ".join(f"{_key_shown(key)}={_shown(value)}" for key, value in self.keys.items())
+        return " ".join(f"{key_shown(key)}={_shown(value)}" for key, value in self.keys.items())
 
     @property
     def failed(self) -> int:
@@ -69,7 +69,7 @@ def settings_of(runs: Sequence[RunData]) -> list[Setting]:
             groups.append((flat, [run]))
     rows = _told_apart(groups)
     keys = _differing(rows)
-    names = _names(rows, keys)
+    called = names(rows, keys)
     return [
         Setting(
             name=name,
@@ -77,7 +77,7 @@ def settings_of(runs: Sequence[RunData]) -> list[Setting]:
             runs=tuple(members),
             sessions={pair: session for run in members for pair, session in run.sessions.items()},
         )
-        for name, row, (_, members) in zip(names, rows, groups, strict=True)
+        for name, row, (_, members) in zip(called, rows, groups, strict=True)
     ]
 
 
@@ -111,11 +111,11 @@ def _told_apart(groups: Sequence[tuple[dict[str, Any], list[RunData]]]) -> list[
 
 def _differing(rows: list[dict[str, Any]]) -> list[str]:
     """The keys in which the rows differ, most telling first. `rows` get a key `K` for a `K` that both roles share."""
-    keys = sorted({key for row in rows for key in row if len({_text(other.get(key, UNSET)) for other in rows}) > 1})
+    keys = sorted({key for row in rows for key in row if len({text(other.get(key, UNSET)) for other in rows}) > 1})
     for key in [key for key in keys if key.startswith("patient.")]:
         shared = key.removeprefix("patient.")
         twins = [f"{role}.{shared}" for role in _ROLES]
-        if "." in shared and all(_text(row.get(twins[0], UNSET)) == _text(row.get(twins[1], UNSET)) for row in rows):
+        if "." in shared and all(text(row.get(twins[0], UNSET)) == text(row.get(twins[1], UNSET)) for row in rows):
             keys = [other for other in keys if other not in twins] + [shared]
             for row in rows:
                 row[shared] = row.get(key, UNSET)
@@ -140,10 +140,10 @@ def _comes_with(key: str, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
 def _partition(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[int, ...]:
     """Which rows have the same value: equal for two keys that change together."""
     seen: dict[str, int] = {}
-    return tuple(seen.setdefault(_text(row.get(key, UNSET)), len(seen)) for row in rows)
+    return tuple(seen.setdefault(text(row.get(key, UNSET)), len(seen)) for row in rows)
 
 
-def _names(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+def names(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
     """Values of as few keys as tell the rows apart, with their keys where the values alone don't speak."""
     needed: list[str] = []
     told: set[tuple[int, ...]] = set()
@@ -155,23 +155,25 @@ def _names(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
     short = [", ".join(_value_shown(key, row.get(key, UNSET)) for key in needed) for row in rows]
     if len(set(short)) == len(short):
         return short
-    return [", ".join(f"{_key_shown(key)}={_shown(row.get(key, UNSET))}" for key in needed) for row in rows]
+    return [", ".join(f"{key_shown(key)}={_shown(row.get(key, UNSET))}" for key in needed) for row in rows]
 
 
 def _value_shown(key: str, value: object) -> str:
     """A word speaks for itself; a number, a switch or nothing needs its key."""
     if isinstance(value, str) and value and value != UNSET:
         return Path(value).name or value
-    return f"{_key_shown(key).split('.')[-1]}={_shown(value)}"
+    return f"{key_shown(key).split('.')[-1]}={_shown(value)}"
 
 
-def _key_shown(key: str) -> str:
+def key_shown(key: str) -> str:
+    """A key as users write it."""
     return key.removesuffix(".name")
 
 
 def _shown(value: object) -> str:
-    return value if isinstance(value, str) else _text(value)
+    return value if isinstance(value, str) else text(value)
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A value so that equal ones have equal texts."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -7,6 +7,7 @@ The user's own `--config-dir` comes before the packaged `conf/`, file by file. E
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ _FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_
 class Composed:
     """What Hydra made of the YAML files and overrides, not yet checked."""
 
-    tree: dict[str, Any]
+    tree: Mapping[str, Any]
     overrides: tuple[str, ...]
     choices: Mapping[str, str]
     """Chosen file of each config group, as {"therapist": "act"}."""
@@ -82,6 +83,16 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Compose
 
 
 def _compose(overrides: tuple[str, ...], own: Path | None) -> Composed:
+    return _composed(overrides, own) if own else _packaged(overrides)
+
+
+@lru_cache(maxsize=256)
+def _packaged(overrides: tuple[str, ...]) -> Composed:
+    """From conf/ alone, which stays as it is while a process lives: the points of a sweep repeat much."""
+    return _composed(overrides, None)
+
+
+def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf

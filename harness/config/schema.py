@@ -149,6 +149,17 @@ class ContextConfig(Settings):
     """Whose model writes the note; `own` is each speaker's own."""
 
 
+class ExecutorConfig(Settings):
+    """Where sessions are played."""
+
+    kind: Literal["local", "ray"] = "local"
+    """In this process, or by replicas of the engines in a Ray cluster."""
+    replicas: Literal["auto"] | Positive = "auto"
+    """ray: how many; `auto` is as many as the cluster's GPUs hold, and without GPUs one a node."""
+    address: str | None = None
+    """ray: the cluster; null starts one on this machine, `auto` joins the one that runs."""
+
+
 class CourseConfig(Settings):
     """Several sessions with one patient, in order."""
 
@@ -189,6 +200,7 @@ class RunConfig(Settings):
     concurrency: Literal["auto"] | Positive = "auto"
     on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
     """Of a sweep: go on whatever fails, stop it at the first point that fails, or at so many."""
+    executor: ExecutorConfig = ExecutorConfig()
     patient: PatientConfig
     therapist: TherapistConfig
     context: ContextConfig = ContextConfig()
@@ -205,6 +217,10 @@ def contradictions(config: RunConfig) -> list[str]:
     lines: list[str] = []
     if not config.personas and not config.sample:
         lines.append("personas: an empty list; expected at least one id, all, or personas.sample=N")
+    if config.executor.kind == "local":
+        for key, given in (("replicas", config.executor.replicas != "auto"), ("address", config.executor.address)):
+            if given:
+                lines.append(f"executor.{key}: set, but executor=local plays in this process; choose executor=ray")
     for speaker, role in config.roles():
         lines += _window_contradictions(speaker, role)
         if role.engine.kind == "openai" and not role.engine.base_url:

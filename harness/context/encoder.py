@@ -116,9 +116,13 @@ def splitting_rules(backend: Any) -> list[Callable[[str], list[str]]]:
         raise Unsupported
     if backend.normalizer is not None and _state(backend.normalizer)["type"] != "NFC":
         raise Unsupported
-    steps = _state(backend.pre_tokenizer)
-    steps = steps["pretokenizers"] if steps["type"] == "Sequence" else [steps]
-    rules = [re.compile(pattern).findall for step in steps for pattern in _patterns(step)]
+    found = _state(backend.pre_tokenizer)
+    steps = found["pretokenizers"] if found["type"] == "Sequence" else [found]
+    if any(step["type"] == "ByteLevel" for step in steps[:-1]):  # the rules after it see bytes in disguise
+        raise Unsupported
+    rules: list[Callable[[str], list[str]]] = [
+        re.compile(pattern).findall for step in steps for pattern in _patterns(step)
+    ]
     if not rules:
         raise Unsupported
     return rules

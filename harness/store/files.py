@@ -95,6 +95,15 @@ class LineFile:
         os.close(self._fd)
 
 
+def whole_size(path: Path) -> int:
+    """Bytes of the whole lines of a file, whoever writes it. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return _end_of_last_line(fd)
+    finally:
+        os.close(fd)
+
+
 def _end_of_last_line(fd: int) -> int:
     """Offset behind the last newline of the file, 0 without one."""
     end = os.fstat(fd).st_size

@@ -8,8 +8,8 @@ Invariants:
 - Finished sessions leave nothing in memory but their id.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.errors import StorageError
+from harness.session import Session
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, Totals, parse, unflatten
 from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
-
-SESSION_EVENTS = frozenset({"session_started", "turn", "stopped", "failed", "retry_failed", "resumed"})
-"""Events that make up the state of sessions; any other name is the kind of an `Event`, or of the run's own."""
 
 _SPEC, _EVENT = TypeAdapter(SessionSpec), TypeAdapter(Event)
 _REASON, _FAILURE = TypeAdapter(StopReason), TypeAdapter(Failure)
@@ -52,6 +50,12 @@ class SessionProgress:
     failure: Failure | None = None
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
+
+    def resumed(self, session: Session) -> Session:
+        """A session of the plan as it goes on from its last whole turn."""
+        return replace(
+            session, turns=self.turns, events=self.events, views=self.views, stop=self.stop, started=self.started
+        )
 
     @property
     def patient_state(self) -> Mapping[str, Any] | None:
@@ -110,11 +114,16 @@ OnFinished = Callable[[SessionResult, Mapping[str, Any]], None]
 """Takes each finished session and its metrics, in order of finishing."""
 
 
-def load_progress(journal: Path, on_finished: OnFinished | None = None) -> Progress:
-    """Read a journal. Raises `StorageError` that names the line where it is broken or contradicts itself."""
+def load_progress(
+    folder: Path, on_finished: OnFinished | None = None, *, only: Collection[str] | None = None
+) -> Progress:
+    """Read the journal of a run folder, all of it or of its sessions `only`.
+
+    Raises `StorageError` that names the line where it is broken or contradicts itself.
+    """
     fold = _Fold(on_finished)
-    for number, record in enumerate(read_journal(journal), 1):
-        fold.take(record, f"{journal}:{number}")
+    for place, record in read_journal(folder, only):
+        fold.take(record, place)
     return fold.progress
 
 
@@ -130,6 +139,8 @@ class _Fold:
         match record["event"]:
             case "resumed":
                 self.progress.resume()
+            case "handed_out" if isinstance(session_id, str) and session_id in self.progress.in_progress:
+                self.progress.in_progress[session_id].pending.clear()
             case "session_started":
                 self._start(record, place)
             case "retry_failed":

@@ -6,7 +6,6 @@ Invariants:
 - Nothing here waits for the disk but `create`, `open`, `update` and `close`.
 """
 
-import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -19,8 +18,8 @@ from filelock import FileLock
 
 from harness.errors import StorageError
 from harness.store.commit import GroupCommit
-from harness.store.files import replacing, storage_error, write_whole
-from harness.store.journal import Journal
+from harness.store.files import replacing, storage_error, whole_size, write_whole
+from harness.store.journal import JOURNAL, SHARDS, Journal, shard_names, shard_path
 from harness.store.lock import lock
 from harness.store.outputs import point_latest
 from harness.store.records import (
@@ -28,24 +27,22 @@ from harness.store.records import (
     RunStatus,
     Totals,
     encode,
-    event_fields,
     failure_fields,
     read_record,
     session_fields,
-    spec_fields,
-    turn_fields,
 )
-from harness.store.resume import SESSION_EVENTS, Progress, load_progress
+from harness.store.resume import Progress, load_progress
+from harness.store.session_log import SessionLog
+from harness.store.shard import End, close_shards, next_number
 from harness.store.transcripts import transcript
-from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
+from harness.types import Failure, SessionResult, StopReason, Turn, View
 
-_FILES = ("journal.jsonl", "sessions.jsonl", "failures.jsonl")
+_FILES = (JOURNAL, "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
 _SESSIONS, _FAILURES = 1, 2
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
 
 
-class RunDir:
+class RunDir(SessionLog):
     """A run folder that this process holds the lock of. Use as a context manager, or `close` it."""
 
     def __init__(self, path: Path, record: RunRecord, held: FileLock) -> None:
@@ -55,7 +52,7 @@ class RunDir:
         self._totals = record.totals.model_dump()
         self._lock = held
         self._files = GroupCommit([path / name for name in _FILES])
-        self.journal = Journal(self._files)
+        super().__init__(Journal(self._files))
         self._transcripts = ThreadPoolExecutor(1, "transcripts")
 
     @classmethod
@@ -72,7 +69,7 @@ class RunDir:
         try:
             _refuse_used(path)
             _write(path / "run.json", record)
-            _make_transcripts(path)
+            _make_folder(path / "transcripts")
             run_dir = cls(path, record, held)
         except BaseException:
             held.release()
@@ -118,54 +115,59 @@ class RunDir:
         """run.json as of now, with the totals up to date."""
         return self._record.model_copy(update={"totals": Totals(**self._totals)})
 
-    def start_session(self, spec: SessionSpec, **fields: Any) -> None:
-        """Journal that a session starts; `fields` hold what is needed to rebuild its prompts. Once a session."""
-        if not _ID.fullmatch(spec.session_id):
-            raise ValueError(f"session id {spec.session_id!r} can't be a file name")
-        who = spec_fields(spec)
-        self.journal.append("session_started", who.pop("session_id"), **who, index=spec.index, **fields)
-
     def record_turn(
         self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
     ) -> None:
-        """Journal a whole turn: with the view it was made with (None without one), why it ends the session, if so, and
-        which of its drafts it is.
-
-        The turn confirms the events recorded before it: record those of a turn (also what a guard sees in it) first.
-        """
-        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop, draft=draft)
+        super().record_turn(session_id, turn, view, stop, draft)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
             self._totals[name] += getattr(turn, name)
 
-    def record_event(self, session_id: str, event: Event) -> None:
-        """Journal what happened in a session besides turns."""
-        if event.kind in SESSION_EVENTS:
-            raise ValueError(f"`{event.kind}` is an event of the journal itself")
-        fields = event_fields(event)
-        self.journal.append(fields.pop("kind"), session_id, **fields)
-
     def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None:
-        """Journal the end of a session, then append its line to sessions.jsonl and write its transcript.
-
-        Its turns and events must be those journalled, in that order: a resumed run derives the line from the journal.
-        """
-        session_id = result.spec.session_id
+        """Journal the end of a session, then append its line to sessions.jsonl and write its transcript."""
         line = encode(session_fields(result, metrics))
-        self.journal.append("stopped", session_id, stop_reason=result.stop_reason, metrics=metrics)
-        self._files.append(_SESSIONS, line)
-        self._transcripts.submit(self._write_transcript, result)
-        self._totals["finished"] += 1
+        super().finish_session(result, metrics)
+        self._keep(_SESSIONS, line, result)
 
     def fail_session(self, failure: Failure) -> None:
         """Journal that a session failed, then append its line to failures.jsonl and write what there is of it."""
         line = encode(failure_fields(failure))
-        self.journal.append(
-            "failed", failure.spec.session_id, error=failure.error, message=failure.message, where=failure.where
-        )
-        self._files.append(_FAILURES, line)
-        self._transcripts.submit(self._write_transcript, failure)
-        self._totals["failed"] += 1
+        super().fail_session(failure)
+        self._keep(_FAILURES, line, failure)
+
+    def first_shard(self) -> int:
+        """A number for new shards: none of the folder ends in it, nor in a larger one. Raises `StorageError`."""
+        _make_folder(self.path / SHARDS)
+        return next_number(self.path)
+
+    def open_shard(self, name: str, pid: int) -> None:
+        """Journal that a replica writes a shard from now on."""
+        self.journal.append("shard_opened", None, shard=name, pid=pid)
+
+    def hand_out(self, session_id: str, shard: str) -> None:
+        """Journal that what a session does from now on stands in a shard. Each shard gets a session once."""
+        self.journal.append("handed_out", session_id, shard=shard)
+
+    def take_back(self, end: End) -> None:
+        """Append the line of a session whose end stands in a shard, and write its transcript."""
+        if isinstance(end, Failure):
+            self._keep(_FAILURES, encode(failure_fields(end)), end)
+        else:
+            self._keep(_SESSIONS, encode(session_fields(end.result, end.metrics)), end.result)
+
+    def close_shard(self, name: str) -> None:
+        """Journal that of a shard nothing counts but what is whole by now. Raises `StorageError`."""
+        path = shard_path(self.path, name)
+        try:
+            size = whole_size(path)
+        except OSError as error:
+            raise storage_error(path, "read", error, "all nodes must see the run folder at this path") from error
+        self.journal.append("shard_closed", None, shard=name, size=size)
+
+    def _keep(self, file: int, line: bytes, session: SessionResult | Failure) -> None:
+        self._files.append(file, line)
+        self._transcripts.submit(self._write_transcript, session)
+        self._totals["finished" if file == _SESSIONS else "failed"] += 1
 
     async def committed(self) -> None:
         """Wait until everything so far is on disk. Raises `StorageError`."""
@@ -189,6 +191,8 @@ class RunDir:
         """
         self._transcripts.shutdown()
         self._files.commit().result()
+        if shard_names(self.path):  # what replicas journalled was not counted here
+            self._totals = load_progress(self.path).totals(self.record.totals.sessions).model_dump()
         self.update(status=status, finished_at=datetime.now(UTC), **changes)
 
     def close(self) -> None:
@@ -223,14 +227,15 @@ def _restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]
     try:
         for file in (journal, sessions, failures):
             file.touch()
+        close_shards(path)
         with replacing(sessions) as lines:
 
             def write_session(result: SessionResult, metrics: Mapping[str, Any]) -> None:
                 lines.write(encode(session_fields(result, metrics)))
                 _mend_transcript(path, result)
 
-            _make_transcripts(path)
-            progress = load_progress(journal, write_session)
+            _make_folder(path / "transcripts")
+            progress = load_progress(path, write_session)
             _refuse_loss(sessions, len(progress.finished))
         retried = tuple(progress.failed) if retry_failed else ()
         progress.resume(retried)
@@ -268,8 +273,7 @@ def _write(path: Path, record: RunRecord) -> None:
         raise storage_error(path, "write", error, "mend that or choose another run.dir") from error
 
 
-def _make_transcripts(path: Path) -> None:
-    folder = path / "transcripts"
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

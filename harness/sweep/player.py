@@ -62,9 +62,9 @@ class Player:
 
     def _play(self, runs: Sequence[Pending], follower: "_Follower", display: Display) -> signal.Signals | None:
         """Batch after batch; the signal that ended them, if one did."""
-        groups: dict[frozenset[str], list[Pending]] = {}
+        groups: dict[object, list[Pending]] = {}
         for run in runs:
-            groups.setdefault(run.script.engines(), []).append(run)
+            groups.setdefault((run.script.engines(), run.script.config.executor), []).append(run)
         for group in groups.values():
             if follower.stopped:
                 break

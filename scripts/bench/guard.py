@@ -6,9 +6,11 @@ speakers repeat themselves, side by side. The measures are those of docs/metrics
 Cost: CPU time of inner state, guard and metrics together for a turn of these sessions, replayed without any engine.
 
     python scripts/bench/guard.py [--engine vllm] [--exchanges 12] [--json FILE] [KEY=VALUE ...]
+    python scripts/bench/guard.py --cost [RUN_DIR]
 
 Exit code 1: a bound is not met. Further KEY=VALUE are settings of both runs, as for `python -m harness run`.
 `--engine dry` checks that it works; its texts are drawn from a list and say nothing of repetition.
+`--cost` measures the cost alone, in half a minute: over the sessions of a run folder, or of a dry run made for it.
 """
 
 import argparse
@@ -24,7 +26,10 @@ from pathlib import Path
 
 from harness.agents import directions, inner_state
 from harness.agents.appraisal import appraise
+from harness.cli.progress import Display
+from harness.config.compose import load
 from harness.config.guard import GuardConfig
+from harness.execute import execute
 from harness.guard import Guard
 from harness.metrics.session import session_metrics
 from harness.paths import persona_dir
@@ -68,11 +73,16 @@ def arm(sessions: Sequence[SessionRecord]) -> Arm:
     return Arm(means, sum(len(session.turns) for session in sessions), dict(kinds.most_common()))
 
 
+def chosen_personas() -> str:
+    """As an override: some of the library, spread over it."""
+    ids = sorted(find([persona_dir()]))
+    return f"personas=[{','.join(ids[:: len(ids) // PERSONAS][:PERSONAS])}]"
+
+
 def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRecord]]:
     """Both runs as one batch on one engine."""
-    chosen = ",".join(sorted(find([persona_dir()]))[:: max(1, 38 // PERSONAS)][:PERSONAS])
     common = [
-        f"personas=[{chosen}]",
+        chosen_personas(),
         f"engine={options.engine}",
         f"max_exchanges={options.exchanges}",
         f"min_exchanges={options.exchanges}",
@@ -90,6 +100,14 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
         name = "on" if read_record(path).config["guard"]["enabled"] else "off"
         found[name] = list(read_sessions(path / "sessions.jsonl"))
     return found
+
+
+def dry_sessions(exchanges: int) -> list[SessionRecord]:
+    """Sessions of the dry engine: words enough to measure what they cost."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        execute(load([chosen_personas(), "engine=dry", f"max_exchanges={exchanges}", f"run.dir={run}"]), Display())
+        return list(read_sessions(run / "sessions.jsonl"))
 
 
 def cost_ms(sessions: Sequence[SessionRecord]) -> float:
@@ -119,7 +137,8 @@ def watch(turns: Sequence[Turn], persona: Persona) -> None:
             state.to_dict()
         guard.judge(turn)
         events += guard.observe(turn).events
-    session_metrics(turns, events)
+    seen = [turn.text for turn in turns]
+    session_metrics(turns, events, final_view=seen, repeating=guard.repeating_turns())
 
 
 def table(arms: Mapping[str, Arm]) -> str:
@@ -131,19 +150,29 @@ def table(arms: Mapping[str, Arm]) -> str:
     return "\n".join(lines)
 
 
+def tell_cost(sessions: Sequence[SessionRecord]) -> tuple[float, float]:
+    """Measure and print the cost; milliseconds, and words a turn."""
+    words = statistics.fmean(len(turn.text.split()) for session in sessions for turn in session.turns)
+    cost = cost_ms(sessions)
+    print(f"inner state, guard and metrics: {cost:.3f} ms of CPU a turn of {words:.0f} words (bound: {BOUND_MS})")
+    return cost, words
+
+
 def main(options: argparse.Namespace) -> int:
+    if options.cost is not None:
+        recorded = [session for run in options.cost for session in read_sessions(run / "sessions.jsonl")]
+        cost, _ = tell_cost(recorded or dry_sessions(options.exchanges))
+        return 0 if cost < BOUND_MS else 1
     with tempfile.TemporaryDirectory() as temporary:
         sessions = play(options, options.keep or Path(temporary, "sweep"))
     arms = {name: arm(records) for name, records in sessions.items()}
     every = [session for records in sessions.values() for session in records]
-    words = statistics.fmean(len(turn.text.split()) for session in every for turn in session.turns)
-    cost = cost_ms(every)
     print(table(arms))
     off, on = arms["off"].means, arms["on"].means
     halved = all(on[name] <= off[name] / 2 for name in HALVED)
     print(f"repetition {'halved or better' if halved else 'NOT halved'}: {', '.join(HALVED)}")
     print(f"events with the guard on: {dict(arms['on'].events)}")
-    print(f"inner state, guard and metrics: {cost:.3f} ms of CPU a turn of {words:.0f} words (bound: {BOUND_MS})")
+    cost, words = tell_cost(every)
     if options.json is not None:
         summary = {
             "personas": PERSONAS,
@@ -164,5 +193,6 @@ if __name__ == "__main__":
     parser.add_argument("--exchanges", type=int, default=12)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep both run folders here")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--cost", nargs="*", type=Path, metavar="RUN_DIR", help="measure the cost alone")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     sys.exit(main(parser.parse_args()))

@@ -24,8 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from harness.cli.progress import Display
 from harness.config.compose import load
@@ -34,6 +33,7 @@ from harness.session import Utterance
 from harness.types import SessionResult, SessionSpec
 from tests.fixtures.loopback_server import LoopbackServer
 
+ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {"cpu_ms_a_turn": 0.5, "kb_a_live_session": 100.0, "kb_a_finished_session": 2.0, "loop_seconds": 1.2}
 PERSONAS = "personas=[skeptical-bullied-overwhelmed,left-in-march,two-cups,baker-gone-quiet,bus-driver-panic]"
 NUMBER = 5

@@ -1,32 +1,56 @@
 #!/usr/bin/env python
-"""How much of the model's speed is left when it is asked through the engine layer.
+"""How much of the model's speed is left when it is asked by the harness.
 
-Two ways to play the same conversations on one vLLM engine, in turn, several times: through `VllmEngine`, and by a
-bare asyncio loop on the same `AsyncLLM`. Both send the same prompts with the same sampling, and in each conversation
-in the same order. The ratio of their tokens a second is what the layer costs.
+Three ways to ask one vLLM engine, loaded once, in turn, several times:
 
-    python scripts/bench/saturation.py --model FOLDER [--sessions 32] [--exchanges 4] [--rounds 3] [--json FILE]
+- run: what `python -m harness run` does: sessions, context, inner state, guard, journal, metrics and report.
+- layer: the prompts of the run before, through the engine layer alone.
+- bare: the same prompts again, by a bare asyncio loop on vLLM's own `AsyncLLM`.
+
+`layer` and `bare` send the very requests that were recorded in the run (drafts that were not taken and summaries
+included), those of a session one after the other in the order of the run, and all sessions at once. Tokens a second
+count what the engine generated, from the first session's start to the last one's end. The prefix cache is emptied
+before each.
+
+    python scripts/bench/saturation.py [--model FOLDER] [--sessions 32] [--exchanges 4] [--rounds 3] [--json FILE]
+        [KEY=VALUE ...]
+
+Further KEY=VALUE are settings of the run.
 """
 
 import argparse
 import asyncio
 import json
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
-from harness.config.schema import EngineConfig, ModelConfig
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from harness.batch import Batch, Outcome
+from harness.cli.progress import Display
+from harness.config.compose import load
+from harness.engines import pool
+from harness.engines.base import EngineInfo
 from harness.engines.vllm import VllmEngine
-from harness.types import Prompt, Request, Sampling
+from harness.errors import HarnessError
+from harness.prepare import Pending, prepare
+from harness.stock import Stock
+from harness.types import Generation, Request, SessionResult
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
-Way = Callable[[Sequence[Sequence[Request]]], Awaitable[int]]
-"""Plays conversations (requests of one are asked in order) and returns how many tokens were generated."""
+Plans = Sequence[Sequence[Request]]
+"""The requests of each session, in order."""
+LEAST = 0.95
+"""Share of the bare loop's tokens a second that the run is to reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,114 +61,178 @@ class Round:
     tokens: int
     seconds: float
 
-
-def conversations(model: Path, sessions: int, exchanges: int, new_tokens: int, window: int) -> list[list[Request]]:
-    """Growing prompts with a shared system prompt, as sessions have; answers are of a fixed length."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    plans = []
-    for session in range(sessions):
-        messages = [{"role": "system", "content": "You are a therapist. " * 20}]
-        requests = []
-        for turn in range(exchanges):
-            messages.append({"role": "user", "content": f"Session {session}, turn {turn}: nobody said a word. " * 3})
-            ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
-            prompt = Prompt((), list(ids), len(ids), new_tokens, window)
-            requests.append(Request(prompt, Sampling(), seed=session * 1000 + turn, request_id=f"{session}/{turn}"))
-            messages.append({"role": "assistant", "content": "I hear how quiet it was, and how that felt."})
-        plans.append(requests)
-    return plans
+    @property
+    def speed(self) -> float:
+        return self.tokens / self.seconds
 
 
-def through_layer(engine: VllmEngine) -> Way:
-    """The way the harness asks."""
+class Ear:
+    """The loaded engine as a run gets it: writes down what it is asked, and stays when the run is over."""
 
-    async def play(plans: Sequence[Sequence[Request]]) -> int:
-        async def talk(plan: Sequence[Request]) -> int:
-            return sum([(await engine.generate(request)).completion_tokens for request in plan])
+    def __init__(self, engine: VllmEngine, info: EngineInfo) -> None:
+        self._engine, self._info = engine, info
+        self.tokens = 0
+        self._heard: dict[str, list[Request]] = {}
 
-        return sum(await asyncio.gather(*map(talk, plans)))
+    async def start(self) -> EngineInfo:
+        return self._info
 
-    return play
+    async def generate(self, request: Request) -> Generation:
+        self._heard.setdefault(request.request_id.rpartition("/")[0], []).append(request)
+        said = await self._engine.generate(request)
+        self.tokens += said.completion_tokens
+        return said
+
+    async def close(self) -> None:
+        """Others still need it."""
+
+    def plans(self) -> Plans:
+        return list(self._heard.values())
 
 
-def bare(llm: "AsyncLLM") -> Way:
+class Clock(Display):
+    """Says nothing, and notes when the sessions began and when the last one ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.console.quiet = True
+
+    def start(self, sessions: int, done: int = 0) -> None:
+        super().start(sessions, done)
+        self.began = time.perf_counter()
+
+    def finished(self, result: SessionResult) -> None:
+        super().finished(result)
+        self.ended = time.perf_counter()
+
+
+class Follower:
+    """Stops the benchmark where a session failed."""
+
+    def opened(self, run: Pending, path: Path) -> None: ...
+
+    def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
+        if isinstance(end, HarnessError):
+            raise end
+        if end.exit_code:
+            raise SystemExit(f"the run ended with exit code {end.exit_code}: no comparison")
+        return True
+
+
+async def whole_run(settings: Sequence[str], engine: VllmEngine, info: EngineInfo) -> tuple[Round, Plans]:
+    """One run on the loaded engine, and what it asked."""
+    ear, clock = Ear(engine, info), Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        run = prepare(load([*settings, f"run.dir={folder}/run"]), Stock())
+        with patch.object(pool, "build", lambda *_, **__: ear):
+            await Batch([run], clock, Follower(), None).play()
+    return Round("run", ear.tokens, clock.ended - clock.began), ear.plans()
+
+
+async def timed(way: str, plans: Plans, ask: Callable[[Request], Awaitable[int]]) -> Round:
+    """All sessions at once, the requests of one in order. `ask` gives the tokens of an answer."""
+
+    async def talk(plan: Sequence[Request]) -> int:
+        return sum([await ask(request) for request in plan])
+
+    began = time.perf_counter()
+    tokens = sum(await asyncio.gather(*map(talk, plans)))
+    return Round(way, tokens, time.perf_counter() - began)
+
+
+async def layer(plans: Plans, engine: VllmEngine) -> Round:
+    async def ask(request: Request) -> int:
+        return (await engine.generate(request)).completion_tokens
+
+    return await timed("layer", plans, ask)
+
+
+async def bare(plans: Plans, llm: "AsyncLLM", *, seeded: bool) -> Round:
     """The least code that sends the same."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    async def play(plans: Sequence[Sequence[Request]]) -> int:
-        async def talk(plan: Sequence[Request]) -> int:
-            count = 0
-            for request in plan:
-                params = SamplingParams(
-                    temperature=request.sampling.temperature,
-                    top_p=request.sampling.top_p,
-                    seed=request.seed,
-                    max_tokens=request.prompt.max_new_tokens,
-                    output_kind=RequestOutputKind.FINAL_ONLY,
-                )
-                prompt = {"prompt_token_ids": list(request.prompt.ids or ())}
-                async for output in llm.generate(prompt, params, request.request_id):
-                    count += len(output.outputs[0].token_ids)
-            return count
+    async def ask(request: Request) -> int:
+        drawn = request.sampling
+        params = SamplingParams(
+            temperature=drawn.temperature,
+            top_p=drawn.top_p,
+            top_k=drawn.top_k or 0,
+            min_p=drawn.min_p or 0.0,
+            repetition_penalty=drawn.repetition_penalty or 1.0,
+            stop=list(drawn.stop),
+            seed=request.seed if seeded else None,
+            max_tokens=request.prompt.max_new_tokens,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        count = 0
+        async for output in llm.generate(
+            {"prompt_token_ids": list(request.prompt.ids or ())}, params, request.request_id
+        ):
+            count = len(output.outputs[0].token_ids)
+        return count
 
-        return sum(await asyncio.gather(*map(talk, plans)))
-
-    return play
+    return await timed("bare", plans, ask)
 
 
-async def measure(ways: dict[str, Way], plans: Sequence[Sequence[Request]], rounds: int, reset: Way) -> list[Round]:
-    """Each way once to warm up, then all in turn, in an order that changes; the prefix cache is emptied before each."""
-    results = []
-    for number in range(rounds + 1):
-        order = list(ways.items())
-        if number % 2:
-            order.reverse()
-        for name, way in order:
-            await reset(plans)
-            began = time.perf_counter()
-            tokens = await way(plans)
-            if number:
-                results.append(Round(name, tokens, time.perf_counter() - began))
-                print(f"{name:>6}: {tokens} tokens, {tokens / results[-1].seconds:.1f} tokens/s", flush=True)
+async def measure(engine: VllmEngine, info: EngineInfo, settings: Sequence[str], rounds: int) -> list[Round]:
+    """A run to warm up, then all three in turn, in an order that changes; each replays the run before it."""
+    seeded = dict(info.details)["seeded"] == "true"
+    _, plans = await whole_run(settings, engine, info)
+    results: list[Round] = []
+    for number in range(rounds):
+        for way in ("run", "layer", "bare") if number % 2 == 0 else ("bare", "layer", "run"):
+            await engine.llm.reset_prefix_cache()
+            if way == "run":
+                result, plans = await whole_run(settings, engine, info)
+            elif way == "layer":
+                result = await layer(plans, engine)
+            else:
+                result = await bare(plans, engine.llm, seeded=seeded)
+            results.append(result)
+            print(f"{way:>6}: {result.tokens} tokens, {result.speed:.1f} tokens/s", flush=True)
     return results
 
 
-def speed(results: Sequence[Round], way: str) -> float:
-    """Median tokens a second of one way."""
-    return statistics.median(result.tokens / result.seconds for result in results if result.way == way)
-
-
-async def main(options: argparse.Namespace) -> None:
-    window = 2048
-    plans = conversations(options.model, options.sessions, options.exchanges, options.new_tokens, window)
-    engine = VllmEngine(EngineConfig(kind="vllm", max_model_len=window), ModelConfig(path=str(options.model)))
-    await engine.start()
+async def main(options: argparse.Namespace) -> int:
+    settings = [
+        "engine=vllm",
+        "engine.max_model_len=2048",
+        f"personas.sample={options.sessions}",
+        f"max_exchanges={options.exchanges}",
+        f"min_exchanges={options.exchanges}",
+        f"patient.max_new_tokens={options.new_tokens}",
+        f"therapist.max_new_tokens={options.new_tokens}",
+        f"concurrency={options.sessions}",
+        *([f"model.path={options.model}"] if options.model else []),
+        *options.settings,
+    ]
+    role = next(iter(prepare(load(settings), Stock()).script.roles.values()))
+    engine = VllmEngine(role.engine, role.model)
     try:
-        llm = engine.llm
-
-        async def reset(_: Sequence[Sequence[Request]]) -> int:
-            await llm.reset_prefix_cache()
-            return 0
-
-        results = await measure({"layer": through_layer(engine), "bare": bare(llm)}, plans, options.rounds, reset)
+        results = await measure(engine, await engine.start(), settings, options.rounds)
     finally:
         await engine.close()
-    layer, least = speed(results, "layer"), speed(results, "bare")
-    summary = {"sessions": options.sessions, "layer_tokens_s": layer, "bare_tokens_s": least, "ratio": layer / least}
+    speeds = {
+        way: statistics.median(result.speed for result in results if result.way == way)
+        for way in ("run", "layer", "bare")
+    }
+    ratios = {f"{way}_ratio": speeds[way] / speeds["bare"] for way in ("run", "layer")}
+    summary = {"sessions": options.sessions, "tokens_per_second": speeds, **ratios}
     print(json.dumps(summary, indent=2))
     if options.json is not None:
-        options.json.write_text(json.dumps(summary, indent=2), "utf-8")
+        rounds = [{"way": r.way, "tokens": r.tokens, "seconds": r.seconds} for r in results]
+        options.json.write_text(json.dumps({**summary, "rounds": rounds}, indent=2), "utf-8")
+    return int(ratios["run_ratio"] < LEAST)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="a model folder (default: the small model)")
     parser.add_argument("--sessions", type=int, default=32)
     parser.add_argument("--exchanges", type=int, default=4)
     parser.add_argument("--new-tokens", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    asyncio.run(main(parser.parse_args()))
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
+    sys.exit(asyncio.run(main(parser.parse_args())))

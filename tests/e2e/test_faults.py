@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.store.journal import read_journal
 from tests.fixtures.loopback_server import FAULT_TEXT, Fault, LoopbackServer
 from tests.fixtures.processes import comparable, count_turns, finish, harness, start, wait_for_turns, whole_lines
+from tests.store_samples import journalled
 
 KEY_NAME, KEY = "HARNESS_TEST_KEY", "sk-test-5b1f0e77-never-to-be-seen"
 PERSONAS = "personas=[two-cups,left-in-march]"
@@ -48,7 +48,7 @@ async def test_a_server_that_fails_and_goes_away_costs_no_session_and_everything
     assert all(event["by"] == "engine" and event["of"] == "turn" for event in retries)
     for session in sessions.values():
         assert all(event["speaker"] == session["turns"][event["turn"]]["speaker"] for event in session["events"])
-    of_the_run = [event["event"] for event in read_journal(folder / "journal.jsonl") if event["session_id"] is None]
+    of_the_run = [event["event"] for event in journalled(folder) if event["session_id"] is None]
     assert of_the_run == ["engine_away", "engine_back"]
 
 

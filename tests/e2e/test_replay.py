@@ -33,7 +33,7 @@ def played(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(folder: Path, turns: int = 1000) -> dict[str, Any]:
-    done = harness("replay-check", str(folder), "--turns", str(turns), "--json")
+    done = harness("replay-check", str(folder), "--turns", str(turns), "--json", timeout_s=400)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -88,9 +88,10 @@ def test_all_turns_of_a_transformers_run_in_batches_of_one_come_out_the_same(sma
     folder = tmp_path / "run"
     done = harness(
         *("run", "engine=transformers", "engine.max_batch=1", f"model.path={small_model}", f"run.dir={folder}"),
-        *("personas=[two-cups,left-in-march]", "max_exchanges=2", "therapist.max_new_tokens=24"),
-        *("patient.max_new_tokens=24", "engine.max_model_len=1024", "guard=off"),
+        *("personas=two-cups", "max_exchanges=3", "therapist.max_new_tokens=16", "patient.max_new_tokens=16"),
+        *("engine.max_model_len=1024", "guard=off"),
+        timeout_s=400,
     )
     assert done.returncode == 0, done.stderr
     result = check(folder)
-    assert result["same"] == result["repeated"] == 8
+    assert result["same"] == result["repeated"] == 6

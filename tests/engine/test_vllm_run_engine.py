@@ -33,7 +33,7 @@ class Started:
             *("therapist.max_new_tokens=24", "patient.max_new_tokens=24"),
             env={"VLLM_CPU_KVCACHE_SPACE": "1"},
         )
-        wait_for_turns(self.process, folder, 4, timeout_s=180)
+        wait_for_turns(self.process, folder, 4, timeout_s=300)
         self.children = descendants(self.process.pid)
 
     def gone(self, within_s: float = 20.0) -> bool:
@@ -53,7 +53,7 @@ class Started:
 def test_the_engine_process_killed_in_mid_run_costs_no_turn(started: Started) -> None:
     (engine,) = [pid for pid in started.children if "VLLM::Engine" in Path(f"/proc/{pid}/comm").read_text()]
     os.kill(engine, signal.SIGKILL)
-    done = finish(started.process, 240)
+    done = finish(started.process, 400)
     assert done.returncode == 0, done.stderr
     assert "restart 1 of 2" in done.stderr
     assert [len(session["turns"]) for session in comparable(started.folder).values()] == [12, 12]

@@ -70,7 +70,8 @@ def test_ids_by_word_are_the_tokenizers_own(name: str, text: str) -> None:
 
 def test_a_tokenizer_without_words_of_its_own_is_asked_itself() -> None:
     """SentencePiece merges over blanks; a rule with classes unknown here, or sampled merges, can't be looked up."""
-    for tokenizer in (sentence_piece(), trained(split(r"\p{Han}+|\s+|\S+"), BYTES)):
+    late = trained(pre_tokenizers.ByteLevel(add_prefix_space=False), split(r"\p{L}+|[^\p{L}]+"))
+    for tokenizer in (sentence_piece(), trained(split(r"\p{Han}+|\s+|\S+"), BYTES), late):
         assert not isinstance(encoder(tokenizer, proof.TEXTS), WordEncoder)
     dropping = byte_level()
     dropping.backend_tokenizer.model.dropout = 0.5

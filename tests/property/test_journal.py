@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from harness.store.commit import GroupCommit
 from harness.store.files import LineFile
-from harness.store.journal import Journal, read_journal
+from harness.store.journal import Journal
 from harness.store.resume import Progress
 from harness.store.run_dir import RunDir
-from tests.store_samples import ROOT, by_id, play, record, spec
+from tests.store_samples import ROOT, by_id, journalled, play, record, spec
 
 KILLS = 20
 WORKER = """
@@ -85,7 +85,7 @@ def append(path: Path, events: list[tuple[str, Any]]) -> None:
 
 
 def read(path: Path) -> list[tuple[str, Any]]:
-    return [(line["event"], line["value"]) for line in read_journal(path)]
+    return [(line["event"], line["value"]) for line in journalled(path.parent)]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_a_run_cut_anywhere_and_resumed_ends_as_if_undisturbed(
         play_on(path)
         for cut_journal, cut_sessions in cuts:
             shorten(path / "journal.jsonl", cut_journal)
-            stopped = sum(line["event"] == "stopped" for line in read_journal(path / "journal.jsonl"))
+            stopped = sum(line["event"] == "stopped" for line in journalled(path))
             sessions = b"".join((path / "sessions.jsonl").read_bytes().splitlines(keepends=True)[:stopped])
             (path / "sessions.jsonl").write_bytes(sessions)
             shorten(path / "sessions.jsonl", cut_sessions)
@@ -154,7 +154,7 @@ def test_killed_at_any_moment_nothing_committed_is_lost(tmp_path: Path) -> None:
 
 def turns(path: Path) -> list[tuple[str, int]]:
     """Session and index of every turn in the journal, in order; only its last line may be torn."""
-    found = (line for line in read_journal(path / "journal.jsonl") if line["event"] == "turn")
+    found = (line for line in journalled(path) if line["event"] == "turn")
     return [(line["session_id"], line["turn"]["index"]) for line in found]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -15,12 +16,13 @@ from harness.types import FinishReason
 from tests.fixtures.asking import Asker
 from tests.fixtures.tokenizers import byte_level, sentence_piece
 
+phrases_of = cache(Phrases)
 MOST = (1, 2, 3, 7, 30, 64, 128, 500)
 
 
 @pytest.mark.parametrize("tokenizer", [byte_level(), sentence_piece()], ids=["byte-level", "sentencepiece"])
 def test_ids_are_what_the_tokenizer_makes_of_the_text_and_never_too_many(tokenizer: object) -> None:
-    phrases = Phrases(tokenizer)
+    phrases = phrases_of(tokenizer)
     for seed in range(60):
         for most in MOST:
             text, ids, finish = phrases.turn(seed, most)
@@ -38,14 +40,14 @@ def test_where_sentences_do_not_add_up_the_joined_text_is_counted() -> None:
 
 
 def test_texts_differ_from_seed_to_seed_and_repeat_for_one_seed() -> None:
-    phrases, again = Phrases(byte_level()), Phrases(byte_level())
+    phrases, again = phrases_of(byte_level()), Phrases(byte_level())
     texts = [phrases.turn(seed, 128)[0] for seed in range(300)]
     assert texts == [again.turn(seed, 128)[0] for seed in range(300)]
     assert len(set(texts)) > 290
 
 
 def test_a_turn_costs_less_than_a_tenth_of_a_millisecond() -> None:
-    phrases = Phrases(byte_level())
+    phrases = phrases_of(byte_level())
     began = time.process_time()
     for seed in range(2000):
         phrases.turn(seed, 128)

@@ -111,7 +111,7 @@ def looping_patient(seed: int) -> list[Turn]:
 def test_the_loop_is_found_in_nearly_any_order_and_wording() -> None:
     firsts = []
     for seed in range(100):
-        found = verdicts(looping_patient(seed))
+        found = map(Guard(GuardConfig()).observe, looping_patient(seed))
         firsts.append(next(i for i, verdict in enumerate(found, 1) if "loop" in kinds(verdict)))
     assert sum(first <= 6 for first in firsts) >= 95
     assert max(firsts) <= 8

@@ -12,9 +12,9 @@ import pytest
 from harness.errors import StorageError
 from harness.store.commit import GroupCommit
 from harness.store.files import LineFile
-from harness.store.journal import Journal, read_journal
+from harness.store.journal import Journal
 from harness.types import Speaker
-from tests.store_samples import ROOT, spec, turn, view
+from tests.store_samples import ROOT, journalled, spec, turn, view
 
 FULL_DISK = """
 import asyncio, resource, sys
@@ -60,7 +60,7 @@ async def test_committed_means_on_disk(tmp_path: Path) -> None:
         for index in range(100):
             writer.append("turn", "s-1", index=index, speaker=Speaker.PATIENT)
         await files.committed()
-        found = list(read_journal(tmp_path / "journal.jsonl"))
+        found = journalled(tmp_path)
     assert [line["index"] for line in found] == list(range(100))
     assert {(line["event"], line["session_id"], line["speaker"]) for line in found} == {("turn", "s-1", "patient")}
     assert all(abs(line["time"] - started) < 30 for line in found)
@@ -74,7 +74,7 @@ def test_lines_reach_the_disk_without_being_asked(tmp_path: Path) -> None:
         deadline = time.monotonic() + 5
         while not (tmp_path / "journal.jsonl").stat().st_size and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert len(list(read_journal(tmp_path / "journal.jsonl"))) == 1
+        assert len(journalled(tmp_path)) == 1
 
 
 async def test_earlier_files_of_a_group_are_synced_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,11 +98,11 @@ async def test_earlier_files_of_a_group_are_synced_first(tmp_path: Path, monkeyp
 def test_a_torn_last_line_is_ignored_and_cut_before_appending(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"event":"a","session_id":null}\n{"event":"b","sess')
-    assert [line["event"] for line in read_journal(path)] == ["a"]
+    assert [line["event"] for line in journalled(path.parent)] == ["a"]
     files, writer = journal(path)
     writer.append("c", None)
     files.close()
-    assert [line["event"] for line in read_journal(path)] == ["a", "c"]
+    assert [line["event"] for line in journalled(path.parent)] == ["a", "c"]
 
 
 def test_a_torn_line_longer_than_a_block_is_cut(tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_a_broken_line_in_the_middle_is_refused_by_number(tmp_path: Path, broken
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"event":"a"}\n' + broken + b'\n{"event":"c"}\n')
     with pytest.raises(StorageError, match=r"journal\.jsonl:2: ") as caught:
-        list(read_journal(path))
+        journalled(path.parent)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_journal_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"journal\.jsonl: can't read: No such file"):
-        list(read_journal(tmp_path / "journal.jsonl"))
+        journalled(tmp_path)
 
 
 def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_full_disk_stops_with_one_line_and_leaves_whole_lines(tmp_path: Path) 
     assert "\n" not in message
     content = (folder / "journal.jsonl").read_bytes()
     assert content.endswith(b"\n")
-    turns = [line["turn"]["index"] for line in read_journal(folder / "journal.jsonl") if line["event"] == "turn"]
+    turns = [line["turn"]["index"] for line in journalled(folder) if line["event"] == "turn"]
     assert turns == list(range(len(turns)))
     line_bytes = len(orjson.dumps({"turn": turn(spec(0), 0), "view": view(0)}))
     assert 10_000 - 3 * line_bytes < len(content) <= 10_000, "the lines that found room stay"
@@ -193,7 +193,7 @@ async def test_a_cancelled_watch_or_wait_does_no_harm(tmp_path: Path) -> None:
                 await task
         writer.append("turn", "s-1")
         await files.committed()
-    assert len(list(read_journal(tmp_path / "journal.jsonl"))) == 1
+    assert len(journalled(tmp_path)) == 1
 
 
 def test_nothing_is_taken_after_close_and_close_may_be_called_twice(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_nothing_is_taken_after_close_and_close_may_be_called_twice(tmp_path: Pa
     writer.append("a", None)
     files.close()
     files.close()
-    assert len(list(read_journal(tmp_path / "journal.jsonl"))) == 1
+    assert len(journalled(tmp_path)) == 1
     with pytest.raises(StorageError, match="is closed"):
         writer.append("b", None)
 
@@ -211,7 +211,7 @@ def test_text_that_is_no_valid_unicode_is_kept_as_far_as_it_can_be(tmp_path: Pat
     files, writer = journal(tmp_path / "journal.jsonl")
     writer.append("turn", "s-1", text="a\ud800b 😀", state={Speaker.PATIENT: ["\udfff"]})
     files.close()
-    (line,) = read_journal(tmp_path / "journal.jsonl")
+    (line,) = journalled(tmp_path)
     assert line["text"] == "a\ufffdb 😀"
     assert line["state"] == {"patient": ["\ufffd"]}
 

@@ -85,7 +85,7 @@ def test_events_of_a_turn_that_was_never_finished_are_made_again_not_doubled(tmp
         assert progress.in_progress["p-000"].events == [nudge(0), nudge(1), nudge(2)]
         run_dir.record_event("p-000", nudge(3))
         run_dir.record_turn("p-000", turn(spec(0), 3), view(3))
-    again = load_progress(tmp_path / "run" / "journal.jsonl").in_progress["p-000"]
+    again = load_progress(tmp_path / "run").in_progress["p-000"]
     assert again.events == [nudge(0), nudge(1), nudge(2), nudge(3)]
 
 
@@ -95,7 +95,7 @@ def test_events_after_the_last_turn_belong_to_a_session_that_stops(tmp_path: Pat
     with (tmp_path / "run" / "journal.jsonl").open("a") as file:
         file.write('{"event":"stopped","session_id":"p-000","stop_reason":"loop","metrics":{}}\n')
     load_progress(
-        tmp_path / "run" / "journal.jsonl",
+        tmp_path / "run",
         lambda result, _: ended.append((result.stop_reason, result.events)),
     )
     assert ended == [(StopReason.LOOP, (nudge(0), nudge(1), nudge(2), nudge(3)))]
@@ -190,7 +190,7 @@ def test_events_of_the_run_itself_touch_no_session(tmp_path: Path) -> None:
     with start(tmp_path / "run") as run_dir:
         run_dir.journal.append("engine_restarted", None, engine="vllm", speaker="patient")
         run_dir.journal.append("note", "p-000", text="x")
-    assert len(load_progress(tmp_path / "run" / "journal.jsonl").in_progress) == 1
+    assert len(load_progress(tmp_path / "run").in_progress) == 1
 
 
 async def test_finished_sessions_keep_their_metrics(tmp_path: Path) -> None:

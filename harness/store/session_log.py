@@ -1,0 +1,62 @@
+"""What is journalled of sessions: that they start, their turns, what happens besides, and how they end."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from harness.store.journal import Journal
+from harness.store.records import event_fields, spec_fields, turn_fields
+from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
+
+SESSION_EVENTS = frozenset(
+    {
+        *("session_started", "turn", "stopped", "failed", "retry_failed", "resumed"),
+        *("handed_out", "shard_opened", "shard_closed"),
+    }
+)
+"""Events of the journal itself; any other name is the kind of an `Event`."""
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
+
+
+class SessionLog:
+    """Writes sessions to a journal. Its methods queue lines and raise `StorageError` once a write has failed."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    def start_session(self, spec: SessionSpec, **fields: Any) -> None:
+        """Journal that a session starts; `fields` hold what is needed to rebuild its prompts. Once a session."""
+        if not _ID.fullmatch(spec.session_id):
+            raise ValueError(f"session id {spec.session_id!r} can't be a file name")
+        who = spec_fields(spec)
+        self.journal.append("session_started", who.pop("session_id"), **who, index=spec.index, **fields)
+
+    def record_turn(
+        self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
+    ) -> None:
+        """Journal a whole turn: with the view it was made with (None without one), why it ends the session, if so, and
+        which of its drafts it is.
+
+        The turn confirms the events recorded before it: record those of a turn (also what a guard sees in it) first.
+        """
+        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop, draft=draft)
+
+    def record_event(self, session_id: str, event: Event) -> None:
+        """Journal what happened in a session besides turns."""
+        if event.kind in SESSION_EVENTS:
+            raise ValueError(f"`{event.kind}` is an event of the journal itself")
+        fields = event_fields(event)
+        self.journal.append(fields.pop("kind"), session_id, **fields)
+
+    def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None:
+        """Journal the end of a session.
+
+        Its turns and events must be those journalled, in that order: a resumed run derives its line from the journal.
+        """
+        self.journal.append("stopped", result.spec.session_id, stop_reason=result.stop_reason, metrics=metrics)
+
+    def fail_session(self, failure: Failure) -> None:
+        """Journal that a session failed."""
+        self.journal.append(
+            "failed", failure.spec.session_id, error=failure.error, message=failure.message, where=failure.where
+        )

@@ -1,0 +1,88 @@
+"""A replica's part of the journal: what it writes of the sessions that it was handed.
+
+Invariant: a replica opens its shard before it is handed a session, and nobody else ever writes to it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.store.commit import GroupCommit
+from harness.store.files import LineFile, storage_error, whole_size
+from harness.store.journal import JOURNAL, SHARDS, Journal, closed_shards, journal_line, shard_names, shard_path
+from harness.store.session_log import SessionLog
+from harness.types import Failure, SessionResult
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A session that came to its end, with its metrics."""
+
+    result: SessionResult
+    metrics: Mapping[str, Any]
+
+
+End = Finished | Failure
+"""How a session ended."""
+
+
+class Shard(SessionLog):
+    """A shard that this process writes; it remembers how its sessions ended until somebody takes that."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Make the shard `name` of a run folder. Raises `StorageError` where it can't be written."""
+        self._files = GroupCommit([shard_path(folder, name)])
+        self._ends: dict[str, End] = {}
+        super().__init__(Journal(self._files))
+
+    def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None:
+        super().finish_session(result, metrics)
+        self._ends[result.spec.session_id] = Finished(result, metrics)
+
+    def fail_session(self, failure: Failure) -> None:
+        super().fail_session(failure)
+        self._ends[failure.spec.session_id] = failure
+
+    async def taken(self, session_id: str) -> End:
+        """How a session ended, once that is on disk; its end is forgotten here. Raises `StorageError`."""
+        await self.committed()
+        return self._ends.pop(session_id)
+
+    async def committed(self) -> None:
+        """Wait until everything so far is on disk. Raises `StorageError`."""
+        await self._files.committed()
+
+    def close(self) -> None:
+        """Bring everything to disk; may be called twice. Raises `StorageError`."""
+        self._files.close()
+
+
+def next_number(folder: Path) -> int:
+    """A number that no shard of the folder ends in, nor any larger one."""
+    numbers = (re.search(r"\d+$", name) for name in shard_names(folder))
+    return max((int(number[0]) + 1 for number in numbers if number), default=0)
+
+
+def close_shards(folder: Path) -> None:
+    """Say in the journal how much of every shard counts that nobody closed yet: all that is whole by now.
+
+    For a folder that this process holds the lock of and has not opened: whatever wrote them is gone, or has nobody
+    left to write for. Raises `StorageError`.
+    """
+    if not (folder / SHARDS).is_dir():
+        return
+    closed = closed_shards(folder)
+    sizes = {name: whole_size(shard_path(folder, name)) for name in shard_names(folder) if name not in closed}
+    lines = [journal_line("shard_closed", None, shard=name, size=size) for name, size in sizes.items()]
+    if not lines:
+        return
+    try:
+        journal = LineFile(folder / JOURNAL)
+        try:
+            journal.write(b"".join(lines))
+        finally:
+            journal.close()
+    except OSError as error:
+        raise storage_error(folder / JOURNAL, "write", error, "mend that, then resume the run") from error
