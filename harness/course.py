@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from harness.config.guard import GuardConfig
 from harness.config.schema import CourseConfig
 from harness.context.renderer import Renderer
 from harness.context.summary import SENTENCE_END, Summarizer, SummaryFailed, clip
+from harness.guard.features import features
+from harness.guard.repetition import Voice
 from harness.metrics.retention import facts
 from harness.plan import derive_seed
 from harness.session import Session
@@ -83,6 +86,8 @@ class Chronicler:
                 data["summary_completion_tokens"] = note.completion_tokens
                 if note.retries:
                     data["retries"] = [retry.reason for retry in note.retries]
+                if _stutters(note.text):
+                    text, data = None, data | {"by": "digest", "reason": "the note says the same over and over"}
             except SummaryFailed as error:
                 data["reason"] = str(error)
         if text is None:
@@ -106,6 +111,11 @@ def digest(turns: Sequence[Turn], old: str | None, number: int, bound: int, rend
     if said and not chosen:
         return renderer.shorten(said[0], bound)
     return _written(head, said, chosen) if said else renderer.shorten(f"{head} nothing.", bound)
+
+
+def _stutters(text: str) -> bool:
+    """Whether a model got stuck in its note, by the guard's own rule at its default."""
+    return Voice(Speaker.THERAPIST, GuardConfig()).stutters(features(0, text)) is not None
 
 
 def _written(head: str, said: Sequence[str], chosen: Sequence[int]) -> str:

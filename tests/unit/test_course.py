@@ -180,6 +180,14 @@ async def test_without_a_usable_note_a_digest_takes_its_place_and_says_why(rende
     assert "Friday" in handover_of(event).note
 
 
+async def test_a_note_that_says_the_same_over_and_over_is_no_handover(renderer: Renderer) -> None:
+    looping = Scripted(lambda request: "I'm not sure I can do that. " * 3)
+    event = await chronicler(looping, renderer).write(session(), None)
+    assert (event.data["by"], event.data["reason"]) == ("digest", "the note says the same over and over")
+    assert event.data["summary_completion_tokens"] == 1  # what it cost stays on record
+    assert "Friday" in handover_of(event).note
+
+
 async def test_an_engine_that_is_gone_is_not_taken_for_a_missing_note(renderer: Renderer) -> None:
     def gone(request: Request) -> str:
         raise EngineUnavailable("gone")
