@@ -7,8 +7,8 @@ Invariants:
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e00-\u0e7f"
@@ -16,8 +16,17 @@ _LETTERS = rf"(?:[^\W_{_CJK}]+(?:[{_MARKS}]+[^\W_{_CJK}]*)*)"
 _WORD = rf"[{_CJK}]|{_LETTERS}(?:['\-]{_LETTERS})*"
 _ENDS = ".!?…。！？؟\n"
 _BREAKS = ';:,()"“”*—–，、'
-_TOKEN = re.compile(rf"{_WORD}|[.](?=[\s\"'”’)*\].!?…]|$)|[!?…。！？؟\n{_BREAKS}]|(?<=\s)-+(?=\s)")
-_WORDS = re.compile(_WORD)
+_ASCII_WORD = r"[a-z0-9]+(?:['\-][a-z0-9]+)*"
+"""What `_WORD` comes to in lower-case ASCII, where it is twice as fast."""
+
+
+def _token(word: str) -> re.Pattern[str]:
+    """Words, and the marks between them that mean something."""
+    return re.compile(rf"{word}|[.](?=[\s\"'”’)*\].!?…]|$)|[!?…。！？؟\n{_BREAKS}]|(?<=\s)-+(?=\s)")
+
+
+_TOKEN, _ASCII_TOKEN = _token(_WORD), _token(_ASCII_WORD)
+_WORDS, _ASCII_WORDS = re.compile(_WORD), re.compile(_ASCII_WORD)
 _END_MARKS = frozenset(_ENDS)
 _BREAK_MARKS = frozenset(_BREAKS + "-")
 _MARK_CHARACTERS = _END_MARKS | _BREAK_MARKS
@@ -25,8 +34,7 @@ _QUESTION_MARKS = frozenset("?？؟")
 _TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2011": "-"})
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """The words of a sentence, in the parts between its commas and the like."""
 
     words: tuple[str, ...]
@@ -34,8 +42,7 @@ class Sentence:
     question: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A text cut up."""
 
     words: tuple[str, ...]
@@ -76,7 +83,8 @@ def plain(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Words in lower case; `let's` is one word, a CJK character is one, punctuation and emoji are none."""
-    return _WORDS.findall(plain(text))
+    low = plain(text)
+    return (_ASCII_WORDS if low.isascii() else _WORDS).findall(low)
 
 
 def parse(text: str) -> Parsed:
@@ -85,7 +93,8 @@ def parse(text: str) -> Parsed:
     sentences: list[Sentence] = []
     clauses: list[tuple[str, ...]] = []
     begin = start = 0
-    for token in (*_TOKEN.findall(plain(text)), "\n"):
+    low = plain(text)
+    for token in (*(_ASCII_TOKEN if low.isascii() else _TOKEN).findall(low), "\n"):
         if token[0] not in _MARK_CHARACTERS:
             found.append(token)
             continue

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from harness.text import FUNCTION_WORDS, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
@@ -74,8 +75,7 @@ class Retention:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing that the patient established; `text` in lower case."""
 
     kind: str

@@ -1,8 +1,9 @@
-"""The guard takes any text."""
+"""Text is cut up the same way whatever it holds, and the guard takes any of it."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import text
 from harness.config.guard import GuardConfig
 from harness.guard import Guard
 from tests.sessions import dialogue
@@ -17,3 +18,12 @@ def test_no_text_makes_it_raise(texts: list[str]) -> None:
     for turn in dialogue(texts):
         drafted, observed = guard.judge(turn), guard.observe(turn)
         assert observed.events[: len(drafted.events)] == drafted.events
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_ascii_is_cut_up_as_any_other_text(said: str) -> None:
+    """The letter beside it has the text cut up by the rules for all alphabets."""
+    ascii_only, beside = text.parse(said), text.parse(f"{said}\n\u00e9")
+    assert beside.words == (*ascii_only.words, "\u00e9")
+    assert beside.sentences[:-1] == ascii_only.sentences
+    assert text.words(said) == text.words(f"{said}\n\u00e9")[:-1]
