@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from harness.cli.progress import Display
 from harness.config.compose import load
+from harness.engines.phrases import sentences
 from harness.execute import execute
 from harness.session import Utterance
 from harness.types import SessionResult, SessionSpec
@@ -48,6 +50,8 @@ class Meter(Display):
         self.console.quiet = True
         self._samples = samples
         self.most_kb = 0.0
+        self.second_drafts = 0
+        """Calls that the guard asked for besides the turns."""
         self.memory: list[tuple[int, float]] = []
         """Finished sessions, and resident KB then."""
 
@@ -59,6 +63,7 @@ class Meter(Display):
 
     def said(self, spec: SessionSpec, utterance: Utterance) -> None:
         super().said(spec, utterance)
+        self.second_drafts += sum(event.kind == "retry" for event in utterance.events)
         if self.turns % 500 == 0:
             self.most_kb = max(self.most_kb, resident_kb())
 
@@ -131,12 +136,16 @@ def loop() -> dict[str, float]:
             )
         finally:
             server.terminate()
+    if meter.turns + meter.second_drafts != CALLS * CONVERSATIONS:
+        sys.exit(f"{meter.turns} turns, {meter.second_drafts} second drafts: expected {CALLS * CONVERSATIONS} calls")
     return {"loop_seconds": meter.seconds, "loop_cpu_seconds": meter.cpu_s}
 
 
 async def serve() -> None:
     """The server of `loop`, in a process of its own; prints its address."""
-    async with LoopbackServer(latency_s=LATENCY_S, max_model_len=8192).running() as server:
+    draw, said = random.Random(0), sentences()
+    texts = [" ".join(draw.sample(said, 2)) for _ in range(CALLS * CONVERSATIONS)]
+    async with LoopbackServer(latency_s=LATENCY_S, max_model_len=8192, texts=texts).running() as server:
         print(server.base_url, flush=True)
         await asyncio.Event().wait()
 
