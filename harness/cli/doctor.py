@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness import models
+from harness.cores import cores
 from harness.paths import cache_dir
 
 PIP = f"{sys.executable} -m pip install"
@@ -152,9 +153,8 @@ def check_python(found: tuple[int, int, int]) -> Check:
 def check_memory_and_cores() -> Check:
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Check(
-        "machine", Status.OK, f"{platform.machine()}, {cores} cores, {total:.0f} GiB RAM ({free:.0f} GiB free)"
+        "machine", Status.OK, f"{platform.machine()}, {cores()} cores, {total:.0f} GiB RAM ({free:.0f} GiB free)"
     )
 
 

