@@ -132,8 +132,3 @@ def stem(word: str) -> str:
 def content_stems(tokens: Sequence[str]) -> frozenset[str]:
     """Stems of the words that carry meaning."""
     return frozenset(map(stem, {*tokens} - FUNCTION_WORDS))
-
-
-def ngrams(tokens: Sequence[str], n: int) -> frozenset[tuple[str, ...]]:
-    """The distinct runs of `n` words."""
-    return frozenset(zip(*(tokens[i:] for i in range(n)), strict=False))

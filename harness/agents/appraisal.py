@@ -8,26 +8,21 @@ Invariants:
 
 import json
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.agents.cues import (
-    ADVISING,
-    COMMON,
-    GENTLE,
-    MISSING,
-    OPEN_QUESTION,
-    REFLECTING,
-    RUSHING,
-    VALIDATING,
-)
+from harness.agents.cues import COMMON, CUES, OPEN_QUESTION
 from harness.agents.prompt import render
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _LIST_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s", re.MULTILINE)
+
+_OPENINGS = tuple(f" {phrase}" for phrase in OPEN_QUESTION)
 
 LONG_TURN = 110
 """Words of a therapist's turn from which it is a lecture; twice as many count in full."""
@@ -61,43 +56,46 @@ _PARTS = tuple(part.name for part in fields(Appraisal))
 
 def appraise(text: str, heard: str = "") -> Appraisal:
     """Appraise the therapist's `text` by rules; `heard` is the patient's turn that it answers."""
-    words = _WORD.findall(text.lower().replace("\u2019", "'"))
+    words = _words(text)
     if not words:
         return Appraisal()
     flat, said = f" {' '.join(words)} ", set(words)
     questions = text.count("?")
-    gentle = _hits(flat, said, GENTLE)
-    advice = _hits(flat, said, ADVISING) + 2 * min(2, len(_LIST_ITEM.findall(text)) // 2)
+    hits = _hits(flat, said)
+    gentle, missed = hits["gentle"], hits["missing"]
+    advice = hits["advising"] + 2 * min(2, len(_LIST_ITEM.findall(text)) // 2)
     lecture = max(0.0, (len(words) - LONG_TURN) / LONG_TURN)
-    hurry = _hits(flat, said, RUSHING) + max(0, questions - 2) + max(0, advice - 2)
-    missed = _hits(flat, said, MISSING)
+    hurry = hits["rushing"] + max(0, questions - 2) + max(0, advice - 2)
     return Appraisal(
-        validated=_share(_hits(flat, said, VALIDATING), 2) * (0.4 if missed else 1.0),
+        validated=_share(hits["validating"], 2) * (0.4 if missed else 1.0),
         asked=_asked(flat, questions),
         advised=_share(advice, 3),
         rushed=max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * gentle)),
-        listened=min(1.0, 0.4 * min(1, _hits(flat, said, REFLECTING)) + 0.2 * min(1, gentle) + _overlap(words, heard)),
+        listened=min(1.0, 0.4 * min(1, hits["reflecting"]) + 0.2 * min(1, gentle) + _overlap(said, heard)),
         misunderstood=_share(missed, 2),
     )
 
 
-def _hits(flat: str, words: Set[str], phrases: tuple[str, ...]) -> int:
-    """How many of the phrases stand in the text (at a word's start)."""
-    by_first_word, others = _index(phrases)
-    hits = sum([phrase in flat for phrase in others])
-    for word in words & by_first_word.keys():
-        hits += sum([phrase in flat for phrase in by_first_word[word]])
+def _hits(flat: str, words: set[str]) -> Mapping[str, int]:
+    """How many phrases of each kind stand in the text (at a word's start)."""
+    by_first_word, others = _index()
+    hits = dict.fromkeys(CUES, 0)
+    for phrase, kind in chain(others, *[by_first_word[word] for word in words if word in by_first_word]):
+        if phrase in flat:
+            hits[kind] += 1
     return hits
 
 
 @cache
-def _index(phrases: tuple[str, ...]) -> tuple[Mapping[str, list[str]], list[str]]:
-    """The phrases with a blank before them: those of several words by their first one, and the single words."""
-    by_first_word: dict[str, list[str]] = {}
-    others: list[str] = []
-    for phrase in phrases:
-        first, _, rest = phrase.partition(" ")
-        (by_first_word.setdefault(first, []) if rest else others).append(f" {phrase}")
+def _index() -> tuple[Mapping[str, Sequence[tuple[str, str]]], Sequence[tuple[str, str]]]:
+    """The phrases with a blank before them, and their kinds: those of several words by their first one, and the
+    single words."""
+    by_first_word: dict[str, list[tuple[str, str]]] = {}
+    others: list[tuple[str, str]] = []
+    for kind, phrases in CUES.items():
+        for phrase in phrases:
+            first, _, rest = phrase.partition(" ")
+            (by_first_word.setdefault(first, []) if rest else others).append((f" {phrase}", kind))
     return by_first_word, others
 
 
@@ -106,16 +104,21 @@ def _share(hits: int, full: int) -> float:
 
 
 def _asked(flat: str, questions: int) -> float:
-    opened = any(f" {phrase}" in flat for phrase in OPEN_QUESTION)
     if not questions:
         return 0.5 if " tell me " in flat or " say more " in flat else 0.0
+    opened = any(map(flat.__contains__, _OPENINGS))
     return (1.0 if opened else 0.5) / max(1, questions - 1)
 
 
-def _overlap(words: list[str], heard: str) -> float:
+def _overlap(words: set[str], heard: str) -> float:
     """Up to 0.6 where the therapist takes up the patient's own words; to repeat the whole turn earns no more."""
-    told = {word for word in _WORD.findall(heard.lower().replace("\u2019", "'")) if len(word) > 3} - COMMON
-    return min(0.6, 0.2 * len(told.intersection(words)))
+    told = {word for word in words.intersection(_words(heard)) if len(word) > 3}
+    return min(0.6, 0.2 * len(told - COMMON))
+
+
+def _words(text: str) -> list[str]:
+    low = text.lower().replace("\u2019", "'")
+    return (_ASCII_WORD if low.isascii() else _WORD).findall(low)
 
 
 APPRAISAL_SCHEMA: Mapping[str, Any] = {

@@ -69,6 +69,15 @@ GENTLE = (
     "bit by bit",
 )
 """Slows down and leaves room; takes the edge off haste."""
+CUES = {
+    "validating": VALIDATING,
+    "reflecting": REFLECTING,
+    "advising": ADVISING,
+    "rushing": RUSHING,
+    "missing": MISSING,
+    "gentle": GENTLE,
+}
+"""What is counted in every turn."""
 COMMON = frozenset((
     "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because",
     "been", "before", "being", "but", "by", "can", "can't", "could", "did", "do", "does", "doing", "don't", "down",

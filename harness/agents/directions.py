@@ -131,11 +131,11 @@ def direction(state: InnerState, persona: Persona) -> tuple[str | None, InnerSta
     behaviour = None
     if state.turn > 0:
         behaviour = next((name for name in _wishes(state, persona) if _cool(state, name)), None)
-    words = None if behaviour is None else f"({_words(behaviour, state, persona)}.)"
-    if behaviour is not None:
-        state = state.with_shown(behaviour)
-    told = state.told + 1 if behaviour == "tell" else state.told
-    return words, replace(state, turn=state.turn + 1, told=told)
+    if behaviour is None:
+        return None, replace(state, turn=state.turn + 1)
+    told = state.told + (behaviour == "tell")
+    after = replace(state, turn=state.turn + 1, told=told, shown=state.shown_with(behaviour))
+    return f"({_words(behaviour, state, persona)}.)", after
 
 
 def _cool(state: InnerState, behaviour: str) -> bool:

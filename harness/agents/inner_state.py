@@ -58,10 +58,10 @@ class InnerState:
     def times_shown(self, behaviour: str) -> int:
         return next((count for name, _, count in self.shown if name == behaviour), 0)
 
-    def with_shown(self, behaviour: str) -> "InnerState":
-        """The state in which a behaviour was just directed."""
-        others = tuple(entry for entry in self.shown if entry[0] != behaviour)
-        return replace(self, shown=(*others, (behaviour, self.turn, self.times_shown(behaviour) + 1)))
+    def shown_with(self, behaviour: str) -> tuple[tuple[str, int, int], ...]:
+        """`shown` with a behaviour that is directed now."""
+        others = [entry for entry in self.shown if entry[0] != behaviour]
+        return (*others, (behaviour, self.turn, self.times_shown(behaviour) + 1))
 
 
 _FIELDS = tuple(field.name for field in fields(InnerState))
@@ -112,7 +112,7 @@ def initial(persona: Persona) -> InnerState:
     """The state in which this patient sits down."""
     start = persona.start
     state = InnerState(trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress)
-    return replace(state, openness=_openness(state, persona))
+    return replace(state, openness=_openness(state.openness, state.trust, state.hope, state.overwhelm, persona))
 
 
 def after_a_break(state: InnerState, persona: Persona) -> InnerState:
@@ -133,7 +133,7 @@ def after_a_break(state: InnerState, persona: Persona) -> InnerState:
         told=state.told,
         shown=tuple((name, LONG_AGO, count) for name, _, count in state.shown),
     )
-    return replace(back, openness=_openness(back, persona))
+    return replace(back, openness=_openness(back.openness, back.trust, back.hope, back.overwhelm, persona))
 
 
 def _kept(share: float, start: float, end: float) -> float:
@@ -172,8 +172,16 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona) -> InnerStat
         up=nature.sting * pressure,
         down=0.12 + 0.14 * did.validated * (1 - did.rushed) + 0.06 * did.listened,
     )
-    moved = replace(state, trust=trust, hope=hope, distress=distress, overwhelm=overwhelm, appraisal=appraisal)
-    return _unlock(replace(moved, openness=_openness(moved, persona)), persona)
+    moved = replace(
+        state,
+        trust=trust,
+        hope=hope,
+        distress=distress,
+        overwhelm=overwhelm,
+        openness=_openness(state.openness, trust, hope, overwhelm, persona),
+        appraisal=appraisal,
+    )
+    return _unlock(moved, persona)
 
 
 def _move(value: float, *, up: float, down: float) -> float:
@@ -181,9 +189,9 @@ def _move(value: float, *, up: float, down: float) -> float:
     return max(0.0, min(1.0, value + up * (1 - value) - down * (0.3 + 0.7 * value)))
 
 
-def _openness(state: InnerState, persona: Persona) -> float:
-    aim = 0.6 * state.trust + 0.3 * state.hope + 0.1 * READINESS[persona.stage] - 0.35 * state.overwhelm
-    return max(0.0, min(1.0, 0.5 * state.openness + 0.5 * aim))
+def _openness(before: float, trust: float, hope: float, overwhelm: float, persona: Persona) -> float:
+    aim = 0.6 * trust + 0.3 * hope + 0.1 * READINESS[persona.stage] - 0.35 * overwhelm
+    return max(0.0, min(1.0, 0.5 * before + 0.5 * aim))
 
 
 def _unlock(state: InnerState, persona: Persona) -> InnerState:

@@ -132,7 +132,7 @@ def _check(persona: Persona) -> None:
             raise Unusable(f"{name} does not speak to the actor as “you”")
         if found := means(text):
             raise Unusable(f"{name} names a means of suicide: {found}")
-        if (risky := crisis(said, words(plain(said)))) and not _allowed(persona, str(risky.data["level"])):
+        if (risky := crisis(said)) and not _allowed(persona, str(risky.data["level"])):
             raise Unusable(f"{name} goes beyond risk={persona.risk}: {risky.data['what']}")
         if wrong := contradiction(said, persona):
             raise Unusable(f"{name} says “{wrong[0]}”, but {wrong[1]}")

@@ -83,8 +83,7 @@ class SimulatedPatient:
             state = await self._state(history, self._appraiser)
             every, self._events = self._events, []
             return state, tuple(every)
-        known = history[-1].patient_state
-        return (InnerState.from_dict(known) if known else self._start), ()
+        return self._left_by(history[-1]), ()
 
     async def _feel(self, history: Sequence[Turn]) -> "_Felt":
         if self._felt is None or self._felt.turns != len(history):
@@ -99,11 +98,18 @@ class SimulatedPatient:
         if len(history) < 2:
             return self._start
         heard, turn = history[-2:]
-        known = heard.patient_state
-        before = InnerState.from_dict(known) if known else self._start
+        before = self._left_by(heard)
         appraisal, events = await appraiser.appraise(heard, turn)
         self._events += events
         return inner_state.step(before, appraisal, self._persona)
+
+    def _left_by(self, turn: Turn) -> InnerState:
+        """The state as a patient turn left it."""
+        if not turn.patient_state:
+            return self._start
+        if self._felt is not None and self._felt.state is not None and self._felt.recorded is turn.patient_state:
+            return self._felt.state
+        return InnerState.from_dict(turn.patient_state)
 
 
 class ReplayPatient:

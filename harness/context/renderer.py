@@ -30,8 +30,8 @@ from harness.types import Message, Role
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1 << 12
-"""Messages whose neutralized and shortened form is kept (all sessions of a renderer together): those that many prompts
-hold, as system texts; a session keeps its own turns."""
+"""Texts whose neutralized and shortened form is kept (all sessions of a renderer together): what many prompts hold, as
+system texts, and turns until both speakers have seen them; a session keeps its own messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ class Renderer:
         self.controls = self._find_controls()
         self.stop_ids = self._find_stop_ids()
         """Ids of the tokens that end an assistant's turn."""
-        self.message = lru_cache(REMEMBERED)(self._message)
-        """`message(role, text, cap)`: text as it enters a prompt."""
+        self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._boundaries = self._find_boundaries()
         self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self._boundaries)) or '(?!)'})")
         self._shapes: dict[bool, _Shape] = {}
@@ -200,9 +199,13 @@ class Renderer:
         """Text of at most `max_tokens`, cut in its middle with a visible mark; see `shorten`."""
         return shorten(text, max_tokens, self.count_text)
 
-    def _message(self, role: Role, text: str, cap: int | None) -> Message:
+    def message(self, role: Role, text: str, cap: int | None, /) -> Message:
+        """Text as it enters a prompt: neutralized, and shortened to `cap` tokens."""
+        return Message(role, self._content(text, cap))
+
+    def _made_safe(self, text: str, cap: int | None) -> str:
         text = self.neutralize(text)
-        return Message(role, text if cap is None else self.shorten(text, cap))
+        return text if cap is None else self.shorten(text, cap)
 
     # Incremental rendering
 

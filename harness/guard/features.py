@@ -21,6 +21,7 @@ _SENTENCE = 4
 """Words from which on a sentence is told from an ordinary courtesy."""
 _STEM_BITS = 256
 RUN_BITS = 1024
+_BITS = tuple(1 << place for place in range(RUN_BITS))
 
 Run = tuple[str, str, str]
 
@@ -50,15 +51,12 @@ class Features:
     """Number of different runs."""
     mask: int
     """A bit for each run, by its hash."""
+    hidden: int
+    """How many different runs have no bit of their own."""
     clauses: tuple[Clause, ...]
     sentences: frozenset[tuple[str, ...]]
     """Sentences of at least four words, and the whole turn."""
     opening: str
-
-    def at_most_in(self, mask: int) -> int:
-        """Upper bound of how many of the different runs are among those that `mask` was made of."""
-        shared: int = (self.mask & mask).bit_count()
-        return shared + self.different - self.mask.bit_count()
 
 
 def features(index: int, text: str | Parsed) -> Features:
@@ -79,13 +77,15 @@ def features(index: int, text: str | Parsed) -> Features:
                     parts[stems, asks] = Clause(clause, stems, asks, _stem_mask(stems))
     runs = tuple(zip(tokens, tokens[1:], tokens[2:], strict=False))
     hashes = tuple(map(hash, runs))
+    different, mask = len(set(hashes)), _run_mask(hashes)
     return Features(
         index,
         tokens,
         runs,
         hashes,
-        len(set(hashes)),
-        _run_mask(hashes),
+        different,
+        mask,
+        different - mask.bit_count(),
         tuple(parts.values()),
         frozenset(whole),
         opening(tokens),
@@ -96,7 +96,7 @@ def _run_mask(hashes: Sequence[int]) -> int:
     """The mask of runs with these hashes."""
     mask = 0
     for value in hashes:
-        mask |= 1 << (value % RUN_BITS)
+        mask |= _BITS[value % RUN_BITS]
     return mask
 
 

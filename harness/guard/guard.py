@@ -150,7 +150,7 @@ class Guard:
         if config.language_switch != "off":
             found.append(language.language_switch(turn.text, cut.words, self._language))
         if config.crisis != "off" and speaker is Speaker.PATIENT:
-            found.append(risk.crisis(turn.text, cut.words))
+            found.append(risk.crisis(turn.text))
         return [finding for finding in found if finding is not None]
 
     def _stuck(self, repeating: bool) -> Finding | None:

@@ -9,7 +9,7 @@ Invariants:
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.config.guard import GuardConfig
@@ -50,8 +50,8 @@ class _Late:
     """What is kept besides of the turns in which loops are looked for."""
 
     old: _Old
-    clauses: tuple[tuple[tuple[str, ...], bool], ...]
-    """Stems, and whether it asks."""
+    clauses: tuple[tuple[tuple[str, ...], bool, int], ...]
+    """Stems, whether it asks, and its mask."""
     clause_mask: int
     """Of all its clauses."""
     sentences: tuple[int, ...]
@@ -113,7 +113,7 @@ class Voice:
         mask = 0
         for clause in turn.clauses:
             mask |= clause.mask
-        clauses = tuple((tuple(clause.stems), clause.asks) for clause in turn.clauses)
+        clauses = tuple((tuple(clause.stems), clause.asks, clause.mask) for clause in turn.clauses)
         self._window.append(_Late(old, clauses, mask, tuple(map(hash, turn.sentences)), turn.opening))
 
     def loops(self, turn: Features) -> list[Finding]:
@@ -134,9 +134,9 @@ class Voice:
         if len(turn.words) < _SHORT:
             return None
         limit = self._config.repeat_share * turn.different
-        for old in reversed(self._recent):
-            if shared := self._shared(turn, old, limit):
-                return Finding("repeat", {"of_turn": old.index, "share": round(shared / turn.different, 3)})
+        old, shared = self._holder(turn, reversed(self._recent), limit)
+        if old is not None:
+            return Finding("repeat", {"of_turn": old.index, "share": round(shared / turn.different, 3)})
         shared = self._words.shared_with_all(turn, limit)
         if shared >= limit:
             return Finding("repeat", {"of_turn": None, "share": round(shared / turn.different, 3)})
@@ -153,17 +153,19 @@ class Voice:
         """Whether a turn of the other speaker copies one of this speaker's last turns."""
         if len(turn.words) < _SHORT:
             return None
-        for old in list(self._recent)[-3:]:
-            if shared := self._shared(turn, old, self._config.echo_share * turn.different):
-                return Finding("echo", {"of_turn": old.index, "share": round(shared / turn.different, 3)})
-        return None
+        old, shared = self._holder(turn, list(self._recent)[-3:], self._config.echo_share * turn.different)
+        if old is None:
+            return None
+        return Finding("echo", {"of_turn": old.index, "share": round(shared / turn.different, 3)})
 
-    def _shared(self, turn: Features, old: _Old, least: float) -> int:
-        """How many of the turn's different runs stand in an old one; 0 where that is fewer than `least`."""
-        if turn.at_most_in(old.mask) < least:
-            return 0
-        shared = self._words.shared(turn, old.begin, old.end)
-        return shared if shared >= least else 0
+    def _holder(self, turn: Features, turns: Iterable[_Old], least: float) -> tuple[_Old | None, int]:
+        """The first of some old turns that holds at least so many of the turn's different runs, and how many it holds."""
+        mask, least_bits = turn.mask, least - turn.hidden
+        for old in [old for old in turns if (mask & old.mask).bit_count() >= least_bits]:
+            shared = self._words.shared(turn, old.begin, old.end)
+            if shared >= least:
+                return old, shared
+        return None, 0
 
     def _clause_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
         """The clause that most of the window's turns hold too. A patient's questions and requests count soonest."""
@@ -171,7 +173,8 @@ class Voice:
         for clause in turn.clauses:
             alone = clause.asks and self._speaker is Speaker.PATIENT
             needed = (self._config.question_turns if alone else self._config.loop_turns) - 1
-            near = [late for late in window if clause.mask & late.clause_mask]
+            mask, least = clause.mask, self._least_bits(clause, alone)
+            near = [late for late in window if (mask & late.clause_mask).bit_count() >= least]
             if len(near) < needed or (best is not None and len(near) <= best[0]):
                 continue
             turns = [late.old.index for late in near if self._holds(late, clause, alone)]
@@ -189,14 +192,22 @@ class Voice:
 
         One common content word is enough only where a patient asks twice: who answers speaks of the same things anyway.
         """
-        own, similarity = clause.stems, self._config.similarity
-        for stems, asks in late.clauses:
+        own, similarity, mask = clause.stems, self._config.similarity, clause.mask
+        least = self._least_bits(clause, alone)
+        for stems, asks, bits in late.clauses:
+            if (mask & bits).bit_count() < least:
+                continue
             common = own.intersection(stems)
             if not common or len(common) < similarity * (len(own) + len(stems) - len(common)):
                 continue
             if len(common - QUESTION_STEMS) >= (1 if alone and asks else 2):
                 return True
         return False
+
+    def _least_bits(self, clause: Clause, alone: bool) -> float:
+        """Bits of a clause that are set wherever enough of its content words stand for `_holds`."""
+        hidden = len(clause.stems) - clause.mask.bit_count()
+        return max(self._config.similarity * len(clause.stems), 1 if alone else 2) - hidden
 
     def _phrase_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
         """The run of four words that most of the window's turns hold too."""

@@ -6,15 +6,10 @@ said outright and misses what is hinted.
 """
 
 import re
-from collections.abc import Sequence
 
+from harness.guard.hinted import Hinted
 from harness.guard.repetition import Finding
-from harness.text import plain, word_set
-
-
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
-
+from harness.text import plain
 
 _MEANS = (
     r"(?:hang(?:ing)? myself|overdos(?:e|ing)|shoot(?:ing)? myself|jump(?:ing)? off|tak(?:e|ing) all (?:my|the) pills"
@@ -25,72 +20,59 @@ _INTENDS = (
     r"|thought about|saved (?:up )?(?:the )?pills)"
 )
 _FAMILY = r"(?:husband|wife|boss|father|mother|brother|sister|kids?|children|baby|son|daughter)"
-_LEVELS = (
-    (
-        "behaviour",
-        _any(
-            r"\b(?:i|i've|i have|i'd) (?:(?:already|once|just|nearly|almost) )?(?:tried|attempted) to "
-            r"(?:kill myself|end (?:it all|my life)|hang myself|die)\b",
-            r"\b(?:my|a|last|previous|first) suicide attempt\b",
-            r"\bi (?:took|swallowed) (?:all (?:of )?(?:my|the)|a whole bottle of|an overdose)\b",
-            r"\bi overdosed\b",
+LEVELS = {
+    "behaviour": Hinted.any_of(
+        ("tried to", "attempted to", "suicide attempt", "i took", "i swallowed", "overdosed"),
+        r"\b(?:i|i've|i have|i'd) (?:(?:already|once|just|nearly|almost) )?(?:tried|attempted) to "
+        r"(?:kill myself|end (?:it all|my life)|hang myself|die)\b",
+        r"\b(?:my|a|last|previous|first) suicide attempt\b",
+        r"\bi (?:took|swallowed) (?:all (?:of )?(?:my|the)|a whole bottle of|an overdose)\b",
+        r"\bi overdosed\b",
+    ),
+    "plan": Hinted.any_of(
+        ("hang", "overdos", "shoot", "jump", "pills", "in front of", "wrists", "suicide", "plan to"),
+        rf"\b{_INTENDS}\b.{{0,40}}\b{_MEANS}\b",
+        r"\bsuicide (?:note|plan)\b",
+        r"\bi(?:'ve| have) (?:a|the) plan to (?:die|end|kill)\b",
+    ),
+    "thoughts": Hinted.any_of(
+        ("kill", "my life", "own life", "it all", "suicid"),
+        r"\bkill(?:ing)? (?:myself|my self|me)\b",
+        r"\bend(?:ing)? (?:my (?:own )?life|it all)\b",
+        r"\btak(?:e|ing) my own life\b",
+        r"\bsuicid(?:e|al)\b",
+    ),
+    "wish": Hinted.any_of(
+        (
+            *("to die", "dead", "disappear", "never born", "better off", "to be alive", "to be here", "wake up"),
+            *("to live", "no reason", "no point"),
         ),
+        r"\b(?:want|wanted|wish|ready) to (?:die|be dead|disappear forever)\b",
+        r"\bwish i (?:was|were) (?:dead|never born)\b",
+        r"\bbetter off (?:dead|without me)\b",
+        r"\b(?:not|don't|didn't) want(?:ing)? to (?:be (?:alive|here)|wake up|live)\b",
+        r"\bno (?:reason|point) (?:to|in) (?:live|living|be alive|being alive|going on)\b",
+        r"\bwish i (?:wouldn't|didn't|could just not|just wouldn't) wake up\b",
     ),
-    (
-        "plan",
-        _any(
-            rf"\b{_INTENDS}\b.{{0,40}}\b{_MEANS}\b",
-            r"\bsuicide (?:note|plan)\b",
-            r"\bi(?:'ve| have) (?:a|the) plan to (?:die|end|kill)\b",
-        ),
+    "self_harm": Hinted.any_of(
+        ("myself", "harm"),
+        r"\b(?:cut|cutting|burn|burning|hurt|hurting|harm|harming) myself\b",
+        r"\bself[- ]?harm(?:ed|ing)?\b",
     ),
-    (
-        "thoughts",
-        _any(
-            r"\bkill(?:ing)? (?:myself|my self|me)\b",
-            r"\bend(?:ing)? (?:my (?:own )?life|it all)\b",
-            r"\btak(?:e|ing) my own life\b",
-            r"\bsuicid(?:e|al)\b",
-        ),
+    "harm_to_others": Hinted.any_of(
+        ("kill", "strangle", "stab", "shoot", "hurt my", "harm my"),
+        rf"\b(?:kill|strangle|stab|shoot) (?:him|her|them|my {_FAMILY})\b",
+        rf"\b(?:hurt|harm) my {_FAMILY}\b",
     ),
-    (
-        "wish",
-        _any(
-            r"\b(?:want|wanted|wish|ready) to (?:die|be dead|disappear forever)\b",
-            r"\bwish i (?:was|were) (?:dead|never born)\b",
-            r"\bbetter off (?:dead|without me)\b",
-            r"\b(?:not|don't|didn't) want(?:ing)? to (?:be (?:alive|here)|wake up|live)\b",
-            r"\bno (?:reason|point) (?:to|in) (?:live|living|be alive|being alive|going on)\b",
-            r"\bwish i (?:wouldn't|didn't|could just not|just wouldn't) wake up\b",
-        ),
-    ),
-    (
-        "self_harm",
-        _any(r"\b(?:cut|cutting|burn|burning|hurt|hurting|harm|harming) myself\b", r"\bself[- ]?harm(?:ed|ing)?\b"),
-    ),
-    (
-        "harm_to_others",
-        _any(
-            rf"\b(?:kill|strangle|stab|shoot) (?:him|her|them|my {_FAMILY})\b",
-            rf"\b(?:hurt|harm) my {_FAMILY}\b",
-        ),
-    ),
-)
-_HINTS = word_set(
-    """kill killing suicide suicidal die dead life end ending overdose overdosed overdosing myself alive here wake live
-    living pills bottle self-harm harm self-harmed self-harming disappear strangle stab shoot hurt born jump jumping
-    front off without going all wrists"""
-)
-"""No pattern can match a text that holds none of these words."""
+}
+"""The gravest first."""
 _NEGATION = re.compile(r"\b(?:not|never|no|don't|didn't|wouldn't|won't|isn't|nothing)\b[^.!?;]{0,30}$")
 
 
-def crisis(text: str, tokens: Sequence[str]) -> Finding | None:
-    """The gravest kind of crisis content in the text with its words, or None. `denied` marks a negation before it."""
-    if _HINTS.isdisjoint(tokens):
-        return None
+def crisis(text: str) -> Finding | None:
+    """The gravest kind of crisis content in the text, or None. `denied` marks a negation before it."""
     low = plain(text)
-    for level, pattern in _LEVELS:
+    for level, pattern in LEVELS.items():
         if match := pattern.search(low):
             denied = _NEGATION.search(low[max(0, match.start() - 40) : match.start()]) is not None
             return Finding("crisis", {"level": level, "what": match.group()[:80], "denied": denied})

@@ -1,12 +1,12 @@
 """Finds a speaker that leaves its role: writes for the other, calls itself a machine, leaks its instructions.
 
 These are the failures that public patient simulators report most. The rules look for what such a turn says outright; a
-subtle drift is a matter for a judge. A pattern is tried only where one of its hints stands in the text, since most
-turns hold none.
+subtle drift is a matter for a judge.
 """
 
 import re
 
+from harness.guard.hinted import Hinted
 from harness.guard.repetition import Finding
 from harness.text import plain
 from harness.types import Speaker
@@ -25,20 +25,23 @@ _LABEL = re.compile(
 )
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
-
-
 _MACHINE_NAMES = (
     r"(?:ai|a\.i\.|artificial intelligence|(?:large )?language model|llm|chatbot|virtual assistant|computer program)"
 )
-_MACHINE = _any(
+MACHINE = Hinted.any_of(
+    (
+        *(" ai", " a.i.", "artificial", "language model", "llm", "chatbot", "assistant", "computer program"),
+        *("trained by", "created by", "developed by", "made by"),
+    ),
     rf"\b(?:i am|i'm|as|being) (?:just |only |merely )?(?:an? )?(?:helpful |virtual |digital )?{_MACHINE_NAMES}\b",
     r"\b(?:i was|i am|i'm|been) (?:trained|created|developed|made) by (?:openai|meta|google|anthropic"
     r"|mistral|alibaba)\b",
 )
-_MACHINE_HINTS = ("ai", "a.i.", "artificial", "model", "llm", "chatbot", "assistant", "program", "openai")
-_LEAK = _any(
+LEAK = Hinted.any_of(
+    (
+        *("<|", "inst]", "sys>>", "_of_turn", "prompt", "instruct", "roleplay", "role-play", "character", "persona"),
+        *("as the ", "response", "reply", "next turn", "simulated"),
+    ),
     r"<\|[a-z_]+\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>",
     r"\bsystem prompt\b|\bmy (?:instructions|prompt)\b",
     r"\b(?:as|i was|i am|i've been|i'm) instructed to\b",
@@ -49,51 +52,44 @@ _LEAK = _any(
     r"\bhere(?:'s| is) (?:my|a|the) (?:response|reply|next turn)\b",
     r"\bsimulated (?:patient|session|client)\b",
 )
-_LEAK_HINTS = (
-    *("<|", "inst]", "sys>>", "_of_turn", "prompt", "instruct", "roleplay", "role-play", "character", "persona"),
-    *("as the ", "response", "reply", "next turn", "simulated"),
-)
-_HELPER = _any(
+HELPER = Hinted.any_of(
+    ("i help you", "i assist you", "i support you", "as your", "brings you", "here to"),
     r"\bhow (?:can|may) i (?:help|assist|support) you\b",
     r"\bas your (?:therapist|counsell?or)\b",
     r"\bwhat brings you (?:here|in)\b",
     r"\bi(?:'m| am) here to (?:help|support|listen|assist)\b",
 )
-_HELPER_HINTS = ("i help you", "i assist you", "i support you", "as your", "brings you", "here to")
 """Each says outright that a patient speaks as the helper."""
-_HELPER_TONES = (
-    ("thank you for", re.compile(r"\bthank you for (?:sharing|opening up|trusting)")),
-    ("it sounds like you", re.compile(r"\bit sounds like you\b")),
-    ("how does that", re.compile(r"\bhow does that (?:make you feel|sit with you|land)")),
-    ("let's", re.compile(r"\blet's (?:explore|work on|start by|take a)\b")),
-    ("have you", re.compile(r"\bhave you (?:tried|considered|thought about)\b")),
-    ("it's ", re.compile(r"\bit's (?:\w+ly )?(?:okay|ok|normal|understandable|natural|important) (?:to|that you)\b")),
-    ("proud of you", re.compile(r"\bproud of you\b")),
-    ("glad you", re.compile(r"\bi'm (?:so |really )?glad you\b")),
-    ("remember that you", re.compile(r"\bremember that you\b")),
-    ("not alone", re.compile(r"\byou(?:'re| are) not alone\b")),
-    ("your feelings", re.compile(r"\byour feelings are valid\b")),
-    ("i understand", re.compile(r"\bi understand (?:how you|that you)")),
-    ("i hear", re.compile(r"\bi hear (?:how you|that you|you)\b")),
-    ("i appreciate", re.compile(r"\bi appreciate (?:you|your) (?:sharing|opening|openness|honesty)\b")),
-)
-"""One of them may stand in any patient's turn; two of them are a helper's."""
-_CLIENT = _any(
+HELPER_TONES = {
+    "thank you for": re.compile(r"\bthank you for (?:sharing|opening up|trusting)"),
+    "it sounds like you": re.compile(r"\bit sounds like you\b"),
+    "how does that": re.compile(r"\bhow does that (?:make you feel|sit with you|land)"),
+    "let's": re.compile(r"\blet's (?:explore|work on|start by|take a)\b"),
+    "have you": re.compile(r"\bhave you (?:tried|considered|thought about)\b"),
+    "it's ": re.compile(r"\bit's (?:\w+ly )?(?:okay|ok|normal|understandable|natural|important) (?:to|that you)\b"),
+    "proud of you": re.compile(r"\bproud of you\b"),
+    "glad you": re.compile(r"\bi'm (?:so |really )?glad you\b"),
+    "remember that you": re.compile(r"\bremember that you\b"),
+    "not alone": re.compile(r"\byou(?:'re| are) not alone\b"),
+    "your feelings": re.compile(r"\byour feelings are valid\b"),
+    "i understand": re.compile(r"\bi understand (?:how you|that you)"),
+    "i hear": re.compile(r"\bi hear (?:how you|that you|you)\b"),
+    "i appreciate": re.compile(r"\bi appreciate (?:you|your) (?:sharing|opening|openness|honesty)\b"),
+}
+"""One of them may stand in any patient's turn; two of them are a helper's. What each begins with tells where to look."""
+CLIENT = Hinted.any_of(
+    ("as your", "doc", "my therapist", "my counsel"),
     r"\bas your (?:patient|client)\b",
     r"\bthank you,? (?:doctor|doc)\b",
     r"\bmy (?:therapist|counsell?or) (?:says|said|told)\b",
 )
-_CLIENT_HINTS = ("as your", "doc", "my therapist", "my counsel")
 
 
 def role_break(text: str, speaker: Speaker) -> Finding | None:
     """The plainest way in which the turn leaves its role, or None."""
     low = plain(text)
     found = (
-        _labels(low, speaker)
-        or _match("machine", low, _MACHINE_HINTS, _MACHINE)
-        or _match("leak", low, _LEAK_HINTS, _LEAK)
-        or _swapped(low, speaker)
+        _labels(low, speaker) or _match("machine", low, MACHINE) or _match("leak", low, LEAK) or _swapped(low, speaker)
     )
     return None if found is None else Finding("role_break", {"form": found[0], "what": found[1][:80]})
 
@@ -108,18 +104,17 @@ def _labels(low: str, speaker: Speaker) -> tuple[str, str] | None:
     return ("label" if speakers == {speaker} else "speaks_for_other"), found[0]
 
 
-def _match(form: str, low: str, hints: tuple[str, ...], pattern: re.Pattern[str]) -> tuple[str, str] | None:
-    for hint in hints:
-        if hint in low:
-            match = pattern.search(low)
-            return (form, match.group()) if match else None
-    return None
+def _match(form: str, low: str, pattern: Hinted) -> tuple[str, str] | None:
+    match = pattern.search(low)
+    return (form, match.group()) if match else None
 
 
 def _swapped(low: str, speaker: Speaker) -> tuple[str, str] | None:
     if speaker is Speaker.THERAPIST:
-        return _match("swapped", low, _CLIENT_HINTS, _CLIENT)
-    if strong := _match("swapped", low, _HELPER_HINTS, _HELPER):
+        return _match("swapped", low, CLIENT)
+    if strong := _match("swapped", low, HELPER):
         return strong
-    tones = [match.group() for hint, pattern in _HELPER_TONES if hint in low and (match := pattern.search(low))]
+    if sum(map(low.__contains__, HELPER_TONES)) < 2:
+        return None
+    tones = [match.group() for hint, tone in HELPER_TONES.items() if hint in low and (match := tone.search(low))]
     return ("swapped", "; ".join(tones)) if len(tones) >= 2 else None

@@ -8,6 +8,7 @@ personas, and no substitute for coding by trained raters.
 import re
 from collections.abc import Sequence
 
+from harness.metrics.runs import Words
 from harness.metrics.speech import Utterance
 from harness.text import Sentence, content_stems, word_set
 
@@ -54,7 +55,11 @@ def reflection_rate(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | Non
     return round(sum(reflects(therapist, patient) for patient, therapist in pairs) / len(pairs), 4)
 
 
-def echo(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | None:
-    """Mean share of a turn's 3-word runs that stand in the other speaker's turn before. Pairs are (other, own)."""
-    shares = [len(runs & other.trigrams) / len(runs) for other, own in pairs if (runs := own.trigrams)]
-    return round(sum(shares) / len(shares), 4) if shares else None
+def echoes(said: Sequence[Utterance]) -> list[float | None]:
+    """Of each turn the share of its 3-word runs that stand in the turn before; None for the first and without runs."""
+    runs = Words([turn.words for turn in said]).threes
+    before = runs.shared(1)[:, 0]
+    return [
+        number / size if turn and size else None
+        for turn, (number, size) in enumerate(zip(before.tolist(), runs.sizes.tolist(), strict=True))
+    ]

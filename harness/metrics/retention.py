@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from string import digits
 from typing import NamedTuple
 
 from harness.text import FUNCTION_WORDS, content_stems, parse, plain, word_set, words
@@ -20,10 +22,7 @@ _STRETCH = 40
 """Words within which they must stand."""
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
-_COUNT = (
-    r"(?:\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty"
-    r"|forty|fifty|a hundred)"
-)
+_COUNT_WORDS = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a hundred"
 _UNITS = (
     r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|times|people|kids|children|pills"
     r"|drinks|beers|kilos?|pounds?"
@@ -33,13 +32,18 @@ _TIME = re.compile(
     rf"\b(?:{_DAYS}|{_MONTHS})(?:s|'s)?\b|\b\d{{1,2}}(?::\d{{2}})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b\d{{1,2}}:\d{{2}}\b"
     r"|\b(?:19|20)\d{2}\b|\b(?:at )?(?:noon|midnight)\b"
 )
-_NUMBER = re.compile(rf"\b({_COUNT})[ -]({_UNITS})\b|\b\d+(?:[.,]\d+)?\b")
+_NUMBER = re.compile(rf"\b(\d+(?:[.,]\d+)?|{_COUNT_WORDS})[ -]({_UNITS})\b|\b\d+(?:[.,]\d+)?\b")
 _QUOTE = re.compile(r"[\"“]([^\"“”\n]{3,120})[\"”]")
-_PLAN = re.compile(
-    r"\b(?:i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to"
-    r"|we agreed|i'd be willing to|let me try)\b"
+_PLANS = (
+    "i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to|we agreed"
+    "|i'd be willing to|let me try"
 )
-_NAME = re.compile(r"(?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
+_PLAN = re.compile(rf"\b(?:{_PLANS})\b")
+_NAME = re.compile(r" (?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
+_TIME_HINTS = ("day", "noon", "midnight", *_MONTHS.split("|"), *digits)
+_NUMBER_HINTS = (*_COUNT_WORDS.split("|"), *digits)
+_PLAN_HINTS = tuple(_PLANS.split("|"))
+"""One of them stands in every ASCII text that holds such a fact."""
 _NOT_NAMES = word_set(
     """
     Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
@@ -82,11 +86,16 @@ class Fact(NamedTuple):
     text: str
 
 
-def retention(turns: Sequence[Turn], view: str | Sequence[str]) -> Retention:
-    """Compare what the patient's turns established with the texts of a view."""
+def retention(
+    turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[str, Sequence[str]] | None = None
+) -> Retention:
+    """Compare what the patient's turns established with the texts of a view.
+
+    `known` holds the words of texts that were cut up already.
+    """
     found = facts(turn.text for turn in turns if turn.speaker == Speaker.PATIENT)
     texts = [view] if isinstance(view, str) else list(view)
-    seen = _Seen(texts)
+    seen = _Seen(texts, known or {})
     kept = [fact for fact in found if seen.holds(fact)]
     held = set(kept)
     kinds = dict.fromkeys(fact.kind for fact in found)
@@ -115,17 +124,22 @@ def _facts_of(text: str) -> Iterable[Fact]:
         name = match.group(1)
         if name not in _NOT_NAMES and name.lower() not in FUNCTION_WORDS:
             yield Fact("name", name.lower())
-    times = [match.span() for match in _TIME.finditer(low)]
+    times = [match.span() for match in _TIME.finditer(low)] if _may_hold(low, _TIME_HINTS) else []
     for start, end in times:
         yield Fact("time", low[start:end].removeprefix("at ").strip())
-    for match in _NUMBER.finditer(low):
+    for match in _NUMBER.finditer(low) if _may_hold(low, _NUMBER_HINTS) else ():
         if not any(start < match.end() and match.start() < end for start, end in times):
             yield Fact("number", match.group())
     for match in _QUOTE.finditer(text):
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
-    if _PLAN.search(low):
+    if _may_hold(low, _PLAN_HINTS):
         yield from _plans(text)
+
+
+def _may_hold(text: str, hints: Iterable[str]) -> bool:
+    """Whether it pays to look: patterns cost ten times as much."""
+    return not text.isascii() or any(map(text.__contains__, hints))
 
 
 def _plans(text: str) -> Iterable[Fact]:
@@ -139,11 +153,14 @@ def _plans(text: str) -> Iterable[Fact]:
 class _Seen:
     """The texts of a view, ready to be asked for facts."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        said = [words(text) for text in texts]
-        self._text = f" {' '.join(word for tokens in said for word in tokens)} "
-        self._plain = plain("\n".join(texts))
-        self._words = said
+    def __init__(self, texts: Sequence[str], known: Mapping[str, Sequence[str]]) -> None:
+        self._texts = texts
+        self._words = [known.get(text) or words(text) for text in texts]
+        self._text = f" {' '.join(chain.from_iterable(self._words))} "
+
+    @cached_property
+    def _plain(self) -> str:
+        return plain("\n".join(self._texts))
 
     @cached_property
     def _stretches(self) -> list[frozenset[str]]:

@@ -1,12 +1,12 @@
 """The metrics of one session: a plain dict that goes into its line of sessions.jsonl."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from harness.metrics.course import course
-from harness.metrics.reflection import echo, reflection_rate
+from harness.metrics.reflection import echoes, reflection_rate
 from harness.metrics.retention import retention
 from harness.metrics.speech import Utterance, speech
 from harness.metrics.usage import usage
@@ -44,10 +44,11 @@ def session_metrics(
     """
     said = [Utterance.of(turn.index, turn.text) for turn in turns]
     words = sum(len(utterance.words) for utterance in said)
+    known = {turn.text: utterance.words for turn, utterance in zip(turns, said, strict=True)}
     patient = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.PATIENT]
     therapist = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.THERAPIST]
     answers = _pairs(said, turns, Speaker.THERAPIST)
-    replies = _pairs(said, turns, Speaker.PATIENT)
+    echoed = echoes(said)
     states = [turn.patient_state for turn in turns if turn.patient_state is not None]
     reflections = reflection_rate(answers)
     counts = repeating or {}
@@ -57,10 +58,13 @@ def session_metrics(
         "metrics_version": METRICS_VERSION,
         "exchanges": len(answers),
         "ending": None if stop_reason is None else str(stop_reason),
-        "patient": {**of_patient, "echo": echo(replies)},
+        "patient": {
+            **of_patient,
+            "echo": _mean(echoed[i] for i, turn in enumerate(turns) if turn.speaker == Speaker.PATIENT),
+        },
         "therapist": {
             **of_therapist,
-            "echo": echo(answers),
+            "echo": _mean(echoed[i] for i, turn in enumerate(turns) if turn.speaker == Speaker.THERAPIST),
             "reflection_rate": reflections,
             "reflections_per_question": _ratio(reflections, of_therapist["question_rate"]),
         },
@@ -68,7 +72,7 @@ def session_metrics(
         "course": course(states),
         "usage": usage(turns),
         "compactions": sum(event.kind == "compaction" for event in events),
-        "retention": None if final_view is None else retention(turns, final_view).as_dict(),
+        "retention": None if final_view is None else retention(turns, final_view, known).as_dict(),
     }
 
 
@@ -97,6 +101,11 @@ def _findings(events: Sequence[Event]) -> dict[str, Any]:
         "nudges": sum(event.kind == "nudge" for event in events),
         "retries": sum(event.kind == "retry" and event.data.get("by") == "guard" for event in events),
     }
+
+
+def _mean(shares: Iterable[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    return round(sum(known) / len(known), 4) if known else None
 
 
 def _ratio(a: float | None, b: float | None) -> float | None:

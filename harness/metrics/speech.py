@@ -6,18 +6,21 @@ Invariants:
 """
 
 import re
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from math import sqrt
 from typing import Any
 
+import numpy as np
+
 from harness.config.guard import GuardConfig
 from harness.guard.features import features
 from harness.guard.repetition import Voice
-from harness.text import FUNCTION_WORDS, Parsed, ngrams, parse, word_set
+from harness.metrics.runs import Runs, Words
+from harness.text import FUNCTION_WORDS, Parsed, parse, word_set
 from harness.types import Speaker
 
 _COMPARED = 12
@@ -33,9 +36,6 @@ class Utterance:
 
     index: int
     parsed: Parsed
-    trigrams: frozenset[tuple[str, ...]]
-    phrases: frozenset[tuple[str, ...]]
-    """Runs of four words."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -43,8 +43,7 @@ class Utterance:
 
     @classmethod
     def of(cls, index: int, text: str) -> "Utterance":
-        parsed = parse(text)
-        return cls(index, parsed, ngrams(parsed.words, 3), ngrams(parsed.words, 4))
+        return cls(index, parse(text))
 
 
 def speech(
@@ -57,19 +56,19 @@ def speech(
     lengths = [len(turn.words) for turn in own]
     total = sum(lengths)
     questions = [sum(sentence.question for sentence in turn.parsed.sentences) for turn in own]
-    pairs = [ngrams(turn.words, 2) for turn in own]
+    words = Words([turn.words for turn in own if len(turn.words) > 1])
     return {
         "turns": len(own),
         "words": total,
         "talk_share": _share(total, words_of_all),
         "words_per_turn": _round(mean(lengths)),
         "words_per_turn_sd": _round(deviation(lengths)),
-        "distinct_1": _share(len({word for turn in own for word in turn.words}), total),
-        "distinct_2": _share(len(set().union(*pairs)), sum(max(0, length - 1) for length in lengths)),
+        "distinct_1": _share(len(set[str]().union(*[turn.words for turn in own])), total),
+        "distinct_2": _share(words.twos.different, sum(max(0, length - 1) for length in lengths)),
         "repeating_turns": _share(count_repeating(own, speaker) if repeating is None else repeating, len(own)),
-        "repetition": repetition(own),
-        "similarity": similarity(pairs),
-        **worn_out(own),
+        "repetition": repetition(words.fours),
+        "similarity": similarity(words.twos),
+        **worn_out(words, len(own)),
         **common_opening(own),
         "question_rate": _share(sum(map(bool, questions)), len(own)),
         "questions_per_turn": _round(mean(questions)),
@@ -91,53 +90,37 @@ def count_repeating(own: Sequence[Utterance], speaker: Speaker) -> int:
     return found
 
 
-def repetition(own: Sequence[Utterance]) -> float | None:
-    """Share of 4-word runs that the speaker said in an earlier turn; the first turn counts for nothing."""
-    said: set[tuple[str, ...]] = set()
-    again = total = 0
-    for turn in own:
-        runs = turn.phrases
-        if said:
-            again += len(runs & said)
-            total += len(runs)
-        said |= runs
-    return _share(again, total)
+def repetition(fours: Runs) -> float | None:
+    """Share of 4-word runs that the speaker said in an earlier turn; the first turn with one counts for nothing."""
+    every = fours.run.size
+    first = fours.sizes[fours.sizes > 0][:1].sum()
+    return _share(every - fours.different, every - int(first))
 
 
-def similarity(turns: Sequence[frozenset[tuple[str, ...]]]) -> float | None:
+def similarity(twos: Runs) -> float | None:
     """Mean over turns of the greatest Jaccard index with one of the last 12 own turns; turns as sets of word pairs."""
-    recent: deque[frozenset[tuple[str, ...]]] = deque(maxlen=_COMPARED)
-    best: list[float] = []
-    for pairs in filter(None, turns):
-        if recent:
-            best.append(max(_jaccard(pairs, old) for old in recent))
-        recent.append(pairs)
-    return _round(mean(best))
+    common, sizes = twos.shared(_COMPARED), twos.sizes
+    before = np.arange(sizes.size)[:, None] - np.arange(1, _COMPARED + 1)
+    both = sizes[:, None] + np.where(before >= 0, sizes[np.maximum(before, 0)], 0) - common
+    return _round(mean((common / both).max(axis=1)[1:].tolist()))
 
 
-def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
-    common = len(a & b)
-    return common / (len(a) + len(b) - common)
-
-
-def worn_out(own: Sequence[Utterance]) -> dict[str, Any]:
+def worn_out(words: Words, turns: int) -> dict[str, Any]:
     """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
-    limit = max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * len(own))
-    threes = Counter[tuple[str, ...]](chain.from_iterable(turn.trigrams for turn in own))
-    often = {run: times for run, times in threes.items() if times >= limit}
-    if often:  # a run of four words is no more frequent than its first three
-        fours = Counter(run for turn in own for run in turn.phrases if run[:3] in often)
-        often |= {run: times for run, times in fours.items() if times >= limit}
-    worn = {run: times for run, times in often.items() if _has_matter(run)}
-    top = sorted(worn.items(), key=lambda item: (-item[1], -len(item[0]), item[0]))
+    limit = max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * turns)
+    worn: dict[tuple[str, ...], list[int]] = {}
+    for length in (3, 4):
+        runs = words.threes if length == 3 else words.fours
+        often = {runs.place(run): holders for run, holders in runs.in_many(limit).items()}
+        if not often:  # a run of four words is no more frequent than its first three
+            break
+        phrases = {tuple(words.all[at : at + length]): holders for at, holders in often.items()}
+        worn |= {phrase: holders for phrase, holders in phrases.items() if _has_matter(phrase)}
+    top = sorted(worn.items(), key=lambda item: (-len(item[1]), -len(item[0]), item[0]))
     return {
-        "worn_out_share": _share(sum(_holds_any(turn, worn) for turn in own), len(own)),
-        "worn_out": [{"phrase": " ".join(run), "turns": times} for run, times in top[:3]],
+        "worn_out_share": _share(len(set(chain.from_iterable(worn.values()))), turns),
+        "worn_out": [{"phrase": " ".join(phrase), "turns": len(holders)} for phrase, holders in top[:3]],
     }
-
-
-def _holds_any(turn: Utterance, runs: Mapping[tuple[str, ...], int]) -> bool:
-    return not (turn.trigrams.isdisjoint(runs) and turn.phrases.isdisjoint(runs))
 
 
 def _has_matter(run: Sequence[str]) -> bool:

@@ -1,11 +1,13 @@
 """Text is cut up the same way whatever it holds, and the guard takes any of it."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import text
 from harness.config.guard import GuardConfig
-from harness.guard import Guard
+from harness.guard import Guard, risk, roles
+from harness.guard.hinted import Hinted
 from tests.sessions import dialogue
 
 
@@ -27,3 +29,11 @@ def test_ascii_is_cut_up_as_any_other_text(said: str) -> None:
     assert beside.words == (*ascii_only.words, "\u00e9")
     assert beside.sentences[:-1] == ascii_only.sentences
     assert text.words(said) == text.words(f"{said}\n\u00e9")[:-1]
+
+
+@pytest.mark.parametrize("pattern", [roles.MACHINE, roles.LEAK, roles.HELPER, roles.CLIENT, *risk.LEVELS.values()])
+@given(data=st.data())
+def test_whatever_a_pattern_matches_holds_one_of_its_hints(pattern: Hinted, data: st.DataObject) -> None:
+    said = text.plain(data.draw(st.from_regex(pattern.expression)))
+    if pattern.expression.search(said):
+        assert pattern.search(said)

@@ -6,9 +6,10 @@ import pytest
 
 from harness.config.guard import GuardConfig
 from harness.guard import Guard
-from harness.metrics.reflection import echo, reflects
+from harness.metrics.reflection import echoes, reflects
+from harness.metrics.runs import Words
 from harness.metrics.session import session_metrics
-from harness.metrics.speech import Utterance, count_repeating, repetition, speech, syllables, worn_out
+from harness.metrics.speech import Utterance, count_repeating, repetition, similarity, speech, syllables, worn_out
 from harness.text import parse, stem, words
 from harness.types import Event, Speaker, StopReason
 from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
@@ -16,6 +17,10 @@ from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
 
 def said(*texts: str) -> list[Utterance]:
     return [Utterance.of(i, text) for i, text in enumerate(texts)]
+
+
+def cut(*texts: str) -> Words:
+    return Words([words(text) for text in texts])
 
 
 def test_words_are_the_same_whatever_the_typography() -> None:
@@ -56,18 +61,27 @@ def test_distinct_words_and_pairs_are_shares_of_all() -> None:
 
 
 def test_repetition_counts_runs_said_in_earlier_turns() -> None:
-    assert repetition(said("one two three four five")) is None
-    assert repetition(said("one two three four five", "one two three four six")) == 0.5
+    assert repetition(cut("one two three four five").fours) is None
+    assert repetition(cut("one two three four five", "one two three four six").fours) == 0.5
+    assert repetition(cut("one two", "one two three four", "one two three four").fours) == 1.0
+
+
+def test_similarity_is_that_of_the_most_similar_of_the_last_own_turns() -> None:
+    assert similarity(cut("one two three").twos) is None
+    assert similarity(cut("one two three", "four five", "one two three six").twos) == round((0 + 2 / 3) / 2, 4)
+    far = ["one two", *(f"x{i} y{i}" for i in range(12)), "one two"]
+    assert similarity(cut(*far).twos) == 0.0
+    assert similarity(cut(*far[:12], "one two").twos) == round(1 / 12, 4)
 
 
 def test_worn_out_phrases_need_matter_and_many_turns() -> None:
-    turns = said(
+    turns = cut(
         "How is that supposed to help", "Not supposed to help me", "Supposed to help whom", "I see what you mean"
     )
-    found = worn_out(turns)
+    found = worn_out(turns, 4)
     assert found["worn_out_share"] == 0.75
     assert found["worn_out"][0] == {"phrase": "supposed to help", "turns": 3}
-    assert worn_out(said(*["I think that it is what it is"] * 4))["worn_out_share"] == 0.0
+    assert worn_out(cut(*["I think that it is what it is"] * 4), 4)["worn_out_share"] == 0.0
 
 
 def test_repeating_turns_tell_the_ill_session_from_the_healthy_ones() -> None:
@@ -135,8 +149,7 @@ def test_advice_is_no_reflection() -> None:
 
 
 def test_echo_is_what_was_taken_from_the_other() -> None:
-    other, own = said("I lost my keys today", "I lost my keys too")
-    assert echo([(other, own)]) == round(2 / 3, 4)
+    assert echoes(said("I lost my keys today", "I lost my keys too", "No")) == [None, 2 / 3, None]
 
 
 def test_session_metrics_are_the_same_every_time_and_hold_what_happened() -> None:
