@@ -18,11 +18,13 @@ import asyncio
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -33,7 +35,6 @@ from harness.engines.phrases import sentences
 from harness.execute import execute
 from harness.session import Utterance
 from harness.types import SessionResult, SessionSpec
-from tests.fixtures.loopback_server import LoopbackServer
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {"cpu_ms_a_turn": 0.5, "kb_a_live_session": 100.0, "kb_a_finished_session": 2.0, "loop_seconds": 1.2}
@@ -140,13 +141,46 @@ def loop() -> dict[str, float]:
     return {"loop_seconds": meter.seconds, "loop_cpu_seconds": meter.cpu_s, "loop_calls": calls}
 
 
+class Answers(asyncio.Protocol):
+    """One connection to a server that does next to nothing, so that it is not what the loop waits for."""
+
+    said: Iterator[str]
+    """Differ from each other: speakers that repeat themselves are asked for second drafts."""
+
+    def __init__(self) -> None:
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if not end or len(body) < (int(length[1]) if length else 0):
+            return
+        self._received = b""
+        if head.startswith(b"GET"):
+            self._reply({"object": "list", "data": [{"id": "served", "object": "model", "max_model_len": 8192}]})
+        else:
+            message = {"role": "assistant", "content": next(self.said)}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            asyncio.get_running_loop().call_later(LATENCY_S, self._reply, {"choices": [choice]})
+
+    def _reply(self, content: Mapping[str, object]) -> None:
+        body = json.dumps(content).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
+
+
 async def serve() -> None:
     """The server of `loop`, in a process of its own; prints its address."""
     draw, said = random.Random(0), sentences()
-    texts = [" ".join(draw.sample(said, 2)) for _ in range(CALLS * CONVERSATIONS)]
-    async with LoopbackServer(latency_s=LATENCY_S, max_model_len=8192, texts=texts).running() as server:
-        print(server.base_url, flush=True)
-        await asyncio.Event().wait()
+    Answers.said = iter(lambda: " ".join(draw.sample(said, 2)), "")
+    server = await asyncio.get_running_loop().create_server(Answers, "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
 
 
 PARTS = {"cpu": cpu, "live": live, "finished": finished, "loop": loop}
