@@ -16,7 +16,7 @@ from harness.context.budget import MIN_ROOM, Budget, Window
 from harness.context.guardrail import deliver, retry_events
 from harness.context.policies import Compacted, Compaction, Policy
 from harness.context.renderer import Renderer, Rendering
-from harness.context.view import EXCHANGE, NOTE_HEADING, check_view, framed, last_exchange, project, spoken
+from harness.context.view import EXCHANGE, NOTE_HEADING, aside, check_view, framed, last_exchange, project, spoken
 from harness.engines.base import Engine
 from harness.errors import ContextOverflow, PromptRefused
 from harness.types import Event, Generation, Message, Prompt, Request, Sampling, Speaker, Turn, View
@@ -140,6 +140,7 @@ class ContextManager:
         self._view = View(message_cap=self._message_cap())
         self._note_tokens = 0
         self._rendering: Rendering | None = part.shortest
+        """Of the last view, without its direction."""
         self._events: list[Event] = []
         """Since the last answer: a turn that is asked again after an engine's failure keeps what happened before."""
         self._said: list[Message] = []
@@ -212,7 +213,6 @@ class ContextManager:
             self._note_tokens = self._count_note()
             self._events += retry_events(done.retries, len(history), self.part.speaker, "summary")
             self._events.append(self._compaction_event(history, before, done, full, rendering.tokens))
-        self._rendering = rendering
         return Prompt(
             rendering.messages, rendering.ids, rendering.tokens, self.max_new_tokens, self.window.max_model_len
         )
@@ -286,7 +286,9 @@ class ContextManager:
         self._said += [spoken(turn, part.speaker, view.message_cap, part.renderer) for turn in new]
         self._said_for = (shape, tuple(history))
         messages = framed(part.system, part.opening, part.speaker, self._said, view, part.renderer)
-        return part.renderer.render(messages, self._rendering)
+        self._rendering = part.renderer.render(messages, self._rendering)
+        added = aside(view, part.renderer)
+        return part.renderer.lengthen(self._rendering, added) if added else self._rendering
 
     def _directed(self, direction: str | None) -> View:
         """The view for a turn under a direction."""

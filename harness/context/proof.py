@@ -45,6 +45,7 @@ TEXTS = (
 """How contents may begin and end. Each is set next to every other."""
 
 
+ADDED = "\n\n(Begin with what you feel, and stop there.)"
 NO_BOUNDARY = "its messages don't meet at a control token"
 LONG = 64
 """More messages than this has only the conversation of equal exchanges, whose open ends are all equally long."""
@@ -82,6 +83,16 @@ def why_not(renderer: "Renderer", with_system: bool) -> str | None:
         if len(conversation) > LONG and len(tails) > SETTLED:
             return NO_BOUNDARY
     return None
+
+
+def lengthens(renderer: "Renderer", with_system: bool) -> bool:
+    """Whether text added to the last message comes out where that message ends, in every conversation."""
+    for conversation in conversations(with_system):
+        messages = tuple(renderer.message(m.role, m.content, None) for m in conversation)
+        longer = renderer.lengthened(renderer.extend(messages, None), ADDED)
+        if longer is not None and longer.ids != renderer.render_full(longer.messages):
+            return False
+    return True
 
 
 def _conversation(texts: Sequence[str], with_system: bool) -> list[Message]:

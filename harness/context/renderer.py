@@ -12,7 +12,7 @@ import logging
 import re
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import takewhile
@@ -44,6 +44,8 @@ class Checkpoint:
     """How many ids no later message can change: those before the last control token."""
     tail: str
     """Template text from that control token on, without the suffix of its `_Shape`."""
+    pieces: tuple[str, ...] = ()
+    """The text of the last exchange before that control token, cut before every other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class _Shape:
     """Characters of the rendered base that stay when the conversation goes on."""
     suffix: str
     """The rest of the rendered base: what of the generation prompt does not become part of the answer's turn."""
+    after_last: int = 0
+    """Pieces of a checkpoint that follow the one in which the last message stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Renderer:
         self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self._boundaries)) or '(?!)'})")
         self._shapes: dict[bool, _Shape] = {}
         self._renderings = 0
+        self.lengthens = True
+        """Whether text that is added to the last message comes out where that message ends."""
         self.why_full: str | None = None
         """Why rendering is not incremental; None where it is."""
         self._prove()
@@ -154,11 +160,42 @@ class Renderer:
         view = tuple(messages)
         if (view[0].role == "system") not in self._shapes:
             return Rendering(view, self.render_full(view))
-        rendering = self.extend(view, previous)
+        return self._checked(self.extend(view, previous))
+
+    def lengthen(self, rendering: Rendering, added: str) -> Rendering:
+        """A rendering with text added to its last message. For one prompt: others go on from `rendering` itself."""
+        longer = self.lengthened(rendering, added) if self.lengthens else None
+        if longer is not None:
+            return self._checked(longer)
+        *before, last = rendering.messages
+        return self.render([*before, Message(last.role, last.content + added)], rendering)
+
+    def lengthened(self, rendering: Rendering, added: str) -> Rendering | None:
+        """The same without asking the template; None where the last message doesn't stand in it as it is."""
+        *before, last = rendering.messages
+        shape = self._shapes.get(rendering.messages[0].role == "system")
+        point = rendering.checkpoints[-1] if rendering.checkpoints else None
+        if shape is None or point is None or not last.content:
+            return None
+        if last.content != last.content.strip() or added != added.rstrip():  # many templates trim
+            return None
+        place = len(point.pieces) - 1 - shape.after_last
+        if place < 0 or not point.pieces[place].endswith(last.content):
+            return None
+        rest = point.pieces[place:]
+        ids = rendering.ids[: point.stable - sum(len(rendering.pieces[piece]) for piece in rest)]
+        for piece in (rest[0] + added, *rest[1:], point.tail + shape.suffix):
+            ids += rendering.pieces[piece] if piece in rendering.pieces else self.encode(piece)
+        return Rendering((*before, Message(last.role, last.content + added)), ids)
+
+    def _checked(self, rendering: Rendering) -> Rendering:
+        """A rendering as it is; compared with full rendering at the 1st, 2nd, 4th, ... time."""
         self._renderings += 1
-        if self._renderings & (self._renderings - 1) == 0 and rendering.ids != self.render_full(view):
-            self._stop_incremental("a prompt of this run came out differently")
-            return Rendering(view, self.render_full(view))
+        if self._renderings & (self._renderings - 1) == 0:
+            full = self.render_full(rendering.messages)
+            if rendering.ids != full:
+                self._stop_incremental("a prompt of this run came out differently")
+                return Rendering(rendering.messages, full)
         return rendering
 
     def render_text(self, messages: Sequence[Message]) -> str:
@@ -211,6 +248,8 @@ class Renderer:
 
     def extend(self, view: tuple[Message, ...], previous: Rendering | None) -> Rendering:
         """Render incrementally: from a checkpoint of `previous`, or from before the last exchange of `view`."""
+        if previous is not None and previous.messages == view and previous.checkpoints:
+            return previous
         shape = self._shapes[view[0].role == "system"]
         point, ids = _shared(view, previous) or self._start(view, max(len(view) - 2, len(shape.base)))
         points = [point]
@@ -222,10 +261,11 @@ class Renderer:
             body = point.tail + text[shape.length : len(text) - len(shape.suffix)]
             cut = self._last_boundary(body)
             pieces = {}
-            for piece in filter(None, self._before_boundary.split(body[:cut])):
+            cuts = tuple(filter(None, self._before_boundary.split(body[:cut])))
+            for piece in cuts:
                 pieces[piece] = known[piece] if piece in known else self.encode(piece)
                 ids += pieces[piece]
-            point = Checkpoint(point.messages + 2, len(ids), body[cut:])
+            point = Checkpoint(point.messages + 2, len(ids), body[cut:], cuts)
             points.append(point)
         return Rendering(view, ids + self.encode(point.tail + shape.suffix), tuple(points[-2:]), pieces)
 
@@ -250,9 +290,17 @@ class Renderer:
             length = sum(1 for _ in same)
             self._shapes[with_system] = _Shape(tuple(base), length, text[length:])
             why = proof.why_not(self, with_system) if self._boundaries else proof.NO_BOUNDARY
+            if not why and self.lengthens:
+                self._shapes[with_system] = replace(self._shapes[with_system], after_last=self._after_last(base))
+                self.lengthens = proof.lengthens(self, with_system)
             if why:
                 del self._shapes[with_system]
                 self.why_full = self.why_full or ("with a system message, " if with_system else "") + why
+
+    def _after_last(self, base: Sequence[Message]) -> int:
+        mark = "Qzx1"
+        pieces = self.extend((*base, Message("assistant", "a"), Message("user", mark)), None).checkpoints[-1].pieces
+        return next((place for place, piece in enumerate(reversed(pieces)) if piece.endswith(mark)), 0)
 
     def _stop_incremental(self, why: str) -> None:
         log.warning("%s: incremental rendering is off: %s", self.name, why)

@@ -45,7 +45,13 @@ def project(
     check_view(speaker, history, view, opening)
     shown = [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
     said = [spoken(turn, speaker, view.message_cap, renderer) for turn in shown]
-    return framed(system, opening, speaker, said, view, renderer)
+    *before, last = framed(system, opening, speaker, said, view, renderer)
+    return [*before, Message(last.role, last.content + aside(view, renderer))]
+
+
+def aside(view: View, renderer: MessageMaker) -> str:
+    """What stands after the last message of a view under a direction; empty without one."""
+    return f"\n\n{renderer.message('user', view.direction, None).content}" if view.direction else ""
 
 
 def spoken(turn: Turn, speaker: Speaker, cap: int | None, renderer: MessageMaker) -> Message:
@@ -61,12 +67,9 @@ def framed(
     view: View,
     renderer: MessageMaker,
 ) -> list[Message]:
-    """The messages of a view around what was `said`: the rest of `project`, for a caller that keeps its messages."""
+    """The messages of a view around what was `said`, without its direction: for a caller that keeps its messages."""
     messages = [renderer.message("user", opening, None)] if opening is not None and speaker is Speaker.PATIENT else []
     messages += said
-    if view.direction:
-        direction = renderer.message("user", view.direction, None)
-        messages[-1] = Message("user", f"{messages[-1].content}\n\n{direction.content}")
     text = "\n\n".join(part for part in (system, view.note and f"{NOTE_HEADING}\n{view.note}") if part)
     if not text:
         return messages

@@ -11,13 +11,12 @@ _INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
 """Characters that mean something anywhere in a line."""
 _LINE_START = re.compile(r"^(?=[#+=-])", re.MULTILINE)
 _NUMBERED = re.compile(r"^(\d+)([.)])", re.MULTILINE)
-_BLANKS = re.compile(r"^[^\S\n]+|[^\S\n]+$", re.MULTILINE)
 _GAPS = re.compile(r"\n{2,}")
 
 
 def escape(text: str) -> str:
     """Text as Markdown that shows just this text, its line breaks kept."""
-    lines = _BLANKS.sub("", "\n".join(text.splitlines()))
+    lines = "\n".join([line.strip() for line in text.splitlines()])
     escaped = _NUMBERED.sub(r"\1\\\2", _LINE_START.sub(r"\\", _INLINE.sub(r"\\\1", lines)))
     paragraphs = _GAPS.split(escaped.strip("\n"))
     return "\n\n".join(paragraph.replace("\n", "  \n") for paragraph in paragraphs)

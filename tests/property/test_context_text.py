@@ -41,6 +41,8 @@ def test_growing_any_conversation_gives_the_ids_of_the_whole(
         messages: tuple[Message, ...] = (*head, *turns[:end])
         previous = made.render(messages, previous)
         assert list(previous.ids) == reference(made, messages)
+        longer = made.lengthen(previous, "\n\n(Speak of one thing only.)")
+        assert list(longer.ids) == reference(made, longer.messages)
     check_unforged(made, messages, previous.ids if previous else [])
 
 

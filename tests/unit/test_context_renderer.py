@@ -64,6 +64,27 @@ def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_n
     assert sum(map(len, encoded)) < 200
 
 
+def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = Renderer(chatml_bytes())
+    rendering = renderer.render(conversation("Hi", "Hello", "Well"))
+    longer = conversation("Hi", "Hello", "Well\n\n(Be brief.)")
+    full = renderer.render_full(longer)
+    monkeypatch.setattr(renderer, "render_text", None)
+    found = renderer.lengthened(rendering, "\n\n(Be brief.)")
+    assert found is not None
+    assert (found.messages, found.ids) == (tuple(longer), full)
+
+
+def test_a_template_that_looks_at_the_end_of_a_message_is_asked_again() -> None:
+    looks = template("chatml").replace("message['content']", "(message['content'] | replace(' stop there.', ''))")
+    assert looks != template("chatml")
+    renderer = Renderer(byte_tokenizer(looks, CHATML))
+    assert renderer.incremental
+    assert not renderer.lengthens
+    longer = renderer.lengthen(renderer.render(conversation("Hi")), "\n\n(You may stop there.)")
+    assert longer.ids == renderer.render_full(conversation("Hi\n\n(You may stop there.)"))
+
+
 def test_a_direction_that_goes_away_again_leaves_no_trace() -> None:
     renderer = Renderer(chatml_bytes())
     directed = renderer.render(conversation("Hi", "Hello", "Well\n\nBe brief."))
