@@ -8,6 +8,7 @@ Invariants:
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
@@ -22,7 +23,7 @@ _ASCII_WORD = r"[a-z0-9]+(?:['\-][a-z0-9]+)*"
 
 def _token(word: str) -> re.Pattern[str]:
     """Words, and the marks between them that mean something."""
-    return re.compile(rf"{word}|[.](?=[\s\"'”’)*\].!?…]|$)|[!?…。！？؟\n{_BREAKS}]|(?<=\s)-+(?=\s)")
+    return re.compile(rf"{word}|[.](?=[\s\"'”’)*\].!?…]|$)|[!?…。！？؟\n{_BREAKS}]|(?<=\s)-(?=-*\s)")
 
 
 _TOKEN, _ASCII_TOKEN = _token(_WORD), _token(_ASCII_WORD)
@@ -31,7 +32,7 @@ _END_MARKS = frozenset(_ENDS)
 _BREAK_MARKS = frozenset(_BREAKS + "-")
 _MARK_CHARACTERS = _END_MARKS | _BREAK_MARKS
 _QUESTION_MARKS = frozenset("?？؟")
-_TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2011": "-"})
+_TYPOGRAPHY = {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2011": "-"}
 
 
 class Sentence(NamedTuple):
@@ -78,7 +79,10 @@ FUNCTION_WORDS = word_set(
 def plain(text: str) -> str:
     """Lower case with straight apostrophes, so that typography never decides whether two phrases are the same."""
     low = text.lower()
-    return low if low.isascii() else low.translate(_TYPOGRAPHY)
+    if not low.isascii():
+        for mark, straight in _TYPOGRAPHY.items():
+            low = low.replace(mark, straight)
+    return low
 
 
 def words(text: str) -> list[str]:
@@ -89,22 +93,21 @@ def words(text: str) -> list[str]:
 
 def parse(text: str) -> Parsed:
     """Words, sentences and clauses in one pass. A line break ends a sentence."""
+    low = plain(text)
+    tokens = [*(_ASCII_TOKEN if low.isascii() else _TOKEN).findall(low), "\n"]
     found: list[str] = []
     sentences: list[Sentence] = []
     clauses: list[tuple[str, ...]] = []
-    begin = start = 0
-    low = plain(text)
-    for token in (*(_ASCII_TOKEN if low.isascii() else _TOKEN).findall(low), "\n"):
-        if token[0] not in _MARK_CHARACTERS:
-            found.append(token)
-            continue
-        if start < len(found):
-            clauses.append(tuple(found[start:]))
-            start = len(found)
-        if clauses and token in _END_MARKS:
-            sentences.append(Sentence(tuple(found[begin:]), tuple(clauses), token in _QUESTION_MARKS))
+    start = 0
+    for place in [place for place, token in enumerate(tokens) if token in _MARK_CHARACTERS]:
+        if start < place:
+            clauses.append(tuple(tokens[start:place]))
+        start = place + 1
+        if clauses and (mark := tokens[place]) in _END_MARKS:
+            said = clauses[0] if len(clauses) == 1 else tuple(chain.from_iterable(clauses))
+            sentences.append(Sentence(said, tuple(clauses), mark in _QUESTION_MARKS))
+            found += said
             clauses = []
-            begin = start
     return Parsed(tuple(found), tuple(sentences))
 
 

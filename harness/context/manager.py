@@ -162,7 +162,7 @@ class ContextManager:
 
     def settle(self, view: View) -> None:
         """The answer with this view became a turn: what later answers to the same history changed is taken back."""
-        if _undirected(view) != self._view:
+        if view is not self._view and replace(view, direction=None) != self._view:
             self.restore(view)
 
     async def answer(
@@ -195,7 +195,7 @@ class ContextManager:
 
         request, generation = await deliver(self.engine, self.window, build, refused)
         self._events += retry_events(generation.retries, len(history), self.part.speaker, "turn")
-        view = self._directed(direction)
+        view = replace(self._view, direction=direction) if direction else self._view
         evicted = max(0, view.first - view.pinned)
         events, self._events = self._events, []
         return Answer(generation, request.prompt, view, tuple(events), evicted, self._note_tokens)
@@ -203,7 +203,7 @@ class ContextManager:
     async def _prompt(self, history: Sequence[Turn], direction: str | None, seed: int, request_id: str) -> Prompt:
         """A prompt that fits, from the view as it is or after compaction."""
         budget = self._budget()
-        rendering = self._render(history, self._directed(direction))
+        rendering = self._render(history, self._view, direction)
         if rendering.tokens > budget.prompt:
             before, full = self._view, rendering.tokens
             unfit = self._compaction(history, budget, full, seed, request_id)
@@ -255,7 +255,7 @@ class ContextManager:
         """Render a compacted view and make sure that it fits, whatever the estimate that made it was worth."""
         last = last_exchange(history)
         while True:
-            rendering = self._render(history, replace(view, direction=direction))
+            rendering = self._render(history, view, direction)
             excess = rendering.tokens - budget.prompt
             if excess <= 0:
                 self._view = view
@@ -276,23 +276,19 @@ class ContextManager:
                     f"{budget.prompt}; engine.max_model_len={self.window.max_model_len + excess} would fit"
                 )
 
-    def _render(self, history: Sequence[Turn], view: View) -> Rendering:
-        part, shape = self.part, _undirected(view)
+    def _render(self, history: Sequence[Turn], view: View, direction: str | None) -> Rendering:
+        part = self.part
         check_view(part.speaker, history, view, part.opening)
-        if self._said_for is not None and self._said_for[0] == shape and _grown(self._said_for[1], history):
+        if self._said_for is not None and self._said_for[0] == view and _grown(self._said_for[1], history):
             new = [*history[len(self._said_for[1]) :]]
         else:
             self._said, new = [], [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
         self._said += [spoken(turn, part.speaker, view.message_cap, part.renderer) for turn in new]
-        self._said_for = (shape, tuple(history))
+        self._said_for = (view, tuple(history))
         messages = framed(part.system, part.opening, part.speaker, self._said, view, part.renderer)
         self._rendering = part.renderer.render(messages, self._rendering)
-        added = aside(view, part.renderer)
+        added = aside(direction, part.renderer)
         return part.renderer.lengthen(self._rendering, added) if added else self._rendering
-
-    def _directed(self, direction: str | None) -> View:
-        """The view for a turn under a direction."""
-        return replace(self._view, direction=direction) if direction else self._view
 
     def _budget(self) -> Budget:
         prompt = self.window.prompt_budget(self.max_new_tokens)
@@ -329,10 +325,6 @@ class ContextManager:
                 "summary_completion_tokens": done.completion_tokens,
             },
         )
-
-
-def _undirected(view: View) -> View:
-    return view if view.direction is None else replace(view, direction=None)
 
 
 def _shown(view: View, turns: int) -> list[int]:

@@ -46,12 +46,12 @@ def project(
     shown = [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
     said = [spoken(turn, speaker, view.message_cap, renderer) for turn in shown]
     *before, last = framed(system, opening, speaker, said, view, renderer)
-    return [*before, Message(last.role, last.content + aside(view, renderer))]
+    return [*before, Message(last.role, last.content + aside(view.direction, renderer))]
 
 
-def aside(view: View, renderer: MessageMaker) -> str:
-    """What stands after the last message of a view under a direction; empty without one."""
-    return f"\n\n{renderer.message('user', view.direction, None).content}" if view.direction else ""
+def aside(direction: str | None, renderer: MessageMaker) -> str:
+    """What stands after the last message under a direction; empty without one."""
+    return f"\n\n{renderer.message('user', direction, None).content}" if direction else ""
 
 
 def spoken(turn: Turn, speaker: Speaker, cap: int | None, renderer: MessageMaker) -> Message:

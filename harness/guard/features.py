@@ -7,7 +7,7 @@ from itertools import pairwise
 from operator import or_
 from typing import NamedTuple
 
-from harness.text import FUNCTION_WORDS, Parsed, content_stems, parse, word_set
+from harness.text import FUNCTION_WORDS, Parsed, parse, stem, word_set
 
 _FILLERS = word_set("ah alright and but hmm mm mhm no oh ok okay right so sure uh um well yeah yes")
 _PLAIN_OPENERS = FUNCTION_WORDS - {"let", "let's", "please"} | {"how", "why", "sounds", "thank", "thanks"}
@@ -70,11 +70,14 @@ def features(index: int, text: str | Parsed) -> Features:
         if len(sentence.words) >= _SENTENCE:
             whole.add(sentence.words)
         for clause in sentence.clauses:
-            stems = content_stems(clause)
-            if stems and not stems <= QUESTION_STEMS:
-                asks = sentence.question or "how" in stems or (requests and _requests(clause))
-                if (stems, asks) not in parts:
-                    parts[stems, asks] = Clause(clause, stems, asks, _stem_mask(stems))
+            meanings = [meaning for meaning in map(_meaning, clause) if meaning is not None]
+            if not meanings:
+                continue
+            stems = frozenset([root for root, _ in meanings])
+            asks = sentence.question or "how" in stems or (requests and _requests(clause))
+            if (len(stems) < 2 and not asks) or stems <= QUESTION_STEMS or (stems, asks) in parts:
+                continue  # a statement with one content word says nothing that could come back
+            parts[stems, asks] = Clause(clause, stems, asks, reduce(or_, [bit for _, bit in meanings]))
     runs = tuple(zip(tokens, tokens[1:], tokens[2:], strict=False))
     hashes = tuple(map(hash, runs))
     different, mask = len(set(hashes)), _run_mask(hashes)
@@ -100,13 +103,13 @@ def _run_mask(hashes: Sequence[int]) -> int:
     return mask
 
 
-def _stem_mask(stems: frozenset[str]) -> int:
-    return reduce(or_, map(_bit, stems))
-
-
 @lru_cache(maxsize=16384)
-def _bit(stem: str) -> int:
-    return 1 << (hash(stem) % _STEM_BITS)
+def _meaning(word: str) -> tuple[str, int] | None:
+    """The stem of a word and its bit; None for a word that carries no meaning."""
+    if word in FUNCTION_WORDS:
+        return None
+    root = stem(word)
+    return root, 1 << (hash(root) % _STEM_BITS)
 
 
 def _requests(clause: Sequence[str]) -> bool:

@@ -39,8 +39,9 @@ MACHINE = Hinted.any_of(
 )
 LEAK = Hinted.any_of(
     (
-        *("<|", "inst]", "sys>>", "_of_turn", "prompt", "instruct", "roleplay", "role-play", "character", "persona"),
-        *("as the ", "response", "reply", "next turn", "simulated"),
+        *("<|", "inst]", "sys>>", "_of_turn", "prompt", "instruct", "roleplay", "role-play", "in character"),
+        *("break character", "the character", "the persona", "as the patient", "as the client", "as the therapist"),
+        *("response", "reply", "next turn", "simulated"),
     ),
     r"<\|[a-z_]+\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>",
     r"\bsystem prompt\b|\bmy (?:instructions|prompt)\b",

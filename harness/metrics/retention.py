@@ -13,7 +13,7 @@ from itertools import chain
 from string import digits
 from typing import NamedTuple
 
-from harness.text import FUNCTION_WORDS, content_stems, parse, plain, word_set, words
+from harness.text import FUNCTION_WORDS, Parsed, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
 _ENOUGH = 0.6
@@ -86,16 +86,15 @@ class Fact(NamedTuple):
     text: str
 
 
-def retention(
-    turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[str, Sequence[str]] | None = None
-) -> Retention:
+def retention(turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[str, Parsed] | None = None) -> Retention:
     """Compare what the patient's turns established with the texts of a view.
 
-    `known` holds the words of texts that were cut up already.
+    `known` holds texts that were cut up already.
     """
-    found = facts(turn.text for turn in turns if turn.speaker == Speaker.PATIENT)
+    known = known or {}
+    found = facts([turn.text for turn in turns if turn.speaker == Speaker.PATIENT], known)
     texts = [view] if isinstance(view, str) else list(view)
-    seen = _Seen(texts, known or {})
+    seen = _Seen(texts, known)
     kept = [fact for fact in found if seen.holds(fact)]
     held = set(kept)
     kinds = dict.fromkeys(fact.kind for fact in found)
@@ -109,16 +108,16 @@ def retention(
     )
 
 
-def facts(texts: Iterable[str]) -> list[Fact]:
-    """What the texts establish, each fact once, in order."""
+def facts(texts: Iterable[str], known: Mapping[str, Parsed] | None = None) -> list[Fact]:
+    """What the texts establish, each fact once, in order; `known` holds texts that were cut up already."""
     found: dict[Fact, None] = {}
     for text in texts:
-        for fact in _facts_of(text):
+        for fact in _facts_of(text, known.get(text) if known else None):
             found.setdefault(fact)
     return list(found)
 
 
-def _facts_of(text: str) -> Iterable[Fact]:
+def _facts_of(text: str, parsed: Parsed | None) -> Iterable[Fact]:
     low = plain(text)
     for match in _NAME.finditer(text):
         name = match.group(1)
@@ -134,7 +133,7 @@ def _facts_of(text: str) -> Iterable[Fact]:
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
     if _may_hold(low, _PLAN_HINTS):
-        yield from _plans(text)
+        yield from _plans(parsed or parse(text))
 
 
 def _may_hold(text: str, hints: Iterable[str]) -> bool:
@@ -142,8 +141,8 @@ def _may_hold(text: str, hints: Iterable[str]) -> bool:
     return not text.isascii() or any(map(text.__contains__, hints))
 
 
-def _plans(text: str) -> Iterable[Fact]:
-    for sentence in parse(text).sentences:
+def _plans(parsed: Parsed) -> Iterable[Fact]:
+    for sentence in parsed.sentences:
         said = " ".join(sentence.words)
         plan = _PLAN.search(said)
         if plan and not sentence.question and len(content_stems(words(said[plan.end() :]))) >= 2:
@@ -153,9 +152,9 @@ def _plans(text: str) -> Iterable[Fact]:
 class _Seen:
     """The texts of a view, ready to be asked for facts."""
 
-    def __init__(self, texts: Sequence[str], known: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, texts: Sequence[str], known: Mapping[str, Parsed]) -> None:
         self._texts = texts
-        self._words = [known.get(text) or words(text) for text in texts]
+        self._words = [known[text].words if text in known else words(text) for text in texts]
         self._text = f" {' '.join(chain.from_iterable(self._words))} "
 
     @cached_property
@@ -171,9 +170,12 @@ class _Seen:
         ]
 
     def holds(self, fact: Fact) -> bool:
-        if fact.kind in ("quote", "plan"):
-            if fact.text in self._plain:
-                return True
-            wanted = content_stems(words(fact.text))
-            return any(len(wanted & stretch) >= _ENOUGH * len(wanted) for stretch in self._stretches)
-        return f" {' '.join(words(fact.text))} " in self._text
+        said = words(fact.text)
+        if f" {' '.join(said)} " in self._text:
+            return True
+        if fact.kind not in ("quote", "plan"):
+            return False
+        wanted = content_stems(said)
+        return fact.text in self._plain or any(
+            len(wanted & stretch) >= _ENOUGH * len(wanted) for stretch in self._stretches
+        )

@@ -44,7 +44,7 @@ def session_metrics(
     """
     said = [Utterance.of(turn.index, turn.text) for turn in turns]
     words = sum(len(utterance.words) for utterance in said)
-    known = {turn.text: utterance.words for turn, utterance in zip(turns, said, strict=True)}
+    known = {turn.text: utterance.parsed for turn, utterance in zip(turns, said, strict=True)}
     patient = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.PATIENT]
     therapist = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.THERAPIST]
     answers = _pairs(said, turns, Speaker.THERAPIST)

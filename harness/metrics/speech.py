@@ -139,7 +139,7 @@ def common_opening(own: Sequence[Utterance]) -> dict[str, Any]:
 
 def reading_ease(own: Sequence[Utterance]) -> float | None:
     """Flesch (1948) for English: 206.835 - 1.015 words per sentence - 84.6 syllables per word."""
-    said = [word for turn in own for word in turn.words if word.isascii()]
+    said = list(filter(str.isascii, chain.from_iterable(turn.words for turn in own)))
     count = sum(len(turn.parsed.sentences) for turn in own)
     if not said or not count:
         return None
