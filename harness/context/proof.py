@@ -86,9 +86,9 @@ def why_not(renderer: "Renderer", with_system: bool) -> str | None:
 
 
 def lengthens(renderer: "Renderer", with_system: bool) -> bool:
-    """Whether text added to the last message comes out where that message ends, in every conversation."""
-    for conversation in conversations(with_system):
-        messages = tuple(renderer.message(m.role, m.content, None) for m in conversation)
+    """Whether text added to the last message comes out where that message ends, for each of `TEXTS` there."""
+    for text in TEXTS:
+        messages = (*base(with_system), Message("assistant", "I see."), renderer.message("user", text, None))
         longer = renderer.lengthened(renderer.extend(messages, None), ADDED)
         if longer is not None and longer.ids != renderer.render_full(longer.messages):
             return False

@@ -141,6 +141,22 @@ def watch(turns: Sequence[Turn], persona: Persona) -> None:
     session_metrics(turns, events, final_view=seen, repeating=guard.repeating_turns())
 
 
+def growth(sessions: Sequence[SessionRecord]) -> float:
+    """What the guard costs in the last quarter of one long session, as a multiple of the first quarter's cost."""
+    turns = [turn for session in sessions for turn in session.turns]
+    ratios = []
+    for _ in range(ROUNDS):
+        guard, quarters = Guard(GuardConfig()), list[float]()
+        for quarter in range(4):
+            began = time.process_time()
+            for turn in turns[quarter * len(turns) // 4 : (quarter + 1) * len(turns) // 4]:
+                guard.judge(turn)
+                guard.observe(turn)
+            quarters.append(time.process_time() - began)
+        ratios.append(quarters[3] / quarters[0])
+    return min(ratios)
+
+
 def table(arms: Mapping[str, Arm]) -> str:
     """Side by side, with how much is left of each measure under the guard."""
     lines = [f"{'':28}{'guard off':>12}{'guard on':>12}{'left':>9}"]
@@ -155,6 +171,7 @@ def tell_cost(sessions: Sequence[SessionRecord]) -> tuple[float, float]:
     words = statistics.fmean(len(turn.text.split()) for session in sessions for turn in session.turns)
     cost = cost_ms(sessions)
     print(f"inner state, guard and metrics: {cost:.3f} ms of CPU a turn of {words:.0f} words (bound: {BOUND_MS})")
+    print(f"guard, last quarter of a session of all these turns: {growth(sessions):.2f} times the first")
     return cost, words
 
 

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from time import process_time
 
 import pytest
 
@@ -336,24 +335,3 @@ def test_what_is_off_is_not_looked_for() -> None:
     off = GuardConfig(loop="off", repeat="off", stuck="off", echo="off")
     assert not any(verdict.events for verdict in verdicts(turns_of(LOOPING), off))
     assert not any(verdict.events for verdict in verdicts(turns_of(LOOPING), GuardConfig(enabled=False)))
-
-
-def cost(guard: Guard, turns: list[Turn]) -> float:
-    """CPU seconds to judge and observe these turns."""
-    start = process_time()
-    for turn in turns:
-        guard.judge(turn)
-        guard.observe(turn)
-    return process_time() - start
-
-
-def test_the_cost_of_a_turn_does_not_grow_with_the_session() -> None:
-    turns = [turn for path in HEALTHY for turn in turns_of(path)]
-    ratios = []
-    for _ in range(3):
-        guard = Guard(GuardConfig())
-        early = cost(guard, turns)
-        for _ in range(3):
-            cost(guard, turns)
-        ratios.append(cost(guard, turns) / early)
-    assert min(ratios) < 3

@@ -1,7 +1,7 @@
 """Trajectories of the inner state: what helps moves it, what pushes sets it back, and nothing runs out of bounds."""
 
 import json
-from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -34,7 +34,8 @@ FIRST = next(persona for persona in LIBRARY if persona.id == "skeptical-bullied-
 IDS = [persona.id for persona in LIBRARY]
 
 
-def play(persona: Persona, script: Sequence[str], exchanges: int) -> list[tuple[str | None, InnerState]]:
+@cache
+def play(persona: Persona, script: tuple[str, ...], exchanges: int) -> list[tuple[str | None, InnerState]]:
     """The direction and the state of each patient turn, with the therapist saying the script round and round."""
     state, turns = initial(persona), []
     for exchange in range(exchanges):
@@ -44,7 +45,7 @@ def play(persona: Persona, script: Sequence[str], exchanges: int) -> list[tuple[
     return turns
 
 
-def shown(persona: Persona, script: Sequence[str], exchanges: int, behaviour: str) -> list[int]:
+def shown(persona: Persona, script: tuple[str, ...], exchanges: int, behaviour: str) -> list[int]:
     """The turns at which a behaviour was directed."""
     turns = play(persona, script, exchanges)
     return [turn for turn, (_, state) in enumerate(turns) if state.last_shown(behaviour) == turn]
@@ -88,7 +89,7 @@ def test_requests_to_slow_down_come_and_keep_their_cool_down(persona: Persona) -
 
 @pytest.mark.parametrize("script", [WARM, PUSHY], ids=["warm", "pushy"])
 @pytest.mark.parametrize("behaviour", sorted(COOL_DOWN))
-def test_every_behaviour_keeps_its_cool_down(behaviour: str, script: Sequence[str]) -> None:
+def test_every_behaviour_keeps_its_cool_down(behaviour: str, script: tuple[str, ...]) -> None:
     for persona in LIBRARY:
         turns = shown(persona, script, 40, behaviour)
         assert all(later - sooner >= COOL_DOWN[behaviour] for sooner, later in pairwise(turns))
@@ -102,7 +103,7 @@ def test_the_wordings_of_a_behaviour_rotate() -> None:
 
 
 @pytest.mark.parametrize("script", [WARM, PUSHY], ids=["warm", "pushy"])
-def test_no_two_directions_in_a_row_are_the_same(script: Sequence[str]) -> None:
+def test_no_two_directions_in_a_row_are_the_same(script: tuple[str, ...]) -> None:
     for persona in LIBRARY:
         said = [words for words, _ in play(persona, script, 40)]
         assert all(one is None or one != other for one, other in pairwise(said))
