@@ -89,7 +89,21 @@ class _Words:
         at_most = turn.different - self._new(turn.hashes[:half])  # in most turns half of it tells
         if at_most >= least:
             at_most = turn.different - self._new(turn.hashes)
-        return self.shared(turn, 0, len(self._text)) if at_most >= least else 0
+        return self._said(turn, least) if at_most >= least else 0
+
+    def _said(self, turn: Features, least: float) -> int:
+        bits, end = self._bits, len(self._text)
+        likely = {
+            run
+            for run, value in zip(turn.runs, turn.hashes, strict=True)
+            if bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1
+        }
+        found = len(likely)
+        for run in likely:
+            found -= not self.holds(run, 0, end)
+            if found < least:
+                return 0
+        return found
 
     def _new(self, hashes: Sequence[int]) -> int:
         """How many different runs with these hashes were never said, at least."""
