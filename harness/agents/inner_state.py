@@ -35,33 +35,32 @@ class InnerState:
     """How many of them the actor was brought to tell."""
     appraisal: Appraisal = field(default_factory=Appraisal)
     """What the therapist's last turn did."""
-    shown: tuple[tuple[str, int, int], ...] = ()
+    shown: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Behaviours directed so far: name, turn of the last time, how often; what cool-downs are made of."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; goes into `Turn.patient_state`."""
         data = {name: getattr(self, name) for name in _FIELDS}
         data["appraisal"] = to_dict(self.appraisal)
-        data["shown"] = {name: (turn, count) for name, turn, count in self.shown}
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises `KeyError` or `TypeError` for a mapping that isn't one of a state."""
-        shown = tuple((name, int(turn), int(count)) for name, (turn, count) in data["shown"].items())
+        shown = {name: (int(turn), int(count)) for name, (turn, count) in data["shown"].items()}
         return cls(**{**data, "appraisal": Appraisal(**data["appraisal"]), "shown": shown})
 
     def last_shown(self, behaviour: str) -> int | None:
         """The turn at which a behaviour was last directed."""
-        return next((turn for name, turn, _ in self.shown if name == behaviour), None)
+        return self.shown[behaviour][0] if behaviour in self.shown else None
 
     def times_shown(self, behaviour: str) -> int:
-        return next((count for name, _, count in self.shown if name == behaviour), 0)
+        return self.shown[behaviour][1] if behaviour in self.shown else 0
 
-    def shown_with(self, behaviour: str) -> tuple[tuple[str, int, int], ...]:
+    def shown_with(self, behaviour: str) -> Mapping[str, tuple[int, int]]:
         """`shown` with a behaviour that is directed now."""
-        others = [entry for entry in self.shown if entry[0] != behaviour]
-        return (*others, (behaviour, self.turn, self.times_shown(behaviour) + 1))
+        others = {name: entry for name, entry in self.shown.items() if name != behaviour}
+        return {**others, behaviour: (self.turn, self.times_shown(behaviour) + 1)}
 
 
 _FIELDS = tuple(field.name for field in fields(InnerState))
@@ -131,7 +130,7 @@ def after_a_break(state: InnerState, persona: Persona) -> InnerState:
         overwhelm=CALM * distress,
         unlocked=state.told,
         told=state.told,
-        shown=tuple((name, LONG_AGO, count) for name, _, count in state.shown),
+        shown={name: (LONG_AGO, count) for name, (_, count) in state.shown.items()},
     )
     return replace(back, openness=_openness(back.openness, back.trust, back.hope, back.overwhelm, persona))
 

@@ -44,8 +44,6 @@ class Checkpoint:
     """How many ids no later message can change: those before the last control token."""
     tail: str
     """Template text from that control token on, without the suffix of its `_Shape`."""
-    pieces: tuple[str, ...] = ()
-    """The text of the last exchange before that control token, cut before every other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,8 @@ class Rendering:
     pieces: Mapping[str, "array[int]"] = field(default_factory=dict)
     """The text of the last exchange, cut before every control token, with its ids: another draft, or the next prompt,
     changes one of its messages."""
+    cuts: tuple[str, ...] = ()
+    """These pieces in order, up to the last checkpoint."""
 
     @property
     def tokens(self) -> int:
@@ -179,10 +179,10 @@ class Renderer:
             return None
         if last.content != last.content.strip() or added != added.rstrip():  # many templates trim
             return None
-        place = len(point.pieces) - 1 - shape.after_last
-        if place < 0 or not point.pieces[place].endswith(last.content):
+        place = len(rendering.cuts) - 1 - shape.after_last
+        if place < 0 or not rendering.cuts[place].endswith(last.content):
             return None
-        rest = point.pieces[place:]
+        rest = rendering.cuts[place:]
         ids = rendering.ids[: point.stable - sum(len(rendering.pieces[piece]) for piece in rest)]
         for piece in (rest[0] + added, *rest[1:], point.tail + shape.suffix):
             ids += rendering.pieces[piece] if piece in rendering.pieces else self.encode(piece)
@@ -255,6 +255,7 @@ class Renderer:
         points = [point]
         known: Mapping[str, array[int]] = previous.pieces if previous else {}
         pieces: dict[str, array[int]] = {}
+        cuts: tuple[str, ...] = ()
         while point.messages < len(view):
             exchange = view[point.messages : point.messages + 2]
             text = self.render_text([*shape.base, *exchange])
@@ -265,9 +266,9 @@ class Renderer:
             for piece in cuts:
                 pieces[piece] = known[piece] if piece in known else self.encode(piece)
                 ids += pieces[piece]
-            point = Checkpoint(point.messages + 2, len(ids), body[cut:], cuts)
+            point = Checkpoint(point.messages + 2, len(ids), body[cut:])
             points.append(point)
-        return Rendering(view, ids + self.encode(point.tail + shape.suffix), tuple(points[-2:]), pieces)
+        return Rendering(view, ids + self.encode(point.tail + shape.suffix), tuple(points[-2:]), pieces, cuts)
 
     def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
         text = self.render_text(view[:messages])
@@ -299,8 +300,8 @@ class Renderer:
 
     def _after_last(self, base: Sequence[Message]) -> int:
         mark = "Qzx1"
-        pieces = self.extend((*base, Message("assistant", "a"), Message("user", mark)), None).checkpoints[-1].pieces
-        return next((place for place, piece in enumerate(reversed(pieces)) if piece.endswith(mark)), 0)
+        cuts = self.extend((*base, Message("assistant", "a"), Message("user", mark)), None).cuts
+        return next((place for place, piece in enumerate(reversed(cuts)) if piece.endswith(mark)), 0)
 
     def _stop_incremental(self, why: str) -> None:
         log.warning("%s: incremental rendering is off: %s", self.name, why)

@@ -50,8 +50,8 @@ class _Late:
     """What is kept besides of the turns in which loops are looked for."""
 
     old: _Old
-    clauses: tuple[tuple[tuple[str, ...], bool, int], ...]
-    """Stems, whether it asks, and its mask."""
+    clauses: tuple[tuple[tuple[str, ...], bool], ...]
+    """Stems, and whether it asks."""
     clause_mask: int
     """Of all its clauses."""
     sentences: tuple[int, ...]
@@ -127,7 +127,7 @@ class Voice:
         mask = 0
         for clause in turn.clauses:
             mask |= clause.mask
-        clauses = tuple((tuple(clause.stems), clause.asks, clause.mask) for clause in turn.clauses)
+        clauses = tuple((tuple(clause.stems), clause.asks) for clause in turn.clauses)
         self._window.append(_Late(old, clauses, mask, tuple(map(hash, turn.sentences)), turn.opening))
 
     def loops(self, turn: Features) -> list[Finding]:
@@ -206,11 +206,8 @@ class Voice:
 
         One common content word is enough only where a patient asks twice: who answers speaks of the same things anyway.
         """
-        own, similarity, mask = clause.stems, self._config.similarity, clause.mask
-        least = self._least_bits(clause, alone)
-        for stems, asks, bits in late.clauses:
-            if (mask & bits).bit_count() < least:
-                continue
+        own, similarity = clause.stems, self._config.similarity
+        for stems, asks in late.clauses:
             common = own.intersection(stems)
             if not common or len(common) < similarity * (len(own) + len(stems) - len(common)):
                 continue

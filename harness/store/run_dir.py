@@ -3,13 +3,15 @@
 Invariants:
 - A run is never overwritten, and one process at a time writes to it.
 - What a session says and does goes to the journal first; sessions.jsonl and failures.jsonl get their line no earlier.
-- Nothing here waits for the disk but `create`, `open`, `update` and `close`.
+- Nothing here waits for the disk but `create`, `open`, `update` and `close`; and the end of a session where transcripts
+  come faster than they can be written.
 """
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Semaphore
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,6 +42,8 @@ from harness.types import Failure, SessionResult, StopReason, Turn, View
 _FILES = (JOURNAL, "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
 _SESSIONS, _FAILURES = 1, 2
+MOST_WAITING = 64
+"""Sessions whose transcripts may wait to be written."""
 
 
 class RunDir(SessionLog):
@@ -54,6 +58,7 @@ class RunDir(SessionLog):
         self._files = GroupCommit([path / name for name in _FILES])
         super().__init__(Journal(self._files))
         self._transcripts = ThreadPoolExecutor(1, "transcripts")
+        self._room = Semaphore(MOST_WAITING)
 
     @classmethod
     def create(cls, path: Path, record: RunRecord) -> Self:
@@ -166,7 +171,10 @@ class RunDir(SessionLog):
 
     def _keep(self, file: int, line: bytes, session: SessionResult | Failure) -> None:
         self._files.append(file, line)
-        self._transcripts.submit(self._write_transcript, session)
+        if self._room.acquire(blocking=False):
+            self._transcripts.submit(self._write_waiting, session)
+        else:  # a busy interpreter or a slow disk: what waits must not fill the memory
+            self._write_transcript(session)
         self._totals["finished" if file == _SESSIONS else "failed"] += 1
 
     async def committed(self) -> None:
@@ -202,6 +210,10 @@ class RunDir(SessionLog):
             self._files.close()
         finally:
             self._lock.release()
+
+    def _write_waiting(self, session: SessionResult | Failure) -> None:
+        self._write_transcript(session)
+        self._room.release()
 
     def _write_transcript(self, session: SessionResult | Failure) -> None:
         try:

@@ -78,7 +78,7 @@ def test_settings_of_a_course_count_only_where_there_is_one() -> None:
 
 def test_between_sessions_some_of_it_fades_and_nothing_told_is_untold() -> None:
     start = initial(RACHEL)
-    end = InnerState(9, 0.9, 0.8, 0.1, 0.9, 0.7, unlocked=2, told=1, shown=(("slow_down", 8, 2), ("tell", 7, 1)))
+    end = InnerState(9, 0.9, 0.8, 0.1, 0.9, 0.7, unlocked=2, told=1, shown={"slow_down": (8, 2), "tell": (7, 1)})
     back = after_a_break(end, RACHEL)
     assert start.trust < back.trust < end.trust
     assert start.hope < back.hope < end.hope
