@@ -109,6 +109,14 @@ async def test_what_the_build_raises_comes_out() -> None:
         await Launch(build).done()
 
 
+@pytest.mark.parametrize(("cores", "kept_free"), [(1, None), (2, "0"), (8, None)])
+def test_vllm_computes_on_both_cores_of_two(monkeypatch: pytest.MonkeyPatch, cores: int, kept_free: str | None) -> None:
+    monkeypatch.delenv("VLLM_CPU_NUM_OF_RESERVED_CPU", raising=False)
+    monkeypatch.setattr("harness.engines.vllm_launch.cores", lambda: cores)
+    with environment(EngineConfig(), None):
+        assert os.environ.get("VLLM_CPU_NUM_OF_RESERVED_CPU") == kept_free
+
+
 def test_the_environment_is_put_back_and_the_users_own_values_win(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

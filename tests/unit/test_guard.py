@@ -232,6 +232,7 @@ def test_both_speakers_in_a_loop_are_stuck() -> None:
         (T, "**Therapist:** How are you?", "label"),
         (T, "As an AI, I don't have feelings.", "machine"),
         (P, "I'm just a large language model, so I can't be sad.", "machine"),
+        (T, "I was created by Google to listen.", "machine"),
         (P, "My system prompt says I should resist.", "leak"),
         (P, "I will stay in character now.", "leak"),
         (T, "Sure.<|im_end|>", "leak"),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.store.outputs import default_path
 from harness.store.provenance import collect
 from harness.store.records import RunStatus, Totals, read_failures, read_record, read_sessions
 from harness.store.resume import Progress
-from harness.store.run_dir import RunDir
+from harness.store.run_dir import MOST_WAITING, RunDir
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason
 from tests.store_samples import by_id, events, lines, metrics, play, record, spec, turn, view
 
@@ -293,3 +294,18 @@ async def test_a_bug_in_the_transcript_is_not_silent(tmp_path: Path, monkeypatch
         await asyncio.wait_for(watching, 5)
     with pytest.raises(StorageError, match="not written"):
         run_dir.close()
+
+
+async def test_transcripts_that_can_not_wait_any_longer_are_written_at_once(tmp_path: Path) -> None:
+    held = threading.Event()
+    with RunDir.create(tmp_path / "run", record()) as run_dir:
+        run_dir._transcripts.submit(held.wait)
+        try:
+            for number in range(MOST_WAITING + 3):
+                run_dir.start_session(spec(number))
+                run_dir.finish_session(SessionResult(spec(number), StopReason.MAX_EXCHANGES, ()), {})
+            written = {path.stem for path in (tmp_path / "run" / "transcripts").iterdir()}
+            assert written == {spec(MOST_WAITING + late).session_id for late in range(3)}
+        finally:
+            held.set()
+    assert len(list((tmp_path / "run" / "transcripts").iterdir())) == MOST_WAITING + 3
