@@ -43,10 +43,8 @@ class Features:
 
     index: int
     words: tuple[str, ...]
-    runs: tuple[Run, ...]
-    """Runs of three words, in order."""
     hashes: tuple[int, ...]
-    """Of the runs."""
+    """Of the runs of three words, in order."""
     different: int
     """Number of different runs."""
     mask: int
@@ -57,6 +55,10 @@ class Features:
     sentences: frozenset[tuple[str, ...]]
     """Sentences of at least four words, and the whole turn."""
     opening: str
+
+    def runs(self) -> "zip[Run]":
+        """The runs of three words, in order."""
+        return _runs(self.words)
 
 
 def features(index: int, text: str | Parsed) -> Features:
@@ -78,13 +80,11 @@ def features(index: int, text: str | Parsed) -> Features:
             if (len(stems) < 2 and not asks) or stems <= QUESTION_STEMS or (stems, asks) in parts:
                 continue  # a statement with one content word says nothing that could come back
             parts[stems, asks] = Clause(clause, stems, asks, reduce(or_, [bit for _, bit in meanings]))
-    runs = tuple(zip(tokens, tokens[1:], tokens[2:], strict=False))
-    hashes = tuple(map(hash, runs))
+    hashes = tuple(map(hash, _runs(tokens)))
     different, mask = len(set(hashes)), _run_mask(hashes)
     return Features(
         index,
         tokens,
-        runs,
         hashes,
         different,
         mask,
@@ -93,6 +93,10 @@ def features(index: int, text: str | Parsed) -> Features:
         frozenset(whole),
         opening(tokens),
     )
+
+
+def _runs(words: Sequence[str]) -> "zip[Run]":
+    return zip(words, words[1:], words[2:], strict=False)
 
 
 def _run_mask(hashes: Sequence[int]) -> int:

@@ -81,7 +81,7 @@ class _Words:
 
     def shared(self, turn: Features, begin: int, end: int) -> int:
         """How many of the turn's different runs stand between two places."""
-        return sum(self.holds(run, begin, end) for run in set(turn.runs))
+        return sum(self.holds(run, begin, end) for run in set(turn.runs()))
 
     def shared_with_all(self, turn: Features, least: float) -> int:
         """How many of the turn's different runs were ever said; 0 where that is fewer than `least`."""
@@ -95,7 +95,7 @@ class _Words:
         bits, end = self._bits, len(self._text)
         likely = {
             run
-            for run, value in zip(turn.runs, turn.hashes, strict=True)
+            for run, value in zip(turn.runs(), turn.hashes, strict=True)
             if bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1
         }
         found = len(likely)
