@@ -1,4 +1,4 @@
-"""Whole runs on the real vLLM engine, whose processes are killed in the middle of them."""
+"""A whole run on the real vLLM engine, whose processes are killed in the middle of it."""
 
 import os
 import signal
@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import orjson
 import pytest
 
 from tests.fixtures.asking import alive, descendants
@@ -59,12 +58,3 @@ def test_the_engine_process_killed_in_mid_run_costs_no_turn(started: Started) ->
     assert [len(session["turns"]) for session in comparable(started.folder).values()] == [12, 12]
     assert not (started.folder / "failures.jsonl").read_bytes()
     assert started.gone()
-
-
-def test_ctrl_c_saves_and_leaves_no_process(started: Started) -> None:
-    os.killpg(started.process.pid, signal.SIGINT)
-    done = finish(started.process, 30)
-    assert done.returncode == 130, done.stderr
-    assert f"harness resume {started.folder}" in done.stderr
-    assert started.gone()
-    assert orjson.loads((started.folder / "run.json").read_bytes())["status"] == "interrupted"
