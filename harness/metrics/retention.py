@@ -13,6 +13,7 @@ from itertools import chain
 from string import digits
 from typing import NamedTuple
 
+from harness.guard.hinted import Hinted
 from harness.text import FUNCTION_WORDS, Parsed, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
@@ -40,10 +41,9 @@ _PLANS = (
 )
 _PLAN = re.compile(rf"\b(?:{_PLANS})\b")
 _NAME = re.compile(r" (?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
-_TIME_HINTS = ("day", "noon", "midnight", *_MONTHS.split("|"), *digits)
-_NUMBER_HINTS = (*_COUNT_WORDS.split("|"), *digits)
-_PLAN_HINTS = tuple(_PLANS.split("|"))
-"""One of them stands in every ASCII text that holds such a fact."""
+TIME = Hinted(("day", "noon", "midnight", *_MONTHS.split("|"), *digits), _TIME)
+NUMBER = Hinted((*_COUNT_WORDS.split("|"), *digits), _NUMBER)
+PLAN = Hinted(tuple(_PLANS.split("|")), _PLAN)
 _NOT_NAMES = word_set(
     """
     Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
@@ -123,22 +123,22 @@ def _facts_of(text: str, parsed: Parsed | None) -> Iterable[Fact]:
         name = match.group(1)
         if name not in _NOT_NAMES and name.lower() not in FUNCTION_WORDS:
             yield Fact("name", name.lower())
-    times = [match.span() for match in _TIME.finditer(low)] if _may_hold(low, _TIME_HINTS) else []
+    times = [match.span() for match in _TIME.finditer(low)] if _may_hold(low, TIME) else []
     for start, end in times:
         yield Fact("time", low[start:end].removeprefix("at ").strip())
-    for match in _NUMBER.finditer(low) if _may_hold(low, _NUMBER_HINTS) else ():
+    for match in _NUMBER.finditer(low) if _may_hold(low, NUMBER) else ():
         if not any(start < match.end() and match.start() < end for start, end in times):
             yield Fact("number", match.group())
     for match in _QUOTE.finditer(text):
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
-    if _may_hold(low, _PLAN_HINTS):
+    if _may_hold(low, PLAN):
         yield from _plans(parsed or parse(text))
 
 
-def _may_hold(text: str, hints: Iterable[str]) -> bool:
-    """Whether it pays to look: patterns cost ten times as much."""
-    return not text.isascii() or any(map(text.__contains__, hints))
+def _may_hold(text: str, pattern: Hinted) -> bool:
+    """Whether it pays to look; hints know of no digits but ASCII ones."""
+    return not text.isascii() or any(map(text.__contains__, pattern.hints))
 
 
 def _plans(parsed: Parsed) -> Iterable[Fact]:
