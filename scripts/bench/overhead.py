@@ -137,6 +137,8 @@ def loop() -> dict[str, float]:
             )
         finally:
             server.terminate()
+    if meter.turns != CALLS * CONVERSATIONS:
+        sys.exit(f"{meter.turns} turns, expected {CALLS * CONVERSATIONS}")
     calls = meter.turns + meter.second_drafts
     return {"loop_seconds": meter.seconds, "loop_cpu_seconds": meter.cpu_s, "loop_calls": calls}
 
