@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -96,6 +97,21 @@ async def test_a_second_draft_asks_for_no_second_appraisal(renderer: Renderer) -
     assert [sampling.temperature for sampling in drawn] == pytest.approx([0.7, 0.7 + WARMER])
     assert [sampling.penalty for sampling in drawn] == pytest.approx([1.0, AVOID_SAID])
     assert second.events == ()
+
+
+async def test_a_resumed_patient_feels_what_an_uninterrupted_one_does(renderer: Renderer) -> None:
+    through = patient(Scripted(answers("")), renderer, RuleAppraiser())
+    history: list[Turn] = []
+    for index in range(0, 8, 2):
+        said = await speak(through, history)
+        recorded = [replace(turn, patient_state=turn.patient_state and dict(turn.patient_state)) for turn in history]
+        resumed = await speak(patient(Scripted(answers("")), renderer, RuleAppraiser()), recorded)
+        assert said.turn.patient_state == resumed.turn.patient_state
+        history += [said.turn, Turn(index + 1, Speaker.THERAPIST, WARM)]
+    first, last = history[0].patient_state, history[-2].patient_state
+    assert first is not None
+    assert last is not None
+    assert last["trust"] > first["trust"]
 
 
 @pytest.mark.parametrize(
