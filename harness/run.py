@@ -63,7 +63,12 @@ class Run:
         view = session.views.get(Speaker.THERAPIST)
         seen = self._cast.seen_by_therapist(scene, result.turns, view) if view else None
         metrics = session_metrics(
-            result.turns, result.events, result.stop_reason, final_view=seen, repeating=guard.repeating_turns()
+            result.turns,
+            result.events,
+            result.stop_reason,
+            final_view=seen,
+            repeating=guard.repeating_turns(),
+            said=guard.said(turn.speaker for turn in result.turns),
         )
         self._log.finish_session(result, metrics)
         self._watcher.finished(result)

@@ -36,19 +36,26 @@ _TYPOGRAPHY = {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2011": "-"}
 
 
 class Sentence(NamedTuple):
-    """The words of a sentence, in the parts between its commas and the like."""
+    """A sentence."""
 
     words: tuple[str, ...]
-    clauses: tuple[tuple[str, ...], ...]
     question: bool
+
+
+class Said(NamedTuple):
+    """A text as words and sentences."""
+
+    words: tuple[str, ...]
+    sentences: tuple[Sentence, ...]
+    """Those with at least one word."""
 
 
 class Parsed(NamedTuple):
     """A text cut up."""
 
-    words: tuple[str, ...]
-    sentences: tuple[Sentence, ...]
-    """Those with at least one word."""
+    said: Said
+    clauses: tuple[tuple[tuple[str, ...], ...], ...]
+    """Of each sentence the words between its commas and the like."""
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -97,6 +104,7 @@ def parse(text: str) -> Parsed:
     tokens = [*(_ASCII_TOKEN if low.isascii() else _TOKEN).findall(low), "\n"]
     found: list[str] = []
     sentences: list[Sentence] = []
+    parts: list[tuple[tuple[str, ...], ...]] = []
     clauses: list[tuple[str, ...]] = []
     start = 0
     for place in [place for place, token in enumerate(tokens) if token in _MARK_CHARACTERS]:
@@ -105,10 +113,11 @@ def parse(text: str) -> Parsed:
         start = place + 1
         if clauses and (mark := tokens[place]) in _END_MARKS:
             said = clauses[0] if len(clauses) == 1 else tuple(chain.from_iterable(clauses))
-            sentences.append(Sentence(said, tuple(clauses), mark in _QUESTION_MARKS))
+            sentences.append(Sentence(said, mark in _QUESTION_MARKS))
+            parts.append(tuple(clauses))
             found += said
             clauses = []
-    return Parsed(tuple(found), tuple(sentences))
+    return Parsed(Said(tuple(found), tuple(sentences)), tuple(parts))
 
 
 @lru_cache(maxsize=16384)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from operator import or_
 from typing import NamedTuple
 
-from harness.text import FUNCTION_WORDS, Parsed, parse, stem, word_set
+from harness.text import FUNCTION_WORDS, Sentence, parse, stem, word_set
 
 _FILLERS = word_set("ah alright and but hmm mm mhm no oh ok okay right so sure uh um well yeah yes")
 _PLAIN_OPENERS = FUNCTION_WORDS - {"let", "let's", "please"} | {"how", "why", "sounds", "thank", "thanks"}
@@ -43,6 +43,8 @@ class Features:
 
     index: int
     words: tuple[str, ...]
+    in_order: tuple[Sentence, ...]
+    """All of its sentences."""
     hashes: tuple[int, ...]
     """Of the runs of three words, in order."""
     different: int
@@ -61,17 +63,16 @@ class Features:
         return _runs(self.words)
 
 
-def features(index: int, text: str | Parsed) -> Features:
+def features(index: int, text: str) -> Features:
     """Cut a turn up."""
-    parsed = parse(text) if isinstance(text, str) else text
-    tokens = parsed.words
+    (tokens, sentences), parted = parse(text)
     requests = not _REQUEST_WORDS.isdisjoint(tokens)
     parts: dict[tuple[frozenset[str], bool], Clause] = {}  # what a turn says ten times is compared once
     whole: set[tuple[str, ...]] = {tokens} if tokens else set()
-    for sentence in parsed.sentences:
+    for sentence, clauses in zip(sentences, parted, strict=True):
         if len(sentence.words) >= _SENTENCE:
             whole.add(sentence.words)
-        for clause in sentence.clauses:
+        for clause in clauses:
             meanings = [meaning for meaning in map(_meaning, clause) if meaning is not None]
             if not meanings:
                 continue
@@ -85,6 +86,7 @@ def features(index: int, text: str | Parsed) -> Features:
     return Features(
         index,
         tokens,
+        sentences,
         hashes,
         different,
         mask,

@@ -7,7 +7,7 @@ Invariants:
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from harness.config.guard import GuardConfig
 from harness.guard import language, nudges, risk, roles
 from harness.guard.features import Features, features
 from harness.guard.repetition import Finding, Voice
+from harness.text import Said
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "’", "*", ")", ":", "]", "؟")
@@ -117,6 +118,11 @@ class Guard:
     def repeating_turns(self) -> Mapping[Speaker, int] | None:
         """How many turns of each speaker repeat that speaker; None where the settings are not those of the metric."""
         return self._repeated if self._config.finds_repetition_as_by_default() else None
+
+    def said(self, speakers: Iterable[Speaker]) -> list[Said] | None:
+        """The turns that it observed, cut up, in the order of their speakers; None where it isn't enabled."""
+        told = {speaker: voice.said() for speaker, voice in self._voices.items()}
+        return [next(told[speaker]) for speaker in speakers] if self._config.enabled else None
 
     def _judged(self, turn: Turn) -> _Judged:
         """The judgement of a turn; that of the last draft is kept, since it is mostly the one that is observed next."""

@@ -8,13 +8,14 @@ Invariants:
   openings do.
 """
 
+from array import array
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.config.guard import GuardConfig
 from harness.guard.features import QUESTION_STEMS, RUN_BITS, Clause, Features
-from harness.text import FUNCTION_WORDS
+from harness.text import FUNCTION_WORDS, Said, Sentence
 from harness.types import Speaker
 
 _MEMORY = 12
@@ -64,6 +65,8 @@ class _Words:
 
     def __init__(self) -> None:
         self._text = " "
+        self._lengths = array("i")
+        """Words of every sentence; of a question as a negative number."""
         self._bits = bytearray(_ALL_RUNS // 8)
 
     def add(self, turn: Features) -> tuple[int, int]:
@@ -72,9 +75,21 @@ class _Words:
         self._text += f"{' '.join(turn.words)} "
         end = len(self._text)
         self._text += "\n "  # no run of words goes over it
+        self._lengths.extend([-len(words) if question else len(words) for words, question in turn.in_order])
         for value in turn.hashes:
             self._bits[value % _ALL_RUNS >> 3] |= 1 << (value & 7)
         return begin, end
+
+    def said(self) -> Iterator[Said]:
+        """Turn after turn."""
+        lengths = iter(self._lengths)
+        for turn in self._text.split("\n")[:-1]:
+            words, sentences, end = tuple(turn.split()), list[Sentence](), 0
+            while end < len(words):
+                length = next(lengths)
+                begin, end = end, end + abs(length)
+                sentences.append(Sentence(words[begin:end], length < 0))
+            yield Said(words, tuple(sentences))
 
     def holds(self, run: Sequence[str], begin: int, end: int) -> bool:
         return self._text.find(f" {' '.join(run)} ", begin, end) >= 0
@@ -129,6 +144,10 @@ class Voice:
             mask |= clause.mask
         clauses = tuple((tuple(clause.stems), clause.asks) for clause in turn.clauses)
         self._window.append(_Late(old, clauses, mask, tuple(map(hash, turn.sentences)), turn.opening))
+
+    def said(self) -> Iterator[Said]:
+        """Its turns, one after the other: put together from what is kept, at a quarter of what cutting them up costs."""
+        return self._words.said()
 
     def loops(self, turn: Features) -> list[Finding]:
         """What comes back in most of the last turns: at most one finding a form."""

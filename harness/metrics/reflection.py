@@ -9,8 +9,7 @@ import re
 from collections.abc import Sequence
 
 from harness.metrics.runs import Words
-from harness.metrics.speech import Utterance
-from harness.text import Sentence, content_stems, word_set
+from harness.text import Said, Sentence, content_stems, word_set
 
 _STEMS = re.compile(
     r"^(?:(?:so|and|but|okay|well|hmm|mm|ah) )*(?:"
@@ -27,14 +26,14 @@ _NOT_GIVEN_BACK = word_set(
 """A statement with one of these leads, advises or speaks of the therapist; only `_STEMS` make it a reflection."""
 
 
-def reflects(therapist: Utterance, patient: Utterance) -> bool:
+def reflects(therapist: Said, patient: Said) -> bool:
     """Whether one of the therapist's sentences gives back what the patient just said.
 
     True for a statement that begins as reflections do, or that neither leads nor advises and either speaks first of
     `you` or holds a content word of the patient's turn.
     """
     said = content_stems(patient.words)
-    return any(_reflection(sentence, said) for sentence in therapist.parsed.sentences)
+    return any(_reflection(sentence, said) for sentence in therapist.sentences)
 
 
 def _reflection(sentence: Sentence, said: frozenset[str]) -> bool:
@@ -48,16 +47,16 @@ def _reflection(sentence: Sentence, said: frozenset[str]) -> bool:
     return first in _ABOUT_YOU or not said.isdisjoint(content_stems(sentence.words))
 
 
-def reflection_rate(pairs: Sequence[tuple[Utterance, Utterance]]) -> float | None:
+def reflection_rate(pairs: Sequence[tuple[Said, Said]]) -> float | None:
     """Share of therapist turns with a reflection of the patient turn before. Pairs are (patient, therapist)."""
     if not pairs:
         return None
     return round(sum(reflects(therapist, patient) for patient, therapist in pairs) / len(pairs), 4)
 
 
-def echoes(said: Sequence[Utterance]) -> list[float | None]:
+def echoes(words: Words) -> list[float | None]:
     """Of each turn the share of its 3-word runs that stand in the turn before; None for the first and without runs."""
-    runs = Words([turn.words for turn in said]).threes
+    runs = words.threes()
     before = runs.shared(1)[:, 0]
     return [
         number / size if turn and size else None

@@ -14,7 +14,7 @@ from string import digits
 from typing import NamedTuple
 
 from harness.guard.hinted import Hinted
-from harness.text import FUNCTION_WORDS, Parsed, content_stems, parse, plain, word_set, words
+from harness.text import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
 _ENOUGH = 0.6
@@ -86,7 +86,7 @@ class Fact(NamedTuple):
     text: str
 
 
-def retention(turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[str, Parsed] | None = None) -> Retention:
+def retention(turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[str, Said] | None = None) -> Retention:
     """Compare what the patient's turns established with the texts of a view.
 
     `known` holds texts that were cut up already.
@@ -108,7 +108,7 @@ def retention(turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[s
     )
 
 
-def facts(texts: Iterable[str], known: Mapping[str, Parsed] | None = None) -> list[Fact]:
+def facts(texts: Iterable[str], known: Mapping[str, Said] | None = None) -> list[Fact]:
     """What the texts establish, each fact once, in order; `known` holds texts that were cut up already."""
     found: dict[Fact, None] = {}
     for text in texts:
@@ -117,7 +117,7 @@ def facts(texts: Iterable[str], known: Mapping[str, Parsed] | None = None) -> li
     return list(found)
 
 
-def _facts_of(text: str, parsed: Parsed | None) -> Iterable[Fact]:
+def _facts_of(text: str, said: Said | None) -> Iterable[Fact]:
     low = plain(text)
     for match in _NAME.finditer(text):
         name = match.group(1)
@@ -133,7 +133,7 @@ def _facts_of(text: str, parsed: Parsed | None) -> Iterable[Fact]:
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
     if _may_hold(low, PLAN):
-        yield from _plans(parsed or parse(text))
+        yield from _plans(said or parse(text).said)
 
 
 def _may_hold(text: str, pattern: Hinted) -> bool:
@@ -141,8 +141,8 @@ def _may_hold(text: str, pattern: Hinted) -> bool:
     return not text.isascii() or any(map(text.__contains__, pattern.hints))
 
 
-def _plans(parsed: Parsed) -> Iterable[Fact]:
-    for sentence in parsed.sentences:
+def _plans(text: Said) -> Iterable[Fact]:
+    for sentence in text.sentences:
         said = " ".join(sentence.words)
         plan = _PLAN.search(said)
         if plan and not sentence.question and len(content_stems(words(said[plan.end() :]))) >= 2:
@@ -152,7 +152,7 @@ def _plans(parsed: Parsed) -> Iterable[Fact]:
 class _Seen:
     """The texts of a view, ready to be asked for facts."""
 
-    def __init__(self, texts: Sequence[str], known: Mapping[str, Parsed]) -> None:
+    def __init__(self, texts: Sequence[str], known: Mapping[str, Said]) -> None:
         self._texts = texts
         self._words = [known[text].words if text in known else words(text) for text in texts]
         self._text = f" {' '.join(chain.from_iterable(self._words))} "

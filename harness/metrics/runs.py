@@ -5,7 +5,6 @@ Sets of tuples of words say the same at twice the cost.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -24,8 +23,6 @@ class Runs:
     """Of each entry."""
     sizes: Numbers
     """How many entries each turn has."""
-    begins: Numbers
-    """The run that begins at each word, whether or not a turn ends in it."""
 
     @property
     def different(self) -> int:
@@ -34,16 +31,19 @@ class Runs:
 
     def shared(self, back: int) -> Numbers:
         """How many runs each turn shares with the turn before it, the one before that, ...: turns x `back`."""
-        common = np.zeros((self.sizes.size, back + 1), np.int64)
+        again = self.run[1:] == self.run[:-1]
+        held = np.flatnonzero(np.append(again, False) | np.insert(again, 0, False))
+        run, turn = self.run[held], self.turn[held]
+        found = [np.empty(0, np.int64)]
         for step in range(1, back + 1):
-            same = np.flatnonzero(self.run[step:] == self.run[:-step])
+            same = np.flatnonzero(run[step:] == run[:-step])
             if not same.size:
                 break
-            turn = self.turn[same + step]
-            distance = turn - self.turn[same]
-            near = distance <= back
-            np.add.at(common, (turn[near], distance[near]), 1)
-        return common[:, 1:]
+            later = turn[same + step]
+            distance = later - turn[same]
+            found.append((later * (back + 1) + distance)[distance <= back])
+        counts = np.bincount(np.concatenate(found), minlength=self.sizes.size * (back + 1))
+        return counts.reshape(self.sizes.size, back + 1)[:, 1:]
 
     def in_many(self, least: float) -> Mapping[int, list[int]]:
         """The runs that at least so many turns hold, with these turns."""
@@ -52,47 +52,69 @@ class Runs:
         places = zip(bounds[often].tolist(), bounds[often + 1].tolist(), strict=True)
         return {int(self.run[begin]): self.turn[begin:end].tolist() for begin, end in places}
 
-    def place(self, run: int) -> int:
-        """The first word of a run, counted over all turns."""
-        return int(np.argmax(self.begins == run))
 
-
+@dataclass(frozen=True, slots=True, eq=False)
 class Words:
-    """The words of some turns."""
+    """The words of some turns, numbered once: of a speaker's turns `of` takes what the session's turns hold."""
 
-    def __init__(self, turns: Sequence[Sequence[str]]) -> None:
-        self.all = list(chain.from_iterable(turns))
-        self._turns = len(turns)
-        self._turn = np.repeat(np.arange(len(turns)), list(map(len, turns)))
-        number = {word: rank for rank, word in enumerate(dict.fromkeys(self.all))}
-        self._number = np.fromiter(map(number.__getitem__, self.all), np.int64, len(self.all))
-        self.different = len(number)
+    kinds: Sequence[str]
+    """The different words of the session; a word's number is its place here."""
+    number: Numbers
+    """Of each word."""
+    pair: Numbers
+    """Of each word and the one after it."""
+    pairs: Numbers
+    """The different pairs of the session, each as its words' numbers in one: first x kinds + second. A pair's number is
+    its place here, so that two of them make one that never overflows."""
+    turn: Numbers
+    """Of each word."""
+    turns: int
 
-    @cached_property
+    @classmethod
+    def number_all(cls, turns: Sequence[Sequence[str]]) -> "Words":
+        """Number the words of a session."""
+        every = list(chain.from_iterable(turns))
+        ranks = {word: rank for rank, word in enumerate(dict.fromkeys(every))}
+        number = np.fromiter(map(ranks.__getitem__, every), np.int64, len(every))
+        found, pair = np.unique(number * len(ranks) + np.roll(number, -1), return_inverse=True)
+        turn = np.repeat(np.arange(len(turns)), list(map(len, turns)))
+        return cls(list(ranks), number, pair, found, turn, len(turns))
+
+    def of(self, turns: Sequence[int]) -> "Words":
+        """Those of some turns, which count anew from 0."""
+        rank = np.full(self.turns, -1)
+        rank[turns] = np.arange(len(turns))
+        turn = rank[self.turn]
+        held = np.flatnonzero(turn >= 0)
+        return Words(self.kinds, self.number[held], self.pair[held], self.pairs, turn[held], len(turns))
+
     def twos(self) -> Runs:
         """The runs of two words."""
-        return self._runs(self._two[0], 2)
+        return self._runs(self.pair[:-1], 2)
 
-    @cached_property
     def threes(self) -> Runs:
-        return self._runs(self._two[0][:-1] * self.different + self._number[2:], 3)
+        return self._runs(self.pair[:-2] * len(self.kinds) + self.number[2:], 3)
 
-    @cached_property
     def fours(self) -> Runs:
-        twos, kinds = self._two
-        return self._runs(twos[:-2] * kinds + twos[2:], 4)
+        return self._runs(self.pair[:-3] * self.pairs.size + self.pair[2:-1], 4)
 
-    @cached_property
-    def _two(self) -> tuple[Numbers, int]:
-        """The pair that begins at each word, numbered so that two pairs in one number never overflow; and how many
-        there are."""
-        kinds, pairs = np.unique(self._number[:-1] * self.different + self._number[1:], return_inverse=True)
-        return pairs, kinds.size
+    def three(self, run: int) -> tuple[str, ...]:
+        """The words of a run of three."""
+        pair, last = divmod(run, len(self.kinds))
+        return (*self._two(pair), self.kinds[last])
+
+    def four(self, run: int) -> tuple[str, ...]:
+        first, second = divmod(run, self.pairs.size)
+        return (*self._two(first), *self._two(second))
+
+    def _two(self, pair: int) -> tuple[str, str]:
+        first, second = divmod(int(self.pairs[pair]), len(self.kinds))
+        return self.kinds[first], self.kinds[second]
 
     def _runs(self, begins: Numbers, length: int) -> Runs:
-        first, last = self._turn[: begins.size], self._turn[length - 1 :]
-        entries = np.sort((begins * self._turns + first)[first == last])
+        first, last = self.turn[: begins.size], self.turn[length - 1 :]
+        entries = np.sort((begins * self.turns + first)[first == last])
         entries = entries[np.flatnonzero(np.diff(entries, prepend=-1))]
-        run = entries // max(self._turns, 1)
-        turn = entries - run * self._turns
-        return Runs(run, turn, np.bincount(turn, minlength=self._turns), begins)
+        run = entries // max(self.turns, 1)
+        turn = entries - run * self.turns
+        return Runs(run, turn, np.bincount(turn, minlength=self.turns))

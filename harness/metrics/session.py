@@ -8,8 +8,10 @@ from typing import Any
 from harness.metrics.course import course
 from harness.metrics.reflection import echoes, reflection_rate
 from harness.metrics.retention import retention
-from harness.metrics.speech import Utterance, speech
+from harness.metrics.runs import Words
+from harness.metrics.speech import count_repeating, speech
 from harness.metrics.usage import usage
+from harness.text import Said, parse
 from harness.types import Event, Speaker, StopReason, Turn
 
 METRICS_VERSION = 1
@@ -36,37 +38,38 @@ def session_metrics(
     *,
     final_view: Sequence[str] | None = None,
     repeating: Mapping[Speaker, int] | None = None,
+    said: Sequence[Said] | None = None,
 ) -> dict[str, Any]:
     """All metrics of a session; the same turns and events always give the same dict.
 
     `final_view` holds the texts that the therapist's model saw last (note and turns); without it there is no retention.
-    `repeating` is the guard's count of turns that repeat their speaker; without it they are looked for again.
+    `repeating` is the guard's count of turns that repeat their speaker, `said` the turns as the guard cut them up;
+    without them that is done here.
     """
-    said = [Utterance.of(turn.index, turn.text) for turn in turns]
-    words = sum(len(utterance.words) for utterance in said)
-    known = {turn.text: utterance.parsed for turn, utterance in zip(turns, said, strict=True)}
-    patient = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.PATIENT]
-    therapist = [u for u, turn in zip(said, turns, strict=True) if turn.speaker == Speaker.THERAPIST]
+    said = said or [parse(turn.text).said for turn in turns]
+    words = Words.number_all([turn.words for turn in said])
+    known = dict(zip([turn.text for turn in turns], said, strict=True))
+    places = {speaker: [i for i, turn in enumerate(turns) if turn.speaker == speaker] for speaker in Speaker}
     answers = _pairs(said, turns, Speaker.THERAPIST)
-    echoed = echoes(said)
+    echoed = echoes(words)
     states = [turn.patient_state for turn in turns if turn.patient_state is not None]
     reflections = reflection_rate(answers)
-    counts = repeating or {}
-    of_patient = speech(patient, Speaker.PATIENT, words, counts.get(Speaker.PATIENT))
-    of_therapist = speech(therapist, Speaker.THERAPIST, words, counts.get(Speaker.THERAPIST))
+    repeating = repeating or {speaker: count_repeating(turns, speaker) for speaker in Speaker}
+    spoken = {speaker: speech(said, words, places[speaker], repeating[speaker]) for speaker in Speaker}
+    echo = {speaker: _mean(echoed[place] for place in places[speaker]) for speaker in Speaker}
     return {
         "metrics_version": METRICS_VERSION,
         "exchanges": len(answers),
         "ending": None if stop_reason is None else str(stop_reason),
         "patient": {
-            **of_patient,
-            "echo": _mean(echoed[i] for i, turn in enumerate(turns) if turn.speaker == Speaker.PATIENT),
+            **spoken[Speaker.PATIENT],
+            "echo": echo[Speaker.PATIENT],
         },
         "therapist": {
-            **of_therapist,
-            "echo": _mean(echoed[i] for i, turn in enumerate(turns) if turn.speaker == Speaker.THERAPIST),
+            **spoken[Speaker.THERAPIST],
+            "echo": echo[Speaker.THERAPIST],
             "reflection_rate": reflections,
-            "reflections_per_question": _ratio(reflections, of_therapist["question_rate"]),
+            "reflections_per_question": _ratio(reflections, spoken[Speaker.THERAPIST]["question_rate"]),
         },
         "guard": _findings(events),
         "course": course(states),
@@ -76,7 +79,7 @@ def session_metrics(
     }
 
 
-def _pairs(said: Sequence[Utterance], turns: Sequence[Turn], speaker: Speaker) -> list[tuple[Utterance, Utterance]]:
+def _pairs(said: Sequence[Said], turns: Sequence[Turn], speaker: Speaker) -> list[tuple[Said, Said]]:
     """(the other's turn, the turn of `speaker` that follows it)."""
     return [
         (said[i], said[i + 1])

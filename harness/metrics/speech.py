@@ -8,7 +8,6 @@ Invariants:
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from math import sqrt
@@ -20,8 +19,8 @@ from harness.config.guard import GuardConfig
 from harness.guard.features import features
 from harness.guard.repetition import Voice
 from harness.metrics.runs import Runs, Words
-from harness.text import FUNCTION_WORDS, Parsed, parse, word_set
-from harness.types import Speaker
+from harness.text import FUNCTION_WORDS, Said, word_set
+from harness.types import Speaker, Turn
 
 _COMPARED = 12
 _WORN_OUT_SHARE = 0.25
@@ -30,45 +29,29 @@ _VOWELS = re.compile(r"[aeiouy]+")
 _FILLERS = word_set("ah alright and but hmm mm oh ok okay right so sure um uh well yeah yes")
 
 
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """A turn cut up once for all measures."""
+def speech(said: Sequence[Said], words: Words, places: Sequence[int], repeating: int) -> dict[str, Any]:
+    """All measures of one speaker's turns, which stand at `places` in the session.
 
-    index: int
-    parsed: Parsed
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return self.parsed.words
-
-    @classmethod
-    def of(cls, index: int, text: str) -> "Utterance":
-        return cls(index, parse(text))
-
-
-def speech(
-    own: Sequence[Utterance], speaker: Speaker, words_of_all: int, repeating: int | None = None
-) -> dict[str, Any]:
-    """All measures of one speaker's turns. `words_of_all` counts the words of both speakers.
-
-    `repeating` is how many turns repeat the speaker, where somebody looked already.
+    `words` are those of all turns; `repeating` is how many of this speaker's turns repeat it.
     """
+    own = [said[place] for place in places]
     lengths = [len(turn.words) for turn in own]
     total = sum(lengths)
-    questions = [sum(sentence.question for sentence in turn.parsed.sentences) for turn in own]
-    words = Words([turn.words for turn in own if len(turn.words) > 1])
+    questions = [sum(sentence.question for sentence in turn.sentences) for turn in own]
+    held = words.of([place for place in places if len(said[place].words) > 1])
+    twos, fours = held.twos(), held.fours()
     return {
         "turns": len(own),
         "words": total,
-        "talk_share": _share(total, words_of_all),
+        "talk_share": _share(total, words.number.size),
         "words_per_turn": _round(mean(lengths)),
         "words_per_turn_sd": _round(deviation(lengths)),
         "distinct_1": _share(len(set[str]().union(*[turn.words for turn in own])), total),
-        "distinct_2": _share(words.twos.different, sum(max(0, length - 1) for length in lengths)),
-        "repeating_turns": _share(count_repeating(own, speaker) if repeating is None else repeating, len(own)),
-        "repetition": repetition(words.fours),
-        "similarity": similarity(words.twos),
-        **worn_out(words, len(own)),
+        "distinct_2": _share(twos.different, sum(max(0, length - 1) for length in lengths)),
+        "repeating_turns": _share(repeating, len(own)),
+        "repetition": repetition(fours),
+        "similarity": similarity(twos),
+        **worn_out(held, fours, len(own)),
         **common_opening(own),
         "question_rate": _share(sum(map(bool, questions)), len(own)),
         "questions_per_turn": _round(mean(questions)),
@@ -76,15 +59,17 @@ def speech(
     }
 
 
-def count_repeating(own: Sequence[Utterance], speaker: Speaker) -> int:
-    """Number of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
+def count_repeating(turns: Sequence[Turn], speaker: Speaker) -> int:
+    """Number of the speaker's turns in which the guard's detectors, at their defaults, find a loop or a repeat.
 
     Computed from the texts alone, so sessions with the guard on, off or set otherwise can be compared.
     """
     voice = Voice(speaker, GuardConfig())
     found = 0
-    for turn in own:
-        cut = features(turn.index, turn.parsed)
+    for turn in turns:
+        if turn.speaker != speaker:
+            continue
+        cut = features(turn.index, turn.text)
         found += bool(voice.loops(cut) or voice.repeats(cut))
         voice.add(cut)
     return found
@@ -105,17 +90,16 @@ def similarity(twos: Runs) -> float | None:
     return _round(mean((common / both).max(axis=1)[1:].tolist()))
 
 
-def worn_out(words: Words, turns: int) -> dict[str, Any]:
-    """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
+def worn_out(words: Words, fours: Runs, turns: int) -> dict[str, Any]:
+    """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`. `fours` are `words`' own."""
     limit = max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * turns)
     worn: dict[tuple[str, ...], list[int]] = {}
     for length in (3, 4):
-        runs = words.threes if length == 3 else words.fours
-        often = {runs.place(run): holders for run, holders in runs.in_many(limit).items()}
+        runs, spell = (words.threes(), words.three) if length == 3 else (fours, words.four)
+        often = {spell(run): holders for run, holders in runs.in_many(limit).items()}
         if not often:  # a run of four words is no more frequent than its first three
             break
-        phrases = {tuple(words.all[at : at + length]): holders for at, holders in often.items()}
-        worn |= {phrase: holders for phrase, holders in phrases.items() if _has_matter(phrase)}
+        worn |= {phrase: holders for phrase, holders in often.items() if _has_matter(phrase)}
     top = sorted(worn.items(), key=lambda item: (-len(item[1]), -len(item[0]), item[0]))
     return {
         "worn_out_share": _share(len(set(chain.from_iterable(worn.values()))), turns),
@@ -128,7 +112,7 @@ def _has_matter(run: Sequence[str]) -> bool:
     return sum(word not in FUNCTION_WORDS for word in run) >= 5 - len(run)
 
 
-def common_opening(own: Sequence[Utterance]) -> dict[str, Any]:
+def common_opening(own: Sequence[Said]) -> dict[str, Any]:
     """The word that most turns begin with (fillers such as `well` left out), and the share of turns that do."""
     counts = Counter(word for turn in own if (word := _first_word(turn.words)))
     if not counts:
@@ -137,18 +121,20 @@ def common_opening(own: Sequence[Utterance]) -> dict[str, Any]:
     return {"opening": word, "opening_share": _share(times, len(own))}
 
 
-def reading_ease(own: Sequence[Utterance]) -> float | None:
+def reading_ease(own: Sequence[Said]) -> float | None:
     """Flesch (1948) for English: 206.835 - 1.015 words per sentence - 84.6 syllables per word."""
-    said = list(filter(str.isascii, chain.from_iterable(turn.words for turn in own)))
-    count = sum(len(turn.parsed.sentences) for turn in own)
-    if not said or not count:
+    counts = list(map(syllables, chain.from_iterable(turn.words for turn in own)))
+    english, sentences = len(counts) - counts.count(0), sum(len(turn.sentences) for turn in own)
+    if not english or not sentences:
         return None
-    return round(206.835 - 1.015 * len(said) / count - 84.6 * sum(map(syllables, said)) / len(said), 1)
+    return round(206.835 - 1.015 * english / sentences - 84.6 * sum(counts) / english, 1)
 
 
 @lru_cache(maxsize=16384)
 def syllables(word: str) -> int:
-    """Groups of vowels, a silent final e left out; at least 1."""
+    """Groups of vowels, a silent final e left out; at least 1 in an English word, and 0 in one of other letters."""
+    if not word.isascii():
+        return 0
     groups = len(_VOWELS.findall(word))
     silent = word.endswith("e") and not word.endswith(("le", "ee", "ye")) and groups > 1
     return max(1, groups - silent)

@@ -36,6 +36,7 @@ from harness.paths import persona_dir
 from harness.personas.library import find
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona
+from harness.runner import few_collections
 from harness.store.records import SessionRecord, read_record, read_sessions
 from harness.sweep import read_sweep, sweep
 from harness.types import Event, Speaker, Turn
@@ -115,11 +116,12 @@ def cost_ms(sessions: Sequence[SessionRecord]) -> float:
     personas = {p.id: p for p in load_personas(sorted({s.persona_id for s in sessions}), [persona_dir()])}
     turns = sum(len(session.turns) for session in sessions)
     rounds = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        for session in sessions:
-            watch(session.turns, personas[session.persona_id])
-        rounds.append((time.process_time() - began) / turns * 1000)
+    with few_collections():  # as in a run
+        for _ in range(ROUNDS):
+            began = time.process_time()
+            for session in sessions:
+                watch(session.turns, personas[session.persona_id])
+            rounds.append((time.process_time() - began) / turns * 1000)
     return min(rounds)
 
 
@@ -138,7 +140,8 @@ def watch(turns: Sequence[Turn], persona: Persona) -> None:
         guard.judge(turn)
         events += guard.observe(turn).events
     seen = [turn.text for turn in turns]
-    session_metrics(turns, events, final_view=seen, repeating=guard.repeating_turns())
+    said = guard.said(turn.speaker for turn in turns)
+    session_metrics(turns, events, final_view=seen, repeating=guard.repeating_turns(), said=said)
 
 
 def growth(sessions: Sequence[SessionRecord]) -> float:

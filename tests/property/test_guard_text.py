@@ -11,11 +11,14 @@ from harness.guard.hinted import Hinted
 from harness.metrics.retention import NUMBER, PLAN, TIME
 from tests.sessions import dialogue
 
+any_texts = st.lists(
+    st.text(max_size=300) | st.sampled_from(["", "😢😢", "שלום, מה שלומך?", "مرحبا", "a " * 400, "Why? So. Do\nyou?"]),
+    max_size=12,
+)
+
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.lists(st.text(max_size=300) | st.sampled_from(["", "😢😢", "שלום, מה שלומך?", "مرحبا", "a " * 400]), max_size=12)
-)
+@given(any_texts)
 def test_no_text_makes_it_raise(texts: list[str]) -> None:
     guard = Guard(GuardConfig())
     for turn in dialogue(texts):
@@ -23,12 +26,23 @@ def test_no_text_makes_it_raise(texts: list[str]) -> None:
         assert observed.events[: len(drafted.events)] == drafted.events
 
 
+@settings(deadline=None)
+@given(any_texts)
+def test_what_the_guard_keeps_of_its_turns_is_what_they_were_cut_into(texts: list[str]) -> None:
+    guard, turns = Guard(GuardConfig()), dialogue(texts)
+    for turn in turns:
+        guard.observe(turn)
+    assert guard.said(turn.speaker for turn in turns) == [text.parse(turn.text).said for turn in turns]
+
+
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_ascii_is_cut_up_as_any_other_text(said: str) -> None:
     """The letter beside it has the text cut up by the rules for all alphabets."""
-    ascii_only, beside = text.parse(said), text.parse(f"{said}\n\u00e9")
-    assert beside.words == (*ascii_only.words, "\u00e9")
-    assert beside.sentences[:-1] == ascii_only.sentences
+    (ascii_words, ascii_sentences), ascii_clauses = text.parse(said)
+    (words, sentences), clauses = text.parse(f"{said}\n\u00e9")
+    assert words == (*ascii_words, "\u00e9")
+    assert sentences[:-1] == ascii_sentences
+    assert clauses[:-1] == ascii_clauses
     assert text.words(said) == text.words(f"{said}\n\u00e9")[:-1]
 
 

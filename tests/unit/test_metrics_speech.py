@@ -1,6 +1,7 @@
 """What the measures of speech mean, on texts where the right value can be counted by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,18 +10,24 @@ from harness.guard import Guard
 from harness.metrics.reflection import echoes, reflects
 from harness.metrics.runs import Words
 from harness.metrics.session import session_metrics
-from harness.metrics.speech import Utterance, count_repeating, repetition, similarity, speech, syllables, worn_out
-from harness.text import parse, stem, words
+from harness.metrics.speech import count_repeating, repetition, similarity, speech, syllables, worn_out
+from harness.text import Said, parse, stem, words
 from harness.types import Event, Speaker, StopReason
 from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
 
 
-def said(*texts: str) -> list[Utterance]:
-    return [Utterance.of(i, text) for i, text in enumerate(texts)]
+def said(text: str) -> Said:
+    return parse(text).said
 
 
 def cut(*texts: str) -> Words:
-    return Words([words(text) for text in texts])
+    return Words.number_all([words(text) for text in texts])
+
+
+def measure(*texts: str, other: str | None = None) -> dict[str, Any]:
+    """The measures of a patient who says the texts, before a therapist says the other one."""
+    every = [said(text) for text in (*texts, *([] if other is None else [other]))]
+    return speech(every, Words.number_all([turn.words for turn in every]), range(len(texts)), repeating=0)
 
 
 def test_words_are_the_same_whatever_the_typography() -> None:
@@ -30,14 +37,14 @@ def test_words_are_the_same_whatever_the_typography() -> None:
 
 def test_a_text_is_cut_into_sentences_and_clauses() -> None:
     parsed = parse("Well, I paid 3.5 euros. Why? Because…\nNo idea")
-    assert [" ".join(sentence.words) for sentence in parsed.sentences] == [
+    assert [" ".join(sentence.words) for sentence in parsed.said.sentences] == [
         "well i paid 3 5 euros",
         "why",
         "because",
         "no idea",
     ]
-    assert [sentence.question for sentence in parsed.sentences] == [False, True, False, False]
-    assert parsed.sentences[0].clauses == (("well",), ("i", "paid", "3", "5", "euros"))
+    assert [sentence.question for sentence in parsed.said.sentences] == [False, True, False, False]
+    assert parsed.clauses[0] == (("well",), ("i", "paid", "3", "5", "euros"))
 
 
 @pytest.mark.parametrize(
@@ -47,13 +54,15 @@ def test_inflections_share_a_stem(a: str, b: str) -> None:
     assert stem(a) == stem(b)
 
 
-@pytest.mark.parametrize(("word", "count"), [("cat", 1), ("table", 2), ("make", 1), ("therapist", 3), ("tree", 1)])
+@pytest.mark.parametrize(
+    ("word", "count"), [("cat", 1), ("table", 2), ("make", 1), ("therapist", 3), ("tree", 1), ("день", 0)]
+)
 def test_syllables(word: str, count: int) -> None:
     assert syllables(word) == count
 
 
 def test_distinct_words_and_pairs_are_shares_of_all() -> None:
-    measured = speech(said("red red blue", "red blue"), Speaker.PATIENT, 10)
+    measured = measure("red red blue", "red blue", other="and how is the blue")
     assert measured["distinct_1"] == 0.4
     assert measured["distinct_2"] == round(2 / 3, 4)
     assert measured["talk_share"] == 0.5
@@ -61,38 +70,37 @@ def test_distinct_words_and_pairs_are_shares_of_all() -> None:
 
 
 def test_repetition_counts_runs_said_in_earlier_turns() -> None:
-    assert repetition(cut("one two three four five").fours) is None
-    assert repetition(cut("one two three four five", "one two three four six").fours) == 0.5
-    assert repetition(cut("one two", "one two three four", "one two three four").fours) == 1.0
+    assert repetition(cut("one two three four five").fours()) is None
+    assert repetition(cut("one two three four five", "one two three four six").fours()) == 0.5
+    assert repetition(cut("one two", "one two three four", "one two three four").fours()) == 1.0
 
 
 def test_similarity_is_that_of_the_most_similar_of_the_last_own_turns() -> None:
-    assert similarity(cut("one two three").twos) is None
-    assert similarity(cut("one two three", "four five", "one two three six").twos) == round((0 + 2 / 3) / 2, 4)
+    assert similarity(cut("one two three").twos()) is None
+    assert similarity(cut("one two three", "four five", "one two three six").twos()) == round((0 + 2 / 3) / 2, 4)
     far = ["one two", *(f"x{i} y{i}" for i in range(12)), "one two"]
-    assert similarity(cut(*far).twos) == 0.0
-    assert similarity(cut(*far[:12], "one two").twos) == round(1 / 12, 4)
+    assert similarity(cut(*far).twos()) == 0.0
+    assert similarity(cut(*far[:12], "one two").twos()) == round(1 / 12, 4)
 
 
 def test_worn_out_phrases_need_matter_and_many_turns() -> None:
     turns = cut(
         "How is that supposed to help", "Not supposed to help me", "Supposed to help whom", "I see what you mean"
     )
-    found = worn_out(turns, 4)
+    found = worn_out(turns, turns.fours(), 4)
     assert found["worn_out_share"] == 0.75
     assert found["worn_out"][0] == {"phrase": "supposed to help", "turns": 3}
-    assert worn_out(cut(*["I think that it is what it is"] * 4), 4)["worn_out_share"] == 0.0
+    plain = cut(*["I think that it is what it is"] * 4)
+    assert worn_out(plain, plain.fours(), 4)["worn_out_share"] == 0.0
 
 
 def test_repeating_turns_tell_the_ill_session_from_the_healthy_ones() -> None:
-    def share(turns: list[Utterance]) -> float:
-        return count_repeating(turns, Speaker.PATIENT) / len(turns)
+    def share(path: Path) -> float:
+        turns = turns_of(path)
+        return count_repeating(turns, Speaker.PATIENT) / (len(turns) // 2)
 
-    def patient(path: Path) -> list[Utterance]:
-        return [Utterance.of(t.index, t.text) for t in turns_of(path) if t.speaker is Speaker.PATIENT]
-
-    assert share(patient(LOOPING)) > 0.7
-    assert [share(patient(path)) for path in HEALTHY] == [0.0] * 10
+    assert share(LOOPING) > 0.7
+    assert [share(path) for path in HEALTHY] == [0.0] * 10
 
 
 @pytest.mark.parametrize("path", [LOOPING, HEALTHY[0]], ids=lambda path: path.stem)
@@ -101,20 +109,20 @@ def test_the_guards_count_of_repeating_turns_is_that_of_the_metric(path: Path) -
     guard = Guard(GuardConfig(loop="record", repeat="nudge"))
     for turn in turns:
         guard.observe(turn)
-    counted = guard.repeating_turns()
+    counted, cut_up = guard.repeating_turns(), guard.said(turn.speaker for turn in turns)
     assert counted is not None
-    assert session_metrics(turns, repeating=counted) == session_metrics(turns)
+    assert session_metrics(turns, repeating=counted, said=cut_up) == session_metrics(turns)
     assert Guard(GuardConfig(window=8)).repeating_turns() is None
     assert Guard(GuardConfig(repeat="off")).repeating_turns() is None
 
 
 def test_reading_ease_follows_the_formula() -> None:
-    measured = speech(said("The cat sat on the mat."), Speaker.PATIENT, 6)
+    measured = measure("The cat sat on the mat.")
     assert measured["reading_ease"] == round(206.835 - 1.015 * 6 - 84.6 * 1, 1)
 
 
 def test_nothing_said_gives_no_numbers_out_of_nothing() -> None:
-    measured = speech([], Speaker.PATIENT, 0)
+    measured = measure()
     assert measured["turns"] == 0
     assert all(
         measured[name] is None for name in ("talk_share", "distinct_1", "repetition", "question_rate", "reading_ease")
@@ -133,7 +141,7 @@ def test_most_reflections_found_are_reflections_and_half_of_all_are_found() -> N
     for name, labels in LABELLED:
         turns = turns_of(HEALTHY[0].parent / name)
         for (patient, therapist), label in zip(zip(turns[::2], turns[1::2], strict=True), labels, strict=True):
-            claimed = reflects(Utterance.of(therapist.index, therapist.text), Utterance.of(patient.index, patient.text))
+            claimed = reflects(said(therapist.text), said(patient.text))
             found += claimed
             labelled += label == "1"
             right += claimed and label == "1"
@@ -142,14 +150,14 @@ def test_most_reflections_found_are_reflections_and_half_of_all_are_found() -> N
 
 
 def test_advice_is_no_reflection() -> None:
-    patient = Utterance.of(0, "I can't sleep because of the audit.")
-    advice = Utterance.of(1, "Let's try a breathing exercise. You should write the audit down.")
+    patient = said("I can't sleep because of the audit.")
+    advice = said("Let's try a breathing exercise. You should write the audit down.")
     assert not reflects(advice, patient)
-    assert reflects(Utterance.of(1, "It sounds like the audit follows you into bed."), patient)
+    assert reflects(said("It sounds like the audit follows you into bed."), patient)
 
 
 def test_echo_is_what_was_taken_from_the_other() -> None:
-    assert echoes(said("I lost my keys today", "I lost my keys too", "No")) == [None, 2 / 3, None]
+    assert echoes(cut("I lost my keys today", "I lost my keys too", "No")) == [None, 2 / 3, None]
 
 
 def test_session_metrics_are_the_same_every_time_and_hold_what_happened() -> None:
