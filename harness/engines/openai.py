@@ -7,6 +7,7 @@ Invariants:
 - A server that can't be reached shuts one gate for all requests; it never fails them one by one.
 """
 
+import asyncio
 import os
 import time
 from dataclasses import replace
@@ -51,6 +52,7 @@ class OpenAIEngine:
         self._patience = patience or Patience(deadline_s=3 * engine.request_timeout_s)
         self._gate = Gate(self._base, self._answers, engine.outage_s, listener)
         self._session: aiohttp.ClientSession | None = None
+        self._turnstile = asyncio.Lock()
         self._name = engine.model or ""
         self._window = 0
         self._takes_ids = self._tells_counts = False
@@ -114,11 +116,18 @@ class OpenAIEngine:
             except _Away as error:
                 away = str(error)
             else:
+                await self._one_at_a_time()
                 return replace(generation, retries=tuple(retries)) if retries else generation
             began = time.monotonic()
             self._gate.shut(away)
             await self._gate.enter()
             retries.append(Retry(away, time.monotonic() - began))
+
+    async def _one_at_a_time(self) -> None:
+        """Let answers that came together go on in rounds of the event loop of their own, so that the next request of
+        each session leaves before another session computes."""
+        async with self._turnstile:
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -7,6 +7,7 @@ Invariants:
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,7 +93,11 @@ async def persist(
 
     Raises the last `AttemptFailed` when patience ends; other errors pass at once.
     """
-    tally = _Tally(patience)
+    tally = _Tally(patience, time.monotonic())
+    try:
+        return await attempt(0)
+    except AttemptFailed as error:
+        failed: AttemptFailed | None = error
 
     def report(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -109,6 +114,10 @@ async def persist(
     )
 
     async def once() -> Generation:
+        nonlocal failed
+        if failed is not None:  # tenacity is told of the first attempt only where it failed: most don't, and it costs
+            error, failed = failed, None
+            raise error
         return await attempt(tally.empties)
 
     return await retrying(once)
@@ -117,8 +126,9 @@ async def persist(
 class _Tally(stop_base):
     """Counts one request's failures by kind, for tenacity's wait and stop."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, began: float) -> None:
         self._patience = patience
+        self._began = began
         self._backoff = wait_random_exponential(patience.first_wait_s, patience.longest_wait_s)
         self.empties = 0
         self._faults = 0
@@ -135,7 +145,7 @@ class _Tally(stop_base):
             self.empties += 1
         elif not isinstance(error, SlowDown):
             self._faults += 1
-        spent = (state.seconds_since_start or 0.0) + state.upcoming_sleep
+        spent = time.monotonic() - self._began + state.upcoming_sleep
         return (
             self.empties >= self._patience.empties
             or self._faults >= self._patience.attempts
