@@ -34,6 +34,9 @@ REMEMBERED = 1 << 12
 system texts, and turns until both speakers have seen them; a session keeps its own messages."""
 
 
+ENDS = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Where the rendering of a conversation can be continued."""
@@ -116,6 +119,8 @@ class Renderer:
         self.stop_ids = self._find_stop_ids()
         """Ids of the tokens that end an assistant's turn."""
         self._content = lru_cache(REMEMBERED)(self._made_safe)
+        self._end = lru_cache(ENDS)(self.encode)
+        """How a prompt ends is the same for most of them."""
         self._boundaries = self._find_boundaries()
         self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self._boundaries)) or '(?!)'})")
         self._shapes: dict[bool, _Shape] = {}
@@ -184,8 +189,9 @@ class Renderer:
             return None
         rest = rendering.cuts[place:]
         ids = rendering.ids[: point.stable - sum(len(rendering.pieces[piece]) for piece in rest)]
-        for piece in (rest[0] + added, *rest[1:], point.tail + shape.suffix):
+        for piece in (rest[0] + added, *rest[1:]):
             ids += rendering.pieces[piece] if piece in rendering.pieces else self.encode(piece)
+        ids += self._end(point.tail + shape.suffix)
         return Rendering((*before, Message(last.role, last.content + added)), ids)
 
     def _checked(self, rendering: Rendering) -> Rendering:
@@ -268,7 +274,7 @@ class Renderer:
                 ids += pieces[piece]
             point = Checkpoint(point.messages + 2, len(ids), body[cut:])
             points.append(point)
-        return Rendering(view, ids + self.encode(point.tail + shape.suffix), tuple(points[-2:]), pieces, cuts)
+        return Rendering(view, ids + self._end(point.tail + shape.suffix), tuple(points[-2:]), pieces, cuts)
 
     def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
         text = self.render_text(view[:messages])
