@@ -102,7 +102,7 @@ class Archive:
             said["system"], said["opening"], speaker, session.turns[:index], view, self.renderer(speaker)
         )
         ids = self.renderer(speaker).render_full(messages)
-        return Rebuilt(turn, tuple(messages), self.renderer(speaker).render_text(messages), tuple(ids))
+        return Rebuilt(turn, tuple(messages), self.renderer(speaker).template.render(messages), tuple(ids))
 
     def renderer(self, speaker: Speaker) -> Renderer:
         """The renderer of a speaker, with the date that the run's prompts were made with."""

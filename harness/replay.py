@@ -21,7 +21,7 @@ from harness.errors import StorageError
 from harness.prepare import located
 from harness.rebuild import Archive, Recorded
 from harness.stock import Stock
-from harness.types import Prompt, Request, Speaker
+from harness.types import Request, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,13 @@ def _requests(archive: Archive, sessions: Mapping[str, Recorded], chosen: list[t
                 f"{session_id}: the prompt of turn {index} has {len(rebuilt.ids)} tokens, and {turn.prompt_tokens} are "
                 "recorded: its tokenizer or chat template is no longer that of the run"
             )
-        prompt = Prompt(rebuilt.messages, rebuilt.ids, len(rebuilt.ids), turn.max_new_tokens, turn.max_model_len)
         yield Request(
-            prompt,
+            archive.renderer(turn.speaker).prompt(
+                rebuilt.messages,
+                rebuilt.ids,
+                max_new_tokens=turn.max_new_tokens,
+                max_model_len=turn.max_model_len,
+            ),
             turn_sampling(role.sampling.sampling(), draft),
             turn_seed(session.started["seed"], index, draft),
             f"{session_id}/{index}/replay",

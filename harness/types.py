@@ -64,6 +64,8 @@ class Prompt:
     """Prompt length in tokens: `len(ids)`, or the estimate with its margin where `ids` is None."""
     max_new_tokens: int
     max_model_len: int
+    stop_ids: tuple[int, ...] = ()
+    """Tokens that end the answer by the chat template; a model's own settings may know others, or none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ class Inquirer:
             ids = renderer.render_full(messages)
             excess = len(ids) - budget
             if excess <= 0:
-                return Prompt(messages, ids, len(ids), self._max_new_tokens, self._window.max_model_len)
+                window = self._window.max_model_len
+                return renderer.prompt(messages, ids, max_new_tokens=self._max_new_tokens, max_model_len=window)
             if cap <= SHORTEST_QUOTE:
                 raise NoAnswer(f"a window of {self._window.max_model_len} tokens is too small for the question")
             cap = max(SHORTEST_QUOTE, cap - max(1, excess // max(1, len(texts))))

@@ -213,8 +213,11 @@ class ContextManager:
             self._note_tokens = self._count_note()
             self._events += retry_events(done.retries, len(history), self.part.speaker, "summary")
             self._events.append(self._compaction_event(history, before, done, full, rendering.tokens))
-        return Prompt(
-            rendering.messages, rendering.ids, rendering.tokens, self.max_new_tokens, self.window.max_model_len
+        return self.part.renderer.prompt(
+            rendering.messages,
+            rendering.ids,
+            max_new_tokens=self.max_new_tokens,
+            max_model_len=self.window.max_model_len,
         )
 
     def _compaction(

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.context import proof
-from harness.context.controls import Controls, control_tokens, template_controls
 from harness.context.encoder import encoder, whole_encoder
 from harness.context.shorten import shorten
+from harness.context.template import ChatTemplate
 from harness.errors import ConfigError
 from harness.tokenizer import load_tokenizer
-from harness.types import Message, Role
+from harness.types import Message, Prompt, Role
 
 log = logging.getLogger(__name__)
 
@@ -104,25 +104,16 @@ class Renderer:
         self.name = name
         self.date = date or datetime.now()
         """Fixed when the renderer is made: a run over midnight keeps its prompts. Recorded by the run."""
-        self._args = {"strftime_now": self.date.strftime, **(template_args or {})}
-        try:
-            self._template: str = tokenizer.get_chat_template(chat_template)
-        except ValueError as error:
-            raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
         self._encode = encoder(tokenizer, proof.TEXTS)
         self._encode_whole = whole_encoder(tokenizer)
         self.vocab_size = max(tokenizer.get_vocab().values()) + 1
         self._typecode = "H" if self.vocab_size <= 1 << 16 else "I"
-        self.has_system = self._accepts_system()
-        """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
-        self.controls = self._find_controls()
-        self.stop_ids = self._find_stop_ids()
-        """Ids of the tokens that end an assistant's turn."""
+        args = {"strftime_now": self.date.strftime, **(template_args or {})}
+        self.template = ChatTemplate(tokenizer, self._encode, own=chat_template, args=args, name=name)
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._end = lru_cache(ENDS)(self.encode)
         """How a prompt ends is the same for most of them."""
-        self._boundaries = self._find_boundaries()
-        self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self._boundaries)) or '(?!)'})")
+        self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self.template.boundaries)) or '(?!)'})")
         self._shapes: dict[bool, _Shape] = {}
         self._renderings = 0
         self.lengthens = True
@@ -149,6 +140,11 @@ class Renderer:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"model.chat_template: {chat_template} can't be read: {error}") from error
         return cls(tokenizer, chat_template=template, template_args=template_args, date=date, name=str(path))
+
+    @property
+    def has_system(self) -> bool:
+        """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
+        return self.template.has_system
 
     @property
     def incremental(self) -> bool:
@@ -204,21 +200,9 @@ class Renderer:
                 return Rendering(rendering.messages, full)
         return rendering
 
-    def render_text(self, messages: Sequence[Message]) -> str:
-        """The prompt as text: the plain `apply_chat_template` with the generation prompt."""
-        return str(
-            self.tokenizer.apply_chat_template(
-                [{"role": message.role, "content": message.content} for message in messages],
-                chat_template=self._template,
-                add_generation_prompt=True,
-                tokenize=False,
-                **self._args,
-            )
-        )
-
     def render_full(self, messages: Sequence[Message]) -> "array[int]":
         """Ids of `messages` from scratch: the reference that incremental rendering must equal."""
-        return array(self._typecode, self._encode_whole(self.render_text(messages)))
+        return array(self._typecode, self._encode_whole(self.template.render(messages)))
 
     def encode(self, text: str) -> "array[int]":
         """Ids of text that stands in a prompt; control strings in it are control tokens."""
@@ -228,6 +212,12 @@ class Renderer:
         """Text of generated ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
+    def prompt(
+        self, messages: Sequence[Message], ids: Sequence[int], *, max_new_tokens: int, max_model_len: int
+    ) -> Prompt:
+        """Rendered messages as a request sends them."""
+        return Prompt(tuple(messages), ids, len(ids), max_new_tokens, max_model_len, self.template.stop_ids)
+
     # Content
 
     def count_text(self, text: str) -> int:
@@ -236,7 +226,7 @@ class Renderer:
 
     def neutralize(self, text: str) -> str:
         """Text in which no control string of this model is left; see `controls`."""
-        return self.controls.neutralize(text)
+        return self.template.controls.neutralize(text)
 
     def shorten(self, text: str, max_tokens: int) -> str:
         """Text of at most `max_tokens`, cut in its middle with a visible mark; see `shorten`."""
@@ -264,7 +254,7 @@ class Renderer:
         cuts: tuple[str, ...] = ()
         while point.messages < len(view):
             exchange = view[point.messages : point.messages + 2]
-            text = self.render_text([*shape.base, *exchange])
+            text = self.template.render([*shape.base, *exchange])
             body = point.tail + text[shape.length : len(text) - len(shape.suffix)]
             cut = self._last_boundary(body)
             pieces = {}
@@ -277,26 +267,26 @@ class Renderer:
         return Rendering(view, ids + self._end(point.tail + shape.suffix), tuple(points[-2:]), pieces, cuts)
 
     def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
-        text = self.render_text(view[:messages])
+        text = self.template.render(view[:messages])
         text = text[: len(text) - len(self._shapes[view[0].role == "system"].suffix)]
         cut = self._last_boundary(text)
         ids = self.encode(text[:cut])
         return Checkpoint(messages, len(ids), text[cut:]), ids
 
     def _last_boundary(self, text: str) -> int:
-        return max(0, *(text.rfind(token) for token in self._boundaries))
+        return max(0, *(text.rfind(token) for token in self.template.boundaries))
 
     # What the template does, found by trying it
 
     def _prove(self) -> None:
         for with_system in (True, False) if self.has_system else (False,):
             base = proof.base(with_system)
-            longer = [self.render_text([*base, Message("assistant", text), base[-1]]) for text in ("Qzx1", "Jwv2")]
-            text = self.render_text(base)
+            longer = [self.template.render([*base, Message("assistant", text), base[-1]]) for text in ("Qzx1", "Jwv2")]
+            text = self.template.render(base)
             same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
             length = sum(1 for _ in same)
             self._shapes[with_system] = _Shape(tuple(base), length, text[length:])
-            why = proof.why_not(self, with_system) if self._boundaries else proof.NO_BOUNDARY
+            why = proof.why_not(self, with_system) if self.template.boundaries else proof.NO_BOUNDARY
             if not why and self.lengthens:
                 self._shapes[with_system] = replace(self._shapes[with_system], after_last=self._after_last(base))
                 self.lengthens = proof.lengthens(self, with_system)
@@ -313,63 +303,6 @@ class Renderer:
         log.warning("%s: incremental rendering is off: %s", self.name, why)
         self._shapes.clear()
         self.why_full = why
-
-    def _accepts_system(self) -> bool:
-        from jinja2 import TemplateError
-
-        user, answer = Message("user", "Qu1"), Message("assistant", "An1")
-        try:
-            for turns in ([user], [user, answer, user]):
-                self.render_text(turns)
-        except TemplateError as error:
-            raise ConfigError(f"{self.name}: its chat template can't render a plain conversation: {error}") from error
-        try:
-            return all(
-                "Sy1" in self.render_text([Message("system", "Sy1"), *turns])
-                for turns in ([user], [user, answer, user])
-            )
-        except TemplateError:
-            return False
-
-    def _probe(self, *, with_system: bool) -> list[str]:
-        """The text that the template puts before, between and after messages."""
-        mark = "Qzx1"
-        roles: list[Role] = ["system"] if with_system else []
-        roles += ["user", "assistant", "user", "assistant", "user"]
-        return self.render_text([Message(role, mark) for role in roles]).split(mark)
-
-    def _find_controls(self) -> Controls:
-        added = [(token.content, token.special) for token in self.tokenizer.added_tokens_decoder.values()]
-        normalizer = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "normalizer", None)
-        strings = control_tokens(added) | template_controls(self._template, self._probe(with_system=self.has_system))
-        controls = Controls(strings, normalizer.normalize_str if normalizer else None)
-        self._check_controls(controls, set(self.tokenizer.added_tokens_decoder))
-        return controls
-
-    def _check_controls(self, controls: Controls, added_ids: set[int]) -> None:
-        added = self.tokenizer.added_tokens_decoder
-        for text in sorted(controls.strings):
-            ids = set(self._encode(f"a {controls.neutralize(text)} b")) & added_ids
-            if any(added[i].content in controls.strings for i in ids):
-                raise ConfigError(f"{self.name}: its control token {text!r} can't be kept out of a message")
-
-    def _find_stop_ids(self) -> tuple[int, ...]:
-        after_answer = self._encode(self._probe(with_system=False)[-2])
-        added = self.tokenizer.added_tokens_decoder
-        ends = [self.tokenizer.eos_token_id, next((i for i in after_answer if i in added), None)]
-        return tuple(dict.fromkeys(i for i in ends if i is not None))
-
-    def _find_boundaries(self) -> tuple[str, ...]:
-        """Control tokens at which text can be cut without changing its ids on either side."""
-        normalizes = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "normalizer", None) is not None
-        around = "".join(self._probe(with_system=self.has_system))
-        return tuple(
-            token.content
-            for token in self.tokenizer.added_tokens_decoder.values()
-            if token.content in self.controls.strings
-            and token.content in around
-            and not (token.lstrip or token.single_word or (token.normalized and normalizes))
-        )
 
 
 def _shared(view: tuple[Message, ...], previous: Rendering | None) -> tuple[Checkpoint, "array[int]"] | None:

@@ -146,7 +146,8 @@ class Summarizer:
             room -= len(ids) - budget
             if room < 1:
                 raise SummaryFailed(f"a window of {self.window.max_model_len} tokens is too small for a summary")
-        return Prompt(tuple(messages), ids, len(ids), bound, self.window.max_model_len), taken
+        window = self.window.max_model_len
+        return self.renderer.prompt(messages, ids, max_new_tokens=bound, max_model_len=window), taken
 
     def _render(self, note: str | None, dialogue: str, bound: int) -> tuple[list[Message], Sequence[int]]:
         words = int(bound * WORDS_PER_TOKEN)

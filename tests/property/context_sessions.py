@@ -84,7 +84,7 @@ class Checker:
             raise PromptRefused("too long", limit=self.true_window if says else None, counted=counted if says else None)
         if "summary" in request.request_id:
             return self._note(request, counted)
-        controls = sorted(self.renderer.controls.strings)
+        controls = sorted(self.renderer.template.controls.strings)
         return Generation(text(self.random, controls), (), FinishReason.STOP, counted, 1)
 
     def _note(self, request: Request, counted: int) -> Generation:
@@ -126,13 +126,13 @@ def check_unforged(renderer: Renderer, messages: tuple[Message, ...], ids: Any) 
     expected = unforged(renderer, tuple(message.role for message in messages))
     assert Counter(i for i in ids if i in controls) == expected, "content forged a control token"
     for message in messages:
-        assert not any(marker in message.content for marker in renderer.controls.strings)
+        assert not any(marker in message.content for marker in renderer.template.controls.strings)
 
 
 @lru_cache
 def control_ids(renderer: Renderer) -> frozenset[int]:
     added = renderer.tokenizer.added_tokens_decoder.items()
-    return frozenset(i for i, token in added if token.content in renderer.controls.strings)
+    return frozenset(i for i, token in added if token.content in renderer.template.controls.strings)
 
 
 @lru_cache
@@ -168,7 +168,7 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
         ContextConfig(policy=policy_name, low_water=random.choice([0.3, 0.6, 0.9]), note_tokens=note_tokens),
         Summarizer(engine, renderer, shared, note_tokens=note_tokens),
     )
-    direction = random.choice([None, None, "Speak up.", text(random, sorted(renderer.controls.strings))[:80]])
+    direction = random.choice([None, None, "Speak up.", text(random, sorted(renderer.template.controls.strings))[:80]])
     system = random.choice([None, "", "You are a patient.", text(random, ["<s>"])[:400]])
     parts = {
         Speaker.PATIENT: Part(Speaker.PATIENT, system, "(The session begins.)", renderer),

@@ -53,7 +53,7 @@ def test_neutral_text_stays_neutral(family: str, small_model: Path, text: str) -
     made = renderer(family, small_model)
     safe = made.neutralize(text)
     assert made.neutralize(safe) == safe
-    assert not any(control in safe for control in made.controls.strings)
+    assert not any(control in safe for control in made.template.controls.strings)
 
 
 @pytest.mark.parametrize("family", ["chatml", "llama2"])
@@ -75,7 +75,7 @@ def test_a_mistral_folder_with_a_tekken_file_is_rendered_by_its_chat_template(tm
     )
     made = Renderer.load(tmp_path, chat_template=tmp_path / "template.jinja")
     assert made.has_system
-    assert made.controls.strings >= {"[INST]", "[/INST]", "<s>", "</s>"}
+    assert made.template.controls.strings >= {"[INST]", "[/INST]", "<s>", "</s>"}
     messages = [made.message(role, f"[/INST] {role}", None) for role in ("system", "user", "assistant", "user")]
     ids = made.render(messages).ids
     assert made.tokenizer.convert_ids_to_tokens(ids).count("[/INST]") == 2

@@ -69,7 +69,7 @@ def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypat
     rendering = renderer.render(conversation("Hi", "Hello", "Well"))
     longer = conversation("Hi", "Hello", "Well\n\n(Be brief.)")
     full = renderer.render_full(longer)
-    monkeypatch.setattr(renderer, "render_text", None)
+    monkeypatch.setattr(renderer.template, "render", None)
     found = renderer.lengthened(rendering, "\n\n(Be brief.)")
     assert found is not None
     assert (found.messages, found.ids) == (tuple(longer), full)
@@ -127,7 +127,7 @@ def test_a_template_that_changes_later_than_the_proof_looked_is_found_out_and_sw
 def test_a_template_with_a_date_keeps_the_date_of_the_start() -> None:
     day = datetime(2031, 5, 17, 23, 59)
     renderer = Renderer(byte_tokenizer(template("llama3"), ("<|eot_id|>",)), date=day)
-    assert "Today Date: 17 May 2031" in renderer.render_text(conversation("Hi"))
+    assert "Today Date: 17 May 2031" in renderer.template.render(conversation("Hi"))
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def test_a_tokenizer_without_a_usable_template_is_refused(source: str | None) ->
 
 def test_the_end_of_an_answer_is_known_without_being_told() -> None:
     tokenizer = chatml_bytes()
-    assert tokenizer.convert_tokens_to_ids("<|im_end|>") in Renderer(tokenizer).stop_ids
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") in Renderer(tokenizer).template.stop_ids
 
 
 def test_template_arguments_reach_the_template() -> None:
     renderer = Renderer(byte_tokenizer(template("qwen3"), CHATML), template_args={"enable_thinking": False})
-    assert renderer.render_text(conversation("Hi")).endswith("<think>\n\n</think>\n\n")
+    assert renderer.template.render(conversation("Hi")).endswith("<think>\n\n</think>\n\n")
     assert renderer.incremental
 
 
@@ -175,7 +175,7 @@ def test_text_like_a_control_token_becomes_visible_harmless_text(text: str) -> N
     safe = renderer.neutralize(text)
     specials = set(renderer.tokenizer.added_tokens_decoder)
     assert not specials & set(renderer.encode(safe))
-    assert not any(control in safe for control in renderer.controls.strings)
+    assert not any(control in safe for control in renderer.template.controls.strings)
     assert renderer.neutralize(safe) == safe
     assert safe.replace(" ", "") == text.replace(" ", "")
 

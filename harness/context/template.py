@@ -1,0 +1,104 @@
+"""What a chat template does, found by trying it: nothing depends on a model's name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.context.controls import Controls, control_tokens, template_controls
+from harness.context.encoder import Encode
+from harness.errors import ConfigError
+from harness.types import Message, Role
+
+
+class ChatTemplate:
+    """The template of one tokenizer, with what it was seen to do."""
+
+    def __init__(self, tokenizer: Any, encode: Encode, *, own: str | None, args: Mapping[str, Any], name: str) -> None:
+        """`own` is a template or the name of one of the tokenizer's, None its default; `args` is what it sees besides
+        messages, `name` the tokenizer's in errors.
+
+        Raises `ConfigError` where there is no template, it can't render a plain conversation, or a control token can't be
+        kept out of a message.
+        """
+        self._tokenizer = tokenizer
+        self._encode = encode
+        self._args = args
+        self._name = name
+        try:
+            self._template: str = tokenizer.get_chat_template(own)
+        except ValueError as error:
+            raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
+        self.has_system = self._accepts_system()
+        """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
+        self.controls = self._find_controls()
+        """The strings that a message must not hold."""
+        self.stop_ids = self._find_stop_ids()
+        """Ids of the tokens that end an assistant's turn."""
+        self.boundaries = self._find_boundaries()
+        """Control tokens at which a prompt can be cut without changing its ids on either side."""
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The prompt as text: the plain `apply_chat_template` with the generation prompt."""
+        return str(
+            self._tokenizer.apply_chat_template(
+                [{"role": message.role, "content": message.content} for message in messages],
+                chat_template=self._template,
+                add_generation_prompt=True,
+                tokenize=False,
+                **self._args,
+            )
+        )
+
+    def _accepts_system(self) -> bool:
+        from jinja2 import TemplateError
+
+        user, answer = Message("user", "Qu1"), Message("assistant", "An1")
+        try:
+            for turns in ([user], [user, answer, user]):
+                self.render(turns)
+        except TemplateError as error:
+            raise ConfigError(f"{self._name}: its chat template can't render a plain conversation: {error}") from error
+        try:
+            return all(
+                "Sy1" in self.render([Message("system", "Sy1"), *turns]) for turns in ([user], [user, answer, user])
+            )
+        except TemplateError:
+            return False
+
+    def _probe(self, *, with_system: bool) -> list[str]:
+        """The text that the template puts before, between and after messages."""
+        mark = "Qzx1"
+        roles: list[Role] = ["system"] if with_system else []
+        roles += ["user", "assistant", "user", "assistant", "user"]
+        return self.render([Message(role, mark) for role in roles]).split(mark)
+
+    def _find_controls(self) -> Controls:
+        added = [(token.content, token.special) for token in self._tokenizer.added_tokens_decoder.values()]
+        normalizer = getattr(getattr(self._tokenizer, "backend_tokenizer", None), "normalizer", None)
+        strings = control_tokens(added) | template_controls(self._template, self._probe(with_system=self.has_system))
+        controls = Controls(strings, normalizer.normalize_str if normalizer else None)
+        self._check_controls(controls, set(self._tokenizer.added_tokens_decoder))
+        return controls
+
+    def _check_controls(self, controls: Controls, added_ids: set[int]) -> None:
+        added = self._tokenizer.added_tokens_decoder
+        for text in sorted(controls.strings):
+            ids = set(self._encode(f"a {controls.neutralize(text)} b")) & added_ids
+            if any(added[i].content in controls.strings for i in ids):
+                raise ConfigError(f"{self._name}: its control token {text!r} can't be kept out of a message")
+
+    def _find_stop_ids(self) -> tuple[int, ...]:
+        after_answer = self._encode(self._probe(with_system=False)[-2])
+        added = self._tokenizer.added_tokens_decoder
+        ends = [self._tokenizer.eos_token_id, next((i for i in after_answer if i in added), None)]
+        return tuple(dict.fromkeys(i for i in ends if i is not None))
+
+    def _find_boundaries(self) -> tuple[str, ...]:
+        normalizes = getattr(getattr(self._tokenizer, "backend_tokenizer", None), "normalizer", None) is not None
+        around = "".join(self._probe(with_system=self.has_system))
+        return tuple(
+            token.content
+            for token in self._tokenizer.added_tokens_decoder.values()
+            if token.content in self.controls.strings
+            and token.content in around
+            and not (token.lstrip or token.single_word or (token.normalized and normalizes))
+        )
