@@ -32,6 +32,7 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
         "prompt": list(request.prompt.ids or ()),
         "max_tokens": request.prompt.max_new_tokens,
         "return_token_ids": True,
+        "stop_token_ids": list(request.prompt.stop_ids),
     }
     if request.json_schema is not None:
         body["structured_outputs"] = {"json": request.json_schema}

@@ -103,6 +103,7 @@ class Rows:
             self._done[row] = (
                 len(own) >= job.request.prompt.max_new_tokens
                 or own[-1] in self._end_ids
+                or own[-1] in job.request.prompt.stop_ids
                 or job.answer.done()
                 or self._stop.is_set()
                 or self._said_stop(job.request.sampling.stop, own)

@@ -205,7 +205,7 @@ class _Loaded:
 
     def _generation(self, job: Job, sampled: list[int], latency_s: float) -> Generation:
         request = job.request
-        ended = bool(sampled) and sampled[-1] in self._end_ids
+        ended = bool(sampled) and sampled[-1] in self._end_ids.union(request.prompt.stop_ids)
         ids = sampled[:-1] if ended else sampled
         decoded = str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         stops = [place for word in request.sampling.stop if (place := decoded.find(word)) >= 0]

@@ -189,6 +189,7 @@ class VllmEngine:
             min_p=drawn.min_p or 0.0,
             repetition_penalty=drawn.penalty,
             stop=list(drawn.stop),
+            stop_token_ids=[token for token in request.prompt.stop_ids if token not in self._end_ids],
             seed=request.seed % 2**63 if self._seeded else None,
             max_tokens=request.prompt.max_new_tokens,
             skip_special_tokens=True,
@@ -205,7 +206,7 @@ class VllmEngine:
         reasoning, text = split(done.text)
         if isinstance(done.stop_reason, str) or text != done.text:
             ids = ()  # something was cut from the text, so the ids are no longer those of the text
-        elif done.finish_reason == "stop" and ids and ids[-1] in self._end_ids:
+        elif done.finish_reason == "stop" and ids and ids[-1] in self._end_ids.union(request.prompt.stop_ids):
             ids = ids[:-1]
         return Generation(
             text=text,

@@ -17,7 +17,7 @@ import pytest
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.openai import OpenAIEngine
 from harness.types import Message
-from tests.fixtures.asking import SCHEMA, Asker
+from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids
 
 ROOT = Path(__file__).parents[2]
 SERVED, CONFIGURED = 768, 2048
@@ -38,7 +38,8 @@ def server(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--model", str(small_model), "--served-model-name", "small", "--max-model-len", str(SERVED)]
     command += ["--enforce-eager", "--enable-prefix-caching", "--dtype", "bfloat16"]
-    environment = {"VLLM_CPU_KVCACHE_SPACE": "1", **os.environ, "VLLM_NO_USAGE_STATS": "1"}
+    cpu = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
+    environment = {**cpu, **os.environ, "VLLM_NO_USAGE_STATS": "1"}
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
         try:
@@ -93,6 +94,13 @@ def test_sessions_finish_and_the_dialogue_shows_nothing_of_it(
     assert any(turn["evicted_turns"] for turn in turns)
     assert not any("context length" in turn["text"] or "Error" in turn["text"] for turn in turns)
     assert not (folder / "failures.jsonl").read_text()
+
+
+async def test_the_templates_end_of_turn_ends_the_turn(server: str, small_model: Path) -> None:
+    engine = OpenAIEngine(EngineConfig(kind="openai", base_url=server), ModelConfig(path=str(small_model)))
+    await engine.start()
+    await check_stop_ids(engine.generate, Asker(small_model, SERVED))
+    await engine.close()
 
 
 @pytest.mark.parametrize("stand_in", [False, True])

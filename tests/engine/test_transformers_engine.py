@@ -13,7 +13,7 @@ from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.transformers import TransformersEngine
 from harness.errors import EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
-from tests.fixtures.asking import SCHEMA, Asker
+from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,6 +79,10 @@ async def test_stop_strings_end_the_turn_and_are_not_part_of_it(loaded: Loaded) 
     assert not set(".!") & set(answer.text)
     assert answer.finish_reason is FinishReason.STOP
     assert answer.completion_tokens < 60
+
+
+async def test_the_templates_end_of_turn_ends_the_turn(loaded: Loaded) -> None:
+    await check_stop_ids(loaded.engine.generate, loaded.ask)
 
 
 async def test_a_json_schema_is_kept_beside_free_text(loaded: Loaded) -> None:

@@ -19,7 +19,7 @@ from harness.engines.supervisor import Supervisor
 from harness.engines.vllm import VllmEngine
 from harness.errors import PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
-from tests.fixtures.asking import SCHEMA, Asker, command, descendants
+from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids, command, descendants
 
 pytest.importorskip("vllm")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -131,6 +131,10 @@ async def test_stop_strings_end_the_turn_and_are_not_part_of_it(served: Served) 
     assert "." not in answer.text
     assert answer.finish_reason is FinishReason.STOP
     assert answer.token_ids == ()
+
+
+async def test_the_templates_end_of_turn_ends_the_turn(served: Served) -> None:
+    await check_stop_ids(served.generate, served.ask)
 
 
 async def test_a_json_schema_is_kept(served: Served) -> None:
