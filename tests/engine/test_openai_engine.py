@@ -79,6 +79,32 @@ async def test_every_kind_of_fault_is_survived_and_no_fault_text_becomes_an_answ
     assert any("status 429" in retry.reason and retry.wait_s == 0.05 for answer in answers for retry in answer.retries)
 
 
+async def test_of_answers_that_come_together_each_goes_on_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the next request of a session has left when another session computes."""
+    together, steps = asyncio.Barrier(5), list[int]()
+    async with LoopbackServer().running() as server:
+        engine = engine_for(server)
+        await engine.start()
+        send = engine._send
+
+        async def held(method: str, url: str, data: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
+            answer = await send(method, url, data)
+            await together.wait()
+            return answer
+
+        async def session(number: int) -> None:
+            await engine.generate(request(number))
+            steps.append(number)  # computes its next request
+            await asyncio.sleep(0)
+            steps.append(number)  # the task that sends it has run
+
+        monkeypatch.setattr(engine, "_send", held)
+        await asyncio.gather(*map(session, range(5)))
+        await engine.close()
+    assert steps[::2] == steps[1::2]
+    assert len(set(steps)) == 5
+
+
 async def test_an_engine_that_never_answers_properly_fails_the_request_within_its_patience() -> None:
     async with LoopbackServer(fault_every=1, faults=(Fault.EMPTY,)).running() as server:
         engine = engine_for(server)
