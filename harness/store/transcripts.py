@@ -9,15 +9,15 @@ from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, 
 
 _INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
 """Characters that mean something anywhere in a line."""
-_LINE_START = re.compile(r"^(?=[#+=-])", re.MULTILINE)
-_NUMBERED = re.compile(r"^(\d+)([.)])", re.MULTILINE)
+_LINE_START = re.compile(r"^(?:(?=[#+=-])|(\d+)(?=[.)]))", re.MULTILINE)
+"""Where a backslash keeps a line from being a heading or an item of a list."""
 _GAPS = re.compile(r"\n{2,}")
 
 
 def escape(text: str) -> str:
     """Text as Markdown that shows just this text, its line breaks kept."""
     lines = "\n".join([line.strip() for line in text.splitlines()])
-    escaped = _NUMBERED.sub(r"\1\\\2", _LINE_START.sub(r"\\", _INLINE.sub(r"\\\1", lines)))
+    escaped = _LINE_START.sub(r"\1\\", _INLINE.sub(r"\\\1", lines))
     paragraphs = _GAPS.split(escaped.strip("\n"))
     return "\n\n".join(paragraph.replace("\n", "  \n") for paragraph in paragraphs)
 
