@@ -61,10 +61,7 @@ def session_metrics(
         "metrics_version": METRICS_VERSION,
         "exchanges": len(answers),
         "ending": None if stop_reason is None else str(stop_reason),
-        "patient": {
-            **spoken[Speaker.PATIENT],
-            "echo": echo[Speaker.PATIENT],
-        },
+        "patient": {**spoken[Speaker.PATIENT], "echo": echo[Speaker.PATIENT]},
         "therapist": {
             **spoken[Speaker.THERAPIST],
             "echo": echo[Speaker.THERAPIST],
