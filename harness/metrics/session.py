@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.metrics.course import course
 from harness.metrics.reflection import echoes, reflection_rate
+from harness.metrics.repetition import repetitions
 from harness.metrics.retention import retention
 from harness.metrics.runs import Words
 from harness.metrics.speech import count_repeating, speech
@@ -55,7 +56,11 @@ def session_metrics(
     states = [turn.patient_state for turn in turns if turn.patient_state is not None]
     reflections = reflection_rate(answers)
     repeating = repeating or {speaker: count_repeating(turns, speaker) for speaker in Speaker}
-    spoken = {speaker: speech(said, words, places[speaker], repeating[speaker]) for speaker in Speaker}
+    again = dict(zip(Speaker, repetitions(words, list(places.values())), strict=True))
+    spoken = {
+        speaker: speech([said[place] for place in own], words.number.size, again[speaker], repeating[speaker])
+        for speaker, own in places.items()
+    }
     echo = {speaker: _mean(echoed[place] for place in places[speaker]) for speaker in Speaker}
     return {
         "metrics_version": METRICS_VERSION,

@@ -8,9 +8,10 @@ import pytest
 from harness.config.guard import GuardConfig
 from harness.guard import Guard
 from harness.metrics.reflection import echoes, reflects
+from harness.metrics.repetition import Repetition, repetitions
 from harness.metrics.runs import Words
 from harness.metrics.session import session_metrics
-from harness.metrics.speech import count_repeating, repetition, similarity, speech, syllables, worn_out
+from harness.metrics.speech import count_repeating, speech, syllables
 from harness.text import Said, parse, stem, words
 from harness.types import Event, Speaker, StopReason
 from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
@@ -27,7 +28,14 @@ def cut(*texts: str) -> Words:
 def measure(*texts: str, other: str | None = None) -> dict[str, Any]:
     """The measures of a patient who says the texts, before a therapist says the other one."""
     every = [said(text) for text in (*texts, *([] if other is None else [other]))]
-    return speech(every, Words.number_all([turn.words for turn in every]), range(len(texts)), repeating=0)
+    words = Words.number_all([turn.words for turn in every])
+    [again] = repetitions(words, [range(len(texts))])
+    return speech(every[: len(texts)], words.number.size, again, repeating=0)
+
+
+def again(*texts: str) -> Repetition:
+    """What a speaker of these turns says again."""
+    return repetitions(cut(*texts), [range(len(texts))])[0]
 
 
 def test_words_are_the_same_whatever_the_typography() -> None:
@@ -70,28 +78,26 @@ def test_distinct_words_and_pairs_are_shares_of_all() -> None:
 
 
 def test_repetition_counts_runs_said_in_earlier_turns() -> None:
-    assert repetition(cut("one two three four five").fours()) is None
-    assert repetition(cut("one two three four five", "one two three four six").fours()) == 0.5
-    assert repetition(cut("one two", "one two three four", "one two three four").fours()) == 1.0
+    assert again("one two three four five").repetition is None
+    assert again("one two three four five", "one two three four six").repetition == 0.5
+    assert again("one two", "one two three four", "one two three four").repetition == 1.0
 
 
 def test_similarity_is_that_of_the_most_similar_of_the_last_own_turns() -> None:
-    assert similarity(cut("one two three").twos()) is None
-    assert similarity(cut("one two three", "four five", "one two three six").twos()) == round((0 + 2 / 3) / 2, 4)
+    assert again("one two three").similarity is None
+    assert again("one two three", "four five", "one two three six").similarity == round((0 + 2 / 3) / 2, 4)
     far = ["one two", *(f"x{i} y{i}" for i in range(12)), "one two"]
-    assert similarity(cut(*far).twos()) == 0.0
-    assert similarity(cut(*far[:12], "one two").twos()) == round(1 / 12, 4)
+    assert again(*far).similarity == 0.0
+    assert again(*far[:12], "one two").similarity == round(1 / 12, 4)
 
 
 def test_worn_out_phrases_need_matter_and_many_turns() -> None:
-    turns = cut(
+    found = again(
         "How is that supposed to help", "Not supposed to help me", "Supposed to help whom", "I see what you mean"
     )
-    found = worn_out(turns, turns.fours(), 4)
-    assert found["worn_out_share"] == 0.75
-    assert found["worn_out"][0] == {"phrase": "supposed to help", "turns": 3}
-    plain = cut(*["I think that it is what it is"] * 4)
-    assert worn_out(plain, plain.fours(), 4)["worn_out_share"] == 0.0
+    assert found.worn_out["worn_out_share"] == 0.75
+    assert found.worn_out["worn_out"][0] == {"phrase": "supposed to help", "turns": 3}
+    assert again(*["I think that it is what it is"] * 4).worn_out["worn_out_share"] == 0.0
 
 
 def test_repeating_turns_tell_the_ill_session_from_the_healthy_ones() -> None:

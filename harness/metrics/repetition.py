@@ -1,0 +1,96 @@
+"""What a speaker says again: runs of two, three and four words. Definitions in docs/metrics.md.
+
+Invariant: a turn is compared with the last few own turns for `similarity`, and with all of them by sorting otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
+from typing import Any
+
+import numpy as np
+
+from harness.metrics.runs import Runs, Words
+from harness.metrics.shares import mean, rounded, share
+from harness.text import FUNCTION_WORDS
+
+_COMPARED = 12
+_WORN_OUT_SHARE = 0.25
+_WORN_OUT_TURNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Of one speaker."""
+
+    pairs: int
+    """Different runs of two words."""
+    repetition: float | None
+    """Share of 4-word runs that the speaker said in an earlier turn; the first turn with one counts for nothing."""
+    similarity: float | None
+    """Mean over turns of the greatest Jaccard index with one of the last 12 own turns; turns as sets of word pairs."""
+    worn_out: Mapping[str, Any]
+    """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
+
+
+def repetitions(words: Words, spoken: Sequence[Sequence[int]]) -> list[Repetition]:
+    """Of each speaker, whose turns stand at these places in the session; `words` are those of all turns."""
+    lengths = np.bincount(words.turn, minlength=words.group.size).tolist()
+    told = [[place for place in places if lengths[place] > 1] for places in spoken]
+    apart = words.apart(told)
+    twos, fours = apart.twos(), apart.fours()
+    bounds = list(pairwise(accumulate(map(len, told), initial=0)))
+    return [
+        Repetition(*measures)
+        for measures in zip(
+            twos.different(),
+            _repetition(fours, bounds),
+            _similarity(twos, bounds),
+            _worn_out(apart, fours, list(map(len, spoken))),
+            strict=True,
+        )
+    ]
+
+
+def _repetition(fours: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
+    sizes = fours.sizes.tolist()
+    return [
+        share(sum(own) - different, sum(own) - next(filter(None, own), 0))
+        for different, own in zip(fours.different(), (sizes[begin:end] for begin, end in bounds), strict=True)
+    ]
+
+
+def _similarity(twos: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
+    common, sizes = twos.shared(_COMPARED), twos.sizes
+    before = np.arange(sizes.size)[:, None] - np.arange(1, _COMPARED + 1)
+    both = sizes[:, None] + np.where(before >= 0, sizes[np.maximum(before, 0)], 0) - common
+    greatest = (common / both).max(axis=1).tolist()
+    return [rounded(mean(greatest[begin + 1 : end])) for begin, end in bounds]
+
+
+def _worn_out(words: Words, fours: Runs, turns: Sequence[int]) -> list[Mapping[str, Any]]:
+    """`turns` is how many turns each speaker has."""
+    least = [max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * number) for number in turns]
+    worn: list[dict[tuple[str, ...], list[int]]] = [{} for _ in turns]
+    for length in (3, 4):
+        runs, spell = (words.threes(), words.three) if length == 3 else (fours, words.four)
+        often = runs.in_many(least)
+        if not any(often):  # a run of four words is no more frequent than its first three
+            break
+        for phrases, found in zip(worn, often, strict=True):
+            spelt = {spell(run): holders for run, holders in found.items()}
+            phrases |= {phrase: holders for phrase, holders in spelt.items() if _has_matter(phrase)}
+    return [_told(phrases, number) for phrases, number in zip(worn, turns, strict=True)]
+
+
+def _told(phrases: Mapping[tuple[str, ...], Sequence[int]], turns: int) -> Mapping[str, Any]:
+    top = sorted(phrases.items(), key=lambda item: (-len(item[1]), -len(item[0]), item[0]))
+    return {
+        "worn_out_share": share(len(set(chain.from_iterable(phrases.values()))), turns),
+        "worn_out": [{"phrase": " ".join(phrase), "turns": len(holders)} for phrase, holders in top[:3]],
+    }
+
+
+def _has_matter(run: Sequence[str]) -> bool:
+    """Three words of which two carry meaning, or four of which one does."""
+    return sum(word not in FUNCTION_WORDS for word in run) >= 5 - len(run)
