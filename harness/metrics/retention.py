@@ -41,7 +41,7 @@ _PLANS = (
 )
 _PLAN = re.compile(rf"\b(?:{_PLANS})\b")
 _NAME = re.compile(r" (?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
-TIME = Hinted(("day", "noon", "midnight", *_MONTHS.split("|"), *digits), _TIME)
+TIME = Hinted((*_DAYS.split("|"), "noon", "midnight", *_MONTHS.split("|"), *digits), _TIME)
 NUMBER = Hinted((*_COUNT_WORDS.split("|"), *digits), _NUMBER)
 PLAN = Hinted(tuple(_PLANS.split("|")), _PLAN)
 _NOT_NAMES = word_set(
