@@ -1,6 +1,8 @@
 """What a speaker says again: runs of two, three and four words. Definitions in docs/metrics.md.
 
-Invariant: a turn is compared with the last few own turns for `similarity`, and with all of them by sorting otherwise.
+Invariants:
+- What can't be computed (no words, no earlier turn) is None, never a made-up 0.
+- Only `similarity` compares turns with each other, and with the last few own ones; the rest is found by sorting.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,6 @@
-"""How one speaker talks: length, variety, repetition, questions, reading ease. Sources in docs/metrics.md.
+"""How one speaker talks: length, variety, questions, openings, reading ease. Sources in docs/metrics.md.
 
-Invariants:
-- Shares are in [0, 1]; what can't be computed (no words, no earlier turn) is None, never a made-up 0.
-- The cost of a turn is bounded: it is compared with the last few own turns, not with all of them.
+Invariant: shares are in [0, 1]; what can't be computed (no words, no turn) is None, never a made-up 0.
 """
 
 import re
