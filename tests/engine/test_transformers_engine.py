@@ -13,7 +13,7 @@ from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.transformers import TransformersEngine
 from harness.errors import EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
-from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids
+from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids, check_usage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,13 +43,7 @@ async def test_a_batch_honours_every_rows_own_limit_and_its_usage_adds_up(loaded
         for number in range(8)
     ]
     answers = await asyncio.gather(*map(loaded.engine.generate, requests))
-    for request, answer in zip(requests, answers, strict=True):
-        assert answer.text.strip()
-        assert answer.prompt_tokens == request.prompt.tokens
-        assert 0 < answer.completion_tokens <= request.prompt.max_new_tokens
-        ended = answer.finish_reason is FinishReason.STOP
-        assert len(answer.token_ids) == answer.completion_tokens - ended
-        assert loaded.ask.tokenizer.decode(answer.token_ids, skip_special_tokens=True) == answer.text
+    check_usage(loaded.ask, requests, answers)
 
 
 async def test_alone_the_same_seed_gives_the_same_text(loaded: Loaded) -> None:

@@ -19,7 +19,7 @@ from harness.engines.supervisor import Supervisor
 from harness.engines.vllm import VllmEngine
 from harness.errors import PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
-from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids, command, descendants
+from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids, check_usage, command, descendants
 
 pytest.importorskip("vllm")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -73,13 +73,7 @@ async def test_it_says_what_it_is(served: Served) -> None:
 async def test_concurrent_requests_are_answered_and_their_usage_adds_up(served: Served) -> None:
     requests = [served.ask(f"Number {number}: how was your day?", max_new_tokens=10 + number) for number in range(8)]
     answers = await asyncio.gather(*map(served.generate, requests))
-    for request, answer in zip(requests, answers, strict=True):
-        assert answer.text.strip()
-        assert answer.prompt_tokens == request.prompt.tokens
-        assert 0 < answer.completion_tokens <= request.prompt.max_new_tokens
-        ended = answer.finish_reason is FinishReason.STOP
-        assert len(answer.token_ids) == answer.completion_tokens - ended
-        assert served.ask.tokenizer.decode(answer.token_ids, skip_special_tokens=True) == answer.text
+    check_usage(served.ask, requests, answers)
 
 
 async def test_a_prompt_asked_again_comes_from_the_prefix_cache(served: Served) -> None:
