@@ -89,7 +89,8 @@ class ChatTemplate:
     def _find_stop_ids(self) -> tuple[int, ...]:
         after_answer = self._encode(self._probe(with_system=False)[-2])
         added = self._tokenizer.added_tokens_decoder
-        ends = [self._tokenizer.eos_token_id, next((i for i in after_answer if i in added), None)]
+        controls = (i for i in after_answer if i in added and added[i].content in self.controls.strings)
+        ends = [self._tokenizer.eos_token_id, next(controls, None)]
         return tuple(dict.fromkeys(i for i in ends if i is not None))
 
     def _find_boundaries(self) -> tuple[str, ...]:

@@ -153,6 +153,13 @@ def test_the_end_of_an_answer_is_known_without_being_told() -> None:
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") in Renderer(tokenizer).template.stop_ids
 
 
+def test_line_breaks_that_a_tokenizer_keeps_whole_end_no_answer() -> None:
+    """Gemma's tokenizer does so; an answer may hold them."""
+    tokenizer = byte_tokenizer("{% for m in messages %}{{ m.content }}\n\n{% endfor %}")
+    tokenizer.add_tokens(["\n\n"])
+    assert Renderer(tokenizer).template.stop_ids == (tokenizer.eos_token_id,)
+
+
 def test_template_arguments_reach_the_template() -> None:
     renderer = Renderer(byte_tokenizer(template("qwen3"), CHATML), template_args={"enable_thinking": False})
     assert renderer.template.render(conversation("Hi")).endswith("<think>\n\n</think>\n\n")
