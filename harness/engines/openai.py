@@ -30,6 +30,8 @@ from harness.types import Generation, Request, Retry
 _PROBE_S = 10.0
 _UNREACHABLE = (aiohttp.ClientConnectorError, ConnectionRefusedError)
 _BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
+_LEAST_PATIENCE_S = 120.0
+"""With a short time-out three faults in a row are no reason to give a session up."""
 _SURELY = 2
 """No tokenizer is believed to make more than as many tokens of one of ours."""
 _CHECK = "I don't know — it's 9:30, and she said: \"slowly\", twice.\n"
@@ -49,7 +51,7 @@ class OpenAIEngine:
         self._base = _address(engine)
         self._key = _key(engine)
         self._engine, self._model, self._listener = engine, model, listener
-        self._patience = patience or Patience(deadline_s=3 * engine.request_timeout_s)
+        self._patience = patience or Patience(deadline_s=max(_LEAST_PATIENCE_S, 3 * engine.request_timeout_s))
         self._gate = Gate(self._base, self._answers, engine.outage_s, listener)
         self._session: aiohttp.ClientSession | None = None
         self._turnstile = asyncio.Lock()
