@@ -1,9 +1,8 @@
-"""The real vLLM engine on the real small model: answers, limits, seeds, cancellation, death."""
+"""The real vLLM engine on the real small model: answers, limits, seeds, cancellation."""
 
 import asyncio
 import json
 import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -151,15 +150,3 @@ async def test_a_cancelled_call_ends_its_request_in_the_engine(served: Served) -
     with pytest.raises(asyncio.CancelledError):
         await task
     assert llm.get_num_unfinished_requests() == 0
-
-
-async def test_killed_in_the_middle_it_is_started_again_and_every_turn_is_answered(served: Served) -> None:
-    old = served.vllm.pids()
-    tasks = [asyncio.create_task(served.generate(served.ask(seed=seed, max_new_tokens=100))) for seed in range(8)]
-    await asyncio.sleep(1.0)
-    for pid in old:
-        os.kill(pid, signal.SIGKILL)
-    answers = await asyncio.wait_for(asyncio.gather(*tasks), 180)
-    assert all(answer.text.strip() for answer in answers)
-    assert [notice.number for notice in served.notices if isinstance(notice, Restarted)] == [1]
-    assert not set(old) & set(served.vllm.pids())
