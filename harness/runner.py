@@ -44,6 +44,7 @@ async def run_all(jobs: AsyncIterator[tuple[Stage, Session]], limit: int) -> Non
         while True:
             async with turn:
                 job = await anext(jobs, None)
+                await asyncio.sleep(0)  # one a round of the loop, so that first requests leave while others are made
             if job is None:
                 return
             stage, following = job

@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
         plain, torn = Path(folder, "plain"), Path(folder, "torn")
         settings = (
             *("engine=dry", f"model.path={options.model}", f"context={options.context}", PERSONAS),
-            *("sessions_per_persona=8", "max_exchanges=25", "engine.max_model_len=1400", "concurrency=6"),
+            *("sessions_per_persona=16", "max_exchanges=25", "engine.max_model_len=1400", "concurrency=6"),
             *("therapist.max_new_tokens=128", "patient.max_new_tokens=128", "context.note_tokens=96"),
             *("guard.echo_share=0.05", "guard.repeat_share=0.25", "engine.latency_s=0.03"),
         )
