@@ -37,12 +37,16 @@ def compare(words: Words, groups: list[list[list[str]]]) -> None:
         ]
         if length > 2:
             spell = words.three if length == 3 else words.four
-            found = [{spell(run): where for run, where in one.items()} for one in runs.in_many([2] * len(groups))]
-            assert found == [often(group, sum(map(len, held[:number]))) for number, group in enumerate(held)]
+            least = range(2, 2 + len(groups))
+            found = [{spell(run): where for run, where in one.items()} for one in runs.in_many(least)]
+            assert found == [
+                often(group, times, sum(map(len, held[:number])))
+                for number, (group, times) in enumerate(zip(held, least, strict=True))
+            ]
 
 
-def often(held: list[set[tuple[str, ...]]], before: int) -> dict[tuple[str, ...], list[int]]:
-    """The runs that at least two of the sets hold, with the places of these after so many others."""
+def often(held: list[set[tuple[str, ...]]], times: int, before: int) -> dict[tuple[str, ...], list[int]]:
+    """The runs that at least so many of the sets hold, with the places of these after so many others."""
     every = set[tuple[str, ...]]().union(*held)
     places = {run: [before + i for i, one in enumerate(held) if run in one] for run in every}
-    return {run: where for run, where in places.items() if len(where) >= 2}
+    return {run: where for run, where in places.items() if len(where) >= times}

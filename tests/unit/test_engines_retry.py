@@ -1,5 +1,6 @@
 """Which failures are worth another attempt, and for how long."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -86,3 +87,17 @@ async def test_being_slowed_down_is_endured_longer_than_faults_but_not_past_the_
     with pytest.raises(AttemptFailed):
         await persist(Script(for_ever=lambda: SlowDown("b", 60.0)), QUICK, "r")
     assert time.monotonic() - began < 60.0  # it does not wait for what lies past the deadline
+
+
+async def test_the_deadline_counts_from_the_first_attempt_on() -> None:
+    async def slow(empties: int) -> Generation:
+        await asyncio.sleep(0.06)
+        return await script(empties)
+
+    script = Script(for_ever=lambda: SlowDown("b", 0.0))
+    with pytest.raises(SlowDown):
+        await asyncio.wait_for(persist(slow, Patience(deadline_s=0.05), "r"), 5.0)
+    assert script.calls == 1
+    with pytest.raises(SlowDown):
+        await asyncio.wait_for(persist(slow, Patience(deadline_s=0.15), "r"), 5.0)
+    assert 2 <= script.calls - 1 <= 3

@@ -185,6 +185,19 @@ def test_session_metrics_are_the_same_every_time_and_hold_what_happened() -> Non
     assert first["course"] is None
 
 
+def test_each_speaker_has_its_own_measures() -> None:
+    patient, therapist = "I keep the door locked at night. Why?", ["What is behind it?", "Who has the key?", "I see."]
+    measured = session_metrics(dialogue([text for answer in therapist for text in (patient, answer)]))
+    assert (measured["patient"]["repetition"], measured["therapist"]["repetition"]) == (1.0, 0.0)
+    assert (measured["patient"]["similarity"], measured["therapist"]["similarity"]) == (1.0, 0.0)
+    assert (measured["patient"]["distinct_1"], measured["therapist"]["distinct_1"]) == (round(8 / 24, 4), 1.0)
+    assert (measured["patient"]["distinct_2"], measured["therapist"]["distinct_2"]) == (round(7 / 21, 4), 1.0)
+    assert measured["patient"]["worn_out"][0] == {"phrase": "door locked at night", "turns": 3}
+    assert measured["therapist"]["worn_out"] == []
+    assert measured["patient"]["talk_share"] == round(24 / 34, 4)
+    assert (measured["patient"]["question_rate"], measured["therapist"]["question_rate"]) == (1.0, round(2 / 3, 4))
+
+
 def test_any_dialogue_can_be_measured() -> None:
     for texts in ([], [""], ["", ""], ["😢", "…", "שלום"], ["x" * 5000, "a " * 3000]):
         session_metrics(dialogue(texts), final_view=[])
