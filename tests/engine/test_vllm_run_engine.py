@@ -29,10 +29,11 @@ class Started:
         self.process = start(
             *("run", "engine=vllm", f"model.path={model}", f"run.dir={folder}", "guard=off", "max_exchanges=6"),
             *("personas=[two-cups,left-in-march]", "min_exchanges=6", "engine.max_model_len=1024"),
+            "sessions_per_persona=4",
             *("therapist.max_new_tokens=24", "patient.max_new_tokens=24"),
             env={"VLLM_CPU_KVCACHE_SPACE": "1"},
         )
-        wait_for_turns(self.process, folder, 4, timeout_s=300)
+        wait_for_turns(self.process, folder, 12, timeout_s=300)
         self.children = descendants(self.process.pid)
 
     def gone(self, within_s: float = 20.0) -> bool:
@@ -55,6 +56,7 @@ def test_the_engine_process_killed_in_mid_run_costs_no_turn(started: Started) ->
     done = finish(started.process, 400)
     assert done.returncode == 0, done.stderr
     assert "restart 1 of 2" in done.stderr
-    assert [len(session["turns"]) for session in comparable(started.folder).values()] == [12, 12]
+    assert "restart 2 of 2" not in done.stderr
+    assert [len(session["turns"]) for session in comparable(started.folder).values()] == [12] * 8
     assert not (started.folder / "failures.jsonl").read_bytes()
     assert started.gone()
