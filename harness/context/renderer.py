@@ -32,9 +32,8 @@ log = logging.getLogger(__name__)
 REMEMBERED = 1 << 12
 """Texts whose neutralized and shortened form is kept (all sessions of a renderer together): what many prompts hold, as
 system texts, and turns until both speakers have seen them; a session keeps its own messages."""
-
-
 ENDS = 16
+"""Ends of prompts whose ids are kept: the same for most of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,6 @@ class Renderer:
         self.template = ChatTemplate(tokenizer, self._encode, own=chat_template, args=args, name=name)
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._end = lru_cache(ENDS)(self.encode)
-        """How a prompt ends is the same for most of them."""
         self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self.template.boundaries)) or '(?!)'})")
         self._shapes: dict[bool, _Shape] = {}
         self._renderings = 0
@@ -225,7 +223,7 @@ class Renderer:
         return len(self._encode(text))
 
     def neutralize(self, text: str) -> str:
-        """Text in which no control string of this model is left; see `controls`."""
+        """Text in which no control string of this model is left; see `template.controls`."""
         return self.template.controls.neutralize(text)
 
     def shorten(self, text: str, max_tokens: int) -> str:
@@ -276,7 +274,7 @@ class Renderer:
     def _last_boundary(self, text: str) -> int:
         return max(0, *(text.rfind(token) for token in self.template.boundaries))
 
-    # What the template does, found by trying it
+    # Whether rendering can be incremental, found by trying it
 
     def _prove(self) -> None:
         for with_system in (True, False) if self.has_system else (False,):

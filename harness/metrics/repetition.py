@@ -64,6 +64,7 @@ def _repetition(fours: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | 
 
 def _similarity(twos: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
     common, sizes = twos.shared(_COMPARED), twos.sizes
+    # A turn of another speaker that stands before shares nothing, so it is never the most similar one.
     before = np.arange(sizes.size)[:, None] - np.arange(1, _COMPARED + 1)
     both = sizes[:, None] + np.where(before >= 0, sizes[np.maximum(before, 0)], 0) - common
     greatest = (common / both).max(axis=1).tolist()
