@@ -8,7 +8,6 @@ Invariants:
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 
 from harness.agents.inner_state import InnerState
 from harness.agents.prompt import END
@@ -132,9 +131,9 @@ def direction(state: InnerState, persona: Persona) -> tuple[str | None, InnerSta
     if state.turn > 0:
         behaviour = next((name for name in _wishes(state, persona) if _cool(state, name)), None)
     if behaviour is None:
-        return None, replace(state, turn=state.turn + 1)
+        return None, state._replace(turn=state.turn + 1)
     told = state.told + (behaviour == "tell")
-    after = replace(state, turn=state.turn + 1, told=told, shown=state.shown_with(behaviour))
+    after = state._replace(turn=state.turn + 1, told=told, shown=state.shown_with(behaviour))
     return f"({_words(behaviour, state, persona)}.)", after
 
 

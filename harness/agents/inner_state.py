@@ -11,15 +11,16 @@ therapist gains about half of the missing trust in ten exchanges; they are not c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 from harness.agents.appraisal import Appraisal, to_dict
 from harness.personas.schema import Need, Persona, Resistance, Speed, Stage
 
+_NOTHING: Mapping[str, tuple[int, int]] = {}
 
-@dataclass(frozen=True, slots=True)
-class InnerState:
+
+class InnerState(NamedTuple):
     """Where the patient stands before saying the next turn."""
 
     turn: int = 0
@@ -33,16 +34,14 @@ class InnerState:
     """How many disclosure layers can be told."""
     told: int = 0
     """How many of them the actor was brought to tell."""
-    appraisal: Appraisal = field(default_factory=Appraisal)
+    appraisal: Appraisal = Appraisal()
     """What the therapist's last turn did."""
-    shown: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    shown: Mapping[str, tuple[int, int]] = _NOTHING
     """Behaviours directed so far: name, turn of the last time, how often; what cool-downs are made of."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; goes into `Turn.patient_state`."""
-        data = {name: getattr(self, name) for name in _FIELDS}
-        data["appraisal"] = to_dict(self.appraisal)
-        return data
+        return {**self._asdict(), "appraisal": to_dict(self.appraisal)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -61,9 +60,6 @@ class InnerState:
         """`shown` with a behaviour that is directed now."""
         others = {name: entry for name, entry in self.shown.items() if name != behaviour}
         return {**others, behaviour: (self.turn, self.times_shown(behaviour) + 1)}
-
-
-_FIELDS = tuple(field.name for field in fields(InnerState))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +107,7 @@ def initial(persona: Persona) -> InnerState:
     """The state in which this patient sits down."""
     start = persona.start
     state = InnerState(trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress)
-    return replace(state, openness=_openness(state.openness, state.trust, state.hope, state.overwhelm, persona))
+    return state._replace(openness=_openness(state.openness, state.trust, state.hope, state.overwhelm, persona))
 
 
 def after_a_break(state: InnerState, persona: Persona) -> InnerState:
@@ -122,8 +118,7 @@ def after_a_break(state: InnerState, persona: Persona) -> InnerState:
     was not has to be unlocked anew. All cool-downs are over, and wordings go on where they were.
     """
     start = initial(persona)
-    back = replace(
-        start,
+    back = start._replace(
         trust=_kept(KEPT_TRUST, start.trust, state.trust),
         hope=_kept(KEPT_HOPE, start.hope, state.hope),
         distress=(distress := _kept(KEPT_DISTRESS, start.distress, state.distress)),
@@ -132,7 +127,7 @@ def after_a_break(state: InnerState, persona: Persona) -> InnerState:
         told=state.told,
         shown={name: (LONG_AGO, count) for name, (_, count) in state.shown.items()},
     )
-    return replace(back, openness=_openness(back.openness, back.trust, back.hope, back.overwhelm, persona))
+    return back._replace(openness=_openness(back.openness, back.trust, back.hope, back.overwhelm, persona))
 
 
 def _kept(share: float, start: float, end: float) -> float:
@@ -171,8 +166,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona) -> InnerStat
         up=nature.sting * pressure,
         down=0.12 + 0.14 * did.validated * (1 - did.rushed) + 0.06 * did.listened,
     )
-    moved = replace(
-        state,
+    moved = state._replace(
         trust=trust,
         hope=hope,
         distress=distress,
@@ -208,4 +202,4 @@ def _unlock(state: InnerState, persona: Persona) -> InnerState:
     }[layer.needs]
     pressed = state.overwhelm >= persona.pace.overwhelm_at or did.misunderstood >= 0.5
     ready = met and state.trust >= layer.trust and not pressed
-    return replace(state, unlocked=state.unlocked + 1) if ready else state
+    return state._replace(unlocked=state.unlocked + 1) if ready else state

@@ -44,7 +44,18 @@ TEXTS = (
 )
 """How contents may begin and end. Each is set next to every other."""
 
-
+PLAIN = (
+    "x",
+    "I see.",
+    "12345",
+    "MiXeD Case, then: ÄÖ é ß",
+    "\"double\" 'single' `tick` \\ back",
+    "! # $ % & ( ) * + , - . / : ; < = > ? @ [ ] ^ _ { | } ~",
+    "{{ 1 }} {% if x %} &amp; <b>",
+    "🙂 שלום عربى 日本語",
+    "many words, " * 400 + "and a stop.",
+)
+"""Contents with which a template should have nothing to do but to write them."""
 ADDED = "\n\n(Begin with what you feel, and stop there.)"
 NO_BOUNDARY = "its messages don't meet at a control token"
 LONG = 64

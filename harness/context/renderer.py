@@ -9,20 +9,19 @@ Invariants:
 """
 
 import logging
-import re
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import takewhile
+from itertools import pairwise, product, takewhile
 from pathlib import Path
 from typing import Any
 
 from harness.context import proof
 from harness.context.encoder import encoder, whole_encoder
 from harness.context.shorten import shorten
-from harness.context.template import ChatTemplate
+from harness.context.template import ChatTemplate, Mould
 from harness.errors import ConfigError
 from harness.tokenizer import load_tokenizer
 from harness.types import Message, Prompt, Role
@@ -58,6 +57,8 @@ class _Shape:
     """Characters of the rendered base that stay when the conversation goes on."""
     suffix: str
     """The rest of the rendered base: what of the generation prompt does not become part of the answer's turn."""
+    mould: Mould | None = None
+    """What the template puts around an exchange; None where trying showed that it does more with a plain one."""
     after_last: int = 0
     """Pieces of a checkpoint that follow the one in which the last message stands."""
 
@@ -111,7 +112,6 @@ class Renderer:
         self.template = ChatTemplate(tokenizer, self._encode, own=chat_template, args=args, name=name)
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._end = lru_cache(ENDS)(self.encode)
-        self._before_boundary = re.compile(f"(?={'|'.join(map(re.escape, self.template.boundaries)) or '(?!)'})")
         self._shapes: dict[bool, _Shape] = {}
         self._renderings = 0
         self.lengthens = True
@@ -249,30 +249,39 @@ class Renderer:
         points = [point]
         known: Mapping[str, array[int]] = previous.pieces if previous else {}
         pieces: dict[str, array[int]] = {}
-        cuts: tuple[str, ...] = ()
+        cuts: list[str] = []
         while point.messages < len(view):
-            exchange = view[point.messages : point.messages + 2]
-            text = self.template.render([*shape.base, *exchange])
-            body = point.tail + text[shape.length : len(text) - len(shape.suffix)]
-            cut = self._last_boundary(body)
+            *cuts, tail = self._cut(point.tail + self._added(shape, *view[point.messages : point.messages + 2]))
             pieces = {}
-            cuts = tuple(filter(None, self._before_boundary.split(body[:cut])))
             for piece in cuts:
                 pieces[piece] = known[piece] if piece in known else self.encode(piece)
                 ids += pieces[piece]
-            point = Checkpoint(point.messages + 2, len(ids), body[cut:])
+            point = Checkpoint(point.messages + 2, len(ids), tail)
             points.append(point)
-        return Rendering(view, ids + self._end(point.tail + shape.suffix), tuple(points[-2:]), pieces, cuts)
+        return Rendering(view, ids + self._end(point.tail + shape.suffix), tuple(points[-2:]), pieces, tuple(cuts))
+
+    def _added(self, shape: _Shape, answer: Message, reply: Message) -> str:
+        """The text that an exchange adds to a conversation, without the suffix of its `_Shape`."""
+        if shape.mould is not None and (filled := shape.mould.filled(answer.content, reply.content)) is not None:
+            return filled
+        text = self.template.render([*shape.base, answer, reply])
+        return text[shape.length : len(text) - len(shape.suffix)]
+
+    def _cut(self, text: str) -> list[str]:
+        """Text cut before every control token at which a prompt can be cut."""
+        places = {0, len(text)}
+        for token in self.template.boundaries:
+            place = text.find(token)
+            while place >= 0:
+                places.add(place)
+                place = text.find(token, place + 1)
+        return [text[begin:end] for begin, end in pairwise(sorted(places))] or [""]
 
     def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
         text = self.template.render(view[:messages])
-        text = text[: len(text) - len(self._shapes[view[0].role == "system"].suffix)]
-        cut = self._last_boundary(text)
-        ids = self.encode(text[:cut])
-        return Checkpoint(messages, len(ids), text[cut:]), ids
-
-    def _last_boundary(self, text: str) -> int:
-        return max(0, *(text.rfind(token) for token in self.template.boundaries))
+        *before, tail = self._cut(text[: len(text) - len(self._shapes[view[0].role == "system"].suffix)])
+        ids = self.encode("".join(before))
+        return Checkpoint(messages, len(ids), tail), ids
 
     # Whether rendering can be incremental, found by trying it
 
@@ -283,7 +292,8 @@ class Renderer:
             text = self.template.render(base)
             same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
             length = sum(1 for _ in same)
-            self._shapes[with_system] = _Shape(tuple(base), length, text[length:])
+            shape = _Shape(tuple(base), length, text[length:])
+            self._shapes[with_system] = replace(shape, mould=self._mould(shape))
             why = proof.why_not(self, with_system) if self.template.boundaries else proof.NO_BOUNDARY
             if not why and self.lengthens:
                 self._shapes[with_system] = replace(self._shapes[with_system], after_last=self._after_last(base))
@@ -291,6 +301,14 @@ class Renderer:
             if why:
                 del self._shapes[with_system]
                 self.why_full = self.why_full or ("with a system message, " if with_system else "") + why
+
+    def _mould(self, shape: _Shape) -> Mould | None:
+        mould = self.template.mould(shape.base, shape.length, len(shape.suffix))
+        for texts in product(map(self.neutralize, proof.PLAIN), repeat=2):
+            exchange = Message("assistant", texts[0]), Message("user", texts[1])
+            if mould.filled(*texts) not in (None, self._added(shape, *exchange)):
+                return None
+        return mould
 
     def _after_last(self, base: Sequence[Message]) -> int:
         mark = "Qzx1"

@@ -1,12 +1,35 @@
 """What a chat template does, found by trying it: nothing depends on a model's name."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.context.controls import Controls, control_tokens, template_controls
 from harness.context.encoder import Encode
 from harness.errors import ConfigError
 from harness.types import Message, Role
+
+
+class Mould(NamedTuple):
+    """What a template puts around the messages of an exchange that is appended to a conversation.
+
+    Only plain contents fill it: those with which a template has nothing to do but to write them. What begins or ends
+    with a space may be trimmed, and what holds a string of the template's source may be looked for.
+    """
+
+    before: str
+    between: str
+    after: str
+    literals: tuple[str, ...]
+    """The strings of the template's source, but for those that neutralized contents can't hold."""
+
+    def filled(self, answer: str, reply: str) -> str | None:
+        """The text that the exchange adds; None where one of its contents is not plain."""
+        if self._plain(answer) and self._plain(reply):
+            return f"{self.before}{answer}{self.between}{reply}{self.after}"
+        return None
+
+    def _plain(self, text: str) -> bool:
+        return text != "" and text == text.strip() and not any(map(text.__contains__, self.literals))
 
 
 class ChatTemplate:
@@ -35,6 +58,16 @@ class ChatTemplate:
         """Ids of the tokens that end an assistant's turn."""
         self.boundaries = self._find_boundaries()
         """Control tokens at which a prompt can be cut without changing its ids on either side."""
+        self._literals = tuple(text for text in _literals(self._template) if text == self.controls.neutralize(text))
+
+    def mould(self, base: Sequence[Message], begin: int, end: int) -> Mould:
+        """What is put around the messages that follow `base`: of the rendered text from `begin` to `end` characters
+        before its end."""
+        marks = "Qzx1", "Jwv2"
+        text = self.render([*base, Message("assistant", marks[0]), Message("user", marks[1])])
+        before, _, rest = text[begin : len(text) - end].partition(marks[0])
+        between, _, after = rest.partition(marks[1])
+        return Mould(before, between, after, self._literals)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt as text: the plain `apply_chat_template` with the generation prompt."""
@@ -103,3 +136,13 @@ class ChatTemplate:
             and token.content in around
             and not (token.lstrip or token.single_word or (token.normalized and normalizes))
         )
+
+
+def _literals(source: str) -> tuple[str, ...]:
+    """The strings that a Jinja source compares with, splits at or replaces: all of them, since any may be; without
+    those that hold another one."""
+    from jinja2 import Environment
+
+    quoted = [value[1:-1] for _, kind, value in Environment().lex(source) if kind == "string"]
+    strings = {text.encode("ascii", "backslashreplace").decode("unicode-escape") for text in quoted} - {""}
+    return tuple(sorted(text for text in strings if not any(other in text for other in strings - {text})))

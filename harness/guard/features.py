@@ -21,7 +21,9 @@ _SENTENCE = 4
 """Words from which on a sentence is told from an ordinary courtesy."""
 _STEM_BITS = 256
 RUN_BITS = 1024
-_BITS = tuple(1 << place for place in range(RUN_BITS))
+"""Bits for the runs of one turn."""
+SESSION_BITS = 8 * RUN_BITS
+"""Bits for the runs of a whole session: an hour's session fills about a fifth of them."""
 
 Run = tuple[str, str, str]
 
@@ -49,8 +51,10 @@ class Features:
     """Of the runs of three words, in order."""
     different: int
     """Number of different runs."""
+    wide_mask: int
+    """A bit of `SESSION_BITS` for each run, by its hash."""
     mask: int
-    """A bit for each run, by its hash."""
+    """The same with `RUN_BITS`: what is kept of an old turn."""
     hidden: int
     """How many different runs have no bit of their own."""
     clauses: tuple[Clause, ...]
@@ -73,22 +77,21 @@ def features(index: int, text: str) -> Features:
         if len(sentence.words) >= _SENTENCE:
             whole.add(sentence.words)
         for clause in clauses:
-            meanings = [meaning for meaning in map(_meaning, clause) if meaning is not None]
-            if not meanings:
-                continue
-            stems = frozenset([root for root, _ in meanings])
+            stems = frozenset(filter(None, map(_meaning, clause)))
             asks = sentence.question or "how" in stems or (requests and _requests(clause))
             if (len(stems) < 2 and not asks) or stems <= QUESTION_STEMS or (stems, asks) in parts:
                 continue  # a statement with one content word says nothing that could come back
-            parts[stems, asks] = Clause(clause, stems, asks, reduce(or_, [bit for _, bit in meanings]))
+            parts[stems, asks] = Clause(clause, stems, asks, reduce(or_, map(_bit, stems)))
     hashes = tuple(map(hash, _runs(tokens)))
-    different, mask = len(set(hashes)), _run_mask(hashes)
+    different, wide_mask = len(set(hashes)), _run_mask(hashes)
+    mask = _folded(wide_mask)
     return Features(
         index,
         tokens,
         sentences,
         hashes,
         different,
+        wide_mask,
         mask,
         different - mask.bit_count(),
         tuple(parts.values()),
@@ -102,20 +105,32 @@ def _runs(words: Sequence[str]) -> "zip[Run]":
 
 
 def _run_mask(hashes: Sequence[int]) -> int:
-    """The mask of runs with these hashes."""
-    mask = 0
-    for value in hashes:
-        mask |= _BITS[value % RUN_BITS]
+    """The wide mask of runs with these hashes."""
+    bits = bytearray(SESSION_BITS // 8)
+    for place in [value % SESSION_BITS for value in hashes]:
+        bits[place >> 3] |= 1 << (place & 7)
+    return int.from_bytes(bits, "little")
+
+
+def _folded(mask: int) -> int:
+    """A wide mask's bits by the lower part of their places."""
+    width = SESSION_BITS
+    while width > RUN_BITS:
+        width //= 2
+        mask = (mask | mask >> width) & ((1 << width) - 1)
     return mask
 
 
 @lru_cache(maxsize=16384)
-def _meaning(word: str) -> tuple[str, int] | None:
-    """The stem of a word and its bit; None for a word that carries no meaning."""
-    if word in FUNCTION_WORDS:
-        return None
-    root = stem(word)
-    return root, 1 << (hash(root) % _STEM_BITS)
+def _meaning(word: str) -> str | None:
+    """The stem of a word; None for a word that carries no meaning."""
+    return None if word in FUNCTION_WORDS else stem(word)
+
+
+@lru_cache(maxsize=16384)
+def _bit(root: str) -> int:
+    """The bit of a stem."""
+    return 1 << (hash(root) % _STEM_BITS)
 
 
 def _requests(clause: Sequence[str]) -> bool:

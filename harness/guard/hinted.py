@@ -1,7 +1,7 @@
-"""A regular expression that is tried only where a hint stands in the text, since most turns hold none."""
+"""Regular expressions that are tried only where a hint stands in the text, since most turns hold none."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -20,3 +20,15 @@ class Hinted:
     def search(self, text: str) -> re.Match[str] | None:
         """The first match in a text in lower case."""
         return self.expression.search(text) if any(map(text.__contains__, self.hints)) else None
+
+
+def matches(text: str, expressions: Mapping[str, re.Pattern[str]]) -> list[re.Match[str]]:
+    """The matches of expressions that each begin with the words by which they are named, in the order of the text."""
+    found: list[re.Match[str]] = []
+    for words in [words for words in expressions if words in text]:
+        place = text.find(words)
+        while place >= 0:
+            if match := expressions[words].match(text, place):
+                found.append(match)
+            place = text.find(words, place + 1)
+    return sorted(found, key=re.Match.start)

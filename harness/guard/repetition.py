@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.config.guard import GuardConfig
-from harness.guard.features import QUESTION_STEMS, RUN_BITS, Clause, Features
+from harness.guard.features import QUESTION_STEMS, RUN_BITS, SESSION_BITS, Clause, Features
 from harness.text import FUNCTION_WORDS, Said, Sentence
 from harness.types import Speaker
 
@@ -22,8 +22,6 @@ _MEMORY = 12
 """Own turns that a turn is compared with for `repeat`."""
 _SHORT = 8
 """Turns with fewer words can't be told from ordinary courtesies; only verbatim loops count for them."""
-_ALL_RUNS = 1 << 14
-"""Bits for the runs of a whole session: an hour's session fills about a tenth of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,8 @@ class _Words:
         self._text = " "
         self._lengths = array("i")
         """Words of every sentence; of a question as a negative number."""
-        self._bits = bytearray(_ALL_RUNS // 8)
+        self._mask = 0
+        """The wide mask of all its runs."""
 
     def add(self, turn: Features) -> tuple[int, int]:
         """Where the words of the turn now stand."""
@@ -76,8 +75,7 @@ class _Words:
         end = len(self._text)
         self._text += "\n "  # no run of words goes over it
         self._lengths.extend([-len(words) if question else len(words) for words, question in turn.in_order])
-        for value in turn.hashes:
-            self._bits[value % _ALL_RUNS >> 3] |= 1 << (value & 7)
+        self._mask |= turn.wide_mask
         return begin, end
 
     def said(self) -> Iterator[Said]:
@@ -100,30 +98,19 @@ class _Words:
 
     def shared_with_all(self, turn: Features, least: float) -> int:
         """How many of the turn's different runs were ever said; 0 where that is fewer than `least`."""
-        half = len(turn.hashes) // 2
-        at_most = turn.different - self._new(turn.hashes[:half])  # in most turns half of it tells
-        if at_most >= least:
-            at_most = turn.different - self._new(turn.hashes)
-        return self._said(turn, least) if at_most >= least else 0
-
-    def _said(self, turn: Features, least: float) -> int:
-        bits, end = self._bits, len(self._text)
+        new = (turn.wide_mask & ~self._mask).bit_count()
+        if turn.different - new < least:
+            return 0
+        mask = self._mask
         likely = {
-            run
-            for run, value in zip(turn.runs(), turn.hashes, strict=True)
-            if bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1
+            run for run, value in zip(turn.runs(), turn.hashes, strict=True) if mask >> (value % SESSION_BITS) & 1
         }
         found = len(likely)
         for run in likely:
-            found -= not self.holds(run, 0, end)
+            found -= not self.holds(run, 0, len(self._text))
             if found < least:
                 return 0
         return found
-
-    def _new(self, hashes: Sequence[int]) -> int:
-        """How many different runs with these hashes were never said, at least."""
-        bits = self._bits
-        return sum([not bits[value % _ALL_RUNS >> 3] >> (value & 7) & 1 for value in set(hashes)])
 
 
 class Voice:

@@ -13,7 +13,7 @@ from itertools import chain
 from string import digits
 from typing import NamedTuple
 
-from harness.guard.hinted import Hinted
+from harness.guard.hinted import Hinted, matches
 from harness.text import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
@@ -21,29 +21,28 @@ _ENOUGH = 0.6
 """Share of the content words of a phrase or plan item that must come back together."""
 _STRETCH = 40
 """Words within which they must stand."""
-_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
-_MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
-_COUNT_WORDS = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a hundred"
+_DAYS = "monday tuesday wednesday thursday friday saturday sunday"
+_MONTHS = "january february march april june july august september october november december"
+_COUNT_WORDS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty"
 _UNITS = (
     r"(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|times|people|kids|children|pills"
     r"|drinks|beers|kilos?|pounds?"
     r"|miles|percent|%|sisters?|brothers?|sons?|daughters?|euros?|dollars?)"
 )
-_TIME = re.compile(
-    rf"\b(?:{_DAYS}|{_MONTHS})(?:s|'s)?\b|\b\d{{1,2}}(?::\d{{2}})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b\d{{1,2}}:\d{{2}}\b"
-    r"|\b(?:19|20)\d{2}\b|\b(?:at )?(?:noon|midnight)\b"
-)
-_NUMBER = re.compile(rf"\b(\d+(?:[.,]\d+)?|{_COUNT_WORDS})[ -]({_UNITS})\b|\b\d+(?:[.,]\d+)?\b")
+TIMES = {
+    **{name: re.compile(rf"\b{name}(?:s|'s)?\b") for name in f"{_DAYS} {_MONTHS}".split()},
+    **{name: re.compile(rf"\b{name}\b") for name in ("noon", "midnight")},
+}
+NUMBERS = {word: re.compile(rf"\b{word}[ -]{_UNITS}\b") for word in (*_COUNT_WORDS.split(), "a hundred")}
+_CLOCK = re.compile(r"\b\d{1,2}(?::\d{2})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b\d{1,2}:\d{2}\b|\b(?:19|20)\d{2}\b")
+_FIGURE = re.compile(rf"\b\d+(?:[.,]\d+)?(?:[ -]{_UNITS})?\b")
 _QUOTE = re.compile(r"[\"“]([^\"“”\n]{3,120})[\"”]")
 _PLANS = (
-    "i'll|i will|i can try|i could try|i'm going to|i am going to|i promise|i've decided to|we agreed"
-    "|i'd be willing to|let me try"
+    *("i'll", "i will", "i can try", "i could try", "i'm going to", "i am going to", "i promise"),
+    *("i've decided to", "we agreed", "i'd be willing to", "let me try"),
 )
-_PLAN = re.compile(rf"\b(?:{_PLANS})\b")
-_NAME = re.compile(r" (?<![.!?…\n\"“”'’:*)] )(?<=[^\W_,;] |, |; )([A-Z][a-z]{2,}(?:[ -][A-Z][a-z]{2,})?)\b")
-TIME = Hinted((*_DAYS.split("|"), "noon", "midnight", *_MONTHS.split("|"), *digits), _TIME)
-NUMBER = Hinted((*_COUNT_WORDS.split("|"), *digits), _NUMBER)
-PLAN = Hinted(tuple(_PLANS.split("|")), _PLAN)
+PLAN = Hinted(_PLANS, re.compile(rf"\b(?:{'|'.join(_PLANS)})\b"))
+_NAME = re.compile(r"[A-Z](?<=[^\W_] .|[,;] .)[a-z]{2,}(?:[ -][A-Z][a-z]{2,})?\b")
 _NOT_NAMES = word_set(
     """
     Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
@@ -120,31 +119,31 @@ def facts(texts: Iterable[str], known: Mapping[str, Said] | None = None) -> list
 def _facts_of(text: str, said: Said | None) -> Iterable[Fact]:
     low = plain(text)
     for match in _NAME.finditer(text):
-        name = match.group(1)
+        name = match.group()
         if name not in _NOT_NAMES and name.lower() not in FUNCTION_WORDS:
             yield Fact("name", name.lower())
-    times = [match.span() for match in _TIME.finditer(low)] if _may_hold(low, TIME) else []
-    for start, end in times:
-        yield Fact("time", low[start:end].removeprefix("at ").strip())
-    for match in _NUMBER.finditer(low) if _may_hold(low, NUMBER) else ():
-        if not any(start < match.end() and match.start() < end for start, end in times):
+    figures = not low.isascii() or any(map(low.__contains__, digits))  # there are digits beyond ASCII
+    times = _in_order(matches(low, TIMES), _CLOCK.finditer(low) if figures else ())
+    for match in times:
+        yield Fact("time", match.group().strip())
+    for match in _in_order(matches(low, NUMBERS), _FIGURE.finditer(low) if figures else ()):
+        if not any(time.start() < match.end() and match.start() < time.end() for time in times):
             yield Fact("number", match.group())
     for match in _QUOTE.finditer(text):
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
-    if _may_hold(low, PLAN):
+    if any(map(low.__contains__, PLAN.hints)):
         yield from _plans(said or parse(text).said)
 
 
-def _may_hold(text: str, pattern: Hinted) -> bool:
-    """Whether it pays to look; hints know of no digits but ASCII ones."""
-    return not text.isascii() or any(map(text.__contains__, pattern.hints))
+def _in_order(named: Iterable[re.Match[str]], figures: Iterable[re.Match[str]]) -> list[re.Match[str]]:
+    return sorted([*named, *figures], key=re.Match.start)
 
 
 def _plans(text: Said) -> Iterable[Fact]:
     for sentence in text.sentences:
         said = " ".join(sentence.words)
-        plan = _PLAN.search(said)
+        plan = PLAN.search(said)
         if plan and not sentence.question and len(content_stems(words(said[plan.end() :]))) >= 2:
             yield Fact("plan", said[plan.start() :][:160])
 

@@ -1,5 +1,8 @@
 """Text is cut up the same way whatever it holds, and the guard takes any of it."""
 
+import re
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,8 +10,8 @@ from hypothesis import strategies as st
 from harness import text
 from harness.config.guard import GuardConfig
 from harness.guard import Guard, risk, roles
-from harness.guard.hinted import Hinted
-from harness.metrics.retention import NUMBER, PLAN, TIME
+from harness.guard.hinted import Hinted, matches
+from harness.metrics.retention import NUMBERS, PLAN, TIMES
 from tests.sessions import dialogue
 
 any_texts = st.lists(
@@ -47,14 +50,24 @@ def test_ascii_is_cut_up_as_any_other_text(said: str) -> None:
 
 
 TONES = [Hinted((hint,), expression) for hint, expression in roles.HELPER_TONES.items()]
-FACTS = [TIME, NUMBER, PLAN]
 
 
 @pytest.mark.parametrize(
-    "pattern", [roles.MACHINE, roles.LEAK, roles.HELPER, roles.CLIENT, *TONES, *risk.LEVELS.values(), *FACTS]
+    "pattern", [roles.MACHINE, roles.LEAK, roles.HELPER, roles.CLIENT, *TONES, *risk.LEVELS.values(), PLAN]
 )
 @given(data=st.data())
 def test_whatever_a_pattern_matches_holds_one_of_its_hints(pattern: Hinted, data: st.DataObject) -> None:
     said = text.plain(data.draw(st.from_regex(pattern.expression)))
-    if pattern.expression.search(said) and (said.isascii() or pattern not in FACTS):
+    if pattern.expression.search(said):
         assert pattern.search(said)
+
+
+@pytest.mark.parametrize("expressions", [TIMES, NUMBERS])
+@given(data=st.data())
+def test_to_look_where_the_words_stand_finds_what_to_look_everywhere_finds(
+    expressions: Mapping[str, re.Pattern[str]], data: st.DataObject
+) -> None:
+    everywhere = re.compile("|".join(expression.pattern for expression in expressions.values()))
+    pieces = st.sampled_from([*expressions, "s", "'s", "x", " ", " ", "-", "\n", "days", "minutes"])
+    said = "".join(data.draw(st.lists(pieces, max_size=12)))
+    assert [m.span() for m in matches(said, expressions)] == [m.span() for m in everywhere.finditer(said)]
