@@ -104,12 +104,13 @@ class Renderer:
         self.name = name
         self.date = date or datetime.now()
         """Fixed when the renderer is made: a run over midnight keeps its prompts. Recorded by the run."""
-        self._encode = encoder(tokenizer, proof.TEXTS)
-        self._encode_whole = whole_encoder(tokenizer)
         self.vocab_size = max(tokenizer.get_vocab().values()) + 1
-        self._typecode = "H" if self.vocab_size <= 1 << 16 else "I"
+        typecode = "H" if self.vocab_size <= 1 << 16 else "I"
+        self.encode = encoder(tokenizer, proof.TEXTS, typecode)
+        """Ids of text that stands in a prompt; control strings in it are control tokens."""
+        self._encode_whole = whole_encoder(tokenizer, typecode)
         args = {"strftime_now": self.date.strftime, **(template_args or {})}
-        self.template = ChatTemplate(tokenizer, self._encode, own=chat_template, args=args, name=name)
+        self.template = ChatTemplate(tokenizer, self.encode, own=chat_template, args=args, name=name)
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._end = lru_cache(ENDS)(self.encode)
         self._shapes: dict[bool, _Shape] = {}
@@ -200,11 +201,7 @@ class Renderer:
 
     def render_full(self, messages: Sequence[Message]) -> "array[int]":
         """Ids of `messages` from scratch: the reference that incremental rendering must equal."""
-        return array(self._typecode, self._encode_whole(self.template.render(messages)))
-
-    def encode(self, text: str) -> "array[int]":
-        """Ids of text that stands in a prompt; control strings in it are control tokens."""
-        return array(self._typecode, self._encode(text))
+        return self._encode_whole(self.template.render(messages))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids, without special tokens."""
@@ -220,7 +217,7 @@ class Renderer:
 
     def count_text(self, text: str) -> int:
         """Tokens of a text by itself."""
-        return len(self._encode(text))
+        return len(self.encode(text))
 
     def neutralize(self, text: str) -> str:
         """Text in which no control string of this model is left; see `template.controls`."""

@@ -1,5 +1,6 @@
 """The renderer gives the template's own ids, incrementally only where proven, and content can't forge a turn."""
 
+from array import array
 from datetime import datetime
 from functools import cache
 
@@ -51,15 +52,15 @@ def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_n
     texts = ["Hi", "Hello", "I can't sleep. " * 300, "Since when?", "Tuesday"]
     previous = renderer.render(conversation(*texts[:3]))
     encoded: list[str] = []
-    real = renderer._encode
+    real = renderer.encode
 
-    def counted(text: str) -> list[int]:
+    def counted(text: str) -> "array[int]":
         encoded.append(text)
         return real(text)
 
-    renderer._encode = counted
+    renderer.encode = counted
     grown = renderer.extend(tuple(conversation(*texts)), previous)
-    renderer._encode = real
+    renderer.encode = real
     assert grown.ids == renderer.render_full(conversation(*texts))
     assert sum(map(len, encoded)) < 200
 
