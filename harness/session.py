@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from harness.frozen import frozen
 from harness.guard import Action, Guard
 from harness.types import Event, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Utterance:
     """What a speaker gave for its turn."""
 

@@ -7,9 +7,11 @@ Invariants:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Literal
+
+from harness.frozen import frozen
 
 
 class Speaker(StrEnum):
@@ -44,7 +46,7 @@ class FinishReason(StrEnum):
 Role = Literal["system", "user", "assistant"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """One chat message as a model's template takes it."""
 
@@ -52,7 +54,7 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prompt:
     """What one request sends: a rendered view that is known to fit. Made by `context` only."""
 
@@ -68,7 +70,7 @@ class Prompt:
     """Tokens that end the answer by the chat template; a model's own settings may know others, or none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sampling:
     """How to draw tokens. None leaves the engine's own default in place."""
 
@@ -90,7 +92,7 @@ class Sampling:
         return own if self.avoid_said == 1.0 else max(own, self.avoid_said)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One prompt for one engine."""
 
@@ -106,7 +108,7 @@ class Request:
     """Folder of a LoRA adapter on the engine's base model."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retry:
     """An attempt at a request that failed, after which it was sent again."""
 
@@ -115,7 +117,7 @@ class Retry:
     """From the failure to the next attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Generation:
     """What an engine answers."""
 
@@ -136,7 +138,7 @@ class Generation:
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """Which part of a history one speaker's model gets for its next turn.
 
@@ -158,7 +160,7 @@ class View:
     """A longer message (in tokens of its text) is shortened in its middle."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Turn:
     """One utterance. The fields are those of a line of sessions.jsonl (contract)."""
 
@@ -179,7 +181,7 @@ class Turn:
     patient_state: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that happened in a session and is not a turn."""
 
@@ -192,7 +194,7 @@ class Event:
     """What belongs to the kind; flattened into the event's JSON object."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionSpec:
     """One session of a plan."""
 
@@ -212,7 +214,7 @@ HANDOVER = "handover"
 """Kind of the event with which a session of a course leaves something to the next."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handover:
     """What the sessions of a course so far leave to the next one."""
 
@@ -222,7 +224,7 @@ class Handover:
     """The patient's inner state as it comes back, in the form of `Turn.patient_state`; None without one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionResult:
     """A session that came to its end."""
 
@@ -232,7 +234,7 @@ class SessionResult:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """A session that failed: data of its own, never dialogue."""
 

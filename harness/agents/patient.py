@@ -1,7 +1,7 @@
 """The patient: a persona played by a model, or the recorded lines of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from harness.agents import directions, inner_state
@@ -9,12 +9,13 @@ from harness.agents.appraiser import Appraiser
 from harness.agents.inner_state import InnerState
 from harness.agents.self_check import SelfCheck
 from harness.agents.speech import Voice
+from harness.frozen import frozen
 from harness.personas.schema import Persona
 from harness.session import Utterance
 from harness.types import Event, Speaker, StopReason, Turn, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Felt:
     """What the patient feels before a turn, and the direction that follows from it."""
 

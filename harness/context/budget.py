@@ -5,9 +5,8 @@ Invariants:
 - What a window learns from refusals only ever makes later prompts smaller.
 """
 
-from dataclasses import dataclass
-
 from harness.errors import PromptRefused
+from harness.frozen import frozen
 
 MIN_ROOM = 32
 """Tokens that must be left for the dialogue beside the fixed part: one short message of either speaker."""
@@ -70,7 +69,7 @@ class Window:
         self._told = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """The tokens of one speaker's prompts."""
 

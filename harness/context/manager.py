@@ -19,13 +19,14 @@ from harness.context.renderer import Renderer, Rendering
 from harness.context.view import EXCHANGE, NOTE_HEADING, aside, check_view, framed, last_exchange, project, spoken
 from harness.engines.base import Engine
 from harness.errors import ContextOverflow, PromptRefused
+from harness.frozen import frozen
 from harness.types import Event, Generation, Message, Prompt, Request, Sampling, Speaker, Turn, View
 
 SMALLEST_MESSAGE = 4
 """Tokens to which a message is shortened at the very least."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """A turn as its engine said it, and what it was made with."""
 

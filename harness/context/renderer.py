@@ -11,7 +11,7 @@ Invariants:
 import logging
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise, product, takewhile
@@ -23,6 +23,7 @@ from harness.context.encoder import encoder, whole_encoder
 from harness.context.shorten import shorten
 from harness.context.template import ChatTemplate, Mould
 from harness.errors import ConfigError
+from harness.frozen import frozen
 from harness.tokenizer import load_tokenizer
 from harness.types import Message, Prompt, Role
 
@@ -35,7 +36,7 @@ ENDS = 16
 """Ends of prompts whose ids are kept: the same for most of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkpoint:
     """Where the rendering of a conversation can be continued."""
 
@@ -47,7 +48,7 @@ class Checkpoint:
     """Template text from that control token on, without the suffix of its `_Shape`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Shape:
     """What is constant in conversations with, or without, a system message."""
 
@@ -63,7 +64,7 @@ class _Shape:
     """Pieces of a checkpoint that follow the one in which the last message stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rendering:
     """A view as one prompt."""
 

@@ -8,10 +8,11 @@ Invariants:
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from harness.config.guard import GuardConfig
+from harness.frozen import frozen
 from harness.guard import language, nudges, risk, roles
 from harness.guard.features import Features, features
 from harness.guard.repetition import Finding, Voice
@@ -40,7 +41,7 @@ _REPEATS = frozenset({"loop", "repeat"})
 """Kinds of findings in a turn that repeats its speaker's earlier ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What the guard says of one turn."""
 
@@ -61,7 +62,7 @@ class Verdict:
         return _ORDER.index(self.action), len(self.events)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Judged:
     """A turn with what was found in it."""
 
