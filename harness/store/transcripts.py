@@ -9,17 +9,22 @@ from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, 
 
 _INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
 """Characters that mean something anywhere in a line."""
-_LINE_START = re.compile(r"^(?:(?=[#+=-])|(\d+)(?=[.)]))", re.MULTILINE)
-"""Where a backslash keeps a line from being a heading or an item of a list."""
-_GAPS = re.compile(r"\n{2,}")
+_LINE_START = re.compile(r"(?=[#+=-])|\d+(?=[.)])")
+"""What stands before the backslash that keeps a line from being a heading or an item of a list."""
+_GAPS = re.compile(r"\n\n+")
 
 
 def escape(text: str) -> str:
     """Text as Markdown that shows just this text, its line breaks kept."""
-    lines = "\n".join([line.strip() for line in text.splitlines()])
-    escaped = _LINE_START.sub(r"\1\\", _INLINE.sub(r"\\\1", lines))
-    paragraphs = _GAPS.split(escaped.strip("\n"))
+    lines = "\n".join([_escaped(line.strip()) for line in text.splitlines()])
+    paragraphs = _GAPS.split(lines.strip("\n"))
     return "\n\n".join(paragraph.replace("\n", "  \n") for paragraph in paragraphs)
+
+
+def _escaped(line: str) -> str:
+    line = _INLINE.sub(r"\\\1", line)
+    start = _LINE_START.match(line)
+    return line if start is None else f"{start.group()}\\{line[start.end() :]}"
 
 
 def transcript(session: SessionResult | Failure) -> str:
