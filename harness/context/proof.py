@@ -6,8 +6,10 @@ or rewrite content by its position, and tokenizers that merge characters across 
 """
 
 from collections.abc import Sequence
+from string import ascii_letters, digits, punctuation
 from typing import TYPE_CHECKING
 
+from harness.context.encoder import Encode
 from harness.types import Message, Role
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ PLAIN = (
 )
 """Contents with which a template should have nothing to do but to write them."""
 ADDED = "\n\n(Begin with what you feel, and stop there.)"
+"""What may be added to the last message."""
 NO_BOUNDARY = "its messages don't meet at a control token"
 LONG = 64
 """More messages than this has only the conversation of equal exchanges, whose open ends are all equally long."""
@@ -104,6 +107,28 @@ def lengthens(renderer: "Renderer", with_system: bool) -> bool:
         if longer is not None and longer.ids != renderer.render_full(longer.messages):
             return False
     return True
+
+
+def begins_contents(encode: Encode, head: str) -> bool:
+    """Whether a content that begins with an ASCII character, and no space, has the ids after `head` that it has alone."""
+    contents = (
+        form.format(c) for c in ascii_letters + digits + punctuation for form in ("{}", "{} y", "{}x y", "{0}{0}.")
+    )
+    return all(encode(head + content) == encode(head) + encode(content) for content in contents)
+
+
+def adds_apart(encode: Encode) -> bool:
+    """Whether text that is `like_added` has the ids after a content that it has alone, where that ends with an ASCII
+    character and no space."""
+    contents = (
+        form.format(c) for c in ascii_letters + digits + punctuation for form in ("{}", "x {}", "x y{}", "x{0}{0}")
+    )
+    return all(encode(content + ADDED) == encode(content) + encode(ADDED) for content in contents)
+
+
+def like_added(text: str) -> bool:
+    """Whether text begins as `ADDED` does."""
+    return text.startswith(ADDED[:3])
 
 
 def _conversation(texts: Sequence[str], with_system: bool) -> list[Message]:

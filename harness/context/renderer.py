@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.context import proof
-from harness.context.encoder import encoder, whole_encoder
+from harness.context.encoder import WordEncoder, encoder, whole_encoder
 from harness.context.shorten import shorten
 from harness.context.template import ChatTemplate, Mould
 from harness.errors import ConfigError
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 REMEMBERED = 1 << 12
 """Texts whose neutralized and shortened form is kept (all sessions of a renderer together): what many prompts hold, as
 system texts, and turns until both speakers have seen them; a session keeps its own messages."""
-ENDS = 16
-"""Ends of prompts whose ids are kept: the same for most of them."""
+GLUE = 64
+"""Texts around contents whose ids are kept: the same in most prompts."""
 
 
 @frozen
@@ -60,6 +60,8 @@ class _Shape:
     """The rest of the rendered base: what of the generation prompt does not become part of the answer's turn."""
     mould: Mould | None = None
     """What the template puts around an exchange; None where trying showed that it does more with a plain one."""
+    heads: tuple[str, ...] = ()
+    """What stands before a content, from a control token on, where the content then has the ids that it has alone."""
     after_last: int = 0
     """Pieces of a checkpoint that follow the one in which the last message stands."""
 
@@ -113,11 +115,14 @@ class Renderer:
         args = {"strftime_now": self.date.strftime, **(template_args or {})}
         self.template = ChatTemplate(tokenizer, self.encode, own=chat_template, args=args, name=name)
         self._content = lru_cache(REMEMBERED)(self._made_safe)
-        self._end = lru_cache(ENDS)(self.encode)
+        self._glue_ids = lru_cache(GLUE)(self.encode)
+        self._content_ids = lru_cache(REMEMBERED)(self.encode)
         self._shapes: dict[bool, _Shape] = {}
         self._renderings = 0
         self.lengthens = True
         """Whether text that is added to the last message comes out where that message ends."""
+        self._adds_apart = isinstance(self.encode, WordEncoder) and proof.adds_apart(self.encode)
+        """Whether such text then has the ids that it has alone."""
         self.why_full: str | None = None
         """Why rendering is not incremental; None where it is."""
         self._prove()
@@ -183,11 +188,16 @@ class Renderer:
         place = len(rendering.cuts) - 1 - shape.after_last
         if place < 0 or not rendering.cuts[place].endswith(last.content):
             return None
-        rest = rendering.cuts[place:]
-        ids = rendering.ids[: point.stable - sum(len(rendering.pieces[piece]) for piece in rest)]
-        for piece in (rest[0] + added, *rest[1:]):
-            ids += rendering.pieces[piece] if piece in rendering.pieces else self.encode(piece)
-        ids += self._end(point.tail + shape.suffix)
+        piece, *others = rendering.cuts[place:]
+        pieces = rendering.pieces
+        begin = point.stable - sum(len(pieces[piece]) for piece in (piece, *others))
+        if self._adds_apart and proof.like_added(added) and piece[-1].isascii():
+            ids = rendering.ids[: begin + len(pieces[piece])] + self._content_ids(added)
+        else:
+            ids = rendering.ids[:begin] + self.encode(piece + added)
+        for other in others:
+            ids += pieces[other]
+        ids += self._glue_ids(point.tail + shape.suffix)
         return Rendering((*before, Message(last.role, last.content + added)), ids)
 
     def _checked(self, rendering: Rendering) -> Rendering:
@@ -252,11 +262,19 @@ class Renderer:
             *cuts, tail = self._cut(point.tail + self._added(shape, *view[point.messages : point.messages + 2]))
             pieces = {}
             for piece in cuts:
-                pieces[piece] = known[piece] if piece in known else self.encode(piece)
+                pieces[piece] = known[piece] if piece in known else self._piece_ids(shape, piece)
                 ids += pieces[piece]
             point = Checkpoint(point.messages + 2, len(ids), tail)
             points.append(point)
-        return Rendering(view, ids + self._end(point.tail + shape.suffix), tuple(points[-2:]), pieces, tuple(cuts))
+        return Rendering(view, ids + self._glue_ids(point.tail + shape.suffix), tuple(points[-2:]), pieces, tuple(cuts))
+
+    def _piece_ids(self, shape: _Shape, piece: str) -> "array[int]":
+        """Ids of a piece; those of a content are kept, since both speakers' prompts hold it, each after another head."""
+        head = next(filter(piece.startswith, shape.heads), "")
+        content = piece[len(head) :]
+        if head and content and content[0].isascii() and not content[0].isspace():
+            return self._glue_ids(head) + self._content_ids(content)
+        return self.encode(piece)
 
     def _added(self, shape: _Shape, answer: Message, reply: Message) -> str:
         """The text that an exchange adds to a conversation, without the suffix of its `_Shape`."""
@@ -291,7 +309,8 @@ class Renderer:
             same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
             length = sum(1 for _ in same)
             shape = _Shape(tuple(base), length, text[length:])
-            self._shapes[with_system] = replace(shape, mould=self._mould(shape))
+            mould = self._mould(shape)
+            self._shapes[with_system] = replace(shape, mould=mould, heads=self._heads(mould) if mould else ())
             why = proof.why_not(self, with_system) if self.template.boundaries else proof.NO_BOUNDARY
             if not why and self.lengthens:
                 self._shapes[with_system] = replace(self._shapes[with_system], after_last=self._after_last(base))
@@ -307,6 +326,16 @@ class Renderer:
             if mould.filled(*texts) not in (None, self._added(shape, *exchange)):
                 return None
         return mould
+
+    def _heads(self, mould: Mould) -> tuple[str, ...]:
+        if not isinstance(self.encode, WordEncoder):
+            return ()  # its words may go over any two characters
+        heads = (self._cut(before)[-1] for before in (mould.after + mould.before, mould.between))
+        return tuple(
+            head
+            for head in heads
+            if head.startswith(self.template.boundaries) and proof.begins_contents(self.encode, head)
+        )
 
     def _after_last(self, base: Sequence[Message]) -> int:
         mark = "Qzx1"
