@@ -8,7 +8,7 @@ from harness.types import SessionSpec
 
 def derive_seed(*parts: object) -> int:
     """A seed in [0, 2**31) that depends on every part and on nothing else, on any machine."""
-    text = "\x1f".join(str(part) for part in parts)
+    text = "\x1f".join(map(str, parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1
 
 

@@ -11,7 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,7 @@ class Phrases:
             used += cost
         if used > most or not self.additive:
             return self._cut(" ".join(self._texts[pick] for pick in chosen), most)
-        ids = self._first[chosen[0]] + tuple(token for pick in chosen[1:] for token in self._next[pick])
+        ids = tuple(chain(self._first[chosen[0]], *[self._next[pick] for pick in chosen[1:]]))
         finish = FinishReason.LENGTH if wanted > most else FinishReason.STOP
         return " ".join([self._texts[pick] for pick in chosen]), ids, finish
 

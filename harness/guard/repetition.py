@@ -253,9 +253,10 @@ class Voice:
 
     def _sentence_loop(self, turn: Features, window: Sequence[_Late]) -> Finding | None:
         said = {hash(sentence): sentence for sentence in turn.sentences}
-        counts = Counter(said[value] for late in window for value in said.keys() & late.sentences)
-        if not counts:
+        again = [said[value] for late in window for value in late.sentences if value in said]
+        if not again:
             return None
+        counts = Counter(again)
         what, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
         if times < self._config.loop_turns - 1:
             return None
