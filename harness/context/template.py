@@ -9,6 +9,10 @@ from harness.errors import ConfigError
 from harness.types import Message, Role
 
 
+_MARK = "7041776"
+"""A content to look for in what a template renders; its digits also come out of one that changes letters."""
+
+
 class Mould(NamedTuple):
     """What a template puts around the messages of an exchange that is appended to a conversation.
 
@@ -84,7 +88,7 @@ class ChatTemplate:
     def _accepts_system(self) -> bool:
         from jinja2 import TemplateError
 
-        user, answer = Message("user", "Qu1"), Message("assistant", "An1")
+        user, answer = Message("user", "x"), Message("assistant", "y")
         try:
             for turns in ([user], [user, answer, user]):
                 self.render(turns)
@@ -92,17 +96,17 @@ class ChatTemplate:
             raise ConfigError(f"{self._name}: its chat template can't render a plain conversation: {error}") from error
         try:
             return all(
-                "Sy1" in self.render([Message("system", "Sy1"), *turns]) for turns in ([user], [user, answer, user])
+                "7041776" in self.render([Message("system", "7041776"), *turns])
+                for turns in ([user], [user, answer, user])
             )
         except TemplateError:
             return False
 
     def _probe(self, *, with_system: bool) -> list[str]:
         """The text that the template puts before, between and after messages."""
-        mark = "Qzx1"
         roles: list[Role] = ["system"] if with_system else []
         roles += ["user", "assistant", "user", "assistant", "user"]
-        return self.render([Message(role, mark) for role in roles]).split(mark)
+        return self.render([Message(role, _MARK) for role in roles]).split(_MARK)
 
     def _find_controls(self) -> Controls:
         added = [(token.content, token.special) for token in self._tokenizer.added_tokens_decoder.values()]
@@ -120,9 +124,12 @@ class ChatTemplate:
                 raise ConfigError(f"{self._name}: its control token {text!r} can't be kept out of a message")
 
     def _find_stop_ids(self) -> tuple[int, ...]:
-        after_answer = self._encode(self._probe(with_system=False)[-2])
+        *_, after_answer, _ = [
+            "",
+            *self._probe(with_system=False),
+        ]  # of a template that hides contents nothing is known
         added = self._tokenizer.added_tokens_decoder
-        controls = (i for i in after_answer if i in added and added[i].content in self.controls.strings)
+        controls = (i for i in self._encode(after_answer) if i in added and added[i].content in self.controls.strings)
         ends = [self._tokenizer.eos_token_id, next(controls, None)]
         return tuple(dict.fromkeys(i for i in ends if i is not None))
 

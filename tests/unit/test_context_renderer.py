@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from harness.context.controls import Controls, template_controls
+from harness.context.encoder import WordEncoder
 from harness.context.renderer import Renderer
 from harness.errors import ConfigError
 from harness.types import Message, Role
@@ -46,23 +47,82 @@ def test_ids_are_those_of_apply_chat_template() -> None:
     assert list(renderer.render(messages).ids) == expected
 
 
-def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_new() -> None:
-    tokenizer = chatml_bytes()
-    renderer = Renderer(tokenizer)
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that are encoded."""
+    texts: list[str] = []
+    real = WordEncoder.__call__
+
+    def noted(self: WordEncoder, text: str) -> "array[int]":
+        texts.append(text)
+        return real(self, text)
+
+    monkeypatch.setattr(WordEncoder, "__call__", noted)
+    return texts
+
+
+def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_new(encoded: list[str]) -> None:
+    renderer = Renderer(chatml_bytes())
     texts = ["Hi", "Hello", "I can't sleep. " * 300, "Since when?", "Tuesday"]
     previous = renderer.render(conversation(*texts[:3]))
-    encoded: list[str] = []
-    real = renderer.encode
-
-    def counted(text: str) -> "array[int]":
-        encoded.append(text)
-        return real(text)
-
-    renderer.encode = counted
+    encoded.clear()
     grown = renderer.extend(tuple(conversation(*texts)), previous)
-    renderer.encode = real
+    assert 0 < sum(map(len, encoded)) < 200
     assert grown.ids == renderer.render_full(conversation(*texts))
-    assert sum(map(len, encoded)) < 200
+
+
+def test_a_content_is_encoded_once_for_both_speakers_prompts(encoded: list[str]) -> None:
+    renderer = Renderer(chatml_bytes())
+    texts = ["I lie awake.", "Since when?", 'Since "March" (or so), I think.']
+    patient = conversation("(Begin.)", *texts[:2])
+    therapist = conversation(*texts)
+    encoded.clear()
+    for messages in (patient, therapist, conversation("(Begin.)", *texts, "And before?")):
+        assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
+    assert sorted(text for text in encoded if text in texts) == sorted(texts)
+
+
+def test_a_plain_exchange_is_put_where_the_template_puts_it_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line break is a string of this template's source, so what holds one is left to the template."""
+    renderer = Renderer(chatml_bytes())
+    begun = renderer.render(conversation("Hi"))
+    plain = tuple(conversation("Hi", "Hello. What brings you?", 'It\'s "nothing", {{ really }} -- 🙂'))
+    lines = tuple(conversation("Hi", "Hello.\nWhat brings you?", "It's nothing"))
+    full = renderer.render_full(plain)
+    monkeypatch.setattr(renderer.template, "render", None)
+    assert renderer.extend(plain, begun).ids == full
+    with pytest.raises(TypeError):
+        renderer.extend(lines, begun)
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "| upper",
+        "| capitalize",
+        "| tojson",
+        "| truncate(200)",
+        "[:600]",
+        "| replace('x', 'y')",
+        "| wordwrap(40)",
+    ],
+)
+def test_a_template_that_does_something_with_contents_has_its_way(does: str) -> None:
+    source = template("chatml").replace("message['content']", f"(message['content'] {does})")
+    assert source != template("chatml")
+    renderer = Renderer(byte_tokenizer(source, CHATML))
+    texts = [
+        "Hi",
+        'a box, x and "y"',
+        "Mixed <b>Case</b>",
+        "words " * 100 + "end",
+        "1 & 2",
+        "words, " * 40 + "so.",
+        "x",
+    ]
+    for end in range(3, len(texts) + 1, 2):
+        messages = conversation(*texts[:end])
+        assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
 
 
 def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
