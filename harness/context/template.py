@@ -8,7 +8,6 @@ from harness.context.encoder import Encode
 from harness.errors import ConfigError
 from harness.types import Message, Role
 
-
 _MARK = "7041776"
 """A content to look for in what a template renders; its digits also come out of one that changes letters."""
 
