@@ -62,10 +62,6 @@ class Features:
     """Sentences of at least four words, and the whole turn."""
     opening: str
 
-    def runs(self) -> "zip[Run]":
-        """The runs of three words, in order."""
-        return _runs(self.words)
-
 
 def features(index: int, text: str) -> Features:
     """Cut a turn up."""
@@ -82,7 +78,7 @@ def features(index: int, text: str) -> Features:
             if (len(stems) < 2 and not asks) or stems <= QUESTION_STEMS or (stems, asks) in parts:
                 continue  # a statement with one content word says nothing that could come back
             parts[stems, asks] = Clause(clause, stems, asks, reduce(or_, map(_bit, stems)))
-    hashes = tuple(map(hash, _runs(tokens)))
+    hashes = tuple(map(hash, runs(tokens)))
     different, wide_mask = len(set(hashes)), _run_mask(hashes)
     mask = _folded(wide_mask)
     return Features(
@@ -100,7 +96,8 @@ def features(index: int, text: str) -> Features:
     )
 
 
-def _runs(words: Sequence[str]) -> "zip[Run]":
+def runs(words: Sequence[str]) -> "zip[Run]":
+    """The runs of three words, in order."""
     return zip(words, words[1:], words[2:], strict=False)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.config.guard import GuardConfig
 from harness.frozen import frozen
-from harness.guard.features import QUESTION_STEMS, RUN_BITS, SESSION_BITS, Clause, Features
+from harness.guard.features import QUESTION_STEMS, RUN_BITS, SESSION_BITS, Clause, Features, runs
 from harness.text import FUNCTION_WORDS, Said, Sentence
 from harness.types import Speaker
 
@@ -89,25 +89,26 @@ class _Words:
                 sentences.append(Sentence(words[begin:end], length < 0))
             yield Said(words, tuple(sentences))
 
-    def holds(self, run: Sequence[str], begin: int, end: int) -> bool:
-        return self._text.find(f" {' '.join(run)} ", begin, end) >= 0
+    def holding(self, run: Sequence[str], turns: Iterable[_Old]) -> list[int]:
+        """Indices of those turns in which the run stands."""
+        text, run_text = self._text, f" {' '.join(run)} "
+        return [turn.index for turn in turns if text.find(run_text, turn.begin, turn.end) >= 0]
 
-    def shared(self, turn: Features, begin: int, end: int) -> int:
-        """How many of the turn's different runs stand between two places."""
-        return sum(self.holds(run, begin, end) for run in set(turn.runs()))
+    def shared(self, turn: Features, old: _Old) -> int:
+        """How many of the turn's different runs stand in an old one."""
+        return len({*runs(turn.words)}.intersection(runs(self._text[old.begin : old.end].split())))
 
     def shared_with_all(self, turn: Features, least: float) -> int:
         """How many of the turn's different runs were ever said; 0 where that is fewer than `least`."""
-        new = (turn.wide_mask & ~self._mask).bit_count()
-        if turn.different - new < least:
+        mask, text = self._mask, self._text
+        if turn.different - (turn.wide_mask & ~mask).bit_count() < least:
             return 0
-        mask = self._mask
         likely = {
-            run for run, value in zip(turn.runs(), turn.hashes, strict=True) if mask >> (value % SESSION_BITS) & 1
+            run for run, value in zip(runs(turn.words), turn.hashes, strict=True) if mask >> (value % SESSION_BITS) & 1
         }
         found = len(likely)
         for run in likely:
-            found -= not self.holds(run, 0, len(self._text))
+            found -= f" {' '.join(run)} " not in text
             if found < least:
                 return 0
         return found
@@ -182,7 +183,7 @@ class Voice:
         """The first of some old turns that holds at least so many of the turn's different runs, and how many it holds."""
         mask, least_bits = turn.mask, least - turn.hidden
         for old in [old for old in turns if (mask & old.mask).bit_count() >= least_bits]:
-            shared = self._words.shared(turn, old.begin, old.end)
+            shared = self._words.shared(turn, old)
             if shared >= least:
                 return old, shared
         return None, 0
@@ -232,12 +233,12 @@ class Voice:
         often = _in_at_least(least, [late.old.mask for late in window])
         if not often & turn.mask:
             return None
-        words, found = self._words, dict[tuple[str, ...], list[int]]()
+        recent, found = [late.old for late in window], dict[tuple[str, ...], list[int]]()
         for place, value in enumerate(turn.hashes[:-1]):
             if often >> (value % RUN_BITS) & 1:
                 gram = turn.words[place : place + 4]
                 if gram not in found:
-                    found[gram] = [late.old.index for late in window if words.holds(gram, late.old.begin, late.old.end)]
+                    found[gram] = self._words.holding(gram, recent)
         for gram, turns in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
             matter = sum(word not in FUNCTION_WORDS for word in gram)
             needed = self._config.loop_turns if matter >= 2 else self._config.opening_turns
