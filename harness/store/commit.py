@@ -63,7 +63,8 @@ class GroupCommit:
         with self._lock:
             self._refuse_if_over()
             self._batch.lines[file].append(line)
-            self._wake.set()
+            if not self._wake.is_set():  # cheaper by far than to set it again for every line of a batch
+                self._wake.set()
 
     def commit(self) -> Future[None]:
         """A future that is done when everything appended so far is on disk, or holds the `StorageError`."""

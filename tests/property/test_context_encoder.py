@@ -1,5 +1,6 @@
 """Ids looked up word by word are those of the tokenizer, for every text and every way to cut it into words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,12 +27,12 @@ NO_DIGITS = r"\p{L}+| "
 """Takes only a part of a text."""
 
 
-def trained(*steps: Any) -> PreTrainedTokenizerFast:
+def trained(*steps: Any, texts: Sequence[str] = ()) -> PreTrainedTokenizerFast:
     """A tokenizer with this way to cut text, and tokens that may stand in it."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(list(steps))
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(sentences(), trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(texts or sentences(), trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet))
     tokenizer.add_special_tokens([AddedToken("<end>"), AddedToken("<end>>"), AddedToken("<mask>", lstrip=True)])
     tokenizer.add_tokens([AddedToken("going", single_word=True)])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
@@ -79,3 +80,23 @@ def test_a_tokenizer_without_words_of_its_own_is_asked_itself() -> None:
         assert not isinstance(encoder(dropping, proof.TEXTS), WordEncoder)
     finally:
         dropping.backend_tokenizer.model.dropout = None
+
+
+@pytest.mark.parametrize(
+    ("steps", "apart"),
+    [((pre_tokenizers.ByteLevel(add_prefix_space=False),), True), ((split(GPT_4), BYTES), False)],
+    ids=["gpt-2", "gpt-4"],
+)
+def test_a_stop_and_the_line_breaks_after_it_are_one_word_to_some(steps: Sequence[Any], apart: bool) -> None:
+    """Then text added to a content changes how the content ends."""
+    texts = [f"{said}\n\n({said})" for said in sentences()]
+    encode = encoder(trained(*steps, texts=texts), proof.TEXTS)
+    assert isinstance(encode, WordEncoder)
+    assert (encode(f"x.{proof.ADDED}") == encode("x.") + encode(proof.ADDED)) is apart
+    assert proof.adds_apart(encode) is apart
+
+
+@pytest.mark.parametrize(("head", "begins"), [("<end>user\n", True), ("<end>user\n\n", True), ("<end>user: ", False)])
+def test_what_a_content_may_begin_after_is_found_by_trying(head: str, begins: bool) -> None:
+    encode, _ = ENCODERS["gpt-4"]
+    assert proof.begins_contents(encode, head) is begins
