@@ -58,6 +58,7 @@ PLAIN = (
     "many words, " * 400 + "and a stop.",
 )
 """Contents with which a template should have nothing to do but to write them."""
+_CHARACTERS = ascii_letters + digits + punctuation
 ADDED = "\n\n(Begin with what you feel, and stop there.)"
 """What may be added to the last message."""
 NO_BOUNDARY = "its messages don't meet at a control token"
@@ -111,19 +112,16 @@ def lengthens(renderer: "Renderer", with_system: bool) -> bool:
 
 def begins_contents(encode: Encode, head: str) -> bool:
     """Whether a content that begins with an ASCII character, and no space, has the ids after `head` that it has alone."""
-    contents = (
-        form.format(c) for c in ascii_letters + digits + punctuation for form in ("{}", "{} y", "{}x y", "{0}{0}.")
-    )
+    contents = (form.format(c) for c in _CHARACTERS for form in ("{} y", "{0}{0}x"))
     return all(encode(head + content) == encode(head) + encode(content) for content in contents)
 
 
 def adds_apart(encode: Encode) -> bool:
     """Whether text that is `like_added` has the ids after a content that it has alone, where that ends with an ASCII
     character and no space."""
-    contents = (
-        form.format(c) for c in ascii_letters + digits + punctuation for form in ("{}", "x {}", "x y{}", "x{0}{0}")
-    )
-    return all(encode(content + ADDED) == encode(content) + encode(ADDED) for content in contents)
+    added = encode(ADDED)
+    contents = (form.format(c) for c in _CHARACTERS for form in ("y {}", "x{0}{0}"))
+    return all(encode(content + ADDED) == encode(content) + added for content in contents)
 
 
 def like_added(text: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import pairwise, product, takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from harness.types import Message, Prompt, Role
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1 << 12
-"""Texts whose neutralized and shortened form is kept (all sessions of a renderer together): what many prompts hold, as
-system texts, and turns until both speakers have seen them; a session keeps its own messages."""
+"""Texts whose neutralized and shortened form, and whose ids, are kept (all sessions of a renderer together): what many
+prompts hold, as system texts, and turns until both speakers have seen them; a session keeps its own messages."""
 GLUE = 64
 """Texts around contents whose ids are kept: the same in most prompts."""
 
@@ -321,9 +321,9 @@ class Renderer:
 
     def _mould(self, shape: _Shape) -> Mould | None:
         mould = self.template.mould(shape.base, shape.length, len(shape.suffix))
-        for texts in product(map(self.neutralize, proof.PLAIN), repeat=2):
-            exchange = Message("assistant", texts[0]), Message("user", texts[1])
-            if mould.filled(*texts) not in (None, self._added(shape, *exchange)):
+        for text in map(self.neutralize, proof.PLAIN):
+            added = self._added(shape, Message("assistant", text), Message("user", text))
+            if mould.filled(text, text) not in (None, added):
                 return None
         return mould
 

@@ -123,12 +123,10 @@ class ChatTemplate:
                 raise ConfigError(f"{self._name}: its control token {text!r} can't be kept out of a message")
 
     def _find_stop_ids(self) -> tuple[int, ...]:
-        *_, after_answer, _ = [
-            "",
-            *self._probe(with_system=False),
-        ]  # of a template that hides contents nothing is known
+        pieces = self._probe(with_system=False)
+        after_answer = self._encode(pieces[-2]) if len(pieces) > 1 else ()  # it may hide contents
         added = self._tokenizer.added_tokens_decoder
-        controls = (i for i in self._encode(after_answer) if i in added and added[i].content in self.controls.strings)
+        controls = (i for i in after_answer if i in added and added[i].content in self.controls.strings)
         ends = [self._tokenizer.eos_token_id, next(controls, None)]
         return tuple(dict.fromkeys(i for i in ends if i is not None))
 
