@@ -10,6 +10,8 @@ from string import ascii_letters, digits, punctuation
 from typing import TYPE_CHECKING
 
 from harness.context.encoder import Encode
+from harness.context.shape import Shape
+from harness.context.template import Mould
 from harness.types import Message, Role
 
 if TYPE_CHECKING:
@@ -108,6 +110,26 @@ def lengthens(renderer: "Renderer", with_system: bool) -> bool:
         if longer is not None and longer.ids != renderer.render_full(longer.messages):
             return False
     return True
+
+
+def mould(renderer: "Renderer", shape: Shape) -> Mould | None:
+    """What a renderer's template puts around an exchange; None where it does more with a plain one."""
+    found = renderer.template.mould(shape.base, shape.length, len(shape.suffix))
+    for text in map(renderer.neutralize, PLAIN):
+        added = shape.added(renderer.template, Message("assistant", text), Message("user", text))
+        if found.filled(text, text) not in (None, added):
+            return None
+    return found
+
+
+def heads(renderer: "Renderer", mould: Mould) -> tuple[str, ...]:
+    """What stands before contents, from a control token on, where they then have the ids that they have alone.
+
+    For a tokenizer of which it is known that what it takes for a word is decided where two words meet.
+    """
+    cut, boundaries = renderer.template.cut, renderer.template.boundaries
+    before = (cut(text)[-1] for text in (mould.after + mould.before, mould.between))
+    return tuple(head for head in before if head.startswith(boundaries) and begins_contents(renderer.encode, head))
 
 
 def begins_contents(encode: Encode, head: str) -> bool:

@@ -14,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from harness.context import proof
 from harness.context.encoder import WordEncoder, encoder, whole_encoder
+from harness.context.shape import Shape
 from harness.context.shorten import shorten
-from harness.context.template import ChatTemplate, Mould
+from harness.context.template import ChatTemplate
 from harness.errors import ConfigError
 from harness.frozen import frozen
 from harness.tokenizer import load_tokenizer
@@ -45,25 +46,7 @@ class Checkpoint:
     stable: int
     """How many ids no later message can change: those before the last control token."""
     tail: str
-    """Template text from that control token on, without the suffix of its `_Shape`."""
-
-
-@frozen
-class _Shape:
-    """What is constant in conversations with, or without, a system message."""
-
-    base: tuple[Message, ...]
-    """A conversation to which an exchange is appended to see what it adds."""
-    length: int
-    """Characters of the rendered base that stay when the conversation goes on."""
-    suffix: str
-    """The rest of the rendered base: what of the generation prompt does not become part of the answer's turn."""
-    mould: Mould | None = None
-    """What the template puts around an exchange; None where trying showed that it does more with a plain one."""
-    heads: tuple[str, ...] = ()
-    """What stands before a content, from a control token on, where the content then has the ids that it has alone."""
-    after_last: int = 0
-    """Pieces of a checkpoint that follow the one in which the last message stands."""
+    """Template text from that control token on, without the suffix of its `Shape`."""
 
 
 @frozen
@@ -117,7 +100,7 @@ class Renderer:
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._glue_ids = lru_cache(GLUE)(self.encode)
         self._content_ids = lru_cache(REMEMBERED)(self.encode)
-        self._shapes: dict[bool, _Shape] = {}
+        self._shapes: dict[bool, Shape] = {}
         self._renderings = 0
         self.lengthens = True
         """Whether text that is added to the last message comes out where that message ends."""
@@ -259,7 +242,9 @@ class Renderer:
         pieces: dict[str, array[int]] = {}
         cuts: list[str] = []
         while point.messages < len(view):
-            *cuts, tail = self._cut(point.tail + self._added(shape, *view[point.messages : point.messages + 2]))
+            *cuts, tail = self.template.cut(
+                point.tail + shape.added(self.template, *view[point.messages : point.messages + 2])
+            )
             pieces = {}
             for piece in cuts:
                 pieces[piece] = known[piece] if piece in known else self._piece_ids(shape, piece)
@@ -268,7 +253,7 @@ class Renderer:
             points.append(point)
         return Rendering(view, ids + self._glue_ids(point.tail + shape.suffix), tuple(points[-2:]), pieces, tuple(cuts))
 
-    def _piece_ids(self, shape: _Shape, piece: str) -> "array[int]":
+    def _piece_ids(self, shape: Shape, piece: str) -> "array[int]":
         """Ids of a piece; those of a content are kept, since both speakers' prompts hold it, each after another head."""
         head = next(filter(piece.startswith, shape.heads), "")
         content = piece[len(head) :]
@@ -276,26 +261,9 @@ class Renderer:
             return self._glue_ids(head) + self._content_ids(content)
         return self.encode(piece)
 
-    def _added(self, shape: _Shape, answer: Message, reply: Message) -> str:
-        """The text that an exchange adds to a conversation, without the suffix of its `_Shape`."""
-        if shape.mould is not None and (filled := shape.mould.filled(answer.content, reply.content)) is not None:
-            return filled
-        text = self.template.render([*shape.base, answer, reply])
-        return text[shape.length : len(text) - len(shape.suffix)]
-
-    def _cut(self, text: str) -> list[str]:
-        """Text cut before every control token at which a prompt can be cut."""
-        places = {0, len(text)}
-        for token in self.template.boundaries:
-            place = text.find(token)
-            while place >= 0:
-                places.add(place)
-                place = text.find(token, place + 1)
-        return [text[begin:end] for begin, end in pairwise(sorted(places))] or [""]
-
     def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
         text = self.template.render(view[:messages])
-        *before, tail = self._cut(text[: len(text) - len(self._shapes[view[0].role == "system"].suffix)])
+        *before, tail = self.template.cut(text[: len(text) - len(self._shapes[view[0].role == "system"].suffix)])
         ids = self.encode("".join(before))
         return Checkpoint(messages, len(ids), tail), ids
 
@@ -308,9 +276,10 @@ class Renderer:
             text = self.template.render(base)
             same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
             length = sum(1 for _ in same)
-            shape = _Shape(tuple(base), length, text[length:])
-            mould = self._mould(shape)
-            self._shapes[with_system] = replace(shape, mould=mould, heads=self._heads(mould) if mould else ())
+            shape = Shape(tuple(base), length, text[length:])
+            mould = proof.mould(self, shape)
+            heads = proof.heads(self, mould) if mould and isinstance(self.encode, WordEncoder) else ()
+            self._shapes[with_system] = replace(shape, mould=mould, heads=heads)
             why = proof.why_not(self, with_system) if self.template.boundaries else proof.NO_BOUNDARY
             if not why and self.lengthens:
                 self._shapes[with_system] = replace(self._shapes[with_system], after_last=self._after_last(base))
@@ -318,24 +287,6 @@ class Renderer:
             if why:
                 del self._shapes[with_system]
                 self.why_full = self.why_full or ("with a system message, " if with_system else "") + why
-
-    def _mould(self, shape: _Shape) -> Mould | None:
-        mould = self.template.mould(shape.base, shape.length, len(shape.suffix))
-        for text in map(self.neutralize, proof.PLAIN):
-            added = self._added(shape, Message("assistant", text), Message("user", text))
-            if mould.filled(text, text) not in (None, added):
-                return None
-        return mould
-
-    def _heads(self, mould: Mould) -> tuple[str, ...]:
-        if not isinstance(self.encode, WordEncoder):
-            return ()  # its words may go over any two characters
-        heads = (self._cut(before)[-1] for before in (mould.after + mould.before, mould.between))
-        return tuple(
-            head
-            for head in heads
-            if head.startswith(self.template.boundaries) and proof.begins_contents(self.encode, head)
-        )
 
     def _after_last(self, base: Sequence[Message]) -> int:
         mark = "Qzx1"

@@ -1,6 +1,7 @@
 """What a chat template does, found by trying it: nothing depends on a model's name."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from harness.context.controls import Controls, control_tokens, template_controls
@@ -83,6 +84,16 @@ class ChatTemplate:
                 **self._args,
             )
         )
+
+    def cut(self, text: str) -> list[str]:
+        """Text cut before every control token at which a prompt can be cut."""
+        places = {0, len(text)}
+        for token in self.boundaries:
+            place = text.find(token)
+            while place >= 0:
+                places.add(place)
+                place = text.find(token, place + 1)
+        return [text[begin:end] for begin, end in pairwise(sorted(places))] or [""]
 
     def _accepts_system(self) -> bool:
         from jinja2 import TemplateError
