@@ -242,23 +242,22 @@ class Renderer:
         pieces: dict[str, array[int]] = {}
         cuts: list[str] = []
         while point.messages < len(view):
-            *cuts, tail = self.template.cut(
-                point.tail + shape.added(self.template, *view[point.messages : point.messages + 2])
-            )
+            exchange = view[point.messages : point.messages + 2]
+            *cuts, tail = self.template.cut(point.tail + shape.added(self.template, *exchange))
             pieces = {}
             for piece in cuts:
-                pieces[piece] = known[piece] if piece in known else self._piece_ids(shape, piece)
+                pieces[piece] = known[piece] if piece in known else self._piece_ids(shape, piece, exchange)
                 ids += pieces[piece]
             point = Checkpoint(point.messages + 2, len(ids), tail)
             points.append(point)
         return Rendering(view, ids + self._glue_ids(point.tail + shape.suffix), tuple(points[-2:]), pieces, tuple(cuts))
 
-    def _piece_ids(self, shape: Shape, piece: str) -> "array[int]":
+    def _piece_ids(self, shape: Shape, piece: str, exchange: Sequence[Message]) -> "array[int]":
         """Ids of a piece; those of a content are kept, since both speakers' prompts hold it, each after another head."""
-        head = next(filter(piece.startswith, shape.heads), "")
-        content = piece[len(head) :]
-        if head and content and content[0].isascii() and not content[0].isspace():
-            return self._glue_ids(head) + self._content_ids(content)
+        for content in [message.content for message in exchange if message.content]:
+            head = piece[: -len(content)]
+            if head in shape.heads and piece.endswith(content) and content[0].isascii() and not content[0].isspace():
+                return self._glue_ids(head) + self._content_ids(content)
         return self.encode(piece)
 
     def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
