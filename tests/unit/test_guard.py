@@ -8,6 +8,7 @@ import pytest
 
 from harness.config.guard import GuardConfig
 from harness.guard import Action, Guard, Verdict
+from harness.guard.features import RUN_BITS, features
 from harness.types import FinishReason, Speaker, StopReason, Turn
 from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
 
@@ -336,3 +337,41 @@ def test_what_is_off_is_not_looked_for() -> None:
     off = GuardConfig(loop="off", repeat="off", stuck="off", echo="off")
     assert not any(verdict.events for verdict in verdicts(turns_of(LOOPING), off))
     assert not any(verdict.events for verdict in verdicts(turns_of(LOOPING), GuardConfig(enabled=False)))
+
+
+def test_a_phrase_that_comes_back_is_told_with_the_turns_that_hold_it() -> None:
+    others = (
+        "My sister rang.",
+        "Work was slow.",
+        "The bus came late.",
+        "I cooked soup.",
+        "It rained.",
+        "Nobody called.",
+    )
+    said = [f"{other} At the end of the long corridor again." for other in others]
+    said[3] = others[3]
+    verdict = verdicts(dialogue([text for own in said for text in (own, f"Go on{'.' * len(own)}")][:11]))[-1]
+    found = next(event.data for event in verdict.events if event.kind == "loop")
+    assert found["turns"] == [0, 2, 4, 8, 10]
+
+
+def test_only_what_one_old_turn_holds_makes_a_turn_its_repeat() -> None:
+    first = "We sold the house by the river because the stairs got too steep for him in winter"
+    second = "Nobody wanted the old piano, and so the piano stays in the damp garage with the bikes"
+    again = f"{first} and so the piano stays in the damp garage"
+    runs = len(again.split()) - 2
+    shares = []
+    for before in ((first, second), (second, first)):
+        verdict = verdicts(dialogue([before[0], "Yes?", before[1], "And?", again]), GuardConfig(repeat_share=0.5))[-1]
+        found = next(event.data for event in verdict.events if event.kind == "repeat")
+        assert found["of_turn"] == 2 * before.index(first)
+        shares.append(found["share"])
+    assert shares == [round((len(first.split()) - 2) / runs, 3)] * 2
+
+
+def test_a_narrow_mask_has_the_bit_of_every_run() -> None:
+    text = " ".join(f"word{number}" for number in range(400))
+    cut = features(0, text)
+    bits = {value % RUN_BITS for value in cut.hashes}
+    assert cut.mask == sum(1 << bit for bit in bits)
+    assert cut.hidden == cut.different - len(bits)
