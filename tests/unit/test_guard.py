@@ -340,19 +340,17 @@ def test_what_is_off_is_not_looked_for() -> None:
 
 
 def test_a_phrase_that_comes_back_is_told_with_the_turns_that_hold_it() -> None:
-    others = (
-        "My sister rang.",
-        "Work was slow.",
-        "The bus came late.",
-        "I cooked soup.",
-        "It rained.",
-        "Nobody called.",
-    )
-    said = [f"{other} At the end of the long corridor again." for other in others]
-    said[3] = others[3]
-    verdict = verdicts(dialogue([text for own in said for text in (own, f"Go on{'.' * len(own)}")][:11]))[-1]
-    found = next(event.data for event in verdict.events if event.kind == "loop")
-    assert found["turns"] == [0, 2, 4, 8, 10]
+    said = [
+        "My sister painted blue doors at the end of the long corridor where nobody ever walks",
+        "Grandfather kept chickens and two goats at the end of the long corridor in cages",
+        "Snow fell through broken windows at the end of the long corridor last February",
+        "The bus came late, and I cooked soup",
+        "Somebody plays the trumpet badly at the end of the long corridor before breakfast",
+        "A doctor smoked cheap cigars at the end of the long corridor during his night shifts",
+    ]
+    verdict = verdicts(dialogue([text for own in said for text in (own, f"Go on, {own[:6]}")][:11]))[-1]
+    found = [event.data for event in verdict.events if event.data.get("form") == "phrase"]
+    assert [data["turns"] for data in found] == [[0, 2, 4, 8, 10]]
 
 
 def test_only_what_one_old_turn_holds_makes_a_turn_its_repeat() -> None:
