@@ -106,8 +106,7 @@ class ChatTemplate:
             raise ConfigError(f"{self._name}: its chat template can't render a plain conversation: {error}") from error
         try:
             return all(
-                "7041776" in self.render([Message("system", "7041776"), *turns])
-                for turns in ([user], [user, answer, user])
+                _MARK in self.render([Message("system", _MARK), *turns]) for turns in ([user], [user, answer, user])
             )
         except TemplateError:
             return False

@@ -125,6 +125,14 @@ def test_a_template_that_does_something_with_contents_has_its_way(does: str) -> 
         assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
 
 
+def test_a_template_that_hides_contents_is_rendered_in_full_and_tells_no_end_of_a_turn() -> None:
+    tokenizer = byte_tokenizer(template("chatml").replace("message['content']", "(message['content'] and '')"), CHATML)
+    renderer = Renderer(tokenizer)
+    messages = conversation("Hi", "Hello", "Well")
+    assert renderer.render(messages).ids == renderer.render_full(messages)
+    assert renderer.template.stop_ids == (tokenizer.eos_token_id,)
+
+
 def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
     renderer = Renderer(chatml_bytes())
     rendering = renderer.render(conversation("Hi", "Hello", "Well"))
