@@ -1,63 +1,15 @@
 """The report: whole, safe and bounded, from nothing but a run folder."""
 
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from harness.__main__ import main
-from harness.engines.base import EngineInfo
 from harness.errors import StorageError
-from harness.metrics import session_metrics
 from harness.metrics.files import write_metrics
 from harness.report import data, write_report
-from harness.store.provenance import collect
-from harness.store.records import RunRecord, RunStatus, Totals
-from harness.store.run_dir import RunDir
-from harness.types import Event, Failure, FinishReason, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
-
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)></details>{{ 7919 * 7907 }}&amp;\"'"
-
-
-def run_folder(path: Path, texts: tuple[str, ...], *, sessions: int = 1, failure: str | None = None) -> Path:
-    """A finished run whose sessions all say `texts`."""
-    record = RunRecord(
-        name=f"run {HOSTILE}",
-        status=RunStatus.RUNNING,
-        started_at=datetime(2026, 1, 2, tzinfo=UTC),
-        config={
-            "therapist": {"name": "act", "model": {"name": HOSTILE, "path": "p"}},
-            "patient": {"kind": "simulated"},
-        },
-        config_hash="c" * 64,
-        persona_hashes={HOSTILE: "d" * 64},
-        provenance=collect(),
-        engines={"therapist": EngineInfo("dry", "m", 2048)},
-        totals=Totals(sessions=sessions),
-    )
-    folder = RunDir.create(path, record)
-    for number in range(sessions):
-        spec = SessionSpec(f"s-{number}", HOSTILE, 7, number)
-        folder.start_session(spec)
-        turns = []
-        events = [Event("loop", 0, Speaker.PATIENT, {"form": "question", "what": HOSTILE, "turns": [0, 2]})]
-        events += [Event(HOSTILE, 1, Speaker.THERAPIST, {"text": HOSTILE})]
-        for event in events:
-            folder.record_event(spec.session_id, event)
-        for i, text in enumerate(texts):
-            speaker = Speaker.THERAPIST if i % 2 else Speaker.PATIENT
-            turns.append(Turn(i, speaker, text, 1500, 700, 20, 256, 2048, FinishReason.STOP, 0.1, 2 * i, 3))
-            folder.record_turn(spec.session_id, turns[-1], View())
-        result = SessionResult(spec, StopReason.MAX_EXCHANGES, tuple(turns), tuple(events))
-        folder.finish_session(result, session_metrics(turns, events, result.stop_reason, final_view=texts))
-    if failure is not None:
-        spec = SessionSpec("s-failed", HOSTILE, 7, 0)
-        folder.start_session(spec)
-        folder.fail_session(Failure(spec, "EngineError", failure, "therapist/3", ()))
-    folder.end(RunStatus.FINISHED)
-    folder.close()
-    return path
+from tests.fixtures.report_run import HOSTILE, run_folder
 
 
 class Page(HTMLParser):
