@@ -1,4 +1,4 @@
-"""A whole run on the real vLLM engine, whose processes are killed in the middle of it."""
+"""A whole run on the real vLLM engine, whose processes are killed or interrupted in the middle of it."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.asking import alive, descendants
-from tests.fixtures.processes import comparable, finish, start, wait_for_turns
+from tests.fixtures.processes import comparable, count_turns, finish, start, wait_for_turns
 
 pytest.importorskip("vllm")
 
@@ -59,4 +59,14 @@ def test_the_engine_process_killed_in_mid_run_costs_no_turn(started: Started) ->
     assert "restart 2 of 2" not in done.stderr
     assert [len(session["turns"]) for session in comparable(started.folder).values()] == [12] * 8
     assert not (started.folder / "failures.jsonl").read_bytes()
+    assert started.gone()
+
+
+def test_ctrl_c_ends_a_run_in_order_and_leaves_no_process(started: Started) -> None:
+    os.killpg(started.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    done = finish(started.process, 60)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"go on with: python -m harness resume {started.folder}" in done.stderr
+    assert count_turns(started.folder) >= 12
     assert started.gone()
