@@ -21,7 +21,8 @@ from harness.agents.therapist import Therapist
 from harness.config.schema import CourseConfig, PatientConfig, RoleConfig, RunConfig
 from harness.context.budget import NOTE_SHARE, Window
 from harness.context.inquiry import Inquirer
-from harness.context.manager import ContextManager, Part, preflight
+from harness.context.manager import ContextManager
+from harness.context.part import Part, preflight
 from harness.context.policies import Policy, make_policy
 from harness.context.renderer import Renderer
 from harness.context.summary import Summarizer, clip

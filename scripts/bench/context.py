@@ -22,7 +22,8 @@ from typing import Any
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.context.budget import Window
-from harness.context.manager import Answer, ContextManager, Part
+from harness.context.manager import Answer, ContextManager
+from harness.context.part import Part
 from harness.context.policies import Truncate
 from harness.context.renderer import Renderer
 from harness.context.view import EXCHANGE

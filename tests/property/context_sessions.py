@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
-from harness.context.manager import Answer, ContextManager, Part, preflight
+from harness.context.manager import Answer, ContextManager
+from harness.context.part import Part, preflight
 from harness.context.policies import Policy, make_policy
 from harness.context.renderer import Renderer
 from harness.context.summary import Summarizer

@@ -10,7 +10,8 @@ import pytest
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
 from harness.context.guardrail import PromiseBroken, send
-from harness.context.manager import Answer, ContextManager, Part, preflight
+from harness.context.manager import Answer, ContextManager
+from harness.context.part import Part, preflight
 from harness.context.policies import make_policy
 from harness.context.renderer import Renderer
 from harness.context.summary import Summarizer, SummaryFailed

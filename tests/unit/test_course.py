@@ -15,7 +15,8 @@ from harness.cast import Side
 from harness.config.compose import load as load_config
 from harness.config.schema import ContextConfig, CourseConfig
 from harness.context.budget import Window
-from harness.context.manager import ContextManager, Part
+from harness.context.manager import ContextManager
+from harness.context.part import Part
 from harness.context.policies import make_policy
 from harness.context.renderer import Renderer
 from harness.context.summary import Summarizer

@@ -17,7 +17,8 @@ from harness.agents.speech import AVOID_SAID, WARMER, Voice
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
 from harness.context.inquiry import Inquirer
-from harness.context.manager import ContextManager, Part
+from harness.context.manager import ContextManager
+from harness.context.part import Part
 from harness.context.policies import make_policy
 from harness.context.renderer import Renderer
 from harness.errors import EngineError, EngineUnavailable
