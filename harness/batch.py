@@ -64,6 +64,10 @@ class Follower(Protocol):
         """It ended, or why it can't be played. Whether the batch goes on."""
         ...
 
+    def abandoned(self) -> None:
+        """What was said is on disk, and the process is about to end without more."""
+        ...
+
 
 def play_batch(
     runs: Sequence[Pending],
@@ -127,6 +131,7 @@ class Batch:
                 prepared.folder.close()
             except StorageError as error:
                 self._display.say(f"error: {error}")
+        self._follower.abandoned()
 
     def close(self, status: RunStatus) -> None:
         """End the runs that did not come to their own end, and tell of them."""

@@ -42,10 +42,11 @@ class _OneRun:
 
     def __init__(self, display: Display) -> None:
         self._display = display
+        self._path: Path | None = None
         self.end: Outcome | HarnessError | None = None
 
     def opened(self, run: Pending, path: Path) -> None:
-        """Nothing to tell: the summary says where the folder is."""
+        self._path = path
 
     def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
         self.end = end
@@ -60,6 +61,10 @@ class _OneRun:
         else:
             self._display.say(f"go on with: {resume_command(end.path)}")
         return True
+
+    def abandoned(self) -> None:
+        if self._path is not None:
+            self._display.say(f"go on with: {resume_command(self._path)}")
 
 
 def resume_command(path: Path) -> str:

@@ -16,6 +16,7 @@ from harness.cli.progress import Display
 from harness.config.compose import Composed, check
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
+from harness.execute import resume_command
 from harness.interrupts import handlers_kept
 from harness.prepare import Pending, prepare, reopen
 from harness.stock import Stock
@@ -132,6 +133,9 @@ class _Follower:
             f"point {self._labels[name]}: {state}, {totals.finished}/{totals.sessions} sessions{failed}: {end.path}"
         )
         return not self.stopped
+
+    def abandoned(self) -> None:
+        self._display.say(f"go on with: {resume_command(self._folder)}")
 
     def lost(self, group: Sequence[Pending], error: HarnessError) -> None:
         """Nothing more of a batch can be played."""

@@ -45,7 +45,7 @@ def undisturbed(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def interrupted(
-    folder: Path, words: Sequence[str], signals: Sequence[signal.Signals], turns: int = 6
+    folder: Path, words: Sequence[str], signals: Sequence[signal.Signals], turns: int = 6, pause_s: float = 0.05
 ) -> subprocess.CompletedProcess[str]:
     """Start a run, send it signals once it has journalled a few turns, and wait for its end."""
     process = start(*words)
@@ -53,7 +53,7 @@ def interrupted(
     began = time.monotonic()
     for number in signals:
         os.killpg(process.pid, number)  # as a terminal does: to the whole group
-        time.sleep(0.05)
+        time.sleep(pause_s)
     done = finish(process, SOON_S + 20)
     assert time.monotonic() - began < SOON_S
     return done
@@ -83,12 +83,17 @@ def test_one_signal_saves_says_how_to_go_on_and_nothing_is_lost(
     assert status(folder) == "finished"
 
 
-def test_a_second_ctrl_c_stops_at_once_and_loses_no_turn(undisturbed: Path, small_model: Path, tmp_path: Path) -> None:
-    """Whenever it comes: while engines close, while folders do, or after that."""
+@pytest.mark.parametrize("pause_s", [0.0, 0.05])
+def test_a_second_signal_stops_at_once_says_how_to_go_on_and_loses_no_turn(
+    pause_s: float, undisturbed: Path, small_model: Path, tmp_path: Path
+) -> None:
+    """Whenever it comes: with the first one, while engines close, while folders do, or after that."""
     folder = tmp_path / "run"
-    done = interrupted(folder, (*settings(small_model, folder), SLOWLY), [signal.SIGINT, signal.SIGINT])
+    both = [signal.SIGINT, signal.SIGTERM]  # two alike that come together are one
+    done = interrupted(folder, (*settings(small_model, folder), SLOWLY), both, pause_s=pause_s)
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
+    assert f"go on with: python -m harness resume {folder}\n" in done.stderr
     turns = count_turns(folder)
     resumed = harness("resume", str(folder), "engine.latency_s=0")
     assert resumed.returncode == 0, resumed.stderr
