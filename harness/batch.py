@@ -65,7 +65,7 @@ class Follower(Protocol):
         ...
 
     def abandoned(self) -> None:
-        """What was said is on disk, and the process is about to end without more."""
+        """The process ends at once, and what was said is on disk. Called in the main thread."""
         ...
 
 

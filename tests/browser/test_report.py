@@ -51,8 +51,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(chromium: webdriver.Chrome, report: Path) -> webdriver.Chrome:
-    """The report, just opened; the logs begin with it."""
-    chromium.set_window_size(1280, 900)
+    """The report, just opened, as on a desk and in no particular colours; the logs begin with it."""
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     chromium.get("about:blank")
     for log in ("browser", "performance"):
         chromium.get_log(log)  # type: ignore[no-untyped-call]
@@ -64,6 +65,10 @@ def requested(page: webdriver.Chrome) -> list[str]:
     """Addresses of everything that the page asked for since it was opened."""
     messages = (json.loads(entry["message"])["message"] for entry in page.get_log("performance"))  # type: ignore[no-untyped-call]
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+
+
+def open_all(page: webdriver.Chrome) -> None:
+    page.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
 
 
 def in_view(page: webdriver.Chrome, element: WebElement) -> bool:
@@ -120,12 +125,9 @@ def test_nothing_sticks_out_at_the_side(page: webdriver.Chrome, width: int) -> N
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     )
-    try:
-        page.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
-        assert page.execute_script("return window.innerWidth") == width
-        assert page.execute_script("return document.scrollingElement.scrollWidth") <= width
-    finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    open_all(page)
+    assert page.execute_script("return window.innerWidth") == width
+    assert page.execute_script("return document.scrollingElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -134,7 +136,7 @@ def test_text_stands_out_from_what_is_behind_it(page: webdriver.Chrome, scheme: 
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
-    page.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    open_all(page)
     pairs = page.execute_script(
         """
         const behind = element => {
@@ -174,7 +176,7 @@ def luminance(colour: str) -> float:
 def test_on_paper_every_transcript_is_printed(page: webdriver.Chrome) -> None:
     """Closed ones too: they take as many pages as when they are open."""
     closed = pages(page)
-    page.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    open_all(page)
     assert closed == pages(page) > 2
 
 

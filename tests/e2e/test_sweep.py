@@ -159,6 +159,21 @@ def test_interrupted_it_says_so_and_the_same_command_goes_on_with_more_points(pl
     assert first.resumed == 1
 
 
+def test_a_second_signal_says_how_to_go_on_with_the_sweep_too(play: Play, tmp_path: Path) -> None:
+    words = ("max_exchanges=8", f"run.dir={tmp_path / 'sweep'}", "engine.latency_s=0.1")
+    process = play("run", "-m", "therapist=act,cbt", *words)
+    wait_for(lambda: turns(tmp_path / "sweep") > 3, process)
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):  # both come at once
+        process.send_signal(number)
+    code, output = ended(process)
+    assert code == 130
+    assert output.endswith(f"go on with: python -m harness resume {tmp_path / 'sweep'}\n")
+    assert "point therapist=" not in output, "it waited for the points to end"
+    code, output = ended(play("resume", str(tmp_path / "sweep")))
+    assert code == 0, output
+    complete(tmp_path / "sweep", 2)
+
+
 def test_a_bad_point_is_refused_before_anything_is_made(play: Play, tmp_path: Path) -> None:
     code, output = ended(play("run", "-m", "therapist=act,nope", f"run.dir={tmp_path / 'sweep'}"))
     assert code == 2
