@@ -34,6 +34,10 @@ class PersonaError(ConfigError):
     """A persona file is missing, unreadable or invalid."""
 
 
+class RubricError(ConfigError):
+    """A rubric file is missing, unreadable or invalid."""
+
+
 class TranscriptError(ConfigError):
     """A transcript to replay can't be read; names the file and the line number."""
 

@@ -7,53 +7,21 @@ Invariants:
 """
 
 import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import ValidationError
 
+from harness import strict_yaml
 from harness.errors import PersonaError
-from harness.personas.errors import closest, lines_of
+from harness.mistakes import closest
+from harness.personas.errors import lines_of
 from harness.personas.schema import Persona
 
 MAX_BYTES = 64_000
 """A persona is a page; a larger file is something else."""
-
-
-DEEPEST = 32
-"""Levels of nesting; a persona has five."""
-_Yaml = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times as fast where PyYAML was built with libyaml, as its wheels are."""
-
-
-class _Loader(_Yaml):  # type: ignore[misc, valid-type]
-    """Safe YAML without a key that is given twice, which hides a mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                problem = f"key '{key.value}' is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
-def _check_shape(text: str) -> None:
-    """Raise `YAMLError` for what is checked before anything is made of it: aliases, and nesting without end."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Yaml):
-        if isinstance(event, yaml.AliasEvent):
-            problem = "aliases are not allowed in a persona"
-            raise yaml.constructor.ConstructorError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise yaml.YAMLError(f"nested more than {DEEPEST} levels deep")
 
 
 def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
@@ -122,18 +90,13 @@ def read(path: Path) -> Persona:
 def parse(text: str, source: str) -> Persona:
     """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
     try:
-        _check_shape(text)
-        data = yaml.load(text, Loader=_Loader)
+        data = strict_yaml.load(text)
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
         return Persona.model_validate_json(json.dumps(data, default=str))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        raise PersonaError(f"{source}:{where} not valid YAML: {error.problem}") from error
+    except ValidationError as error:
+        raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
     except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, ValidationError):
-            raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
-        raise PersonaError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise PersonaError(f"{source}: {strict_yaml.problem(error)}") from error
 
 
 def to_yaml(persona: Persona) -> str:
