@@ -13,8 +13,8 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNot
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError
-from harness.paths import prompt_dir
 from harness.mistakes import closest
+from harness.paths import prompt_dir
 from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
 
 END = "[END]"

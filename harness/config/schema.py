@@ -24,7 +24,7 @@ def _unquoted_off(value: object) -> object:
 
 
 Positive = Annotated[int, Field(gt=0)]
-EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
+EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry", "scripted"]
 
 
 class Settings(BaseModel):

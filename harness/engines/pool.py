@@ -45,6 +45,8 @@ def build(
     `adapters` are the LoRA folders that its requests will name; `log` takes the engine's own messages.
     """
     kind = resolve_kind(engine.kind)
+    if kind == "scripted":
+        raise ConfigError("engine: scripted answers the questions of judges alone; choose another engine for a speaker")
     _check(kind, engine, adapters)
     if kind == "vllm":
         from harness.engines.vllm.engine import VllmEngine

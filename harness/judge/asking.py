@@ -28,7 +28,7 @@ from harness.judge.rubric import Item, Rubric
 from harness.judge.status import Status
 from harness.judge.subject import Said, Subject
 from harness.judge.verdict import Verdict, assess, missing
-from harness.types import FinishReason, Message, Prompt, Request, Sampling
+from harness.types import Message, Prompt, Request, Sampling
 
 ATTEMPTS = 2
 
@@ -165,7 +165,7 @@ class Judge:
             return missing(Status.DOES_NOT_FIT, "the question does not fit the judge's window")
         if judgement.error is not None:
             return missing(Status.ENGINE_ERROR, judgement.error)
-        cut = judgement.finish_reason == FinishReason.LENGTH
+        cut = judgement.finish_reason == "length"
         return assess(judgement.text, ask.item, body.shown, cut=cut, only=ask.turn)
 
     async def _send(
