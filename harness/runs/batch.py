@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from harness.cli.reporter import TerminalReporter
 from harness.engines.events import Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report import write_report
 from harness.runs.executor import Executor, make_executor, whole
 from harness.runs.interrupts import STOPPING, interruptible
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
+from harness.runs.reporter import Reporter
 from harness.runs.workers import SessionRunner, run_all
 from harness.sessions.loop import Session
 from harness.store.metrics import write_metrics
@@ -71,7 +71,7 @@ class Follower(Protocol):
 
 def play_batch(
     runs: Sequence[CheckedRun],
-    reporter: TerminalReporter,
+    reporter: Reporter,
     follower: Follower,
     *,
     log_dir: Path | None = None,
@@ -102,7 +102,7 @@ class Batch:
     """One batch under way; `play_batch` is how to use it."""
 
     def __init__(
-        self, runs: Sequence[CheckedRun], reporter: TerminalReporter, follower: Follower, log_dir: Path | None
+        self, runs: Sequence[CheckedRun], reporter: Reporter, follower: Follower, log_dir: Path | None
     ) -> None:
         self._runs = runs
         self._queue = iter(runs)

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from harness.cli.reporter import TerminalReporter
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.events import Listener
 from harness.engines.pool import EnginePool, engine_key
 from harness.errors import ConfigError, HarnessError
 from harness.runs.prepare import CheckedRun, OpenRun, RunSpec
+from harness.runs.reporter import Reporter
 from harness.runs.workers import SessionRunner
 from harness.sessions.factory import AgentFactory, check_fits
 from harness.sessions.runner import JournalingRunner
@@ -52,9 +52,7 @@ class Executor(Protocol):
         ...
 
 
-def make_executor(
-    runs: Sequence[CheckedRun], reporter: TerminalReporter, log_dir: Path, listener: Listener
-) -> Executor:
+def make_executor(runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, listener: Listener) -> Executor:
     """The executor that the configs of `runs`, which agree in it, ask for.
 
     `log_dir` takes what the engines say, `listener` what they report while they wait.
@@ -69,9 +67,7 @@ def make_executor(
 class LocalExecutor:
     """Plays all sessions in this process."""
 
-    def __init__(
-        self, runs: Sequence[CheckedRun], reporter: TerminalReporter, log_dir: Path, listener: Listener
-    ) -> None:
+    def __init__(self, runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, listener: Listener) -> None:
         self._runs = runs
         self._reporter = reporter
         roles = [role for run in runs for role in run.spec.roles.values()]
@@ -104,7 +100,7 @@ class LocalExecutor:
         """Nothing of a run is kept here."""
 
 
-def announce(spec: RunSpec, reporter: TerminalReporter) -> None:
+def announce(spec: RunSpec, reporter: Reporter) -> None:
     """Say which engines are about to be started."""
     for speaker in spec.roles:
         reporter.starting(speaker, dict(spec.config.roles())[speaker])

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from harness.config.auto import resolve_kind
 from harness.config.schema import ExecutorConfig, RoleConfig
-from harness.engines.pool import resolve_kind
 from harness.errors import ConfigError, EngineError
 from harness.runs.interrupts import STOPPING, handlers_kept
 
