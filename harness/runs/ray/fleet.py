@@ -18,11 +18,12 @@ from typing import Any, Self
 
 from harness.engines.events import Listener
 from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError
-from harness.runs.executor import announce, whole
+from harness.runs.engines import announce
 from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.ray.cluster import Layout, connected, lay_out, nodes
 from harness.runs.ray.replica import Opened, Place, Refused, Replica
 from harness.runs.reporter import Reporter
+from harness.runs.threads import whole
 from harness.runs.workers import SessionRunner
 from harness.sessions.course import following
 from harness.sessions.loop import Session

@@ -21,7 +21,7 @@ from harness.engines.base import EngineInfo
 from harness.engines.events import Notice
 from harness.engines.pool import EnginePool
 from harness.errors import EngineUnavailable, HarnessError
-from harness.runs.executor import concurrency, make_factory, start_engines
+from harness.runs.engines import concurrency, make_factory, start_engines
 from harness.runs.prepare import RunSpec, recorded_spec
 from harness.runs.resources import SharedResources
 from harness.runs.workers import few_collections, isolated
