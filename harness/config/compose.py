@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.config.auto import resolve_kind
 from harness.config.schema import RunConfig, contradictions
 from harness.config.searchpath import own_first
-from harness.engines.pool import resolve_kind
 from harness.errors import ConfigError, did_you_mean
 from harness.paths import conf_dir, prompt_dir
 

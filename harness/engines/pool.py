@@ -10,11 +10,11 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.config.auto import resolve_kind
 from harness.config.schema import EngineConfig, EngineKind, ModelConfig, RoleConfig
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.events import Listener, ignore
@@ -23,13 +23,6 @@ from harness.errors import ConfigError
 
 _MOST_GPU_SHARE = 0.95
 """Of the GPU's memory for all engines of this process together; the rest is the CUDA context and fragments."""
-
-
-def resolve_kind(kind: EngineKind) -> EngineKind:
-    """`auto` is `vllm` where that can be imported, and `transformers` elsewhere."""
-    if kind != "auto":
-        return kind
-    return "vllm" if find_spec("vllm") is not None else "transformers"
 
 
 def build(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from harness.guard.findings import FINDINGS
 from harness.metrics.course import course
 from harness.metrics.ngrams import Words
 from harness.metrics.reflection import echoes, reflection_rate
@@ -17,19 +18,6 @@ from harness.types import Event, Speaker, StopReason, Turn
 
 METRICS_VERSION = 1
 """Counts up when a definition changes; values of different versions aren't comparable."""
-FINDINGS = (
-    "loop",
-    "repeat",
-    "stutter",
-    "stuck",
-    "echo",
-    "role_break",
-    "empty",
-    "cut_off",
-    "language_switch",
-    "crisis",
-)
-"""Event kinds of the guard, in the order in which they are shown."""
 
 
 def session_metrics(

@@ -16,13 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from harness.cli.reporter import TerminalReporter
-from harness.engines.events import Notice, Paused, Restarted, Resumed
+from harness.engines.events import Listener, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report import write_report
-from harness.runs.executor import Executor, make_executor, whole
+from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.local import LocalExecutor
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
+from harness.runs.reporter import Reporter
+from harness.runs.threads import whole
 from harness.runs.workers import SessionRunner, run_all
 from harness.sessions.loop import Session
 from harness.store.metrics import write_metrics
@@ -71,7 +73,7 @@ class Follower(Protocol):
 
 def play_batch(
     runs: Sequence[CheckedRun],
-    reporter: TerminalReporter,
+    reporter: Reporter,
     follower: Follower,
     *,
     log_dir: Path | None = None,
@@ -102,7 +104,7 @@ class Batch:
     """One batch under way; `play_batch` is how to use it."""
 
     def __init__(
-        self, runs: Sequence[CheckedRun], reporter: TerminalReporter, follower: Follower, log_dir: Path | None
+        self, runs: Sequence[CheckedRun], reporter: Reporter, follower: Follower, log_dir: Path | None
     ) -> None:
         self._runs = runs
         self._queue = iter(runs)
@@ -150,7 +152,7 @@ class Batch:
         if first is None:
             return
         logs = self._log_dir or self._open[first].folder.path / "logs"
-        async with make_executor(self._runs, self._reporter, logs, self._noticed) as executor:
+        async with _executor(self._runs, self._reporter, logs, self._noticed) as executor:
             runner = await self._runner(first, executor)
             limit, why = executor.concurrency()
             self._reporter.say(f"sessions in flight: {limit} ({why})")
@@ -260,6 +262,18 @@ class Batch:
             await asyncio.wait(self._ending)
         for task in self._ending:
             task.result()
+
+
+def _executor(runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, listener: Listener) -> Executor:
+    """The executor that the configs of `runs`, which agree in it, ask for.
+
+    `log_dir` takes what the engines say, `listener` what they report while they wait.
+    """
+    if runs[0].spec.config.executor.kind == "ray":
+        from harness.runs.ray.fleet import RayExecutor
+
+        return RayExecutor(runs, reporter, log_dir, listener)
+    return LocalExecutor(runs, reporter, log_dir, listener)
 
 
 class _CountingRunner:

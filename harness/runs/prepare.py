@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.agents.transcript import read_transcript
+from harness.config.auto import check_ray
 from harness.config.overrides import changed
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
@@ -17,7 +18,6 @@ from harness.engines.window import context_window
 from harness.errors import StorageError
 from harness.models import fetch as models
 from harness.personas.schema import Persona, persona_hash
-from harness.runs.ray.cluster import check_ray
 from harness.runs.resources import SharedResources
 from harness.sessions.course import handover_of
 from harness.sessions.factory import RoleContext, check_fits

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.agents.appraiser import ANSWER_TOKENS as APPRAISAL_TOKENS
 from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
+from harness.agents.base import Agent
 from harness.agents.inner_state import InnerState, after_a_break
 from harness.agents.patient import ReplayPatient, SimulatedPatient
 from harness.agents.prompt import patient_memory, patient_opening, patient_system, therapist_memory, therapist_system
@@ -31,7 +32,7 @@ from harness.engines.base import Engine
 from harness.errors import ConfigError, ContextOverflow
 from harness.personas.schema import Persona
 from harness.sessions.course import Earlier, HandoverWriter
-from harness.sessions.loop import Agent, Session
+from harness.sessions.loop import Session
 from harness.types import Event, SessionSpec, Speaker, Turn, View
 
 BRIEF_BELOW = 1536

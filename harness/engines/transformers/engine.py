@@ -201,7 +201,16 @@ class _Loaded:
     def _rows(self, jobs: list[Job], stop: threading.Event) -> "Rows":
         from harness.engines.transformers.rows import Rows
 
-        return Rows(jobs, self._tokenizer, self._grammars, self._end_ids, stop, self._model.device)
+        requests = [job.request for job in jobs]
+        return Rows(
+            requests,
+            lambda row: jobs[row].answer.done(),
+            self._tokenizer,
+            self._grammars,
+            self._end_ids,
+            stop,
+            self._model.device,
+        )
 
     def _generation(self, job: Job, sampled: list[int], latency_s: float) -> Generation:
         request = job.request

@@ -16,13 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.cli.reporter import TerminalReporter
 from harness.engines.events import Listener
 from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError
-from harness.runs.executor import announce, whole
+from harness.runs.engines import announce
 from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.ray.cluster import Layout, connected, lay_out, nodes
 from harness.runs.ray.replica import Opened, Place, Refused, Replica
+from harness.runs.reporter import Reporter
+from harness.runs.threads import whole
 from harness.runs.workers import SessionRunner
 from harness.sessions.course import following
 from harness.sessions.loop import Session
@@ -72,9 +73,7 @@ class _Recovered:
 class RayExecutor:
     """Plays sessions on replicas in a Ray cluster."""
 
-    def __init__(
-        self, runs: Sequence[CheckedRun], reporter: TerminalReporter, log_dir: Path, listener: Listener
-    ) -> None:
+    def __init__(self, runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, listener: Listener) -> None:
         self._runs = runs
         self._reporter = reporter
         self._log_dir = log_dir
@@ -305,7 +304,7 @@ class RayExecutor:
 class _Part:
     """The stage of a run in a cluster."""
 
-    def __init__(self, fleet: RayExecutor, open_run: OpenRun, folder: Path, reporter: TerminalReporter) -> None:
+    def __init__(self, fleet: RayExecutor, open_run: OpenRun, folder: Path, reporter: Reporter) -> None:
         self._fleet = fleet
         self.log = open_run.folder
         self.folder = folder
