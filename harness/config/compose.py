@@ -22,12 +22,12 @@ from harness.paths import conf_dir, prompt_dir
 CONFIG_NAME = "config"
 ROLES = ("patient", "therapist")
 _ROLE_GROUPS = tuple(
-    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
+    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in (*ROLES, "judge") for group in ("engine", "model")
 )
 _SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
 """Settings that users write as if they were part of `personas`, which is a list."""
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
-_FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
+_FREE_KEYS = re.compile(r"((patient|therapist|judge)\.)?(engine\.args|model\.template_args)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +68,37 @@ def own_dir(config_dir: Path | None) -> Path | None:
     return config_dir and config_dir.resolve()
 
 
-def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Composed:
-    """Let Hydra compose; its errors come back as one line for each override that is wrong."""
+def compose(overrides: Sequence[str], config_dir: Path | None = None, root: str = CONFIG_NAME) -> Composed:
+    """Let Hydra compose, from the file `root`; its errors come back as one line for each override that is wrong."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     own = own_dir(config_dir)
     asked = tuple(hydra_override(override) for override in overrides)
     try:
-        return _compose(asked, own)
+        return _compose(asked, own, root)
     except (HydraException, OmegaConfBaseException) as error:
-        lines = tuple(_diagnose(asked, own)) or (_first_line(error),)
-        raise ConfigError(*lines) from error
+        found = tuple(_diagnose(asked, own, root)) or (_first_line(error),)
+        raise ConfigError(*found) from error
 
 
-def _compose(overrides: tuple[str, ...], own: Path | None) -> Composed:
-    return _composed(overrides, own) if own else _packaged(overrides)
+def _compose(overrides: tuple[str, ...], own: Path | None, root: str) -> Composed:
+    return _composed(overrides, own, root) if own else _packaged(overrides, root)
 
 
 @lru_cache(maxsize=256)
-def _packaged(overrides: tuple[str, ...]) -> Composed:
+def _packaged(overrides: tuple[str, ...], root: str) -> Composed:
     """From conf/ alone, which stays as it is while a process lives: the points of a sweep repeat much."""
-    return _composed(overrides, None)
+    return _composed(overrides, None, root)
 
 
-def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
+def _composed(overrides: tuple[str, ...], own: Path | None, root: str) -> Composed:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
     with own_first(own), initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = hydra_compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
+        cfg = hydra_compose(root, list(overrides), return_hydra_config=True)
     choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)
@@ -113,7 +113,7 @@ def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
     )
 
 
-def _diagnose(overrides: tuple[str, ...], own: Path | None) -> Iterator[str]:
+def _diagnose(overrides: tuple[str, ...], own: Path | None, root: str) -> Iterator[str]:
     """One line for each override that fails on its own."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -121,10 +121,10 @@ def _diagnose(overrides: tuple[str, ...], own: Path | None) -> Iterator[str]:
     known: list[str] | None = None
     for override in overrides:
         try:
-            _compose((override,), own)
+            _compose((override,), own, root)
         except (HydraException, OmegaConfBaseException) as error:
             if known is None:
-                known = sorted(set(_keys(_compose((), own).tree)))
+                known = sorted(set(_keys(_compose((), own, root).tree)))
             yield _explain(override, error, known, (own, conf_dir()) if own else (conf_dir(),))
 
 
@@ -182,7 +182,7 @@ def check(composed: Composed) -> RunConfig:
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(*_lines(error, composed)) from error
+        raise ConfigError(*lines(error, composed)) from error
     if clashes := contradictions(config):
         raise ConfigError(*clashes)
     return config
@@ -195,16 +195,16 @@ def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
         role = tree.get(name)
         if not isinstance(role, Mapping):
             continue
-        model = _filled(tree.get("model"), role.get("model"))
-        engine = _filled(tree.get("engine"), role.get("engine"))
-        sampling = _filled(model.pop("sampling", None), role.get("sampling"))
+        model = filled(tree.get("model"), role.get("model"))
+        engine = filled(tree.get("engine"), role.get("engine"))
+        sampling = filled(model.pop("sampling", None), role.get("sampling"))
         if engine.get("kind") == "auto":
             engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
         resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
     return resolved
 
 
-def _filled(base: object, own: object) -> dict[str, Any]:
+def filled(base: object, own: object) -> dict[str, Any]:
     """`own` where it is not null, else `base`."""
     merged = dict(base) if isinstance(base, Mapping) else {}
     if isinstance(own, Mapping):
@@ -224,7 +224,7 @@ def _own_prompt(prompt: str, dirs: Sequence[Path]) -> str:
     return str(own[0].resolve()) if own else prompt
 
 
-def _lines(error: ValidationError, composed: Composed) -> Iterator[str]:
+def lines(error: ValidationError, composed: Composed) -> Iterator[str]:
     """One line a mistake: where it stands, key, what was expected, what was found."""
     known = sorted(set(_keys(composed.tree)))
     mistakes: dict[str, list[Mapping[str, Any]]] = {}

@@ -110,6 +110,9 @@ class Judge:
         self._sampling = sampling
         self.max_new_tokens = max_new_tokens
         self._adapter = adapter
+        self.budget = window.prompt_budget(max_new_tokens) if window is not None else 0
+        """Most tokens of a prompt as known at the start, so that windows stay the same whatever is learnt later."""
+        self.limit = limit
         self._room = asyncio.Semaphore(limit)
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self.sent = 0

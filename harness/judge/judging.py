@@ -64,13 +64,11 @@ class Windows:
         self._subject = subject
         self._persona = subject.persona if persona else None
         turns = subject.turns
-        if judge.renderer is None or judge.window is None:  # from what is recorded: the same windows, read back
-            raise ValueError("windows need a renderer")
+        assert judge.renderer is not None
         count = judge.renderer.count_text
         empty = Said(0, turns[0].speaker, "x")
         fixed = judge.render(Body(prompt.transcript(turns, [empty], self._persona), turns), "x").tokens
-        room = judge.window.prompt_budget(judge.max_new_tokens) - fixed - question_tokens
-        self.question_tokens = question_tokens
+        room = judge.budget - fixed - question_tokens
         costs = [count(judge.renderer.neutralize(prompt.line_of(said)) + "\n\n") + 1 for said in turns]
         self.split: Split = split(costs, max(room, 0))
         self.bodies = [self._body(window.first, window.end) for window in self.split.windows]

@@ -40,10 +40,18 @@ def load(ids: Sequence[str], dirs: Sequence[Path]) -> list[Rubric]:
     files = find(dirs)
     lines = [f"rubric: no rubric '{name}'; {closest(name, sorted(files))}" for name in ids if name not in files]
     lines += [f"rubric: '{name}' is asked for twice" for name in sorted({n for n in ids if list(ids).count(n) > 1})]
+    if lines:
+        raise RubricError(*lines)
+    return read_all([files[name] for name in ids])
+
+
+def read_all(paths: Sequence[Path]) -> list[Rubric]:
+    """Read many files; raises one `RubricError` with the lines of them all."""
     rubrics: list[Rubric] = []
-    for name in [name for name in ids if name in files]:
+    lines: list[str] = []
+    for path in paths:
         try:
-            rubrics.append(read(files[name]))
+            rubrics.append(read(path))
         except RubricError as error:
             lines += error.lines
     if lines:

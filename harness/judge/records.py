@@ -160,6 +160,8 @@ class JudgeCertificate(_Record):
     model: str
     engine: str
     fingerprint: str
+    prompt_budget: int = 0
+    """Most tokens of a prompt, by which transcripts were cut into windows; 0 where it was not recorded."""
     controls: int
     """Clean sessions that the controls were made of."""
     verdict: Literal["certified", "partly certified", "not certified"]

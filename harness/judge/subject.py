@@ -1,10 +1,9 @@
 """What is judged: one session (or one course) as turns with their numbers, and what is known about it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from harness.types import Speaker
 
@@ -38,7 +37,6 @@ class Subject:
     """A control: items about turns are asked for these alone; None for all."""
     only_items: frozenset[tuple[str, str]] | None = None
     """A control: these (rubric, item) pairs alone are asked; None for all."""
-    about: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def hash(self) -> str:

@@ -117,7 +117,9 @@ def stripped(turns: Turns) -> Variant:
 def cut(turns: Turns, number: int) -> Variant:
     """A turn that ends in its middle."""
     words = turns[number][1].split()
-    return Variant(Kind.CUT, with_turn(turns, number, " ".join(words[: max(1, len(words) // 2)]).rstrip(".!?,;")), (number,))
+    return Variant(
+        Kind.CUT, with_turn(turns, number, " ".join(words[: max(1, len(words) // 2)]).rstrip(".!?,;")), (number,)
+    )
 
 
 def doubled(turns: Turns, number: int) -> Variant:

@@ -1,0 +1,115 @@
+"""Let a judge answer the questions of rubrics about the sessions of a run, or of a sweep.
+
+  python -m harness judge outputs/latest                        the safety gate, by the small model
+  python -m harness judge outputs/latest rubric=safety-gate,alliance judge.model.path=FOLDER repeats=3
+  python -m harness judge outputs/latest rubric=all judge.engine=openai judge.engine.base_url=http://127.0.0.1:8000/v1
+  python -m harness judge outputs/sweep-DATE --plan             requests, tokens and money, before anything is spent
+  python -m harness judge outputs/latest rubric=alliance --rescore     derive the scores again; asks no model
+
+Writes judgements.jsonl (what was answered), scores.jsonl, gates.jsonl and certificate.json into the run folder. Judging
+that was interrupted goes on with the same command; nothing that was answered is asked again.
+
+Exit codes: 0 all items have an answer or a reason; 1 some requests failed; 2 a mistake in settings or rubrics; 3 no
+engine; 130 interrupted. Scores are no clinical evidence, and mean nothing beyond what the certificate says.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+INTERMIXED = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="RUN|SWEEP", help="the folder of a run or a sweep")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="settings of conf/judging.yaml; later ones win"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--plan", action="store_true", help="say what it would take, and ask nothing")
+    what.add_argument("--rescore", action="store_true", help="derive scores again from what is recorded")
+    what.add_argument("--cfg", choices=["job"], help="print the resolved settings and judge nothing")
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="your own config files; they come first")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.compare.runs import run_folders
+    from harness.config.judging import load
+    from harness.errors import ConfigError
+    from harness.judge import library
+    from harness.judge.start import prepare
+
+    if "=" in str(args.folder) and not args.folder.exists():
+        raise ConfigError(f"{args.folder}: expected the folder of a run or a sweep before the settings")
+    config = load(args.overrides, args.config_dir)
+    if args.cfg:
+        import yaml
+
+        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+        return 0
+    dirs = library.folders(config.rubric_dir)
+    ids = sorted(library.find(dirs)) if config.rubric == ("all",) else list(config.rubric)
+    folders = run_folders(args.folder)
+    prepared = prepare(config, library.load(ids, dirs))
+    if args.plan:
+        return _plan(folders, prepared)
+    from harness.cli.judging_reporter import JudgingReporter
+    from harness.judge.folder import judge_folders
+
+    with JudgingReporter() as reporter:
+        results, interrupted = judge_folders(folders, prepared, reporter, rescore=args.rescore)
+    for result in results:
+        reporter.result(result)
+    if interrupted is not None:
+        words = ["python", "-m", "harness", "judge", str(args.folder), *args.overrides]
+        print(f"go on with: {shlex.join(words)}", file=sys.stderr)
+        return 130
+    return 1 if any(result.failed for result in results) else 0
+
+
+def _plan(folders: "list[Path]", prepared: "object") -> int:
+    from harness.judge.cost import Cost, estimate
+    from harness.judge.folder import controls_for
+    from harness.judge.judgements import Judgements
+    from harness.judge.judging import Plan
+    from harness.judge.sources import personas_of, subjects
+    from harness.judge.start import Prepared, make
+    from harness.store.records import read_record
+
+    assert isinstance(prepared, Prepared)
+    config = prepared.config
+    plan = Plan(prepared.rubrics, config.repeats, config.orders)
+    total = Cost()
+    controls = controls_for(prepared)
+    for folder in folders:
+        personas, _ = personas_of(read_record(folder))
+        with Judgements(folder, writable=False) as judgements:
+            judge = make(prepared, judgements, None, None)
+            for what, found in (
+                ("sessions", estimate(judge, plan, subjects(folder, personas, courses=config.courses))),
+                ("controls", estimate(judge, plan, controls.subjects)),
+            ):
+                print(f"{folder}: {found.subjects} {what}, {found.windows} windows, {_shown(found)}")
+                for name in Cost.__dataclass_fields__:
+                    setattr(total, name, getattr(total, name) + getattr(found, name))
+    print(f"in all: {_shown(total)}")
+    dollars = total.dollars(config.judge.price)
+    print(
+        f"at most {dollars:.2f} US dollars"
+        if dollars is not None
+        else "money: not known; set judge.price.prompt and judge.price.completion (US dollars per million tokens)"
+    )
+    return 0
+
+
+def _shown(cost: "object") -> str:
+    from harness.judge.cost import Cost
+
+    assert isinstance(cost, Cost)
+    left = cost.requests - cost.recorded
+    shared = f" ({cost.shared_tokens / cost.prompt_tokens:.0%} of them shared prefixes)" if cost.prompt_tokens else ""
+    return (
+        f"{left} requests to send ({cost.recorded} recorded already), {cost.prompt_tokens} prompt tokens{shared}, "
+        f"at most {cost.completion_tokens} tokens of answers"
+    )

@@ -1,0 +1,253 @@
+"""Judges a run folder: its sessions and courses, then the controls; writes scores, gates and the certificate.
+
+Invariants:
+- scores.jsonl, gates.jsonl and certificate.json are derived: written whole from judgements.jsonl, or not at all.
+- What other judges or rubrics said of the run stays.
+- One process at a time judges a folder, and none that is being played.
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import orjson
+
+from harness.config.schema import RunConfig
+from harness.errors import StorageError
+from harness.judge import sources
+from harness.judge.asking import Judge
+from harness.judge.certificate import certify
+from harness.judge.controls import Controls, choose, make
+from harness.judge.judgements import Judgements
+from harness.judge.judging import Judged, Plan
+from harness.judge.records import (
+    CERTIFICATE,
+    GATES,
+    SCORES,
+    Certificate,
+    ItemCertificate,
+    JudgeCertificate,
+    Score,
+    line,
+    read_certificate,
+    read_gates,
+    read_scores,
+)
+from harness.judge.run import ahead, judge_all
+from harness.judge.start import Prepared, same_model, started
+from harness.judge.start import make as make_judge
+from harness.judge.status import Status
+from harness.judge.subject import Subject
+from harness.paths import persona_dir
+from harness.personas.library import load as load_personas
+from harness.runs.interrupts import STOPPING, interruptible
+from harness.store.files import replacing, storage_error, write_whole
+from harness.store.lock import lock
+from harness.store.records import RunRecord, RunStatus, read_record
+from harness.written.library import sessions as written_sessions
+
+
+class Listener(Protocol):
+    """Who is told how far judging is."""
+
+    def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None: ...
+
+    def judged(self, judged: Judged, judge: Judge) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How judging a folder ended."""
+
+    folder: Path
+    certificate: JudgeCertificate
+    scores: int
+    failed: int
+    """Scores without a value because a request failed."""
+    sent: int
+    reused: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
+def controls_for(prepared: Prepared) -> Controls:
+    """The controls of a judging run; none where none are asked for."""
+    if not prepared.config.controls:
+        return Controls((), (), 0)
+    chosen = choose(written_sessions(), prepared.config.controls)
+    wanted = sorted({session.persona for session in chosen})
+    personas = {persona.id: persona for persona in load_personas(wanted, [persona_dir()])}
+    return make(prepared.rubrics, chosen, personas)
+
+
+def judge_folders(
+    folders: Sequence[Path], prepared: Prepared, listener: Listener, *, rescore: bool = False
+) -> tuple[list[Result], signal.Signals | None]:
+    """Judge runs one after another on one engine. `rescore` asks no model and derives from what is recorded.
+
+    The signal that cut it short, if one did. Raises a `HarnessError`; what was answered until then is kept.
+    """
+    results: list[Result] = []
+
+    async def work() -> None:
+        controls = controls_for(prepared)
+        with ExitStack() as stack:
+            for folder in folders:
+                stack.enter_context(lock(folder))
+                _refuse_running(folder)
+            if rescore:
+                for folder in folders:
+                    with Judgements(folder, writable=False) as judgements:
+                        judge = make_judge(prepared, judgements, None, None)
+                        known = read_certificate(folder).judges.get(judge.name)
+                        judge.budget = known.prompt_budget if known and known.prompt_budget else judge.budget
+                        results.append(await _judge_folder(folder, prepared, judge, controls, listener))
+                return
+            first = Judgements(folders[0])
+            stack.callback(first.close)
+            async with started(prepared, first, log_dir=folders[0] / "logs") as (judge, _):
+                for folder in folders:
+                    with first if folder == folders[0] else Judgements(folder) as judgements:
+                        judge.judgements = judgements
+                        results.append(await _judge_folder(folder, prepared, judge, controls, listener))
+
+    interrupted = asyncio.run(
+        interruptible(
+            work(), STOPPING, first=lambda: listener.say("interrupted: answers so far are kept"), second=lambda: None
+        )
+    )
+    return results, interrupted
+
+
+def _refuse_running(folder: Path) -> None:
+    if read_record(folder).status is RunStatus.RUNNING:
+        raise StorageError(f"{folder}: the run was not ended; finish it with `python -m harness resume {folder}` first")
+
+
+async def _judge_folder(
+    folder: Path, prepared: Prepared, judge: Judge, controls: Controls, listener: Listener
+) -> Result:
+    record = read_record(folder)
+    plan = Plan(prepared.rubrics, prepared.config.repeats, prepared.config.orders)
+    personas, notes = sources.personas_of(record)
+    if any(rubric.sees.persona == "full" for rubric in prepared.rubrics):
+        for note in notes:
+            listener.say(f"note: {note}")
+    warnings = _warnings(prepared, record)
+    for warning in warnings:
+        listener.say(f"warning: {warning}")
+    listener.judging(folder, judge.name, sources.count(folder), len(controls.subjects))
+    subjects: Iterable[Subject] = chain(
+        sources.subjects(folder, personas, courses=prepared.config.courses), controls.subjects
+    )
+    of_controls: list[Score] = []
+    counted = _Counted()
+    try:
+        with replacing(folder / SCORES) as scores, replacing(folder / GATES) as gates:
+            _keep(folder, judge.name, plan, scores, gates)
+            side = ahead(judge.limit, plan)
+            async for judged in judge_all(judge, plan, subjects, side_by_side=side):
+                if judged.subject.only_items is not None:
+                    of_controls += [_light(score) for score in judged.scores]
+                else:
+                    for score in judged.scores:
+                        scores.write(line(score))
+                        counted.add(score)
+                    for gate in judged.gates:
+                        gates.write(line(gate))
+                listener.judged(judged, judge)
+            await judge.judgements.committed()
+    except OSError as error:
+        raise storage_error(folder, "write scores", error, "mend that, then judge again: no answer is lost") from error
+    items = certify(prepared.rubrics, controls, of_controls)
+    certificate = _certificate(prepared, judge, items, controls, warnings)
+    _write_certificate(folder, certificate, [rubric.id for rubric in prepared.rubrics])
+    return Result(
+        folder,
+        certificate,
+        counted.scores,
+        counted.failed,
+        judge.sent,
+        judge.reused,
+        judge.prompt_tokens,
+        judge.cached_tokens,
+    )
+
+
+class _Counted:
+    def __init__(self) -> None:
+        self.scores = self.failed = 0
+
+    def add(self, score: Score) -> None:
+        self.scores += 1
+        self.failed += score.status is Status.ENGINE_ERROR
+
+
+def _light(score: Score) -> Score:
+    """What the certificate needs of a control's score."""
+    return score.model_copy(update={"evidence": (), "reason": "", "turns": ()})
+
+
+def _keep(folder: Path, judge: str, plan: Plan, scores: BinaryIO, gates: BinaryIO) -> None:
+    """Copy what others said: other judges, and other rubrics of this one."""
+    own = {rubric.id for rubric in plan.rubrics}
+    for score in read_scores(folder):
+        if score.judge != judge or score.rubric not in own:
+            scores.write(line(score))
+    for gate in read_gates(folder):
+        if gate.judge != judge or gate.rubric not in own:
+            gates.write(line(gate))
+
+
+def _warnings(prepared: Prepared, record: RunRecord) -> list[str]:
+    try:
+        config = RunConfig.model_validate(record.config)
+    except ValueError:
+        return []
+    roles = [(str(speaker), role) for speaker, role in config.roles()]
+    found = same_model(prepared, roles)
+    if prepared.config.repeats > 1 and prepared.config.judge.sampling.temperature == 0:
+        found.append("repeats of a judge without randomness (temperature 0) mostly say the same again")
+    return found
+
+
+def _certificate(
+    prepared: Prepared, judge: Judge, items: Sequence[ItemCertificate], controls: Controls, warnings: Sequence[str]
+) -> JudgeCertificate:
+    good = sum(item.certified for item in items)
+    verdict = "certified" if good == len(items) else "partly certified" if good else "not certified"
+    return JudgeCertificate(
+        judge=prepared.identity.name,
+        model=prepared.identity.model.path,
+        engine=prepared.role.engine.kind,
+        fingerprint=prepared.identity.fingerprint,
+        prompt_budget=judge.budget,
+        controls=controls.sessions,
+        verdict=verdict,  # type: ignore[arg-type]
+        warnings=tuple(warnings),
+        items=tuple(items),
+    )
+
+
+def _write_certificate(folder: Path, found: JudgeCertificate, rubrics: Sequence[str]) -> None:
+    """Put a judge's certificate beside those of others; its items of other rubrics stay."""
+    old = read_certificate(folder)
+    before = old.judges.get(found.judge)
+    kept = tuple(item for item in before.items if item.rubric not in rubrics) if before else ()
+    if kept:
+        items = (*kept, *found.items)
+        good = sum(item.certified for item in items)
+        verdict = "certified" if good == len(items) else "partly certified" if good else "not certified"
+        found = found.model_copy(update={"items": items, "verdict": verdict})
+    record = Certificate(judges={**old.judges, found.judge: found})
+    try:
+        write_whole(folder / CERTIFICATE, orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise storage_error(folder / CERTIFICATE, "write", error, "mend that, then judge again") from error
