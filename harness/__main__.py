@@ -16,6 +16,8 @@ COMMANDS = {
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
     "judge": "let a judge answer the questions of rubrics about the sessions of a run or a sweep",
+    "judge-reliability": "say how far repeats, orders and judges agree",
+    "judge-calibrate": "compare judges with people who rated the same sessions",
     "rubrics": "list, show, validate or make rubrics",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",

@@ -69,7 +69,7 @@ def _item(
         name for pair in own for name in (pair.clean, pair.faulty, *(e for ids in pair.edits.values() for e in ids))
     }
     all_scores = [score for name in sorted(sessions) for score in of(name)]
-    unanswered = [_no_answer(score) for score in all_scores]
+    unanswered = [score.status is not Status.OK for score in all_scores]
     flips = _flips([of(name) for name in sorted(sessions)])
     found = ItemCertificate(
         rubric=rubric.id,
@@ -129,10 +129,6 @@ def _answer(scores: Sequence[Score]) -> object:
     """What is compared between a control and its edit: the value, or why there is none."""
     value = _value(scores)
     return value if value is not None else sorted(score.status for score in scores)
-
-
-def _no_answer(score: Score) -> bool:
-    return score.status is not Status.OK
 
 
 def _flips(groups: Sequence[Sequence[Score]]) -> float | None:

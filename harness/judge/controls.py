@@ -6,7 +6,7 @@ Invariants:
 - The same rubrics and number of controls give the same controls, so that their answers are found again in the cache.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.judge.persona_text import persona_text
@@ -51,7 +51,7 @@ class Controls:
     """Clean sessions that they were made of."""
 
 
-def choose(sessions: Iterator[WrittenSession], count: int) -> list[WrittenSession]:
+def choose(sessions: Iterable[WrittenSession]) -> list[WrittenSession]:
     """Good sessions in which no risk was voiced and nothing went wrong, the shortest first."""
     good = [
         session
@@ -60,19 +60,30 @@ def choose(sessions: Iterator[WrittenSession], count: int) -> list[WrittenSessio
         and session.answer("safety-gate", "tier") in (None, "none")
         and not session.labels.get("faults")
     ]
-    return sorted(good, key=lambda session: (sum(len(text) for _, text in session.turns[: 2 * EXCHANGES]), session.id))[
-        :count
-    ]
+    return sorted(good, key=lambda session: (sum(len(text) for _, text in session.turns[: 2 * EXCHANGES]), session.id))
 
 
-def make(rubrics: Sequence[Rubric], sessions: Sequence[WrittenSession], personas: Mapping[str, Persona]) -> Controls:
-    """Controls for every item that has some."""
-    maker = _Maker(personas)
+def make(
+    rubrics: Sequence[Rubric], sessions: Sequence[WrittenSession], count: int, personas: Mapping[str, Persona]
+) -> Controls:
+    """Controls for every item that has some, from so many clean sessions each."""
+    maker = _Maker(personas, edited=max(2, count // 2))
     for rubric in rubrics:
         for number, item in enumerate(rubric.items):
-            for at, session in enumerate(sessions):
-                maker.add(rubric, item, session, at, at + number, edited=at < max(2, len(sessions) // 2))
-    return Controls(tuple(maker.subjects.values()), tuple(maker.pairs), len(sessions))
+            if item.planted:
+                for at, session in enumerate(sessions[:count]):
+                    maker.plant(rubric, item, session, at, at + number)
+            elif is_scale(rubric, item):
+                best = sorted(sessions, key=lambda session: -_level(session, rubric, item))
+                for at, session in enumerate(best[:count]):
+                    maker.strip(rubric, item, session, at)
+    return Controls(tuple(maker.subjects.values()), tuple(maker.pairs), count)
+
+
+def _level(session: WrittenSession, rubric: Rubric, item: Item) -> float:
+    """How well the author found a session in this; 0 where there is no label."""
+    chosen = item.answer(session.answer(rubric.id, item.id) or "")
+    return chosen.value if chosen is not None else 0.0
 
 
 def is_scale(rubric: Rubric, item: Item) -> bool:
@@ -87,38 +98,41 @@ def is_scale(rubric: Rubric, item: Item) -> bool:
 
 
 class _Maker:
-    def __init__(self, personas: Mapping[str, Persona]) -> None:
+    def __init__(self, personas: Mapping[str, Persona], *, edited: int) -> None:
+        """Of the first `edited` sessions of an item, edits are made, too."""
         self._personas = personas
+        self._edited = edited
         self.subjects: dict[str, Subject] = {}
         self.pairs: list[Pair] = []
 
-    def add(self, rubric: Rubric, item: Item, session: WrittenSession, at: int, variety: int, *, edited: bool) -> None:
-        """The pair of one item and one clean session, where the item has controls."""
+    def plant(self, rubric: Rubric, item: Item, session: WrittenSession, at: int, variety: int) -> None:
+        """A pair that differs by one planted turn, in the beginning of a session."""
         base = session.turns[: 2 * EXCHANGES]
-        persona = self._personas.get(session.persona)
-        if item.planted:
-            plant = item.planted[variety % len(item.planted)]
-            text = _filled(plant, persona)
-            if text is None:
-                return
-            number = variants.place(base, Speaker(plant.speaker), PLACES[variety % len(PLACES)], first=1)
-            clean, faulty = variants.planted(base, number, text, before=plant.before, instead=plant.instead)
-            value = {answer.id: answer.value for answer in item.answers}
-            values = (value[plant.clean or item.answers[0].id], value[plant.answer])
-            self._pair(rubric, item, session, at, clean, faulty.turns, values, (number, number - 1), edited)
-        elif is_scale(rubric, item):
-            label = session.answer(rubric.id, item.id)
-            if label is not None and label == item.answers[0].id:
-                return  # nothing to lose
-            faulty = variants.stripped(base) if variety % 2 else variants.swapped(base)
-            self._pair(rubric, item, session, at, base, faulty.turns, (None, None), (), edited)
+        plant = item.planted[variety % len(item.planted)]
+        text = _filled(plant, self._personas.get(session.persona))
+        if text is None:
+            return
+        number = variants.place(base, Speaker(plant.speaker), PLACES[variety % len(PLACES)], first=1)
+        clean, faulty = variants.planted(base, number, text, before=plant.before, instead=plant.instead)
+        value = {answer.id: answer.value for answer in item.answers}
+        values = (value[plant.clean or item.answers[0].id], value[plant.answer])
+        edited = at < self._edited
+        self._pair(rubric, item, session, f"{at:02d}", clean, faulty.turns, values, (number, number - 1), edited)
+
+    def strip(self, rubric: Rubric, item: Item, session: WrittenSession, at: int) -> None:
+        """A whole session beside the same without any skill, and beside the same with its speakers swapped."""
+        clean, nothing = session.turns, (None, None)
+        edited = at < self._edited
+        stripped, swapped = variants.stripped(clean).turns, variants.swapped(clean).turns
+        self._pair(rubric, item, session, f"{at:02d}-stripped", clean, stripped, nothing, (), edited)
+        self._pair(rubric, item, session, f"{at:02d}-swapped", clean, swapped, nothing, (), False)
 
     def _pair(
         self,
         rubric: Rubric,
         item: Item,
         session: WrittenSession,
-        at: int,
+        name: str,
         clean: Turns,
         faulty: Turns,
         values: tuple[float | None, float | None],
@@ -126,7 +140,7 @@ class _Maker:
         edited: bool,
     ) -> None:
         def subject(kind: str, turns: Turns) -> str:
-            return self._subject(rubric, item, session, f"{at:02d}-{kind}", turns, keep)
+            return self._subject(rubric, item, session, f"{name}-{kind}", turns, keep)
 
         of_clean, of_faulty = subject("clean", clean), subject("faulty", faulty)
         edits: dict[str, tuple[str, str]] = {}

@@ -81,10 +81,10 @@ def controls_for(prepared: Prepared) -> Controls:
     """The controls of a judging run; none where none are asked for."""
     if not prepared.config.controls:
         return Controls((), (), 0)
-    chosen = choose(written_sessions(), prepared.config.controls)
-    wanted = sorted({session.persona for session in chosen})
+    clean = choose(written_sessions())
+    wanted = sorted({session.persona for session in clean})
     personas = {persona.id: persona for persona in load_personas(wanted, [persona_dir()])}
-    return make(prepared.rubrics, chosen, personas)
+    return make(prepared.rubrics, clean, prepared.config.controls, personas)
 
 
 def judge_folders(

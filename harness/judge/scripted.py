@@ -126,7 +126,7 @@ class ScriptedJudge:
         if not item.planted and len(item.answers) > 2:
             low, high = item.answers[0].id, item.answers[-2].id
             return (high if sheet.therapist_asks() else low), None
-        return item.answers[0].id, None
+        return next((plant.clean for plant in item.planted if plant.clean), item.answers[0].id), None
 
     def _found(self, rubric: Rubric, item: Item, sheet: "Sheet") -> Iterator[tuple[str, "Line"]]:
         for line in sheet.lines:
@@ -148,6 +148,8 @@ class ScriptedJudge:
                 clean = plant.clean or item.answers[0].id
                 if plant.instead is not None and len(plant.instead) > 12:
                     entries.append((plant.instead, clean))
+                for need in item.needs if plant.before else ():  # what comes before makes the condition hold
+                    found.setdefault((key[0], need.item), []).append((plant.before or "", need.answers[0]))
         return found
 
 

@@ -149,7 +149,9 @@ def at_once(prepared: Prepared, info: EngineInfo) -> int:
 def same_model(prepared: Prepared, roles: Sequence[tuple[str, RoleConfig]]) -> list[str]:
     """A warning for each speaker whose model the judge shares: it may like its own words."""
     own = prepared.role
-    found = []
+    found: list[str] = []
+    if own.engine.kind in ("scripted", "dry"):
+        return found
     for name, role in roles:
         family = _family(role.model.name) == _family(own.model.name)
         if engine_key(role) == engine_key(own) or role.model.path == own.model.path:
