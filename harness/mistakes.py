@@ -21,9 +21,13 @@ def closest(name: str, known: Sequence[str]) -> str:
 def lines_of(error: ValidationError, model: type[BaseModel], noun: str) -> list[str]:
     """One line for each mistake, in the order of the schema of `model`; `noun` is what the whole is called."""
     root = model.model_json_schema()
+    items = error.errors()
+    # A list whose entries are wrong is also called too short, as if they were not there.
+    inner = {tuple(item["loc"])[:depth] for item in items for depth in range(len(item["loc"]))}
     return [
         line
-        for item in error.errors()
+        for item in items
+        if item["type"] != "too_short" or tuple(item["loc"]) not in inner
         for line in _lines(tuple(item["loc"]), item["type"], item.get("input"), item["msg"], root, noun)
     ]
 
