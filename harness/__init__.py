@@ -31,7 +31,7 @@ from harness.errors import (
 from harness.paths import __version__ as __version__
 
 if TYPE_CHECKING:
-    from harness.compare.comparison import Comparison
+    from harness.comparison.comparison import Comparison
     from harness.config.plugins import add_folder
     from harness.context.policies import context_policy
     from harness.context.render.renderer import Renderer
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from harness.runs.reporter import Reporter
     from harness.runs.tracking import tracker
     from harness.store.reader import Records, Run
-    from harness.sweep.reader import Sweep
+    from harness.sweeps.reader import Sweep
 
 __all__ = [
     "ComparisonError",
@@ -81,7 +81,7 @@ _LAZY = {
     "Records": "harness.store.reader",
     "Renderer": "harness.context.render.renderer",
     "Run": "harness.store.reader",
-    "Sweep": "harness.sweep.reader",
+    "Sweep": "harness.sweeps.reader",
     "add_folder": "harness.config.plugins",
     "context_policy": "harness.context.policies",
     "engine": "harness.engines.base",
@@ -154,7 +154,7 @@ def open_run(path: Path | str) -> "Run":
 
 def open_sweep(path: Path | str) -> "Sweep":
     """The sweep in a folder. Raises `StorageError` where there is none."""
-    from harness.sweep.reader import open_sweep as opened
+    from harness.sweeps.reader import open_sweep as opened
 
     return opened(path)
 
@@ -170,9 +170,9 @@ def compare(
     `metrics` are dotted names (default: the headline metrics); `baseline` chooses the setting that the others are compared
     with, as `"therapist=act"`; `by` compares one key over all others. Raises `ComparisonError` where they can't be compared.
     """
-    from harness.compare.catalogue import HEADLINES
-    from harness.compare.comparison import compare as compared
-    from harness.compare.runs import read_runs
+    from harness.comparison.catalogue import HEADLINES
+    from harness.comparison.comparison import compare as compared
+    from harness.comparison.runs import read_runs
 
     paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
     return compared(read_runs(paths), names=metrics or HEADLINES, baseline=baseline, by=by)
@@ -211,8 +211,8 @@ def _resume(path: Path, settings: Sequence[str], retry_failed: bool, quiet: bool
 def _sweep(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Sweep":
     from harness.cli.reporter import TerminalReporter
     from harness.runs.reporter import Silent
-    from harness.sweep import sweep as played
-    from harness.sweep.reader import Sweep
+    from harness.sweeps import sweep as played
+    from harness.sweeps.reader import Sweep
 
     folder, _ = played(overrides, Path(config_dir) if config_dir else None, Silent if quiet else TerminalReporter)
     return Sweep(folder.resolve())

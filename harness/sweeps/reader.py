@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.store.reader import Record, Records, Run
-from harness.sweep.record import SweepRecord, read_sweep
+from harness.sweeps.record import SweepRecord, read_sweep
 
 
 @dataclass(frozen=True)
