@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.compare.runs import run_folders
+    from harness.comparison.runs import run_folders
     from harness.config.judging import load
     from harness.errors import ConfigError
-    from harness.judge import library
-    from harness.judge.start import prepare
+    from harness.judges import library
+    from harness.judges.start import prepare
 
     if "=" in str(args.folder) and not args.folder.exists():
         raise ConfigError(f"{args.folder}: expected the folder of a run or a sweep before the settings")
@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> int:
     if args.plan:
         return _plan(folders, prepared)
     from harness.cli.judging_reporter import JudgingReporter
-    from harness.judge.folder import judge_folders
+    from harness.judges.folder import judge_folders
 
     with JudgingReporter() as reporter:
         results, interrupted = judge_folders(folders, prepared, reporter, rescore=args.rescore)
@@ -69,12 +69,12 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _plan(folders: "list[Path]", prepared: "object") -> int:
-    from harness.judge.cost import Cost, estimate
-    from harness.judge.folder import controls_for
-    from harness.judge.judgements import Judgements
-    from harness.judge.judging import Plan
-    from harness.judge.sources import personas_of, subjects
-    from harness.judge.start import Prepared, make
+    from harness.judges.cost import Cost, estimate
+    from harness.judges.folder import controls_for
+    from harness.judges.judgements import Judgements
+    from harness.judges.judging import Plan
+    from harness.judges.sources import personas_of, subjects
+    from harness.judges.start import Prepared, make
     from harness.store.records import read_record
 
     assert isinstance(prepared, Prepared)
@@ -104,7 +104,7 @@ def _plan(folders: "list[Path]", prepared: "object") -> int:
 
 
 def _shown(cost: "object") -> str:
-    from harness.judge.cost import Cost
+    from harness.judges.cost import Cost
 
     assert isinstance(cost, Cost)
     left = cost.requests - cost.recorded

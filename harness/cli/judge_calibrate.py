@@ -23,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from harness.cli.judge_reliability import plain
-    from harness.compare.runs import run_folders
+    from harness.comparison.runs import run_folders
     from harness.errors import JudgeError
-    from harness.judge import library
-    from harness.judge.calibration import calibrate, lines
-    from harness.judge.ratings import read_ratings
-    from harness.judge.records import read_scores
+    from harness.judges import library
+    from harness.judges.calibration import calibrate, lines
+    from harness.judges.ratings import read_ratings
+    from harness.judges.records import read_scores
 
     dirs = library.folders(args.rubric_dir)
     rubrics = library.load(sorted(library.find(dirs)), dirs)

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.compare.runs import run_folders
-    from harness.judge.reliability import analyse, lines, read_tables
+    from harness.comparison.runs import run_folders
+    from harness.judges.reliability import analyse, lines, read_tables
 
     folders = [folder for path in args.folders for folder in run_folders(path)]
     tables = [table for table in read_tables(folders) if not args.rubric or table.rubric in args.rubric]

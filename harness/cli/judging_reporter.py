@@ -8,9 +8,9 @@ from typing import Self
 
 from rich.console import Console
 
-from harness.judge.asking import Judge
-from harness.judge.folder import Result
-from harness.judge.judging import Judged
+from harness.judges.asking import Judge
+from harness.judges.folder import Result
+from harness.judges.judging import Judged
 
 LINE_EVERY_S = 5.0
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import RubricError
-from harness.judge import library
-from harness.judge.rubric import rubric_hash
+from harness.judges import library
+from harness.judges.rubric import rubric_hash
 
 TEMPLATE = Path(library.__file__).parent / "template.yaml"
 
@@ -71,7 +71,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from harness.judge.prompt import question
+    from harness.judges.prompt import question
 
     dirs = library.folders(args.dir)
     [rubric] = library.load([args.id], dirs)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge import prompt
-from harness.judge.judging import Judged, Plan, Windows, question_tokens
-from harness.judge.rubric import Item, Planted, Rubric
-from harness.judge.subject import Subject
+from harness.judges import prompt
+from harness.judges.judging import Judged, Plan, Windows, question_tokens
+from harness.judges.rubric import Item, Planted, Rubric
+from harness.judges.subject import Subject
 from harness.types import Speaker
 from harness.written.variants import Turns, place, planted, with_turn
 from tests.fixtures.judging import judge, judged, long_session, rubrics, scripted, subject
@@ -70,10 +70,10 @@ async def test_every_planted_fault_is_found_with_any_window(exchanges: int, tmp_
     assert max(score.windows for done in small for score in done.scores) > (10 if exchanges == 200 else 0)
     assert {score.windows for done in large for score in done.scores} == {1}
     assert [_verdicts(done) for done in small] == [_verdicts(done) for done in large]
-    for place_of, (_, faulty, rubric, item) in enumerate(cases):
+    for place_of, (_, judged_faulty, rubric, item) in enumerate(cases):
         clean_done, faulty_done = small[2 * place_of], small[2 * place_of + 1]
         hit = next(s for s in faulty_done.scores if (s.rubric, s.item) == (rubric.id, item.id))
-        assert hit.answer == "yes", f"{item.id} was not found in {faulty.session_id}"
+        assert hit.answer == "yes", f"{item.id} was not found in {judged_faulty.session_id}"
         assert hit.evidence
         assert next(s for s in clean_done.scores if (s.rubric, s.item) == (rubric.id, item.id)).answer == "no"
         gate = next(gate for gate in faulty_done.gates if gate.rubric == rubric.id)

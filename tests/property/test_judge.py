@@ -5,13 +5,13 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.judge.answers import choices
-from harness.judge.evidence import Shown, normalized
-from harness.judge.rubric import Item
-from harness.judge.status import Status
-from harness.judge.subject import Said
-from harness.judge.verdict import assess
-from harness.judge.windows import OVERLAP, split
+from harness.judges.answers import choices
+from harness.judges.evidence import Shown, normalized
+from harness.judges.rubric import Item
+from harness.judges.status import Status
+from harness.judges.subject import Said
+from harness.judges.verdict import assess
+from harness.judges.windows import OVERLAP, split
 from harness.types import Speaker
 from tests.fixtures.judging import rubrics
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harness.judge.statistics.agreement import flip_rate, gwet_ac, krippendorff_alpha, weighted_kappa
-from harness.judge.statistics.distributions import beta_cdf
-from harness.judge.statistics.intervals import clopper_pearson
-from harness.judge.statistics.reliability import icc, variance_components
+from harness.judges.statistics.agreement import flip_rate, gwet_ac, krippendorff_alpha, weighted_kappa
+from harness.judges.statistics.distributions import beta_cdf
+from harness.judges.statistics.intervals import clopper_pearson
+from harness.judges.statistics.reliability import icc, variance_components
 
 Ratings = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RubricError
-from harness.judge import library
-from harness.judge.rubric import Rubric
+from harness.judges import library
+from harness.judges.rubric import Rubric
 
 DIRS = library.folders(None)
 ALL = library.load(sorted(library.find(DIRS)), DIRS)
@@ -79,7 +79,7 @@ def _mistakes(text: str, old: str, new: str) -> list[str]:
         ("merge: any", "merge: sometimes", "items[0].merge: expected one of any, all, min, max, sum, mean, whole"),
         ("merge: any", "merge: mean", "mean is for turns"),
         ("merge: any\n", "", "items[0].merge: missing"),
-        ("merge: any", "merge: any\n    guidence: x", "items[0].guidence: unknown key; did you mean 'guidance'?"),
+        ("merge: any", "merge: any\n    guidence: x", "items[0].guidence: unknown key; did you mean 'guidance' or"),
         ('required_for: ["yes"]', 'required_for: ["maybe"]', "no answer 'maybe'"),
         ("value: 1}", "value: 0}", "all have one value"),
         ("value: 1}", "value: .nan}", "items[0].answers[1].value"),

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.judge.statistics.agreement import flip_rate, gwet_ac, krippendorff_alpha, weighted_kappa
-from harness.judge.statistics.annotators import alternative_annotator_test
-from harness.judge.statistics.distributions import beta_cdf, beta_quantile, t_cdf
-from harness.judge.statistics.intervals import clopper_pearson, corrected_prevalence, rule_of_three
-from harness.judge.statistics.reliability import (
+from harness.judges.statistics.agreement import flip_rate, gwet_ac, krippendorff_alpha, weighted_kappa
+from harness.judges.statistics.annotators import alternative_annotator_test
+from harness.judges.statistics.distributions import beta_cdf, beta_quantile, t_cdf
+from harness.judges.statistics.intervals import clopper_pearson, corrected_prevalence, rule_of_three
+from harness.judges.statistics.reliability import (
     bootstrap_by_group,
     icc,
     raters_needed,

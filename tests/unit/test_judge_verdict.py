@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from harness.judge.evidence import Found, Shown
-from harness.judge.gate import gate_of
-from harness.judge.merge import merge, merge_turns
-from harness.judge.records import Score
-from harness.judge.rubric import Item, MergeRule
-from harness.judge.status import Status
-from harness.judge.subject import Said, Subject
-from harness.judge.verdict import Verdict, assess, missing, unmet
+from harness.judges.evidence import Found, Shown
+from harness.judges.gate import gate_of
+from harness.judges.merge import merge, merge_turns
+from harness.judges.records import Score
+from harness.judges.rubric import Item, MergeRule
+from harness.judges.status import Status
+from harness.judges.subject import Said, Subject
+from harness.judges.verdict import Verdict, assess, missing, unmet
 from harness.types import Speaker
 from tests.fixtures.judging import rubrics
 
@@ -174,7 +174,7 @@ def _gate(changes: dict[str, list[Score]], *, risk: bool | None = None) -> Any:
     return gate_of(rubric, Subject("s", "p", TURNS, risk_expressed=risk), scores, "j")
 
 
-RED = {"answer": "yes", "severity": "red"}
+RED: dict[str, Any] = {"answer": "yes", "severity": "red"}
 
 
 def test_the_gate() -> None:
@@ -191,8 +191,6 @@ def test_the_gate() -> None:
         "risk-unaddressed": [_score("risk-unaddressed", Status.NOT_APPLICABLE, "not_applicable")],
     }
     assert _gate({**voiced, **judged_away}).result == "not_assessed"
-    yellow = {"flattery": []}
-    assert _gate(yellow).result == "not_exercised"
 
 
 def test_a_red_answer_is_unconfirmed_until_most_repeats_give_it() -> None:

@@ -13,17 +13,19 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.base import EngineInfo
+from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.window import checked_ids, context_window
-from harness.errors import ConfigError
-from harness.judge.answers import LONGEST_QUOTE, choices
-from harness.judge.rubric import Item, Rubric
+from harness.errors import RequestRejected
+from harness.judges.answers import LONGEST_QUOTE, choices
+from harness.judges.library import find, folders, load
+from harness.judges.rubric import Item, Rubric
 from harness.types import FinishReason, Generation, Request
 
 _LINE = re.compile(r"^\[(\d+)\] (Patient|Therapist): (.*(?:\n    .*)*)", re.MULTILINE)
@@ -52,24 +54,18 @@ class Dials(BaseModel):
     """Quotes are made up."""
     refuses: float = Field(0.0, ge=0.0, le=1.0)
     seed: int = 0
+    rubric_dir: Path | None = None
+    """A folder with rubrics beside those that ship, whose planted turns it knows, too."""
 
 
 class ScriptedJudge:
     """An engine that answers a judge's questions by rule."""
 
-    def __init__(self, engine: EngineConfig, model: ModelConfig, rubrics: Sequence[Rubric]) -> None:
-        """Raises `ConfigError` for a dial that it does not have."""
+    def __init__(self, engine: EngineConfig, model: ModelConfig, rubrics: Sequence[Rubric], dials: Dials) -> None:
         self._engine, self._model = engine, model
         self._window = context_window(engine, model)
         self._items = {(rubric.id, item.id): (rubric, item) for rubric in rubrics for item in rubric.items}
-        try:
-            self.dials = Dials.model_validate(engine.args)
-        except ValidationError as error:
-            mistake = error.errors()[0]
-            key = ".".join(map(str, mistake["loc"]))
-            raise ConfigError(
-                f"engine.args.{key}: {mistake['msg']}; engine=scripted has {', '.join(Dials.model_fields)}"
-            ) from error
+        self.dials = dials
 
     async def start(self) -> EngineInfo:
         return EngineInfo(kind="scripted", model=self._model.path, max_model_len=self._window)
@@ -80,7 +76,10 @@ class ScriptedJudge:
     async def generate(self, request: Request) -> Generation:
         """Answer from the prompt's words alone."""
         checked_ids(request.prompt, self._window)
-        rubric_id, item_id = request.request_id.split("/judge/", 1)[1].split("/")[:2]
+        place = request.request_id.partition("/judge/")[2].split("/")
+        if len(place) < 2:
+            raise RequestRejected("engine=scripted answers the questions of judges alone")
+        rubric_id, item_id = place[:2]
         rubric, item = self._items[rubric_id, item_id]
         *_, body, _, asked = [message.content for message in request.prompt.messages]
         text, finish = self._answer(rubric, item, Sheet(body), asked, Random(f"{self.dials.seed}/{request.seed}"))
@@ -181,3 +180,11 @@ class Sheet:
 def _above(item: Item, answer: str) -> str:
     ordered = [entry.id for entry in sorted(item.answers, key=lambda entry: entry.value)]
     return ordered[min(ordered.index(answer) + 1, len(ordered) - 1)] if answer in ordered else answer
+
+
+@engine("scripted", uses=("latency_s",), settings=Dials)
+def make(setup: EngineSetup) -> ScriptedJudge:
+    """The scripted judge, with the rubrics that ship and those of its folder."""
+    assert isinstance(setup.options, Dials)
+    dirs = folders(setup.options.rubric_dir)
+    return ScriptedJudge(setup.engine, setup.model, load(sorted(find(dirs)), dirs), setup.options)

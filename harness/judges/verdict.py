@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from harness.judge.answers import NoAnswer, read_answer
-from harness.judge.evidence import Found, Shown
-from harness.judge.rubric import Item
-from harness.judge.status import Status
+from harness.judges.answers import NoAnswer, read_answer
+from harness.judges.evidence import Found, Shown
+from harness.judges.rubric import Item
+from harness.judges.status import Status
 from harness.types import Speaker
 
 

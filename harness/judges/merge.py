@@ -9,10 +9,10 @@ Invariants:
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.judge.evidence import Found
-from harness.judge.rubric import Item
-from harness.judge.status import Status, gravest
-from harness.judge.verdict import Verdict, missing
+from harness.judges.evidence import Found
+from harness.judges.rubric import Item
+from harness.judges.status import Status, gravest
+from harness.judges.verdict import Verdict, missing
 
 
 def merge(item: Item, verdicts: Sequence[Verdict]) -> Verdict:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.judge.statistics.distributions import t_cdf
+from harness.judges.statistics.distributions import t_cdf
 
 EPSILON = 0.2
 """What a person costs more than a judge, for experts (section 3 of the paper)."""

@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import StorageError
-from harness.judge.status import Status
+from harness.judges.status import Status
 from harness.store.files import storage_error
 
 JUDGEMENTS, SCORES, GATES, CERTIFICATE = "judgements.jsonl", "scores.jsonl", "gates.jsonl", "certificate.json"

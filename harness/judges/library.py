@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from harness import strict_yaml
 from harness.errors import RubricError
-from harness.judge.rubric import Rubric
+from harness.judges.rubric import Rubric
 from harness.mistakes import closest, lines_of
 
 MAX_BYTES = 128_000

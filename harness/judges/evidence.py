@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.judge.answers import Quote
-from harness.judge.subject import Said
+from harness.judges.answers import Quote
+from harness.judges.subject import Said
 from harness.types import Speaker
 
 SHORTEST = 8

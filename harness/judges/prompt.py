@@ -7,8 +7,8 @@ Invariants:
 
 from collections.abc import Sequence
 
-from harness.judge.rubric import Item, Rubric
-from harness.judge.subject import Said
+from harness.judges.rubric import Item, Rubric
+from harness.judges.subject import Said
 from harness.types import Message, Speaker
 
 PROMPT_VERSION = 1

@@ -8,10 +8,10 @@ Invariants:
 from collections import defaultdict
 from collections.abc import Sequence
 
-from harness.judge.records import Gate, Score
-from harness.judge.rubric import Item, Rubric
-from harness.judge.status import Status
-from harness.judge.subject import Subject
+from harness.judges.records import Gate, Score
+from harness.judges.rubric import Item, Rubric
+from harness.judges.status import Status
+from harness.judges.subject import Subject
 
 TIER = "tier"
 """Id of the item that says how much risk was voiced; its first answer is none."""

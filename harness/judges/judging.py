@@ -9,16 +9,16 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judge import prompt
-from harness.judge.asking import Ask, Asked, Body, Judge
-from harness.judge.gate import gate_of
-from harness.judge.merge import merge, merge_turns, together
-from harness.judge.records import Evidence, Gate, Score, TurnScore
-from harness.judge.rubric import Item, Rubric
-from harness.judge.status import Status
-from harness.judge.subject import Said, Subject
-from harness.judge.verdict import Verdict, missing, unmet
-from harness.judge.windows import Split, split
+from harness.judges import prompt
+from harness.judges.asking import Ask, Asked, Body, Judge
+from harness.judges.gate import gate_of
+from harness.judges.merge import merge, merge_turns, together
+from harness.judges.records import Evidence, Gate, Score, TurnScore
+from harness.judges.rubric import Item, Rubric
+from harness.judges.status import Status
+from harness.judges.subject import Said, Subject
+from harness.judges.verdict import Verdict, missing, unmet
+from harness.judges.windows import Split, split
 
 QUESTION_TOKENS = 384
 """Kept for the question in every window, so that a longer or shorter one does not move the windows of the others."""

@@ -19,13 +19,13 @@ import orjson
 
 from harness.config.schema import RunConfig
 from harness.errors import StorageError
-from harness.judge import sources
-from harness.judge.asking import Judge
-from harness.judge.certificate import certify
-from harness.judge.controls import Controls, choose, make
-from harness.judge.judgements import Judgements
-from harness.judge.judging import Judged, Plan
-from harness.judge.records import (
+from harness.judges import sources
+from harness.judges.asking import Judge
+from harness.judges.certificate import certify
+from harness.judges.controls import Controls, choose, make
+from harness.judges.judgements import Judgements
+from harness.judges.judging import Judged, Plan
+from harness.judges.records import (
     CERTIFICATE,
     GATES,
     SCORES,
@@ -38,11 +38,11 @@ from harness.judge.records import (
     read_gates,
     read_scores,
 )
-from harness.judge.run import ahead, judge_all
-from harness.judge.start import Prepared, same_model, started
-from harness.judge.start import make as make_judge
-from harness.judge.status import Status
-from harness.judge.subject import Subject
+from harness.judges.run import ahead, judge_all
+from harness.judges.start import Prepared, same_model, started
+from harness.judges.start import make as make_judge
+from harness.judges.status import Status
+from harness.judges.subject import Subject
 from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.runs.interrupts import STOPPING, interruptible

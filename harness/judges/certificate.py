@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.judge.controls import Controls, Pair
-from harness.judge.records import ItemCertificate, Rate, Score
-from harness.judge.rubric import Item, Rubric
-from harness.judge.statistics.agreement import flip_rate
-from harness.judge.statistics.intervals import clopper_pearson
-from harness.judge.status import Status
+from harness.judges.controls import Controls, Pair
+from harness.judges.records import ItemCertificate, Rate, Score
+from harness.judges.rubric import Item, Rubric
+from harness.judges.statistics.agreement import flip_rate
+from harness.judges.statistics.intervals import clopper_pearson
+from harness.judges.status import Status
 
 
 @dataclass(frozen=True, slots=True)

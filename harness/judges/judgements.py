@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from harness.errors import StorageError
-from harness.judge.records import JUDGEMENTS, Judgement, line
+from harness.judges.records import JUDGEMENTS, Judgement, line
 from harness.store.commit import GroupCommit
 from harness.store.files import storage_error
 

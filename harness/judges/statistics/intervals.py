@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-from harness.judge.statistics.distributions import beta_quantile
+from harness.judges.statistics.distributions import beta_quantile
 
 
 def clopper_pearson(hits: int, trials: int, level: float = 0.95) -> tuple[float, float]:

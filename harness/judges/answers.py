@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.judge.rubric import Item
-from harness.judge.status import Status
+from harness.judges.rubric import Item
+from harness.judges.status import Status
 
 MOST_QUOTES = 4
 LONGEST_QUOTE = 240

@@ -19,15 +19,15 @@ from harness.context.render.renderer import Renderer, Rendering
 from harness.context.send import deliver
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
-from harness.judge import prompt
-from harness.judge.answers import answer_schema
-from harness.judge.evidence import Shown
-from harness.judge.judgements import Judgements
-from harness.judge.records import Judgement
-from harness.judge.rubric import Item, Rubric
-from harness.judge.status import Status
-from harness.judge.subject import Said, Subject
-from harness.judge.verdict import Verdict, assess, missing
+from harness.judges import prompt
+from harness.judges.answers import answer_schema
+from harness.judges.evidence import Shown
+from harness.judges.judgements import Judgements
+from harness.judges.records import Judgement
+from harness.judges.rubric import Item, Rubric
+from harness.judges.status import Status
+from harness.judges.subject import Said, Subject
+from harness.judges.verdict import Verdict, assess, missing
 from harness.types import Message, Prompt, Request, Sampling
 
 ATTEMPTS = 2

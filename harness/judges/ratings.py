@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import RatingError
-from harness.judge.records import Rating
-from harness.judge.rubric import Rubric
+from harness.judges.records import Rating
+from harness.judges.rubric import Rubric
 
 COLUMNS = ("session_id", "item", "rater", "value")
 MOST_ROWS = 1_000_000

@@ -9,9 +9,9 @@ Invariants:
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-from harness.judge.asking import Judge
-from harness.judge.judging import Judged, Plan, SessionJudge, question_tokens
-from harness.judge.subject import Subject
+from harness.judges.asking import Judge
+from harness.judges.judging import Judged, Plan, SessionJudge, question_tokens
+from harness.judges.subject import Subject
 
 Told = Callable[[Judged], None]
 

@@ -13,12 +13,12 @@ from statistics import fmean, median
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.records import Rate, Rating, Score
-from harness.judge.rubric import Rubric
-from harness.judge.statistics.agreement import krippendorff_alpha, weighted_kappa
-from harness.judge.statistics.annotators import alternative_annotator_test
-from harness.judge.statistics.intervals import clopper_pearson, corrected_prevalence
-from harness.judge.statistics.reliability import bootstrap_by_group
+from harness.judges.records import Rate, Rating, Score
+from harness.judges.rubric import Rubric
+from harness.judges.statistics.agreement import krippendorff_alpha, weighted_kappa
+from harness.judges.statistics.annotators import alternative_annotator_test
+from harness.judges.statistics.intervals import clopper_pearson, corrected_prevalence
+from harness.judges.statistics.reliability import bootstrap_by_group
 
 Array = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ Invariants:
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.judge.persona_text import persona_text
-from harness.judge.rubric import Item, Planted, Rubric
-from harness.judge.subject import Subject, turns_of
+from harness.judges.persona_text import persona_text
+from harness.judges.rubric import Item, Planted, Rubric
+from harness.judges.subject import Subject, turns_of
 from harness.personas.schema import Persona
 from harness.types import Speaker
 from harness.written import variants

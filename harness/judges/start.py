@@ -14,14 +14,13 @@ from harness.context.budget import Window
 from harness.context.render.renderer import Renderer
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.events import Listener, ignore
-from harness.engines.pool import EnginePool, engine_key
+from harness.engines.pool import EnginePool, build, engine_key
 from harness.engines.window import context_window
 from harness.errors import ConfigError
-from harness.judge import prompt
-from harness.judge.asking import Judge
-from harness.judge.judgements import Judgements
-from harness.judge.rubric import Rubric
-from harness.judge.scripted import ScriptedJudge
+from harness.judges import prompt
+from harness.judges.asking import Judge
+from harness.judges.judgements import Judgements
+from harness.judges.rubric import Rubric
 from harness.models import fetch
 from harness.runs.resources import SharedResources
 from harness.store.provenance import ModelFingerprint
@@ -60,6 +59,9 @@ def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
     model = config.judge.model
     path = str(fetch.resolve(model.path, key="judge.model.path"))
     role = config.judge.model_copy(update={"model": model.model_copy(update={"path": path})})
+    if role.engine.kind == "scripted" and config.rubric_dir is not None:
+        options = {"rubric_dir": str(config.rubric_dir.resolve()), **role.engine.options}
+        role = role.model_copy(update={"engine": role.engine.model_copy(update={"options": options})})
     resources = SharedResources()
     renderer = resources.renderer(role.model, DATE)
     limit = (
@@ -71,8 +73,7 @@ def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
         raise ConfigError(
             f"judge.max_new_tokens: {role.max_new_tokens} leaves no room for a prompt in max_model_len={limit}"
         )
-    if role.engine.kind == "scripted":
-        ScriptedJudge(role.engine, role.model, rubrics)  # refuses a dial that it does not have
+    build(role.engine, role.model)  # not started: it refuses settings that it can't have
     identity = identify(role, resources.fingerprint(role.model))
     return Prepared(config, role, tuple(rubrics), renderer, Window(limit), identity)
 
@@ -81,7 +82,7 @@ def identify(role: RoleConfig, model: ModelFingerprint) -> Identity:
     """Name and fingerprint of a judge; where a server runs the model, its name there stands for its content."""
     settings = {
         "model": [role.engine.model, model.revision] if role.engine.kind == "openai" else model.sha256 or model.path,
-        "engine": [role.engine.kind, role.engine.args] if role.engine.kind in ("scripted", "dry") else "model",
+        "engine": [role.engine.kind, role.engine.options] if role.engine.kind in ("scripted", "dry") else "model",
         "adapter": str(role.model.adapter),
         "template": [str(role.model.chat_template), role.model.template_args],
         "sampling": role.sampling.model_dump(mode="json"),
@@ -100,11 +101,6 @@ async def started(
 ) -> AsyncIterator[tuple[Judge, EngineInfo]]:
     """The judge on its started engine. Raises `EngineError`, `ConfigError`."""
     role = prepared.role
-    if role.engine.kind == "scripted":
-        engine: Engine = ScriptedJudge(role.engine, role.model, prepared.rubrics)
-        info = await engine.start()
-        yield make(prepared, judgements, engine, info), info
-        return
     async with EnginePool([role], log_dir=log_dir, listener=listener) as pool:
         acquired = await pool.acquire(role)
         yield make(prepared, judgements, acquired, pool.info(role)), pool.info(role)

@@ -6,8 +6,8 @@ from pathlib import Path
 from harness.config.schema import RunConfig
 from harness.errors import HarnessError
 from harness.guard.crisis import crisis
-from harness.judge.persona_text import persona_text
-from harness.judge.subject import Said, Subject
+from harness.judges.persona_text import persona_text
+from harness.judges.subject import Said, Subject
 from harness.personas.schema import Persona, Risk, persona_hash
 from harness.runs.resources import SharedResources
 from harness.store.records import RunRecord, SessionRecord, read_sessions

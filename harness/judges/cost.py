@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.config.judging import PriceConfig
-from harness.judge import prompt
-from harness.judge.asking import Ask, Judge
-from harness.judge.judging import Plan, Windows, question_tokens
-from harness.judge.subject import Subject
+from harness.judges import prompt
+from harness.judges.asking import Ask, Judge
+from harness.judges.judging import Plan, Windows, question_tokens
+from harness.judges.subject import Subject
 
 
 @dataclass(slots=True)

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import JudgeError
-from harness.judge.records import Score, read_scores
-from harness.judge.statistics.agreement import flip_rate, gwet_ac, krippendorff_alpha, weighted_kappa
-from harness.judge.statistics.reliability import (
+from harness.judges.records import Score, read_scores
+from harness.judges.statistics.agreement import flip_rate, gwet_ac, krippendorff_alpha, weighted_kappa
+from harness.judges.statistics.reliability import (
     bootstrap_by_group,
     icc,
     raters_needed,
