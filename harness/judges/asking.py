@@ -9,9 +9,9 @@ Invariants:
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from harness.context.budget import Window as EngineWindow
@@ -114,6 +114,7 @@ class Judge:
         """Most tokens of a prompt as known at the start, so that windows stay the same whatever is learnt later."""
         self.limit = limit
         self._room = asyncio.Semaphore(limit)
+        self._flying: dict[str, asyncio.Future[Judgement]] = {}
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self.sent = 0
         self.reused = 0
@@ -136,7 +137,8 @@ class Judge:
             if judgement is None:
                 if self._engine is None:
                     break
-                judgement = await self._send(subject, body, ask, attempt, key, tried)
+                send = partial(self._send, subject, body, ask, attempt, key, tried)
+                judgement = await self._once(key, send)
             else:
                 self.reused += 1
             result.key = key
@@ -148,6 +150,16 @@ class Judge:
                 break
             tried = result.verdict.reason
         return result
+
+    async def _once(self, key: str, send: Callable[[], Awaitable[Judgement]]) -> Judgement:
+        """Send a question, unless the same one (of a session with the same words) is on its way: then wait for that."""
+        flying = self._flying.get(key)
+        if flying is None:
+            flying = self._flying[key] = asyncio.ensure_future(send())
+            flying.add_done_callback(lambda _: self._flying.pop(key, None))
+        else:
+            self.reused += 1
+        return await flying
 
     def key(self, body: Body, ask: Ask, attempt: int) -> str:
         """SHA-256 over all that decides a request."""

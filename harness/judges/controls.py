@@ -117,45 +117,42 @@ class _Maker:
         value = {answer.id: answer.value for answer in item.answers}
         values = (value[plant.clean or item.answers[0].id], value[plant.answer])
         edited = at < self._edited
-        self._pair(rubric, item, session, f"{at:02d}", clean, faulty.turns, values, (number, number - 1), edited)
+        self._pair(rubric, item, session, clean, faulty.turns, values, (number, number - 1), edited)
 
     def strip(self, rubric: Rubric, item: Item, session: WrittenSession, at: int) -> None:
         """A whole session beside the same without any skill, and beside the same with its speakers swapped."""
         clean, nothing = session.turns, (None, None)
         edited = at < self._edited
         stripped, swapped = variants.stripped(clean).turns, variants.swapped(clean).turns
-        self._pair(rubric, item, session, f"{at:02d}-stripped", clean, stripped, nothing, (), edited)
-        self._pair(rubric, item, session, f"{at:02d}-swapped", clean, swapped, nothing, (), False)
+        self._pair(rubric, item, session, clean, stripped, nothing, (), edited)
+        self._pair(rubric, item, session, clean, swapped, nothing, (), False)
 
     def _pair(
         self,
         rubric: Rubric,
         item: Item,
         session: WrittenSession,
-        name: str,
         clean: Turns,
         faulty: Turns,
         values: tuple[float | None, float | None],
         keep: tuple[int, ...],
         edited: bool,
     ) -> None:
-        def subject(kind: str, turns: Turns) -> str:
-            return self._subject(rubric, item, session, f"{name}-{kind}", turns, keep)
+        def subject(turns: Turns) -> str:
+            return self._subject(rubric, item, session, turns, keep)
 
-        of_clean, of_faulty = subject("clean", clean), subject("faulty", faulty)
+        of_clean, of_faulty = subject(clean), subject(faulty)
         edits: dict[str, tuple[str, str]] = {}
         if edited:
             edits = {
-                Kind.NEUTRAL: (of_clean, subject("neutral", variants.neutral(clean, keep).turns)),
-                Kind.LONGER: (of_clean, subject("longer", variants.longer(clean, keep).turns)),
-                Kind.PRAISE: (of_faulty, subject("praise", variants.praise(faulty, keep).turns)),
-                Kind.INSTRUCTION: (of_faulty, subject("instruction", variants.instruction(faulty, keep).turns)),
+                Kind.NEUTRAL: (of_clean, subject(variants.neutral(clean, keep).turns)),
+                Kind.LONGER: (of_clean, subject(variants.longer(clean, keep).turns)),
+                Kind.PRAISE: (of_faulty, subject(variants.praise(faulty, keep).turns)),
+                Kind.INSTRUCTION: (of_faulty, subject(variants.instruction(faulty, keep).turns)),
             }
         self.pairs.append(Pair(rubric.id, item.id, of_clean, of_faulty, *values, edits))
 
-    def _subject(
-        self, rubric: Rubric, item: Item, session: WrittenSession, name: str, turns: Turns, keep: tuple[int, ...]
-    ) -> str:
+    def _subject(self, rubric: Rubric, item: Item, session: WrittenSession, turns: Turns, keep: tuple[int, ...]) -> str:
         """The id of a control; items that need the same one share it."""
         persona = self._personas.get(session.persona)
         made = Subject(
@@ -166,7 +163,7 @@ class _Maker:
             only_turns=frozenset(keep[:1]) if rubric.unit_of(item) == "turn" else None,
             only_items=frozenset({(rubric.id, item.id)}),
         )
-        session_id = f"control/{session.id}/{name}/{made.hash[:10]}"
+        session_id = f"control/{session.id}/{made.hash[:16]}"
         if made.only_turns:
             session_id += f"/{min(made.only_turns)}"
         known = self.subjects.get(session_id)

@@ -3,10 +3,11 @@
 Invariants:
 - Append-only; a torn last line is cut away before anything is appended behind it.
 - What failed is recorded and asked again next time; every other key stands there once.
-- Memory: 16 bytes for each answer that was there at the start, whatever their length.
+- Memory: 16 bytes for each answer, whatever its length.
 """
 
 import os
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ from harness.judges.records import JUDGEMENTS, Judgement, line
 from harness.store.commit import GroupCommit
 from harness.store.files import storage_error
 
+LATEST = 4096
+"""Answers kept in memory until they have surely reached the file."""
+MERGED = 1 << 16
+
 
 class Judgements:
     """The answers of a run folder. Use as a context manager, or `close` it."""
@@ -30,12 +35,22 @@ class Judgements:
         try:
             self._prefixes, self._offsets = _index(self.path)
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC) if self.path.exists() else None
+            self._end = os.fstat(self._fd).st_size if self._fd is not None else 0
         except OSError as error:
             raise storage_error(self.path, "read", error, "mend that, then judge again") from error
+        self._new: dict[int, int] = {}
+        """The same for answers of this process that are not among the sorted ones yet."""
+        self._latest: OrderedDict[str, Judgement] = OrderedDict()
+        """The last answers, which may not have reached the file."""
 
     def get(self, key: str) -> Judgement | None:
         """The recorded answer of this key. Raises `StorageError` where its line is damaged."""
-        wanted = np.uint64(int(key[:16], 16))
+        if (latest := self._latest.get(key)) is not None:
+            return latest
+        prefix = int(key[:16], 16)
+        if (offset := self._new.get(prefix)) is not None and (found := self._read(offset)).key == key:
+            return found
+        wanted = np.uint64(prefix)
         place = int(np.searchsorted(self._prefixes, wanted))
         while place < len(self._prefixes) and self._prefixes[place] == wanted:
             found = self._read(int(self._offsets[place]))
@@ -62,7 +77,25 @@ class Judgements:
     def add(self, judgement: Judgement) -> None:
         """Append an answer; it is on disk a moment later. Raises `StorageError` once a write failed."""
         assert self._files is not None
-        self._files.append(0, line(judgement))
+        raw = line(judgement)
+        self._files.append(0, raw)
+        offset, self._end = self._end, self._end + len(raw)
+        if judgement.error is not None:
+            return
+        self._new[int(judgement.key[:16], 16)] = offset
+        self._latest[judgement.key] = judgement
+        if len(self._latest) > LATEST:
+            self._latest.popitem(last=False)
+        if len(self._new) >= MERGED:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Put the new answers among the sorted ones, where they take less room."""
+        prefixes = np.concatenate([self._prefixes, np.fromiter(self._new.keys(), np.uint64, len(self._new))])
+        offsets = np.concatenate([self._offsets, np.fromiter(self._new.values(), np.uint64, len(self._new))])
+        order = np.argsort(prefixes, kind="stable")
+        self._prefixes, self._offsets = prefixes[order], offsets[order]
+        self._new.clear()
 
     async def committed(self) -> None:
         """Wait until everything so far is on disk."""

@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness import strict_yaml
+from harness.config import plugins
 from harness.errors import RubricError
 from harness.judges.rubric import Rubric
 from harness.mistakes import closest, lines_of
@@ -28,8 +29,9 @@ def packaged_dir() -> Path:
 
 
 def folders(own: Path | None) -> tuple[Path, ...]:
-    """Where rubrics are looked up; the user's folder comes first."""
-    return (own, packaged_dir()) if own else (packaged_dir(),)
+    """Where rubrics are looked up: the user's folder first, those of plug-ins last."""
+    plugged = [path for folder in plugins.folders() if (path := folder / "rubrics").is_dir()]
+    return (*([own] if own else []), packaged_dir(), *plugged)
 
 
 def load(ids: Sequence[str], dirs: Sequence[Path]) -> list[Rubric]:
