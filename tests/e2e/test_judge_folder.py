@@ -25,7 +25,7 @@ CHOSEN = rubrics("safety-gate", "empathy", "alliance")
 
 
 def _judge(
-    folder: Path, chosen: tuple[Rubric, ...] = CHOSEN, *overrides: str, rescore: bool = False, **dials: float
+    folder: Path, chosen: tuple[Rubric, ...] = CHOSEN, *overrides: str, rescore: bool = False, **dials: Any
 ) -> Result:
     [result], interrupted = judge_folders([folder], prepared(chosen, *overrides, **dials), Quiet(), rescore=rescore)
     assert interrupted is None
