@@ -9,8 +9,9 @@ Invariants:
 import asyncio
 import hashlib
 import time
+from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -31,6 +32,7 @@ from harness.judges.verdict import Verdict, assess, missing
 from harness.types import Message, Prompt, Request, Sampling
 
 ATTEMPTS = 2
+MOST_PIECES = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,9 @@ class Judge:
         self.limit = limit
         self._room = asyncio.Semaphore(limit)
         self._flying: dict[str, asyncio.Future[Judgement]] = {}
+        self._hashes: dict[tuple[int, str], str] = {}
+        self._pieces: dict[str, array[int]] = {}
+        """Texts of questions with their ids: the same after every transcript."""
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self.sent = 0
         self.reused = 0
@@ -165,7 +170,7 @@ class Judge:
         """SHA-256 over all that decides a request."""
         parts = (
             body.hash,
-            ask.rubric.item_hash(ask.item),
+            self._item_hash(ask),
             self.fingerprint,
             str(prompt.PROMPT_VERSION),
             str(ask.turn),
@@ -268,8 +273,12 @@ class Judge:
         renderer = self.renderer
         assert renderer is not None
         if body.rendering is None:
-            body.rendering = renderer.render(self._messages(body.text))
-        return renderer.render(self._messages(body.text, question), body.rendering)
+            body.rendering = replace(renderer.render(self._messages(body.text)), pieces=self._pieces)
+        rendered = renderer.render(self._messages(body.text, question), body.rendering)
+        if len(self._pieces) > MOST_PIECES:
+            self._pieces.clear()
+        self._pieces.update(rendered.pieces)
+        return rendered
 
     def _messages(self, body: str, question: str | None = None) -> tuple[Message, ...]:
         renderer = self.renderer
@@ -280,6 +289,12 @@ class Judge:
             return tuple(safe)
         system, first, *rest = safe
         return (Message("user", f"{system.content}\n\n{first.content}"), *rest)
+
+    def _item_hash(self, ask: Ask) -> str:
+        key = (id(ask.rubric), ask.item.id)
+        if key not in self._hashes:
+            self._hashes[key] = ask.rubric.item_hash(ask.item)
+        return self._hashes[key]
 
     def _schema(self, ask: Ask) -> Mapping[str, Any]:
         key = f"{ask.rubric.id}/{ask.item.id}"

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 REMEMBERED = 1 << 12
 """Texts whose neutralized and shortened form, and whose ids, are kept (all sessions of a renderer together): what many
 prompts hold, as system texts, and turns until both speakers have seen them; a session keeps its own messages."""
+CUTS = 256
+"""Exchanges whose rendered text is kept."""
 GLUE = 64
 """Texts around contents whose ids are kept: the same in most prompts."""
 
@@ -99,6 +101,7 @@ class Renderer:
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._glue_ids = lru_cache(GLUE)(self.encode)
         self._content_ids = lru_cache(REMEMBERED)(self.encode)
+        self._cut_texts: dict[tuple[str, tuple[Message, ...]], tuple[str, ...]] = {}
         self._layouts: dict[bool, ChatLayout] = {}
         self._renderings = 0
         self.lengthens = True
@@ -242,7 +245,7 @@ class Renderer:
         cuts: list[str] = []
         while point.messages < len(view):
             exchange = view[point.messages : point.messages + 2]
-            *cuts, tail = self.template.cut(point.tail + layout.added(self.template, *exchange))
+            *cuts, tail = self._cuts(point.tail, layout, exchange)
             pieces = {}
             for piece in cuts:
                 pieces[piece] = known[piece] if piece in known else self._piece_ids(layout, piece, exchange)
@@ -252,6 +255,16 @@ class Renderer:
         return Rendering(
             view, ids + self._glue_ids(point.tail + layout.suffix), tuple(points[-2:]), pieces, tuple(cuts)
         )
+
+    def _cuts(self, tail: str, layout: ChatLayout, exchange: tuple[Message, ...]) -> tuple[str, ...]:
+        """The text of an exchange, after a tail, cut before every control token; of the last ones it is kept, since a
+        judge asks the same of every session."""
+        key = (tail, exchange)
+        if (found := self._cut_texts.get(key)) is None:
+            if len(self._cut_texts) >= CUTS:
+                self._cut_texts.clear()
+            found = self._cut_texts[key] = tuple(self.template.cut(tail + layout.added(self.template, *exchange)))
+        return found
 
     def _piece_ids(self, layout: ChatLayout, piece: str, exchange: Sequence[Message]) -> "array[int]":
         """Ids of a piece; those of a content are kept, since both speakers' prompts hold it, each after another head."""
