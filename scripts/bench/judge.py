@@ -40,8 +40,8 @@ from harness.types import FinishReason, Generation, Message, Request, Sampling, 
 from harness.written.library import sessions
 
 ITEMS = 40
-ANSWER = 160
-"""Most tokens of an answer."""
+ANSWER = 64
+"""Most tokens of an answer: enough to measure prompts, few enough for a CPU."""
 FREE = json.dumps({"evidence": [], "reason": "none", "answer": "?"})
 
 
@@ -141,6 +141,10 @@ async def ours(engine: Engine, renderer: Renderer, window: int, wanted: Sequence
         made = judge_on(Path(folder), engine, renderer, window, limit)
         began = time.perf_counter()
         async for done in judge_all(made, plan, wanted, side_by_side=ahead(limit, plan)):
+            print(
+                f"{done.subject.session_id}: {made.sent} answers, {made.cached_tokens}/{made.prompt_tokens} cached",
+                flush=True,
+            )
             seen.items += len(done.scores)
             seen.read += sum(score.status not in MISSING or score.status is Status.UNSUPPORTED for score in done.scores)
         seen.seconds = time.perf_counter() - began
@@ -250,7 +254,9 @@ def reference_loop_ms() -> float:
     return 1000 * (time.process_time() - began)
 
 
-async def real(model: str, renderer: Renderer, count: int, tokens: int, args: Mapping[str, Any]) -> dict[str, Any]:
+async def real(
+    model: str, renderer: Renderer, count: int, tokens: int, args: Mapping[str, Any], *, others: bool
+) -> dict[str, Any]:
     """The three ways on vLLM."""
     config = EngineConfig(kind="vllm", args=dict(args))
     engine = build(config, ModelConfig(path=model, dtype="bfloat16"))
@@ -279,6 +285,8 @@ async def real(model: str, renderer: Renderer, count: int, tokens: int, args: Ma
     try:
         found["transcript_first"] = (await ours(engine, renderer, window, wanted, limit)).row(one)
         print(json.dumps(found, indent=2), flush=True)
+        if not others:
+            return found
         few = wanted[:1]
         share = one // count
         asks = list(question_first(few, "B"))
@@ -301,6 +309,7 @@ def main() -> int:
     parser.add_argument("--skip-dry", action="store_true")
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=6000, help="of a transcript")
+    parser.add_argument("--only-ours", action="store_true", help="leave the other ways of asking out")
     parser.add_argument("--engine-args", default="{}", help="vLLM arguments as JSON")
     args = parser.parse_args()
     from harness.models.fetch import resolve
@@ -312,7 +321,9 @@ def main() -> int:
         found["dry"] = dry(renderer)
         print(json.dumps(found["dry"], indent=2), flush=True)
     if not args.skip_engine:
-        found["engine"] = asyncio.run(real(model, renderer, args.sessions, args.tokens, json.loads(args.engine_args)))
+        found["engine"] = asyncio.run(
+            real(model, renderer, args.sessions, args.tokens, json.loads(args.engine_args), others=not args.only_ours)
+        )
     print(json.dumps(found, indent=2))
     if args.json:
         args.json.write_text(json.dumps(found, indent=2))
