@@ -96,13 +96,11 @@ class RayExecutor:
             layout = lay_out(self._config, roles, nodes())
             self._reporter.say(f"ray: {layout}{self._fewer(layout)}")
             for number, node in enumerate(layout.nodes):
-                logs, sessions = self._log_dir.absolute() / f"replica-{number}", in_flight([run.spec for run in self._runs])
-                place = Place(Path.cwd(), logs, layout.threads(number), sessions)
-                    Path.cwd(),
+                logs, sessions = (
                     self._log_dir.absolute() / f"replica-{number}",
-                    layout.threads(number),
                     in_flight([run.spec for run in self._runs]),
                 )
+                place = Place(Path.cwd(), logs, layout.threads(number), sessions)
                 actor = ray.remote(Replica).options(
                     num_gpus=layout.gpus,
                     num_cpus=1 if layout.gpus else 0,
