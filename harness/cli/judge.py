@@ -37,8 +37,7 @@ def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
     from harness.config.judging import load
     from harness.errors import ConfigError
-    from harness.judges import library
-    from harness.judges.start import prepare
+    from harness.runs.judging import judge_folders, prepared_judge
 
     if "=" in str(args.folder) and not args.folder.exists():
         raise ConfigError(f"{args.folder}: expected the folder of a run or a sweep before the settings")
@@ -48,14 +47,11 @@ def main(args: argparse.Namespace) -> int:
 
         print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
         return 0
-    dirs = library.folders(config.rubric_dir)
-    ids = sorted(library.find(dirs)) if config.rubric == ("all",) else list(config.rubric)
     folders = run_folders(args.folder)
-    prepared = prepare(config, library.load(ids, dirs))
+    prepared = prepared_judge(config)
     if args.plan:
         return _plan(folders, prepared)
     from harness.cli.judging_reporter import JudgingReporter
-    from harness.judges.folder import judge_folders
 
     with JudgingReporter() as reporter:
         results, interrupted = judge_folders(folders, prepared, reporter, rescore=args.rescore)
@@ -73,8 +69,9 @@ def _plan(folders: "list[Path]", prepared: "object") -> int:
     from harness.judges.folder import controls_for
     from harness.judges.judgements import Judgements
     from harness.judges.judging import Plan
-    from harness.judges.sources import personas_of, subjects
+    from harness.judges.sources import subjects
     from harness.judges.start import Prepared, make
+    from harness.runs.judging import personas_of
     from harness.store.records import read_record
 
     assert isinstance(prepared, Prepared)

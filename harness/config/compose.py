@@ -23,8 +23,9 @@ from harness.paths import conf_dir, prompt_dir
 
 CONFIG_NAME = "config"
 ROLES = ("patient", "therapist")
+JUDGE = "judge"
 _ROLE_GROUPS = tuple(
-    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in (*ROLES, "judge") for group in ("engine", "model")
+    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in (*ROLES, JUDGE) for group in ("engine", "model")
 )
 _SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
 """Settings that users write as if they were part of `personas`, which is a list."""
@@ -198,7 +199,7 @@ def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def check(composed: Composed) -> RunConfig:
     """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
-    tree = inherit(composed.tree)
+    tree = inherit(_without_idle_judge(composed))
     if tree.get("personas") is None:
         tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
     for name in ROLES:
@@ -212,6 +213,21 @@ def check(composed: Composed) -> RunConfig:
     if clashes := [*_unknown_names(config, composed), *contradictions(config)]:
         raise ConfigError(*clashes)
     return config
+
+
+def _without_idle_judge(composed: Composed) -> dict[str, Any]:
+    """The tree without the settings of a judge that nobody chose. Raises `ConfigError` where some were given."""
+    tree = dict(composed.tree)
+    if composed.choices.get(JUDGE) is None and JUDGE in tree:
+        given = [
+            override
+            for override in composed.overrides
+            if override.lstrip("+").startswith((f"{JUDGE}.", f"engine@{JUDGE}", f"model@{JUDGE}"))
+        ]
+        if given:
+            raise ConfigError(f"command line: {given[0]}: set, but no judge is chosen; choose one, as judge=default")
+        del tree[JUDGE]
+    return tree
 
 
 def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
@@ -231,17 +247,21 @@ def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
 def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Fill what a role leaves at null from the run's engine, the run's model and the model's sampling."""
     resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
-    for name in ROLES:
+    for name in (*ROLES, JUDGE):
         role = tree.get(name)
-        if not isinstance(role, Mapping):
-            continue
-        model = filled(tree.get("model"), role.get("model"))
-        engine = filled(tree.get("engine"), role.get("engine"))
-        sampling = filled(model.pop("sampling", None), role.get("sampling"))
-        if engine.get("kind") == "auto":
-            engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
-        resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
+        if isinstance(role, Mapping):
+            resolved[name] = resolved_role(role, tree.get("engine"), tree.get("model"))
     return resolved
+
+
+def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object) -> dict[str, Any]:
+    """A role with what it leaves at null taken from the run, and its sampling from its model."""
+    model = filled(run_model, role.get("model"))
+    engine = filled(run_engine, role.get("engine"))
+    sampling = filled(model.pop("sampling", None), role.get("sampling"))
+    if engine.get("kind") == "auto":
+        engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
+    return {**role, "model": model, "engine": engine, "sampling": sampling}
 
 
 def filled(base: object, own: object) -> dict[str, Any]:

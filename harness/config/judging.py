@@ -2,49 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import ValidationError
 
-from harness.config.auto import resolve_kind
-from harness.config.compose import Composed, compose, filled, lines
-from harness.config.schema import Positive, RoleConfig, Settings
+from harness.config.compose import Composed, compose, lines, resolved_role
+from harness.config.schema import JudgeConfig, JudgingSettings, Positive
 from harness.errors import ConfigError
 
 ROOT = "judging"
 
 
-class PriceConfig(Settings):
-    """US dollars per million tokens."""
-
-    prompt: float | None = Field(None, ge=0)
-    cached: float | None = Field(None, ge=0)
-    """Of prompt tokens that the server had already; null takes the price of others."""
-    completion: float | None = Field(None, ge=0)
-
-
-class JudgeConfig(RoleConfig):
-    """The third role: its model, engine and sampling."""
-
-    name: str | None = None  # type: ignore[assignment]
-    price: PriceConfig = PriceConfig()
-
-
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-class JudgingConfig(Settings):
-    """Everything that decides what a judging run does."""
+class JudgingConfig(JudgingSettings):
+    """Everything that decides what `harness judge` does."""
 
     judge: JudgeConfig
-    rubric: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
-    rubric_dir: Path | None = None
-    repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    orders: Literal[1, 2] = 1
-    controls: Annotated[int, Field(ge=0, le=100)] = 6
-    courses: bool = True
     concurrency: Literal["auto"] | Positive = "auto"
+    """Requests in flight."""
 
 
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> JudgingConfig:
@@ -55,12 +29,7 @@ def load(overrides: Sequence[str], config_dir: Path | None = None) -> JudgingCon
 
 def judging_tree(tree: Any) -> dict[str, Any]:
     """The composed settings with what the judge leaves at null taken from its model, and `auto` decided."""
-    role = dict(tree["judge"])
-    model, engine = dict(role["model"]), dict(role["engine"])
-    sampling = filled(model.pop("sampling", None), role.get("sampling"))
-    if engine.get("kind") == "auto":
-        engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
-    return {**tree, "judge": {**role, "model": model, "engine": engine, "sampling": sampling}}
+    return {**tree, "judge": resolved_role(tree["judge"], {}, {})}
 
 
 def check(composed: Composed, tree: dict[str, Any]) -> JudgingConfig:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.config.judging import PriceConfig
+from harness.config.schema import PriceConfig
 from harness.judges import prompt
 from harness.judges.asking import Ask, Judge
 from harness.judges.judging import Plan, Windows, question_tokens

@@ -6,10 +6,7 @@ Invariants:
 - One process at a time judges a folder, and none that is being played.
 """
 
-import asyncio
-import signal
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,7 +15,6 @@ from typing import BinaryIO, Protocol
 import orjson
 
 from harness.config.schema import RunConfig
-from harness.errors import StorageError
 from harness.judges import sources
 from harness.judges.asking import Judge
 from harness.judges.certificate import certify
@@ -39,16 +35,15 @@ from harness.judges.records import (
     read_scores,
 )
 from harness.judges.run import ahead, judge_all
-from harness.judges.start import Prepared, same_model, started
+from harness.judges.start import Prepared, same_model
 from harness.judges.start import make as make_judge
 from harness.judges.status import Status
 from harness.judges.subject import Subject
 from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
-from harness.runs.interrupts import STOPPING, interruptible
+from harness.personas.schema import Persona
 from harness.store.files import replacing, storage_error, write_whole
-from harness.store.lock import lock
-from harness.store.records import RunRecord, RunStatus, read_record
+from harness.store.records import RunRecord, read_record
 from harness.written.library import sessions as written_sessions
 
 
@@ -87,59 +82,28 @@ def controls_for(prepared: Prepared) -> Controls:
     return make(prepared.rubrics, clean, prepared.config.controls, personas)
 
 
-def judge_folders(
-    folders: Sequence[Path], prepared: Prepared, listener: Listener, *, rescore: bool = False
-) -> tuple[list[Result], signal.Signals | None]:
-    """Judge runs one after another on one engine. `rescore` asks no model and derives from what is recorded.
-
-    The signal that cut it short, if one did. Raises a `HarnessError`; what was answered until then is kept.
-    """
-    results: list[Result] = []
-
-    async def work() -> None:
-        controls = controls_for(prepared)
-        with ExitStack() as stack:
-            for folder in folders:
-                stack.enter_context(lock(folder))
-                _refuse_running(folder)
-            if rescore:
-                for folder in folders:
-                    with Judgements(folder, writable=False) as judgements:
-                        judge = make_judge(prepared, judgements, None, None)
-                        known = read_certificate(folder).judges.get(judge.name)
-                        judge.budget = known.prompt_budget if known and known.prompt_budget else judge.budget
-                        results.append(await _judge_folder(folder, prepared, judge, controls, listener))
-                return
-            first = Judgements(folders[0])
-            stack.callback(first.close)
-            async with started(prepared, first, log_dir=folders[0] / "logs") as (judge, _):
-                for folder in folders:
-                    with first if folder == folders[0] else Judgements(folder) as judgements:
-                        judge.judgements = judgements
-                        results.append(await _judge_folder(folder, prepared, judge, controls, listener))
-
-    interrupted = asyncio.run(
-        interruptible(
-            work(), STOPPING, first=lambda: listener.say("interrupted: answers so far are kept"), second=lambda: None
-        )
-    )
-    return results, interrupted
+def judged_before(folder: Path, prepared: Prepared, judgements: Judgements) -> Judge:
+    """The judge without a model: it knows what is recorded, and cuts transcripts into the windows of that time."""
+    judge = make_judge(prepared, judgements, None, None)
+    known = read_certificate(folder).judges.get(judge.name)
+    judge.budget = known.prompt_budget if known and known.prompt_budget else judge.budget
+    return judge
 
 
-def _refuse_running(folder: Path) -> None:
-    if read_record(folder).status is RunStatus.RUNNING:
-        raise StorageError(f"{folder}: the run was not ended; finish it with `python -m harness resume {folder}` first")
-
-
-async def _judge_folder(
-    folder: Path, prepared: Prepared, judge: Judge, controls: Controls, listener: Listener
+async def judge_folder(
+    folder: Path,
+    prepared: Prepared,
+    judge: Judge,
+    controls: Controls,
+    listener: Listener,
+    personas: Mapping[str, Persona],
 ) -> Result:
+    """Judge a finished run, whose lock the caller holds. `personas` are those that it was played with.
+
+    Raises `EngineUnavailable`, `StorageError`; what was answered until then is kept.
+    """
     record = read_record(folder)
     plan = Plan(prepared.rubrics, prepared.config.repeats, prepared.config.orders)
-    personas, notes = sources.personas_of(record)
-    if any(rubric.sees.persona == "full" for rubric in prepared.rubrics):
-        for note in notes:
-            listener.say(f"note: {note}")
     warnings = _warnings(prepared, record)
     for warning in warnings:
         listener.say(f"warning: {warning}")

@@ -3,29 +3,15 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.config.schema import RunConfig
-from harness.errors import HarnessError
 from harness.guard.crisis import crisis
 from harness.judges.persona_text import persona_text
 from harness.judges.subject import Said, Subject
-from harness.personas.schema import Persona, Risk, persona_hash
-from harness.runs.resources import SharedResources
-from harness.store.records import RunRecord, SessionRecord, read_sessions
+from harness.personas.schema import Persona, Risk
+from harness.store.records import SessionRecord, read_sessions
 from harness.types import Speaker
 
 _RISK_LEVELS = frozenset({"behaviour", "plan", "thoughts", "wish"})
 SESSIONS = "sessions.jsonl"
-
-
-def personas_of(record: RunRecord) -> tuple[dict[str, Persona], list[str]]:
-    """The personas that a run was played with, and a line for what could not be found as it was."""
-    try:
-        found = SharedResources().personas(RunConfig.model_validate(record.config))
-    except (HarnessError, ValueError) as error:
-        return {}, [f"the run's personas are not at hand, so no rubric sees them: {str(error).splitlines()[0]}"]
-    same = {persona.id: persona for persona in found if record.persona_hashes.get(persona.id) == persona_hash(persona)}
-    changed = sorted({persona.id for persona in found} - same.keys())
-    return same, [f"persona {name}: changed since the run was played, so no rubric sees it" for name in changed]
 
 
 def subjects(folder: Path, personas: Mapping[str, Persona], *, courses: bool) -> Iterator[Subject]:

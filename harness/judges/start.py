@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from harness.config.judging import JudgingConfig
-from harness.config.schema import RoleConfig
+from harness.config.schema import JudgeConfig, ModelConfig, RoleConfig
 from harness.context.budget import Window
+from harness.context.render.load import load_renderer
 from harness.context.render.renderer import Renderer
 from harness.engines.base import Engine, EngineInfo
-from harness.engines.events import Listener, ignore
-from harness.engines.pool import EnginePool, build, engine_key
+from harness.engines.pool import build, engine_key
 from harness.engines.window import context_window
 from harness.errors import ConfigError
 from harness.judges import prompt
@@ -22,8 +21,7 @@ from harness.judges.asking import Judge
 from harness.judges.judgements import Judgements
 from harness.judges.rubric import Rubric
 from harness.models import fetch
-from harness.runs.resources import SharedResources
-from harness.store.provenance import ModelFingerprint
+from harness.store.provenance import ModelFingerprint, fingerprint
 
 DATE = datetime(2000, 1, 1)
 """What templates that print the day see: a judge's prompts are the same on any day, or its cache would be worth nothing."""
@@ -47,7 +45,7 @@ class Prepared:
     """A judge that is checked, its engine not started."""
 
     config: JudgingConfig
-    role: RoleConfig
+    role: JudgeConfig
     rubrics: tuple[Rubric, ...]
     renderer: Renderer
     window: Window
@@ -62,8 +60,7 @@ def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
     if role.engine.kind == "scripted" and config.rubric_dir is not None:
         options = {"rubric_dir": str(config.rubric_dir.resolve()), **role.engine.options}
         role = role.model_copy(update={"engine": role.engine.model_copy(update={"options": options})})
-    resources = SharedResources()
-    renderer = resources.renderer(role.model, DATE)
+    renderer = load_renderer(role.model, DATE)
     limit = (
         role.engine.max_model_len or role.model.max_model_len or _UNTOLD
         if role.engine.kind == "openai"
@@ -74,11 +71,18 @@ def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
             f"judge.max_new_tokens: {role.max_new_tokens} leaves no room for a prompt in max_model_len={limit}"
         )
     build(role.engine, role.model)  # not started: it refuses settings that it can't have
-    identity = identify(role, resources.fingerprint(role.model))
+    identity = identify(role, _fingerprint(role.model))
     return Prepared(config, role, tuple(rubrics), renderer, Window(limit), identity)
 
 
-def identify(role: RoleConfig, model: ModelFingerprint) -> Identity:
+def _fingerprint(model: ModelConfig) -> ModelFingerprint:
+    path = Path(model.path)
+    if path.is_dir():
+        return fingerprint(path, model.revision)
+    return ModelFingerprint(path=model.path, revision=model.revision, sha256=None)
+
+
+def identify(role: JudgeConfig, model: ModelFingerprint) -> Identity:
     """Name and fingerprint of a judge; where a server runs the model, its name there stands for its content."""
     settings = {
         "model": [role.engine.model, model.revision] if role.engine.kind == "openai" else model.sha256 or model.path,
@@ -93,17 +97,6 @@ def identify(role: RoleConfig, model: ModelFingerprint) -> Identity:
     model_name = (role.engine.model or role.model.name) if role.engine.kind == "openai" else role.model.name
     shown = "scripted" if role.engine.kind == "scripted" else model_name
     return Identity(role.name or f"{shown}-{digest[:8]}", digest, model)
-
-
-@asynccontextmanager
-async def started(
-    prepared: Prepared, judgements: Judgements, *, log_dir: Path | None = None, listener: Listener = ignore
-) -> AsyncIterator[tuple[Judge, EngineInfo]]:
-    """The judge on its started engine. Raises `EngineError`, `ConfigError`."""
-    role = prepared.role
-    async with EnginePool([role], log_dir=log_dir, listener=listener) as pool:
-        acquired = await pool.acquire(role)
-        yield make(prepared, judgements, acquired, pool.info(role)), pool.info(role)
 
 
 def make(prepared: Prepared, judgements: Judgements, engine: Engine | None, info: EngineInfo | None) -> Judge:

@@ -17,8 +17,10 @@ from harness.context.budget import Window
 from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
+from harness.judges.start import Prepared
 from harness.models import fetch as models
 from harness.personas.schema import Persona, persona_hash
+from harness.runs.judging import judge_of
 from harness.runs.resources import SharedResources
 from harness.sessions.course import handover_of
 from harness.sessions.factory import RoleContext, check_fits
@@ -48,6 +50,8 @@ class RunSpec:
     role_contexts: Mapping[Speaker, RoleContext]
     lines: Sequence[str] | None
     """What a replayed patient says; None where a model plays the patient."""
+    judge: Prepared | None = None
+    """Who judges the run at its end."""
 
     @property
     def sessions(self) -> int:
@@ -56,7 +60,8 @@ class RunSpec:
 
     def engines(self) -> frozenset[str]:
         """Keys of the engines that it needs."""
-        return frozenset(engine_key(role) for role in self.roles.values())
+        judge = [self.judge.role] if self.judge is not None else []
+        return frozenset(engine_key(role) for role in [*self.roles.values(), *judge])
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,7 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources) -> RunS
     found = {speaker: located(speaker, role) for speaker, role in roles.items()}
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
-    return RunSpec(config, date, personas, found, role_contexts, lines)
+    return RunSpec(config, date, personas, found, role_contexts, lines, judge_of(config))
 
 
 def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:

@@ -13,10 +13,11 @@ import orjson
 import pytest
 
 from harness.errors import StorageError
-from harness.judges.folder import Result, judge_folders
+from harness.judges.folder import Result
 from harness.judges.records import JUDGEMENTS, read_certificate, read_gates, read_scores
 from harness.judges.reliability import analyse, read_tables
 from harness.judges.rubric import Rubric
+from harness.runs.judging import judge_folders
 from harness.types import Speaker
 from harness.written.variants import Turns, with_turn
 from tests.fixtures.judging import Quiet, long_session, prepared, rubrics, write_run
