@@ -6,7 +6,8 @@
   python -m harness judge outputs/sweep-DATE --plan             requests, tokens and money, before anything is spent
   python -m harness judge outputs/latest rubric=alliance --rescore     derive the scores again; asks no model
 
-Writes judgements.jsonl (what was answered), scores.jsonl, gates.jsonl and certificate.json into the run folder. Judging
+Writes judgements.jsonl (what was answered), scores.jsonl, gates.jsonl and certificate.json into the run folder, and its
+report again. Judging
 that was interrupted goes on with the same command; nothing that was answered is asked again.
 
 Exit codes: 0 all items have an answer or a reason; 1 some requests failed; 2 a mistake in settings or rubrics; 3 no
@@ -37,6 +38,7 @@ def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
     from harness.config.judging import load
     from harness.errors import ConfigError
+    from harness.report import write_report
     from harness.runs.judging import judge_folders, prepared_judge
 
     if "=" in str(args.folder) and not args.folder.exists():
@@ -57,6 +59,7 @@ def main(args: argparse.Namespace) -> int:
         results, interrupted = judge_folders(folders, prepared, reporter, rescore=args.rescore)
     for result in results:
         reporter.result(result)
+        write_report(result.folder)
     if interrupted is not None:
         words = ["python", "-m", "harness", "judge", str(args.folder), *args.overrides]
         print(f"go on with: {shlex.join(words)}", file=sys.stderr)

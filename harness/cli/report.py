@@ -1,4 +1,4 @@
-"""Write report.html of a run folder again, and its metrics.json where there is none.
+"""Write report.html of a run folder again, or of every run of a sweep, and its metrics.json where there is none.
 
 python -m harness report outputs/NAME-DATE
 """
@@ -8,15 +8,17 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
+    parser.add_argument("run_dir", type=Path, metavar="RUN|SWEEP", help="the folder of a run or a sweep")
     parser.add_argument("--metrics", action="store_true", help="also compute metrics.json again from sessions.jsonl")
 
 
 def main(args: argparse.Namespace) -> int:
+    from harness.comparison.runs import run_folders
     from harness.report import write_report
     from harness.store.metrics import write_metrics
 
-    if args.metrics or not (args.run_dir / "metrics.json").exists():
-        write_metrics(args.run_dir)
-    print(write_report(args.run_dir))
+    for folder in [args.run_dir] if (args.run_dir / "sessions.jsonl").exists() else run_folders(args.run_dir):
+        if args.metrics or not (folder / "metrics.json").exists():
+            write_metrics(folder)
+        print(write_report(folder))
     return 0

@@ -7,7 +7,7 @@ Invariants:
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -26,6 +26,7 @@ from harness.judges.statistics.reliability import (
     spearman_brown,
     variance_components,
 )
+from harness.judges.status import Status
 
 Array = NDArray[np.float64]
 TARGET = 0.8
@@ -94,12 +95,13 @@ def read_tables(folders: Iterable[Path]) -> list[Table]:
     return [_table(rubric, item, found, groups) for (rubric, item), found in cells.items()]
 
 
-def _units(folder: Path, score: Score) -> Iterable[tuple[str, float]]:
-    """A session, or each turn that was asked about, with its value."""
+def _units(folder: Path, score: Score) -> Iterator[tuple[str, float]]:
+    """A session, or each turn that was asked about, with its value; what does not apply is no rating."""
     place = f"{folder}/{score.session_id}"
-    if not score.turns:
-        return [(place, float("nan") if score.value is None else score.value)]
-    return [(f"{place}/{turn.turn}", float("nan") if turn.value is None else turn.value) for turn in score.turns]
+    found = [(f"{place}/{turn.turn}", turn.status, turn.value) for turn in score.turns]
+    for unit, status, value in found or [(place, score.status, score.value)]:
+        if status is not Status.NOT_APPLICABLE:
+            yield unit, float("nan") if value is None else value
 
 
 def _table(rubric: str, item: str, cells: dict[tuple[str, str, int, int], float], groups: dict[str, str]) -> Table:
