@@ -12,6 +12,7 @@ from harness.agents.speaker import ModelSpeaker
 from harness.frozen import frozen
 from harness.personas.schema import Persona
 from harness.sessions.loop import Utterance
+from harness.text import says_nothing
 from harness.types import Event, Speaker, StopReason, Turn, View
 
 
@@ -61,16 +62,22 @@ class SimulatedPatient:
         said = await self._model_speaker.say(
             history, directions=(felt.direction, nudge), draft=attempt, patient_state=felt.recorded
         )
+        if isinstance(said, StopReason):
+            return said
         self._events += said.events
-        if self._self_check is not None and attempt == 0:
+        if self._self_check is not None and attempt == 0 and not says_nothing(said.turn.text):
             objection, events = await self._self_check.check(history, said.turn, felt.state)
             self._events += events
             if objection is not None:
                 wanted = (felt.direction, objection.direction)
-                said = await self._model_speaker.say(
+                checked = await self._model_speaker.say(
                     history, directions=wanted, draft="checked", patient_state=felt.recorded
                 )
-                self._events += said.events
+                if isinstance(checked, StopReason):
+                    return checked
+                self._events += checked.events
+                if not says_nothing(checked.turn.text):
+                    said = checked
         every, self._events = self._events, []
         return replace(said, events=tuple(every))
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from harness.agents.prompt import END
 from harness.context.manager import Answer, ContextManager
-from harness.sessions.loop import Utterance
+from harness.sessions.loop import AGAIN, Utterance
 from harness.sessions.plan import derive_seed
+from harness.text import says_nothing
 from harness.types import Sampling, Speaker, StopReason, Turn
 
 WARMER = 0.2
@@ -38,8 +39,9 @@ class ModelSpeaker:
         directions: Sequence[str | None] = (),
         draft: int | str = 0,
         patient_state: Mapping[str, Any] | None = None,
-    ) -> Utterance:
-        """The next turn, under the directions that are not None. Raises what the context manager raises.
+    ) -> Utterance | StopReason:
+        """The next turn, under the directions that are not None; or why the session ends, where the speaker ended it and said
+        nothing else. Raises what the context manager raises.
 
         Each `draft` of a turn is sampled with a seed of its own: 0 is the first one, then a number or a name. A second
         draft is drawn more freely and away from what was said, since what was likeliest was not what was wanted.
@@ -55,6 +57,8 @@ class ModelSpeaker:
         )
         text, marked = without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges
+        if ends and index > 0 and says_nothing(text):
+            return _ENDS[self._speaker]
         turn = _turn(answer, index, self._speaker, text, patient_state)
         return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None, draft)
 
@@ -69,8 +73,9 @@ def turn_seed(session_seed: int, index: int, draft: int | str) -> int:
 
 
 def turn_sampling(sampling: Sampling, draft: int | str) -> Sampling:
-    """How one draft of a turn is drawn, by a speaker with this sampling."""
-    if not draft:
+    """How one draft of a turn is drawn, by a speaker with this sampling. One after a draft that said nothing is drawn as the
+    first: nothing was said that it should keep away from."""
+    if not draft or (isinstance(draft, int) and draft >= AGAIN):
         return sampling
     return replace(sampling, temperature=sampling.temperature + WARMER, avoid_said=AVOID_SAID)
 
@@ -91,6 +96,7 @@ def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state
         evicted_turns=answer.evicted_turns,
         summary_tokens=answer.summary_tokens,
         patient_state=patient_state,
+        reasoning=said.reasoning,
     )
 
 

@@ -39,7 +39,7 @@ class SharedResources:
 
         Of `date` only the day counts.
         """
-        form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args"})
+        form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args", "stand_in"})
         key = (form, f"{date:%Y-%m-%d}")
         if key not in self._renderers:
             self._renderers[key] = make_renderer(model, date)
@@ -86,5 +86,6 @@ def make_renderer(model: ModelConfig, date: datetime) -> Renderer:
         chat_template=model.chat_template,
         template_args=model.template_args,
         trust_remote_code=model.trust_remote_code,
+        stand_in=model.stand_in,
         date=date.replace(hour=0, minute=0, second=0, microsecond=0),
     )

@@ -83,6 +83,11 @@ class OpenAIEngine:
         self._window = self._smallest_window(served if isinstance(served, int) else None)
         is_vllm = card.get("owned_by") == "vllm"
         self._takes_ids = is_vllm and not self._model.stand_in and await self._same_tokenizer()
+        if not self._takes_ids and not self._model.stand_in and self._model.chat_template is not None:
+            raise ConfigError(
+                f"model.chat_template: {self._base} gets messages and applies its own template to them; take the setting out "
+                "(a vLLM server whose tokenizer is at hand gets token ids)"
+            )
         self._tells_counts = is_vllm and not self._takes_ids
         return EngineInfo(
             kind="openai",
@@ -162,7 +167,10 @@ class OpenAIEngine:
 
     async def _refuse_too_long(self, request: Request) -> None:
         """Raise `PromptRefused` for a prompt that is too long by the server's own count, before it is sent."""
-        body = orjson.dumps({"model": self._name, "messages": wire.messages(request), "add_generation_prompt": True})
+        told = {"chat_template_kwargs": dict(request.prompt.template_args)} if request.prompt.template_args else {}
+        body = orjson.dumps(
+            {"model": self._name, "messages": wire.messages(request), "add_generation_prompt": True, **told}
+        )
         status, _, payload = await self._send("POST", self._base.removesuffix("/v1") + "/tokenize", body)
         counted = orjson.loads(payload).get("count") if status == 200 else None
         if isinstance(counted, int) and counted + request.prompt.max_new_tokens > self._window:

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from harness.engines.openai.retry import EmptyAnswer, Transient
-from harness.engines.reasoning import split
-from harness.errors import EngineError, PromptRefused, RequestRejected
+from harness.engines.reasoning import of_chat, split
+from harness.errors import PromptRefused, RequestRejected
 from harness.types import FinishReason, Generation, Request
 
 Json = Mapping[str, Any]
@@ -34,6 +34,10 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
         "return_token_ids": True,
         "stop_token_ids": list(request.prompt.stop_ids),
     }
+    if request.prompt.stop_texts:
+        body["stop"] = [*request.sampling.stop, *request.prompt.stop_texts]
+    if request.prompt.answer.special:
+        body["skip_special_tokens"] = False
     if request.json_schema is not None:
         body["structured_outputs"] = {"json": request.json_schema}
     return body
@@ -49,6 +53,8 @@ def chat_body(request: Request, model: str, seed: int, limit_key: str) -> dict[s
         "messages": messages(request),
         limit_key: request.prompt.max_new_tokens,
     }
+    if request.prompt.template_args:
+        body["chat_template_kwargs"] = dict(request.prompt.template_args)
     if request.json_schema is not None:
         body["response_format"] = {
             "type": "json_schema",
@@ -77,8 +83,8 @@ def _sampling(request: Request, model: str, seed: int, penalty: float | None) ->
 def generation(request: Request, payload: bytes, content_type: str, latency_s: float) -> Generation:
     """A 200's body as an answer.
 
-    Raises `Transient` for a body that is cut off or no JSON, `EmptyAnswer` for one without text, `EngineError`
-    where the model spent all its tokens on reasoning.
+    Raises `Transient` for a body that is cut off or no JSON, `EmptyAnswer` for one without text and without reasoning. One
+    of reasoning alone has an empty text, as on every engine.
     """
     if "json" not in content_type:
         raise Transient(f"the server answered with {content_type or 'no content type'} and not with JSON")
@@ -91,15 +97,14 @@ def generation(request: Request, payload: bytes, content_type: str, latency_s: f
         usage = answer.get("usage") or {}
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise Transient("the server's answer is cut off or is not a completion") from error
-    inline, text = split(content)
+    hidden = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    form = request.prompt.answer
+    if "message" in choice:
+        form = of_chat(form, content, cut=finish == "length", told=bool(reasoning or hidden))
+    inline, text = split(content, form, constrained=request.json_schema is not None)
     if finish not in ("stop", "length"):
         raise RequestRejected(f"the server ended {request.request_id} with {finish!r} and not with an answer")
-    if not text.strip():
-        if finish == "length" and (reasoning or inline):
-            raise EngineError(
-                f"the model spent all {request.prompt.max_new_tokens} new tokens of {request.request_id} on "
-                "reasoning; raise max_new_tokens or turn its reasoning off"
-            )
+    if not text.strip() and not (reasoning or inline):
         raise EmptyAnswer("the server answered without any text")
     return Generation(
         text=text,
@@ -110,7 +115,7 @@ def generation(request: Request, payload: bytes, content_type: str, latency_s: f
         completion_tokens=usage.get("completion_tokens") or 0,
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
         latency_s=latency_s,
-        reasoning=reasoning or inline,
+        reasoning="\n".join(filter(None, (reasoning, inline))) or None,
     )
 
 

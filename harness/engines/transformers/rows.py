@@ -106,7 +106,7 @@ class Rows:
                 or own[-1] in job.request.prompt.stop_ids
                 or job.answer.done()
                 or self._stop.is_set()
-                or self._said_stop(job.request.sampling.stop, own)
+                or self._said_stop((*job.request.sampling.stop, *job.request.prompt.stop_texts), own)
             )
         return torch.tensor(self._done, device=ids.device)
 
