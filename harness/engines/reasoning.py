@@ -40,7 +40,9 @@ _WRAPPED = re.compile(
     r"\s*(?:<(?P<tag>answer|response|output|final_answer|solution)>|<\|begin_of_solution\|>|<\|START_RESPONSE\|>)"
 )
 """What may stand around the answer that follows reasoning."""
-_WRAPPED_END = re.compile(r"</(?:answer|response|output|final_answer|solution)>|<\|end_of_solution\|>|<\|END_RESPONSE\|>")
+_WRAPPED_END = re.compile(
+    r"</(?:answer|response|output|final_answer|solution)>|<\|end_of_solution\|>|<\|END_RESPONSE\|>"
+)
 _CHANNEL = "<|channel|>"
 _FINAL = re.compile(r"<\|channel\|>\s*final[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call|start)\|>")

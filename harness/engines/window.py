@@ -12,6 +12,7 @@ from harness.errors import ConfigError, PromptRefused, RequestRejected
 from harness.models.limits import limits
 from harness.types import Prompt
 
+
 def context_window(engine: EngineConfig, model: ModelConfig) -> int:
     """Window in tokens: the engine's setting, else the model preset's, else the model's own maximum.
 
@@ -27,9 +28,7 @@ def context_window(engine: EngineConfig, model: ModelConfig) -> int:
             )
         return own.usual
     if own is not None and asked > own.longest:
-        raise ConfigError(
-            f"{key}: found {asked}, expected at most {own.longest}, the window of the model {model.path}"
-        )
+        raise ConfigError(f"{key}: found {asked}, expected at most {own.longest}, the window of the model {model.path}")
     return asked
 
 

@@ -7,14 +7,21 @@ of the lengths that the config names, times the factor of its rotary embeddings 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.config.schema import ModelConfig
 from harness.errors import ConfigError
 from harness.frozen import frozen
 
 _KEYS = (
-    *("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length", "max_target_positions"),
+    *(
+        "max_position_embeddings",
+        "n_positions",
+        "max_seq_len",
+        "seq_length",
+        "model_max_length",
+        "max_target_positions",
+    ),
     *("max_sequence_length", "max_seq_length", "seq_len"),
 )
 _OVERRULES = "model_max_length"
@@ -24,6 +31,11 @@ _CONTAINED = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "de
 _TEXT = ("text_config", "llm_config", "language_config")
 """Where models that also see or hear keep the config of their text model."""
 _LAYERS = ("full_attention", "sliding_attention", "chunked_attention", "linear_attention")
+
+
+_FILE = "config.json"
+_PLACEHOLDER = 10**9
+"""Tokenizers without a limit of their own say 10**30."""
 
 
 @frozen
@@ -38,6 +50,9 @@ class Limits:
 
 def limits(model: ModelConfig) -> Limits | None:
     """What the config of a local folder or a hub id says; None where it names no length. Raises `ConfigError`."""
+    folder = Path(model.path)
+    if folder.is_dir() and not (folder / _FILE).is_file():
+        return _of_tokenizer(folder)
     config = _read(model)
     found = derive(config)
     if found is None and "model_type" in config and Path(model.path).is_dir():
@@ -87,7 +102,7 @@ def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner if any(_is_number(inner.get(key)) for key in _KEYS) else {**outer, **inner}
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
@@ -95,9 +110,11 @@ def _read(model: ModelConfig) -> Mapping[str, Any]:
     folder = Path(model.path)
     if not folder.is_dir():
         return _from_hub(model)
-    file = folder / "config.json"
-    if not file.is_file():
-        return {}
+    return read_object(folder / _FILE)
+
+
+def read_object(file: Path) -> Mapping[str, Any]:
+    """A JSON object of a model's folder. Raises `ConfigError` in one line."""
     try:
         config = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -105,6 +122,13 @@ def _read(model: ModelConfig) -> Mapping[str, Any]:
     if not isinstance(config, dict):
         raise ConfigError(f"model.path: {file}: found {type(config).__name__}, expected a JSON object")
     return config
+
+
+def _of_tokenizer(folder: Path) -> Limits | None:
+    """What a folder with tokenizer files only says: the tokenizer's own limit, where it is more than a placeholder."""
+    file = folder / "tokenizer_config.json"
+    length = read_object(file).get("model_max_length") if file.is_file() else None
+    return Limits(int(length), int(length)) if _is_number(length) and length < _PLACEHOLDER else None
 
 
 def _from_hub(model: ModelConfig) -> Mapping[str, Any]:

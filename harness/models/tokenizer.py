@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, HarnessError
+from harness.models.limits import read_object
 from harness.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SENTENCE = "you are a therapist and it is late so we talk about what helps"
 """Words that every tokenizer gives back; only the blanks around them may differ."""
 SAMPLES = (
     SENTENCE,
-    "You are a therapist — it's 9:30, and she said: \"slowly\", twice.",
+    'You are a therapist — it\'s 9:30, and she said: "slowly", twice.',
     "  two  blanks\n\nand lines\t1234567890",
     "naïve café, שלום, 日本語, 🙂",
 )
@@ -118,13 +119,7 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
     file = folder / "tokenizer_config.json"
     if not file.is_file():
         return {}
-    try:
-        config = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"model.path: {file} can't be read: {error}; expected a JSON object") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"model.path: {file}: found {type(config).__name__}, expected a JSON object")
-    return config
+    return read_object(file)
 
 
 def _tokenizer_file(path: str | Path, revision: str | None) -> Path | None:

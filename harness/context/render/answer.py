@@ -122,5 +122,3 @@ def pieces(text: str, marks: Sequence[str]) -> list[str] | None:
 def added_tokens(tokenizer: Any) -> dict[str, bool]:
     """The added tokens of a tokenizer, and whether each is special."""
     return {token.content: bool(token.special) for token in tokenizer.added_tokens_decoder.values()}
-
-
