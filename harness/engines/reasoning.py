@@ -17,8 +17,8 @@ _WORDS = (
     r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|scratchpad|reflection|deliberation|cot)"
     r"(?:_process|_content|_block)?"
 )
-_NAMESPACE = r"(?:[A-Za-z][A-Za-z0-9]*[:_])?"
-_LEFT, _RIGHT = r"(?:<[|｜]?|◁)", r"(?:[|｜]?>|▷)"
+_NAMESPACE = r"(?:(?!(?i:end))[A-Za-z][A-Za-z0-9]*[:_])?"
+_LEFT, _RIGHT = r"(?:<[|\uff5c]?|◁)", r"(?:[|\uff5c]?>|▷)"
 _UPPER = r"\[(?:THINK(?:ING)?|THOUGHTS?|REASON(?:ING)?)\]"
 """In square brackets only capitals are a marker: people do write `[thinking]`."""
 _PAIRS = {
@@ -66,6 +66,7 @@ def split(text: str, form: AnswerFormat | None = None, *, constrained: bool = Fa
         before, _, text = text.partition(form.header)
         inside, rest = _by_markers(before)
         thoughts, awaits = [*inside, rest], None
+        text = _WRAPPED_END.split(text, maxsplit=1)[0].rstrip() if _WRAPPED.match(form.header) else text
     found, answer = _by_markers(f"{awaits}{text}" if awaits else text)
     thoughts += found
     if form.header is not None and not thoughts and answer.lstrip().startswith(form.special or ("\0",)):

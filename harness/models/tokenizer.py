@@ -189,7 +189,10 @@ def _by_file(
 def _same(tokenizer: Any, reference: "Tokenizer") -> bool:
     """Whether a transformers tokenizer makes the ids and the text that tokenizer.json makes."""
     for text in SAMPLES:
-        ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        try:
+            ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        except Exception:  # a class that does not belong to the file may not work at all
+            return False
         if ids != reference.encode(text, add_special_tokens=False).ids:
             return False
         back = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

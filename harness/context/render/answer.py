@@ -3,6 +3,7 @@
 The template is rendered around a mark, and what it puts before and after an answer is compared with the prompt for one.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from harness.errors import ConfigError
 from harness.frozen import frozen
 from harness.types import AnswerFormat
 
+_SPLIT = re.compile(f"({SHAPE.pattern})")
 _HARMONY = ("<|channel|>", "<|message|>")
 _HARMONY_ENDS = ("<|return|>", "<|call|>")
 _HARMONY_MESSAGE_END = "<|end|>"
@@ -46,12 +48,13 @@ def answer_format(around: Around, added: Mapping[str, bool], name: str) -> Answe
     Raises `ConfigError` where the prompt for an answer opens something that is not known to be reasoning.
     """
     awaits = left_open(around.prompt)
-    for marker in SHAPE.findall(without_reasoning(_beyond(around.prompt, around.before))):
+    opened, written = _apart(around.prompt, around.before)
+    for marker in SHAPE.findall(without_reasoning(opened)):
         raise ConfigError(
             f"{name}: its chat template opens {marker!r} before the model's answer, and how that ends is not known; turn it off "
             "with model.template_args, or name another Jinja file in model.chat_template"
         )
-    header = without_reasoning(_beyond(around.before, around.prompt)).strip()
+    header = without_reasoning(written).strip()
     found = header if SHAPE.search(header) else None
     if found is None and all(token in added for token in _HARMONY):
         found = "<|channel|>final<|message|>"
@@ -68,19 +71,18 @@ def ends(around: Around, added: Collection[str], controls: Collection[str], head
     """
     if header is not None and any(token in header for token in _HARMONY):
         return Ends(tuple(token for token in _HARMONY_ENDS if token in added), ())
-    places = [around.after, around.last] if header is None else [around.last]
     tokens: list[str] = []
     texts: list[str] = []
-    for text in places:
-        end = _first_control(text, controls)
-        if end is not None:
-            (tokens if end in added else texts).append(end)
-    if tokens:
-        return Ends(tuple(dict.fromkeys(tokens)), ())
-    return Ends((), tuple(dict.fromkeys(texts))[:1])
+    for glue in [around.after, around.last] if header is None else [around.last]:
+        token = _first(glue, [control for control in controls if control in added])
+        before = glue if token is None else glue[: glue.index(token)]
+        text = _first(before, [control for control in controls if control not in added])
+        tokens += [] if token is None else [token]
+        texts += [] if text is None else [text]
+    return Ends(tuple(dict.fromkeys(tokens)), tuple(dict.fromkeys(texts))[:1])
 
 
-def _first_control(text: str, controls: Collection[str]) -> str | None:
+def _first(text: str, controls: Collection[str]) -> str | None:
     """The control string that comes first; a label together with the line break before it."""
     found = [(place, -len(control), control) for control in controls if (place := text.find(control)) >= 0]
     if not found:
@@ -91,19 +93,15 @@ def _first_control(text: str, controls: Collection[str]) -> str | None:
     return control
 
 
-def _beyond(text: str, other: str) -> str:
-    """What of `text` is not the beginning of `other`, cut before a marker and never within one."""
-    same = 0
-    for mine, theirs in zip(text, other, strict=False):
-        if mine != theirs:
-            break
-        same += 1
-    if same == len(text):
-        return ""
-    opened = max(text.rfind(bracket, 0, same) for bracket in "<[")
-    closed = max(text.rfind(bracket, 0, same) for bracket in ">]")
-    whole = SHAPE.match(text, opened) if opened > closed else None
-    return text[opened if whole and whole.end() > same else same :]
+def _apart(prompt: str, before: str) -> tuple[str, str]:
+    """What the prompt for an answer has that does not stand before an earlier one, and the other way round; in whole
+    markers, so that `<think>` and `</think>` have nothing in common."""
+    opened, written = _SPLIT.split(prompt), _SPLIT.split(before)
+    while opened and written and opened[0] == written[0]:
+        del opened[0], written[0]
+    while opened and written and opened[-1] == written[-1]:
+        del opened[-1], written[-1]
+    return "".join(opened), "".join(written)
 
 
 def pieces(text: str, marks: Sequence[str]) -> list[str] | None:
