@@ -34,7 +34,16 @@ def test_markers_of_this_form(opening: str, closing: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Well?", "I <3 you", "[thinking] I don't know.", "a < b and b > c", "I think, I thought.", "  led  by blanks ", "..."],
+    [
+        "",
+        "Well?",
+        "I <3 you",
+        "[thinking] I don't know.",
+        "a < b and b > c",
+        "I think, I thought.",
+        "  led  by blanks ",
+        "...",
+    ],
 )
 def test_what_has_no_markers_is_left_as_it_is(text: str) -> None:
     assert split(text) == (None, text)
