@@ -6,12 +6,11 @@ Invariants:
 - `prompt_tokens + max_new_tokens <= max_model_len` holds for every `Prompt` that reaches an engine.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
-
-from harness.frozen import frozen
 
 
 class Speaker(StrEnum):
@@ -46,7 +45,7 @@ class FinishReason(StrEnum):
 Role = Literal["system", "user", "assistant"]
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Message:
     """One chat message as a model's template takes it."""
 
@@ -54,7 +53,7 @@ class Message:
     content: str
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class AnswerFormat:
     """How a model's answer is told from its reasoning. Found by rendering its chat template."""
 
@@ -66,7 +65,7 @@ class AnswerFormat:
     """The tokenizer's special tokens, where some of them tell reasoning and an engine must not skip them; else empty."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What one request sends: a rendered view that is known to fit. Made by `context` only."""
 
@@ -87,7 +86,7 @@ class Prompt:
     """What the chat template was given besides messages; a server that applies it itself is told the same."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to draw tokens. None leaves the engine's own default in place."""
 
@@ -109,7 +108,7 @@ class Sampling:
         return own if self.avoid_said == 1.0 else max(own, self.avoid_said)
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Request:
     """One prompt for one engine."""
 
@@ -125,7 +124,7 @@ class Request:
     """Folder of a LoRA adapter on the engine's base model."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Retry:
     """An attempt at a request that failed, after which it was sent again."""
 
@@ -134,7 +133,7 @@ class Retry:
     """From the failure to the next attempt."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Generation:
     """What an engine answers."""
 
@@ -155,7 +154,7 @@ class Generation:
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class View:
     """Which part of a history one speaker's model gets for its next turn.
 
@@ -177,7 +176,7 @@ class View:
     """A longer message (in tokens of its text) is shortened in its middle."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance. The fields are those of a line of sessions.jsonl (contract)."""
 
@@ -200,7 +199,7 @@ class Turn:
     """What the model thought before it spoke; never part of the dialogue, and None where it thought nothing."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in a session and is not a turn."""
 
@@ -213,7 +212,7 @@ class Event:
     """What belongs to the kind; flattened into the event's JSON object."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """One session of a plan."""
 
@@ -233,7 +232,7 @@ HANDOVER = "handover"
 """Kind of the event with which a session of a course leaves something to the next."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Handover:
     """What the sessions of a course so far leave to the next one."""
 
@@ -243,7 +242,7 @@ class Handover:
     """The patient's inner state as it comes back, in the form of `Turn.patient_state`; None without one."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class SessionResult:
     """A session that came to its end."""
 
@@ -253,7 +252,7 @@ class SessionResult:
     events: tuple[Event, ...] = ()
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A session that failed: data of its own, never dialogue."""
 
@@ -264,3 +263,9 @@ class Failure:
     where: str
     """`patient`, `therapist`, `summary`, ... and the index of the turn being made, as in `therapist/7`."""
     turns: tuple[Turn, ...]
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed in [0, 2**31) that depends on every part and on nothing else, on any machine."""
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1

@@ -6,12 +6,12 @@ of the lengths that the config names, times the factor of its rotary embeddings 
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from harness.config.schema import ModelConfig
 from harness.errors import ConfigError
-from harness.frozen import frozen
 
 _KEYS = (
     *(
@@ -38,7 +38,7 @@ _PLACEHOLDER = 10**9
 """Tokenizers without a limit of their own say 10**30."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Lengths in tokens."""
 

@@ -7,18 +7,16 @@ Invariants:
 - A turn says something. An answer without a word, or of reasoning alone, is asked for again and then an error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
+from harness.agents.base import AGAIN, Agent, Utterance
 from harness.errors import EngineError
-from harness.frozen import frozen
 from harness.guard import Action, Guard
 from harness.text import says_nothing
 from harness.types import Event, FinishReason, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
-AGAIN = 2
-"""The number of the first draft that is asked for because those before it said nothing; 1 is the guard's."""
 SILENT_DRAFTS = 8
 """Most drafts of a turn that may say nothing: at a fifth of all answers that is one turn in 400,000."""
 THOUGHT_DRAFTS = 3
@@ -26,50 +24,8 @@ THOUGHT_DRAFTS = 3
 SPEAK = "(Say something, however short.)"
 ANSWER = "(Do not think it over. Give your answer itself, at once.)"
 
-
-@frozen
-class Utterance:
-    """What a speaker gave for its turn."""
-
-    turn: Turn
-    view: View
-    """The view that the turn was made with."""
-    events: tuple[Event, ...] = ()
-    stop: StopReason | None = None
-    """Why the session ends with this turn, where it does."""
-    draft: int | str = 0
-    """Which draft of the turn it is; each has a seed of its own."""
-
-
-class Agent(Protocol):
-    """One speaker of one session."""
-
-    @property
-    def redrafts(self) -> bool:
-        """Whether it can say the same turn in other words; a recorded patient can't."""
-        ...
-
-    async def speak(
-        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
-    ) -> Utterance | StopReason:
-        """The next turn after `history`, or why there is none. Raises a `HarnessError`.
-
-        `nudge` is a direction for this turn; `attempt` is the number of the draft: 0 for the first, 1 for the guard's second,
-        from `AGAIN` on for those after drafts that said nothing.
-        """
-        ...
-
-    def taken(self, said: Utterance) -> None:
-        """Of all its drafts this one became the turn: it goes on as if it had made no other."""
-        ...
-
-
-class Recorder(Protocol):
-    """Who is told of everything as it happens: the journal, the progress display."""
-
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
-        """A turn is whole; its events belong to it and stand before it."""
-        ...
+OnTurn = Callable[[SessionSpec, Utterance], None]
+"""Told of every turn when it is whole; its events belong to it and stand before it."""
 
 
 @dataclass(slots=True)
@@ -100,7 +56,7 @@ class Session:
 
 
 async def run_session(
-    session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, recorder: Recorder
+    session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, on_turn: OnTurn
 ) -> SessionResult:
     """Relay turns until someone stops or `max_exchanges` are done. Raises what an agent raises."""
     for turn in session.turns:
@@ -115,7 +71,7 @@ async def run_session(
         session.views[said.turn.speaker] = said.view
         agents[said.turn.speaker].taken(said)
         session.stop = said.stop
-        recorder.said(session.spec, said)
+        on_turn(session.spec, said)
     return session.result()
 
 

@@ -4,19 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from harness.agents.base import AGAIN, Utterance
 from harness.config.guard import GuardConfig
 from harness.errors import EngineError
 from harness.guard import Guard
-from harness.sessions.loop import (
-    AGAIN,
-    ANSWER,
-    SILENT_DRAFTS,
-    SPEAK,
-    THOUGHT_DRAFTS,
-    Session,
-    Utterance,
-    run_session,
-)
+from harness.sessions.loop import ANSWER, SILENT_DRAFTS, SPEAK, THOUGHT_DRAFTS, Session, run_session
 from harness.types import Event, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 HELPER = "How can I help you today?"
@@ -49,7 +41,7 @@ class Drafts:
 
 
 class Nobody:
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+    def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
         """Nothing is kept."""
 
 
@@ -68,7 +60,7 @@ async def test_the_better_of_two_drafts_becomes_the_turn_and_the_other_is_record
     patient = Drafts(Speaker.PATIENT, first, second)
     agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "Go on.")}
     spec = SessionSpec("s-000", "s", 1, 0)
-    result = await run_session(Session(spec), agents, Guard(GuardConfig()), 1, Nobody())
+    result = await run_session(Session(spec), agents, Guard(GuardConfig()), 1, Nobody().turn)
     assert result.turns[0].text == kept
     (retry,) = (event for event in result.events if event.kind == "retry")
     assert (retry.turn, retry.data["draft"], retry.data["because"]) == (0, left, "role_break")
@@ -84,7 +76,7 @@ async def test_the_better_of_two_drafts_becomes_the_turn_and_the_other_is_record
 async def test_a_turn_without_findings_is_drafted_once() -> None:
     patient = Drafts(Speaker.PATIENT, FINE, "never")
     agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "never")}
-    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody())
+    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody().turn)
     assert [turn.text for turn in result.turns] == [FINE, "Go on."]
     assert patient.nudges == [None]
 
@@ -107,7 +99,7 @@ async def play(*texts: str, exchanges: int = 1) -> tuple[SessionResult, Mutters]
     therapist = Mutters(Speaker.THERAPIST, *texts)
     agents = {Speaker.PATIENT: Drafts(Speaker.PATIENT, FINE), Speaker.THERAPIST: therapist}
     spec = SessionSpec("s-000", "s", 1, 0)
-    return await run_session(Session(spec), agents, Guard(GuardConfig()), exchanges, Nobody()), therapist
+    return await run_session(Session(spec), agents, Guard(GuardConfig()), exchanges, Nobody().turn), therapist
 
 
 @pytest.mark.parametrize("silent", ["", " \n", "\u200b", "\x00\x07", "<she is tired>"])
@@ -139,7 +131,7 @@ async def test_after_a_few_the_session_fails_with_the_remedy(silent: str, asked:
     agents = {Speaker.PATIENT: Drafts(Speaker.PATIENT, FINE), Speaker.THERAPIST: therapist}
     session = Session(SessionSpec("s-000", "s", 1, 0))
     with pytest.raises(EngineError, match=says):
-        await run_session(session, agents, Guard(GuardConfig()), 1, Nobody())
+        await run_session(session, agents, Guard(GuardConfig()), 1, Nobody().turn)
     assert len(therapist.nudges) == asked
     assert [turn.text for turn in session.turns] == [FINE]
 
@@ -153,5 +145,5 @@ async def test_a_silence_that_shows_is_a_turn(text: str) -> None:
 async def test_a_guards_second_draft_that_says_nothing_leaves_the_first() -> None:
     patient = Drafts(Speaker.PATIENT, HELPER, "  ")
     agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "Go on.")}
-    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody())
+    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody().turn)
     assert result.turns[0].text == HELPER

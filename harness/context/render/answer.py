@@ -5,12 +5,12 @@ The template is rendered around a mark, and what it puts before and after an ans
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.context.render.controls import LABEL, SHAPE
 from harness.engines.reasoning import is_marker, left_open, without_reasoning
 from harness.errors import ConfigError
-from harness.frozen import frozen
 from harness.types import AnswerFormat
 
 _SPLIT = re.compile(f"({SHAPE.pattern})")
@@ -20,7 +20,7 @@ _HARMONY_MESSAGE_END = "<|end|>"
 """It ends the analysis, too."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Around:
     """What a template writes around an assistant's answer."""
 
@@ -34,7 +34,7 @@ class Around:
     """From the end of an answer that ends the conversation; empty where the template can't render that."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Ends:
     """What ends an answer."""
 
