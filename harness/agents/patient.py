@@ -7,11 +7,12 @@ from typing import Any
 from harness.agents import directions, inner_state
 from harness.agents.appraiser import Appraiser
 from harness.agents.inner_state import InnerState
-from harness.agents.self_check import SelfCheck
+from harness.agents.self_check import Objection, SelfCheck
 from harness.agents.speaker import ModelSpeaker
+from harness.errors import HarnessError
 from harness.frozen import frozen
 from harness.personas.schema import Persona
-from harness.sessions.loop import Utterance
+from harness.sessions.loop import Utterance, optional
 from harness.types import Event, Speaker, StopReason, Turn, View
 
 
@@ -66,13 +67,24 @@ class SimulatedPatient:
             objection, events = await self._self_check.check(history, said.turn, felt.state)
             self._events += events
             if objection is not None:
-                wanted = (felt.direction, objection.direction)
-                said = await self._model_speaker.say(
-                    history, directions=wanted, draft="checked", patient_state=felt.recorded
-                )
-                self._events += said.events
+                said = await self._rewritten(history, said, felt, objection)
         every, self._events = self._events, []
         return replace(said, events=tuple(every))
+
+    async def _rewritten(
+        self, history: Sequence[Turn], draft: Utterance, felt: _Felt, objection: Objection
+    ) -> Utterance:
+        """A second draft that heeds the objection; the first one where there is no second."""
+        wanted = (felt.direction, objection.direction)
+        said = await optional(
+            self._model_speaker.say(history, directions=wanted, draft="checked", patient_state=felt.recorded)
+        )
+        if isinstance(said, HarnessError):
+            data = {"by": "self_check", "because": objection.form, "failed": str(said)}
+            self._events.append(Event("retry", draft.turn.index, Speaker.PATIENT, data))
+            return draft
+        self._events += said.events
+        return said
 
     def taken(self, said: Utterance) -> None:
         self._model_speaker.taken(said)

@@ -75,8 +75,8 @@ def _check(kind: EngineKind, engine: EngineConfig, adapters: Sequence[Path]) -> 
         lines.append(f"engine.args: only the vllm engine takes them; found engine={kind}")
     if adapters and kind != "vllm":
         lines.append(f"model.adapter: only the vllm engine serves LoRA adapters; found engine={kind}")
-    for key in ("base_url", "model", "api_key_env"):
-        if getattr(engine, key) is not None and kind != "openai":
+    for key in ("base_url", "model", "api_key_env", "extra_body"):
+        if getattr(engine, key) and kind != "openai":
             lines.append(f"engine.{key}: only the openai engine uses it; found engine={kind}")
     if engine.latency_s and kind != "dry":
         lines.append(f"engine.latency_s: only the dry engine uses it; found engine={kind}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.cli.reporter import TerminalReporter
-from harness.engines.events import Notice, Paused, Restarted, Resumed
+from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report import write_report
 from harness.runs.executor import Executor, make_executor, whole
@@ -170,6 +170,8 @@ class Batch:
                 event = "engine_back"
             case Restarted():
                 event = "engine_restarted"
+            case Learned():
+                event = "engine_learned"
             case _:
                 return
         for open_run in tuple(self._open.values()):

@@ -6,13 +6,28 @@ Invariants:
 - An error leaves the loop as an exception; it is never dialogue.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from harness.context.meter import Meter
+from harness.errors import EngineUnavailable, HarnessError, StorageError
 from harness.frozen import frozen
 from harness.guard import Action, Guard
-from harness.types import Event, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import (
+    Event,
+    Handover,
+    Purpose,
+    RequestUsage,
+    SessionResult,
+    SessionSpec,
+    Speaker,
+    StopReason,
+    Turn,
+    View,
+)
+
+T = TypeVar("T")
 
 
 @frozen
@@ -27,6 +42,8 @@ class Utterance:
     """Why the session ends with this turn, where it does."""
     draft: int | str = 0
     """Which draft of the turn it is; each has a seed of its own."""
+    usage: Mapping[Purpose, RequestUsage] = field(default_factory=dict)
+    """What the turn cost, all that was asked on the way to it included."""
 
 
 class Agent(Protocol):
@@ -76,6 +93,8 @@ class Session:
     """What earlier sessions of its course left to it."""
     rest: tuple[SessionSpec, ...] = ()
     """The sessions of its course that come after it."""
+    meter: Meter = field(default_factory=Meter)
+    """Counts its requests."""
 
     def speaker(self) -> Speaker:
         """Whose turn is next."""
@@ -84,6 +103,19 @@ class Session:
     def result(self) -> SessionResult:
         reason = self.stop or StopReason.MAX_EXCHANGES
         return SessionResult(self.spec, reason, tuple(self.turns), tuple(self.events))
+
+
+async def optional(request: Awaitable[T]) -> T | HarnessError:
+    """What a request brings that a turn can do without, or what went wrong with it.
+
+    Raises what concerns all sessions: `EngineUnavailable`, `StorageError`.
+    """
+    try:
+        return await request
+    except (EngineUnavailable, StorageError):
+        raise
+    except HarnessError as error:
+        return error
 
 
 async def run_session(
@@ -102,7 +134,7 @@ async def run_session(
         session.views[said.turn.speaker] = said.view
         agents[said.turn.speaker].taken(said)
         session.stop = said.stop
-        recorder.said(session.spec, said)
+        recorder.said(session.spec, replace(said, usage=session.meter.take(said.turn)))
     return session.result()
 
 
@@ -114,13 +146,17 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
     draft = guard.judge(said.turn)
     again: tuple[Event, ...] = ()
     if draft.action is Action.RETRY and agent.redrafts:
-        second = await agent.speak(session.turns, nudge=draft.nudge, attempt=1)
+        data: dict[str, Any] = {"by": "guard", "because": ", ".join(event.kind for event in draft.events)}
+        second = await optional(agent.speak(session.turns, nudge=draft.nudge, attempt=1))
         if isinstance(second, StopReason):
             return second
-        kept, left = (said, second) if guard.judge(second.turn).worse_than(draft) else (second, said)
-        data = {"by": "guard", "because": ", ".join(event.kind for event in draft.events), "draft": left.turn.text}
-        again = (Event("retry", said.turn.index, said.turn.speaker, data), *left.events)
-        said = kept
+        if isinstance(second, HarnessError):
+            again = (Event("retry", said.turn.index, said.turn.speaker, {**data, "failed": str(second)}),)
+        else:
+            kept, left = (said, second) if guard.judge(second.turn).worse_than(draft) else (second, said)
+            data["draft"] = left.turn.text
+            again = (Event("retry", said.turn.index, said.turn.speaker, data), *left.events)
+            said = kept
     verdict = guard.observe(said.turn)
     stop = said.stop or (verdict.stop_reason if verdict.action is Action.STOP else None)
     if not again and not verdict.events and stop is said.stop:
