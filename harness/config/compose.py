@@ -287,7 +287,7 @@ def _inherited(tree: Mapping[str, Any], role: str, rest: str) -> bool:
     node: object = tree.get(role)
     for part in rest.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
-    return node is None
+    return node is None or node == INHERIT
 
 
 _UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")
