@@ -108,5 +108,7 @@ def _ceiling(text: str, sent: float) -> float | None:
     """The highest temperature that a refusal of a higher one allows; None where it refuses all but the default."""
     if sent <= 1.0 or _DEFAULT_ONLY.search(text):
         return None
-    allowed = [value for value in map(float, _REAL.findall(text.replace("..", " "))) if 0.0 < value < sent and value <= 2.0]
+    allowed = [
+        value for value in map(float, _REAL.findall(text.replace("..", " "))) if 0.0 < value < sent and value <= 2.0
+    ]
     return max(allowed, default=None)
