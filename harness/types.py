@@ -6,12 +6,11 @@ Invariants:
 - `prompt_tokens + max_new_tokens <= max_model_len` holds for every `Prompt` that reaches an engine.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
-
-from harness.frozen import frozen
 
 
 class Speaker(StrEnum):
@@ -46,7 +45,7 @@ class FinishReason(StrEnum):
 Role = Literal["system", "user", "assistant"]
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Message:
     """One chat message as a model's template takes it."""
 
@@ -54,7 +53,7 @@ class Message:
     content: str
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What one request sends: a rendered view that is known to fit. Made by `context` only."""
 
@@ -70,7 +69,7 @@ class Prompt:
     """Tokens that end the answer by the chat template; a model's own settings may know others, or none."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to draw tokens. None leaves the engine's own default in place: a server is sent nothing."""
 
@@ -106,7 +105,7 @@ class Purpose(StrEnum):
     HANDOVER = "handover"
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class RequestUsage:
     """What answered requests cost."""
 
@@ -145,7 +144,7 @@ class RequestUsage:
 NOTHING = RequestUsage()
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Request:
     """One prompt for one engine."""
 
@@ -162,7 +161,7 @@ class Request:
     purpose: Purpose = Purpose.TURN
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Retry:
     """An attempt at a request that failed, after which it was sent again."""
 
@@ -171,7 +170,7 @@ class Retry:
     """From the failure to the next attempt."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Generation:
     """What an engine answers."""
 
@@ -199,7 +198,7 @@ class Generation:
         return self.wasted + RequestUsage(1, self.prompt_tokens, self.cached_tokens or 0, self.completion_tokens)
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class View:
     """Which part of a history one speaker's model gets for its next turn.
 
@@ -221,7 +220,7 @@ class View:
     """A longer message (in tokens of its text) is shortened in its middle."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance. The fields are those of a line of sessions.jsonl (contract)."""
 
@@ -243,7 +242,7 @@ class Turn:
     patient_state: Mapping[str, Any] | None = None
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in a session and is not a turn."""
 
@@ -256,7 +255,7 @@ class Event:
     """What belongs to the kind; flattened into the event's JSON object."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """One session of a plan."""
 
@@ -276,7 +275,7 @@ HANDOVER = "handover"
 """Kind of the event with which a session of a course leaves something to the next."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Handover:
     """What the sessions of a course so far leave to the next one."""
 
@@ -286,7 +285,7 @@ class Handover:
     """The patient's inner state as it comes back, in the form of `Turn.patient_state`; None without one."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class SessionResult:
     """A session that came to its end."""
 
@@ -296,7 +295,7 @@ class SessionResult:
     events: tuple[Event, ...] = ()
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A session that failed: data of its own, never dialogue."""
 
@@ -307,3 +306,9 @@ class Failure:
     where: str
     """`patient`, `therapist`, `summary`, ... and the index of the turn being made, as in `therapist/7`."""
     turns: tuple[Turn, ...]
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed in [0, 2**31) that depends on every part and on nothing else, on any machine."""
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1

@@ -30,7 +30,8 @@ MOST_SESSIONS = 100_000
 """In flight: each takes memory, whether an engine can serve it or not."""
 OWN_PARAMETERS = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stream", "n"})
 """Of a request to a server: what the harness relies on, so that `engine.extra_body` can't hold it."""
-EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
+EngineKind = str
+"""`auto`, or the name of a registered engine."""
 
 
 class Settings(BaseModel):
@@ -105,6 +106,8 @@ class EngineConfig(Settings):
     """How often a dead engine is started again in one run."""
     latency_s: float = Field(0.0, ge=0)
     """dry: seconds that every answer takes."""
+    options: dict[str, Any] = {}
+    """The own settings of an engine that a plug-in brought."""
 
 
 class RoleConfig(Settings):
@@ -148,7 +151,8 @@ class PatientConfig(RoleConfig):
 class ContextConfig(Settings):
     """How a view is kept within its window."""
 
-    policy: Literal["truncate", "summarize", "hybrid", "none"] = "truncate"
+    policy: str = "truncate"
+    """`truncate`, `summarize`, `hybrid`, `none`, or the name of a plug-in's."""
     low_water: float = Field(0.6, gt=0.0, lt=1.0)
     """A full view shrinks to this share of the prompt budget, so that its prefix then stays the same for many turns."""
     note_tokens: Positive = 256
@@ -189,6 +193,11 @@ class RunSettings(Settings):
 
 class RunConfig(Settings):
     """Everything that decides what a run does."""
+
+    plugins: tuple[str, ...] = ()
+    """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
+    trackers: tuple[str, ...] = ()
+    """Names of trackers that are told of the run."""
 
     run: RunSettings = RunSettings()
     seed: Seed = 0
@@ -236,7 +245,7 @@ def contradictions(config: RunConfig) -> list[str]:
             lines.append(
                 "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
             )
-        if role.engine.kind != "openai" and role.model.stand_in:
+        if role.engine.kind in ("vllm", "transformers", "dry") and role.model.stand_in:
             lines.append(
                 f"{speaker}.model: a stand-in for the model of a server, but engine={role.engine.kind} runs the model "
                 "itself; choose engine=openai or another model"

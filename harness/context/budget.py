@@ -6,10 +6,10 @@ Invariants:
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import PromptCut, PromptRefused
-from harness.frozen import frozen
 
 MIN_ROOM = 32
 """Tokens that must be left for the dialogue beside the fixed part: one short message of either speaker."""
@@ -81,7 +81,7 @@ class Window:
         self._told = True
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Budget:
     """The tokens of one speaker's prompts."""
 

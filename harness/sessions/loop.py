@@ -6,74 +6,18 @@ Invariants:
 - An error leaves the loop as an exception; it is never dialogue.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
+from harness.agents.base import Agent, Utterance, optional
 from harness.context.meter import Meter
-from harness.errors import EngineUnavailable, HarnessError, StorageError
-from harness.frozen import frozen
+from harness.errors import HarnessError
 from harness.guard import Action, Guard
-from harness.types import (
-    Event,
-    Handover,
-    Purpose,
-    RequestUsage,
-    SessionResult,
-    SessionSpec,
-    Speaker,
-    StopReason,
-    Turn,
-    View,
-)
+from harness.types import Event, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
-T = TypeVar("T")
-
-
-@frozen
-class Utterance:
-    """What a speaker gave for its turn."""
-
-    turn: Turn
-    view: View
-    """The view that the turn was made with."""
-    events: tuple[Event, ...] = ()
-    stop: StopReason | None = None
-    """Why the session ends with this turn, where it does."""
-    draft: int | str = 0
-    """Which draft of the turn it is; each has a seed of its own."""
-    usage: Mapping[Purpose, RequestUsage] = field(default_factory=dict)
-    """What the turn cost, all that was asked on the way to it included."""
-
-
-class Agent(Protocol):
-    """One speaker of one session."""
-
-    @property
-    def redrafts(self) -> bool:
-        """Whether it can say the same turn in other words; a recorded patient can't."""
-        ...
-
-    async def speak(
-        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
-    ) -> Utterance | StopReason:
-        """The next turn after `history`, or why there is none. Raises a `HarnessError`.
-
-        `nudge` is the guard's direction for this turn; `attempt` counts drafts of the same turn, from 0.
-        """
-        ...
-
-    def taken(self, said: Utterance) -> None:
-        """Of all its drafts this one became the turn: it goes on as if it had made no other."""
-        ...
-
-
-class Recorder(Protocol):
-    """Who is told of everything as it happens: the journal, the progress display."""
-
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
-        """A turn is whole; its events belong to it and stand before it."""
-        ...
+OnTurn = Callable[[SessionSpec, Utterance], None]
+"""Told of every turn when it is whole; its events belong to it and stand before it."""
 
 
 @dataclass(slots=True)
@@ -105,21 +49,8 @@ class Session:
         return SessionResult(self.spec, reason, tuple(self.turns), tuple(self.events))
 
 
-async def optional(request: Awaitable[T]) -> T | HarnessError:
-    """What a request brings that a turn can do without, or what went wrong with it.
-
-    Raises what concerns all sessions: `EngineUnavailable`, `StorageError`.
-    """
-    try:
-        return await request
-    except (EngineUnavailable, StorageError):
-        raise
-    except HarnessError as error:
-        return error
-
-
 async def run_session(
-    session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, recorder: Recorder
+    session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, on_turn: OnTurn
 ) -> SessionResult:
     """Relay turns until someone stops or `max_exchanges` are done. Raises what an agent raises."""
     for turn in session.turns:
@@ -134,7 +65,7 @@ async def run_session(
         session.views[said.turn.speaker] = said.view
         agents[said.turn.speaker].taken(said)
         session.stop = said.stop
-        recorder.said(session.spec, replace(said, usage=session.meter.take(said.turn)))
+        on_turn(session.spec, replace(said, usage=session.meter.take(said.turn)))
     return session.result()
 
 

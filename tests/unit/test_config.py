@@ -223,7 +223,7 @@ def test_parameters_of_the_users_own_go_to_a_server_but_for_those_of_the_harness
         with pytest.raises(ConfigError, match=rf"engine\.extra_body\.{name}: the harness sets it itself"):
             load([*SERVER, f"engine.extra_body.{name}=5"])
     dry = load(["engine=dry", "engine.extra_body.reasoning_effort=low"]).patient
-    with pytest.raises(ConfigError, match=r"engine\.extra_body: only the openai engine uses it"):
+    with pytest.raises(ConfigError, match=r"engine\.extra_body: the dry engine has no use for it"):
         build(dry.engine, dry.model)
 
 

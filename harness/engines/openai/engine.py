@@ -19,7 +19,7 @@ import orjson
 
 from harness.config.address import EXAMPLE, address_mistake
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.base import EngineInfo
+from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.events import Learned, Listener, Notice, Paused, Retried, ignore
 from harness.engines.openai import wire
 from harness.engines.openai.answer import ErrorInside, generation
@@ -325,3 +325,8 @@ def _key(engine: EngineConfig) -> str:
             f"engine.api_key_env: the value of {engine.api_key_env} holds characters that no header can hold"
         )
     return key
+
+
+@engine("openai", uses={"base_url", "model", "api_key_env", "extra_body"})
+def _make(setup: EngineSetup) -> OpenAIEngine:
+    return OpenAIEngine(setup.engine, setup.model, listener=setup.listener)
