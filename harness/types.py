@@ -54,6 +54,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """How a model's answer is told from its reasoning. Found by rendering its chat template."""
+
+    awaits: str | None = None
+    """The marker with which the prompt ends in the midst of reasoning, as `<think>`; None where it opens none."""
+    header: str | None = None
+    """What the model itself writes before its answer, as harmony's `<|channel|>final<|message|>`; None for nothing."""
+    special: tuple[str, ...] = ()
+    """The tokenizer's special tokens, where some of them tell reasoning and an engine must not skip them; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What one request sends: a rendered view that is known to fit. Made by `context` only."""
 
@@ -67,6 +79,11 @@ class Prompt:
     max_model_len: int
     stop_ids: tuple[int, ...] = ()
     """Tokens that end the answer by the chat template; a model's own settings may know others, or none."""
+    stop_texts: tuple[str, ...] = ()
+    """Text that ends the answer by the chat template, where it ends with no token: `<|im_end|>` on a tokenizer without it."""
+    answer: AnswerFormat = AnswerFormat()
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """What the chat template was given besides messages; a server that applies it itself is told the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +257,8 @@ class Turn:
     summary_tokens: int = 0
     """Tokens of the note in the view; 0 without one."""
     patient_state: Mapping[str, Any] | None = None
+    reasoning: str | None = None
+    """What the model thought before it spoke; never part of the dialogue, and None where it thought nothing."""
 
 
 @dataclass(frozen=True, slots=True)

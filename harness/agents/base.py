@@ -9,6 +9,9 @@ from harness.types import Event, Purpose, RequestUsage, StopReason, Turn, View
 
 T = TypeVar("T")
 
+AGAIN = 2
+"""The number of the first draft that is asked for because those before it said nothing; 1 is the guard's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -39,7 +42,8 @@ class Agent(Protocol):
     ) -> Utterance | StopReason:
         """The next turn after `history`, or why there is none. Raises a `HarnessError`.
 
-        `nudge` is the guard's direction for this turn; `attempt` counts drafts of the same turn, from 0.
+        `nudge` is a direction for this turn; `attempt` is the number of the draft: 0 for the first, 1 for the guard's
+        second, from `AGAIN` on for those after drafts that said nothing.
         """
         ...
 

@@ -34,7 +34,8 @@ from harness.types import (
 )
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name != "patient_state")
+_OPTIONAL = ("patient_state", "reasoning")
+_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name not in _OPTIONAL)
 TURN, VIEW = TypeAdapter(Turn), TypeAdapter(View)
 USAGE = TypeAdapter(dict[str, RequestUsage])
 """For `parse`."""
@@ -155,10 +156,11 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def turn_fields(turn: Turn) -> dict[str, Any]:
-    """A turn as its JSON object; `patient_state` only where there is one."""
+    """A turn as its JSON object; `patient_state` and `reasoning` only where there is one."""
     record = {name: getattr(turn, name) for name in _TURN_FIELDS}
-    if turn.patient_state is not None:
-        record["patient_state"] = turn.patient_state
+    for name in _OPTIONAL:
+        if (value := getattr(turn, name)) is not None:
+            record[name] = value
     return record
 
 

@@ -12,7 +12,7 @@ from harness.engines.openai.body import count, mapping, parse, text_of
 from harness.engines.openai.fault import Fault, fault_of
 from harness.engines.openai.retry import EmptyAnswer, TooLong, Transient
 from harness.engines.openai.secrets import Scrubber
-from harness.engines.reasoning import split
+from harness.engines.reasoning import of_chat, split
 from harness.errors import EngineError, RequestRejected
 from harness.types import FinishReason, Generation, Request, RequestUsage
 
@@ -55,13 +55,14 @@ def generation(
     """A 200's body as an answer.
 
     Raises `ErrorInside`, `Transient` for a body that is cut off or no completion, `EmptyAnswer` and `TooLong` for one
-    of no use, `RequestRejected` for one that the server withheld, `EngineError` where all tokens went into reasoning.
+    of no use, `RequestRejected` for one that the server withheld. One of reasoning alone has an empty text, as on every
+    engine.
     """
     scrub = scrub or Scrubber("")
     found = _read(payload, content_type, scrub)
     usage = _usage(found)
     try:
-        return _answered(request, _choice(found), usage, latency_s, scrub)
+        return _answered(request, found, usage, latency_s, scrub)
     except EngineError as error:
         error.usage = RequestUsage(1, usage[0] or 0, usage[1] or 0, usage[2] or 0)
         raise
@@ -105,12 +106,12 @@ def _usage(found: Mapping[str, Any]) -> tuple[int | None, int | None, int | None
 
 def _answered(
     request: Request,
-    choice: Mapping[str, Any],
+    found: Mapping[str, Any],
     usage: tuple[int | None, int | None, int | None],
     latency_s: float,
     scrub: Scrubber,
 ) -> Generation:
-    most = request.prompt.max_new_tokens
+    most, choice = request.prompt.max_new_tokens, _choice(found)
     message = mapping(choice.get("message"))
     content, thought = _content(message.get("content") if message else choice.get("text"))
     if not content:
@@ -118,13 +119,12 @@ def _answered(
     thought = thought or text_of(message.get("reasoning_content")) or text_of(message.get("reasoning"))
     prompt_tokens, cached_tokens, completion_tokens = usage
     finish = _finish(request, choice, content, completion_tokens, scrub)
-    inline, text = split(content)
-    if not text.strip():
-        if finish is FinishReason.LENGTH and (thought or inline):
-            raise EngineError(
-                f"the model spent all {most} new tokens of {request.request_id} on reasoning; raise max_new_tokens or "
-                "turn its reasoning off"
-            )
+    form = request.prompt.answer
+    if message:
+        hidden = count(mapping(mapping(found.get("usage")).get("completion_tokens_details")).get("reasoning_tokens"))
+        form = of_chat(form, content, cut=finish is FinishReason.LENGTH, told=bool(thought or hidden))
+    inline, text = split(content, form, constrained=request.json_schema is not None)
+    if not text.strip() and not (thought or inline):
         raise EmptyAnswer("the server answered without any text")
     if len(text) > _CHARACTERS_PER_TOKEN * most + _MORE_CHARACTERS:
         raise TooLong(f"the server's answer has {len(text)} characters, which max_new_tokens={most} can't fill")
@@ -138,7 +138,7 @@ def _answered(
         completion_tokens=completion_tokens or 0,
         cached_tokens=cached_tokens,
         latency_s=latency_s,
-        reasoning=scrub(thought or inline or "") or None,
+        reasoning=scrub("\n".join(filter(None, (thought, inline)))) or None,
     )
 
 

@@ -30,7 +30,6 @@ from harness.engines.openai.discovery import (
     PROBE_S,
     chosen,
     model_list,
-    same_tokenizer,
     smallest_window,
     window_of,
 )
@@ -100,9 +99,11 @@ class OpenAIEngine:
         self._name = str(card.get("id") or self._name)
         self._window = smallest_window(self._engine, self._model, window_of(card, models), self._base)
         is_vllm = card.get("owned_by") == "vllm"
-        self._takes_ids = (
-            is_vllm and not self._model.stand_in and await same_tokenizer(self._client, self._name, self._model)
-        )
+        if not self._takes_ids and not self._model.stand_in and self._model.chat_template is not None:
+            raise ConfigError(
+                f"model.chat_template: {self._base} gets messages and applies its own template to them; take the setting out "
+                "(a vLLM server whose tokenizer is at hand gets token ids)"
+            )
         self._tells_counts = is_vllm and not self._takes_ids
         return EngineInfo(
             kind="openai",
@@ -190,8 +191,7 @@ class OpenAIEngine:
         if self._takes_ids and request.prompt.ids is not None:
             path, body = "/completions", wire.completion_body(request, self._name, seed)
         else:
-            args = self._model.template_args
-            path, body = "/chat/completions", wire.chat_body(request, self._name, seed, args)
+            path, body = "/chat/completions", wire.chat_body(request, self._name, seed)
         for _ in range(MOST_LESSONS):
             began = time.perf_counter()
             sent = self._dialect.spoken(body)
@@ -258,7 +258,10 @@ class OpenAIEngine:
 
     async def _refuse_too_long(self, request: Request) -> None:
         """Raise `PromptRefused` for a prompt that is too long by the server's own count, before it is sent."""
-        body = orjson.dumps({"model": self._name, "messages": wire.messages(request), "add_generation_prompt": True})
+        told = {"chat_template_kwargs": dict(request.prompt.template_args)} if request.prompt.template_args else {}
+        body = orjson.dumps(
+            {"model": self._name, "messages": wire.messages(request), "add_generation_prompt": True, **told}
+        )
         try:
             reply = await self._client.send("POST", "/tokenize", body, most=MOST_BYTES, timeout_s=PROBE_S)
         except AttemptFailed:

@@ -1,6 +1,5 @@
 """Requests to OpenAI-compatible servers as JSON. Only what was asked for stands in them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from harness.types import Request
@@ -14,15 +13,17 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
         "return_token_ids": True,
         "stop_token_ids": list(request.prompt.stop_ids),
     }
+    if request.prompt.stop_texts:
+        body["stop"] = [*request.sampling.stop, *request.prompt.stop_texts]
+    if request.prompt.answer.special:
+        body["skip_special_tokens"] = False
     if request.json_schema is not None:
         body["structured_outputs"] = {"json": request.json_schema}
     return body
 
 
-def chat_body(
-    request: Request, model: str, seed: int, template_args: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Any server's `/v1/chat/completions` with messages; `template_args` are for its chat template.
+def chat_body(request: Request, model: str, seed: int) -> dict[str, Any]:
+    """Any server's `/v1/chat/completions` with messages.
 
     Whether it knows a repetition penalty is not known: only one that the user set is sent.
     """
@@ -31,8 +32,8 @@ def chat_body(
         "messages": messages(request),
         "max_tokens": request.prompt.max_new_tokens,
     }
-    if template_args:
-        body["chat_template_kwargs"] = dict(template_args)
+    if request.prompt.template_args:
+        body["chat_template_kwargs"] = dict(request.prompt.template_args)
     if request.json_schema is not None:
         body["response_format"] = {
             "type": "json_schema",

@@ -107,7 +107,7 @@ class Rows:
                 or own[-1] in request.prompt.stop_ids
                 or self._cancelled(row)
                 or self._stop.is_set()
-                or self._said_stop(request.sampling.stop, own)
+                or self._said_stop((*request.sampling.stop, *request.prompt.stop_texts), own)
             )
         return torch.tensor(self._done, device=ids.device)
 
