@@ -88,10 +88,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to draw tokens. None leaves the engine's own default in place."""
+    """How to draw tokens. None leaves the engine's own default in place: a server is sent nothing."""
 
-    temperature: float = 0.7
-    top_p: float = 1.0
+    temperature: float | None = 0.7
+    top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
@@ -108,6 +108,59 @@ class Sampling:
         return own if self.avoid_said == 1.0 else max(own, self.avoid_said)
 
 
+class Purpose(StrEnum):
+    """What a request is for; usage is counted by it."""
+
+    TURN = "turn"
+    REJECTED_DRAFT = "rejected_draft"
+    """A draft of a turn that became none. Known only afterwards: no request is sent with it."""
+    NOTE = "note"
+    APPRAISAL = "appraisal"
+    CHECK = "check"
+    JUDGE = "judge"
+    NARRATIVE = "narrative"
+    HANDOVER = "handover"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUsage:
+    """What answered requests cost."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Of those answers that tell."""
+    completion_tokens: int = 0
+
+    def __add__(self, other: "RequestUsage") -> "RequestUsage":
+        return RequestUsage(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+    def __sub__(self, other: "RequestUsage") -> "RequestUsage":
+        return RequestUsage(
+            self.requests - other.requests,
+            self.prompt_tokens - other.prompt_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.completion_tokens - other.completion_tokens,
+        )
+
+    def fields(self) -> dict[str, int]:
+        """For a journal line."""
+        return {
+            "requests": self.requests,
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+
+NOTHING = RequestUsage()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One prompt for one engine."""
@@ -122,6 +175,7 @@ class Request:
     """Constrain the answer to this JSON schema."""
     adapter: str | None = None
     """Folder of a LoRA adapter on the engine's base model."""
+    purpose: Purpose = Purpose.TURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +197,8 @@ class Generation:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
-    cached_tokens: int = 0
-    """Prompt tokens served from the engine's prefix cache."""
+    cached_tokens: int | None = 0
+    """Prompt tokens served from the engine's prefix cache; None where it does not tell."""
     latency_s: float = 0.0
     reasoning: str | None = None
     """Reasoning text of the model, kept out of the dialogue."""
@@ -152,6 +206,13 @@ class Generation:
     """The attempts that failed before this answer, in order."""
     counted: bool = True
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
+    wasted: RequestUsage = NOTHING
+    """What answers before this one cost that were of no use, as empty ones."""
+
+    @property
+    def usage(self) -> RequestUsage:
+        """What it cost with all that was wasted on the way."""
+        return self.wasted + RequestUsage(1, self.prompt_tokens, self.cached_tokens or 0, self.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +245,8 @@ class Turn:
     speaker: Speaker
     text: str
     prompt_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = 0
+    """None where the engine does not tell."""
     completion_tokens: int = 0
     max_new_tokens: int = 0
     max_model_len: int = 0

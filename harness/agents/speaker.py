@@ -12,6 +12,8 @@ from harness.types import Sampling, Speaker, StopReason, Turn, derive_seed
 
 WARMER = 0.2
 """Added to the temperature of a second draft."""
+HOTTEST = 1.0
+"""No second draft is made hotter than this: many servers take no more."""
 AVOID_SAID = 1.2
 """Least repetition penalty of a second draft. It counts the prompt's tokens, so it also works against a loop that the view
 is full of: there a small model repeated itself in 16 of 16 second drafts under a direction and a temperature of 0.5 or
@@ -76,7 +78,9 @@ def turn_sampling(sampling: Sampling, draft: int | str) -> Sampling:
     first: nothing was said that it should keep away from."""
     if not draft or (isinstance(draft, int) and draft >= AGAIN):
         return sampling
-    return replace(sampling, temperature=sampling.temperature + WARMER, avoid_said=AVOID_SAID)
+    own = sampling.temperature
+    warmer = None if own is None else max(own, min(HOTTEST, own + WARMER))
+    return replace(sampling, temperature=warmer, avoid_said=AVOID_SAID)
 
 
 def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None) -> Turn:

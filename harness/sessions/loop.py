@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.agents.base import AGAIN, Agent, Utterance
-from harness.errors import EngineError
+from harness.agents.base import AGAIN, Agent, Utterance, optional
+from harness.context.meter import Meter
+from harness.errors import EngineError, HarnessError
 from harness.guard import Action, Guard
 from harness.text import says_nothing
 from harness.types import Event, FinishReason, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
@@ -45,6 +46,8 @@ class Session:
     """What earlier sessions of its course left to it."""
     rest: tuple[SessionSpec, ...] = ()
     """The sessions of its course that come after it."""
+    meter: Meter = field(default_factory=Meter)
+    """Counts its requests."""
 
     def speaker(self) -> Speaker:
         """Whose turn is next."""
@@ -71,7 +74,7 @@ async def run_session(
         session.views[said.turn.speaker] = said.view
         agents[said.turn.speaker].taken(said)
         session.stop = said.stop
-        on_turn(session.spec, said)
+        on_turn(session.spec, replace(said, usage=session.meter.take(said.turn)))
     return session.result()
 
 
@@ -83,14 +86,18 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
     draft = guard.judge(said.turn)
     again: tuple[Event, ...] = ()
     if draft.action is Action.RETRY and agent.redrafts:
-        second = await agent.speak(session.turns, nudge=draft.nudge, attempt=1)
+        data: dict[str, Any] = {"by": "guard", "because": ", ".join(event.kind for event in draft.events)}
+        second = await optional(agent.speak(session.turns, nudge=draft.nudge, attempt=1))
         if isinstance(second, StopReason):
             return second
-        worse = says_nothing(second.turn.text) or guard.judge(second.turn).worse_than(draft)
-        kept, left = (said, second) if worse else (second, said)
-        data = {"by": "guard", "because": ", ".join(event.kind for event in draft.events), "draft": left.turn.text}
-        again = (Event("retry", said.turn.index, said.turn.speaker, data), *left.events)
-        said = kept
+        if isinstance(second, HarnessError):
+            again = (Event("retry", said.turn.index, said.turn.speaker, {**data, "failed": str(second)}),)
+        else:
+            worse = says_nothing(second.turn.text) or guard.judge(second.turn).worse_than(draft)
+            kept, left = (said, second) if worse else (second, said)
+            data["draft"] = left.turn.text
+            again = (Event("retry", said.turn.index, said.turn.speaker, data), *left.events)
+            said = kept
     verdict = guard.observe(said.turn)
     stop = said.stop or (verdict.stop_reason if verdict.action is Action.STOP else None)
     if not again and not verdict.events and stop is said.stop:

@@ -6,7 +6,15 @@ import pytest
 
 from harness.agents.base import AGAIN, Utterance
 from harness.config.guard import GuardConfig
-from harness.errors import EngineError
+from harness.errors import (
+    ContextOverflow,
+    EngineError,
+    EngineUnavailable,
+    HarnessError,
+    PromptRefused,
+    RequestRejected,
+    StorageError,
+)
 from harness.guard import Guard
 from harness.sessions.loop import ANSWER, SILENT_DRAFTS, SPEAK, THOUGHT_DRAFTS, Session, run_session
 from harness.types import Event, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
@@ -79,6 +87,42 @@ async def test_a_turn_without_findings_is_drafted_once() -> None:
     result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody().turn)
     assert [turn.text for turn in result.turns] == [FINE, "Go on."]
     assert patient.nudges == [None]
+
+
+class Fails(Drafts):
+    """Its second drafts fail."""
+
+    def __init__(self, speaker: Speaker, text: str, error: Exception) -> None:
+        super().__init__(speaker, text)
+        self.error = error
+
+    async def speak(
+        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
+    ) -> Utterance | StopReason:
+        if attempt:
+            raise self.error
+        return await super().speak(history, nudge=nudge)
+
+
+@pytest.mark.parametrize(
+    "error", [EngineError("it died"), RequestRejected("no"), PromptRefused("too long"), ContextOverflow("no room")]
+)
+async def test_a_second_draft_that_fails_leaves_the_first_one(error: HarnessError) -> None:
+    patient = Fails(Speaker.PATIENT, HELPER, error)
+    agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "Go on.")}
+    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody().turn)
+    assert [turn.text for turn in result.turns] == [HELPER, "Go on."]
+    (retry,) = (event for event in result.events if event.kind == "retry")
+    assert (retry.data["by"], retry.data["because"], retry.data["failed"]) == ("guard", "role_break", str(error))
+    assert patient.was_taken == [(0, 0)]
+
+
+@pytest.mark.parametrize("error", [EngineUnavailable("gone"), StorageError("disk full")])
+async def test_what_concerns_all_sessions_is_no_matter_of_one_draft(error: HarnessError) -> None:
+    patient = Fails(Speaker.PATIENT, HELPER, error)
+    agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "Go on.")}
+    with pytest.raises(type(error)):
+        await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody().turn)
 
 
 class Mutters(Drafts):

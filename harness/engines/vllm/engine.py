@@ -184,8 +184,8 @@ class VllmEngine:
 
         drawn = request.sampling
         return SamplingParams(
-            temperature=drawn.temperature,
-            top_p=drawn.top_p,
+            temperature=1.0 if drawn.temperature is None else drawn.temperature,
+            top_p=1.0 if drawn.top_p is None else drawn.top_p,
             top_k=drawn.top_k or 0,
             min_p=drawn.min_p or 0.0,
             repetition_penalty=drawn.penalty,
