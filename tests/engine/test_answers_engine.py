@@ -17,7 +17,8 @@ import pytest
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.context.render.renderer import Renderer
-from harness.engines.openai.wire import chat_body, completion_body, generation
+from harness.engines.openai.answer import generation
+from harness.engines.openai.wire import chat_body, completion_body
 from harness.engines.pool import build
 from harness.models.tokenizer import load_tokenizer
 from harness.types import Generation, Message, Request, Sampling
@@ -93,10 +94,8 @@ def test_reasoning_is_kept_apart_and_alone_it_is_an_empty_answer(engine: Engine,
 
 
 def test_a_chat_server_is_told_what_the_template_was_told() -> None:
-    assert chat_body(request_of(renderer_of("qwen3_off")), "m", 1, "max_tokens")["chat_template_kwargs"] == {
-        "enable_thinking": False
-    }
-    assert "chat_template_kwargs" not in chat_body(request_of(renderer_of("qwen3")), "m", 1, "max_tokens")
+    assert chat_body(request_of(renderer_of("qwen3_off")), "m", 1)["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "chat_template_kwargs" not in chat_body(request_of(renderer_of("qwen3")), "m", 1)
 
 
 def test_text_that_ends_a_turn_is_a_stop_string() -> None:
