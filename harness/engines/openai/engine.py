@@ -57,6 +57,10 @@ _LONGEST_START_S = 900.0
 _START_PROBE_S = 2.0
 _SURELY = 2
 """No tokenizer is believed to make more than as many tokens of one of ours."""
+_NO_TEMPLATE_ARGS = (
+    "; model.template_args are sent as chat_template_kwargs, which this server does not take: take them out (and model= with "
+    "them, if it is a preset that sets them), or name what it takes in engine.extra_body"
+)
 _HINTS = {403: "; check the key in the variable of engine.api_key_env", 404: "; check engine.model and engine.base_url"}
 
 
@@ -254,6 +258,8 @@ class OpenAIEngine:
         if failed is not None:
             return failed
         hint = _HINTS.get(fault.status, "")
+        if request.prompt.template_args and any("chat_template_kwargs" in text for text in (*fault.params, fault.text)):
+            hint = _NO_TEMPLATE_ARGS
         return RequestRejected(f"the server rejected {request.request_id} with status {fault.status}: {told}{hint}")
 
     async def _refuse_too_long(self, request: Request) -> None:
