@@ -115,7 +115,7 @@ def fault_of(status: int, found: object, scrub: Scrubber) -> Fault:
         words.append(text_of(found))
     text = scrub(_BLANKS.sub(" ", "; ".join(words)).strip()[:_LONGEST])
     values = [each.get(name) for each in objects for name in ("code", "type", "error_type", "status")]
-    codes = frozenset(str(value).lower() for value in values if isinstance(value, str | int) and str(value))
+    codes = frozenset(text_of(str(value)).lower() for value in values if isinstance(value, str | int) and str(value))
     inner = next(
         (int(code) for code in codes if code.isdecimal() and len(code) == 3 and 400 <= int(code) < 600), status
     )
