@@ -57,6 +57,9 @@ _QUOTA_WORDS = re.compile(
     r"|payment required|billing",
     re.IGNORECASE,
 )
+_KEY_CODES = frozenset({"invalid_api_key", "api_key_invalid", "authentication_error"})
+_KEY_WORDS = re.compile(r"api.?key (?:is )?(?:not valid|invalid|expired)|(?:invalid|incorrect) api.?key", re.IGNORECASE)
+"""Of a 400, with which Gemini refuses a key."""
 _LOADING = re.compile(r"\bload(?:ing|ed)\b|warm(?:ing|up)|starting|not (?:yet )?ready|initiali[sz]", re.IGNORECASE)
 _MODERATED = re.compile(r"moderat|flagged|content.?(?:filter|policy)|safety", re.IGNORECASE)
 
@@ -90,6 +93,8 @@ class Fault:
 
     @property
     def key_refused(self) -> bool:
+        if self.codes & _KEY_CODES or (self.status == 400 and _KEY_WORDS.search(self.text)):
+            return True
         return self.status == 401 or (self.status == 403 and not _MODERATED.search(self.text))
 
     @property
