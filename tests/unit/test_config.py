@@ -219,6 +219,7 @@ def test_a_server_is_sent_only_what_was_asked_for() -> None:
 def test_parameters_of_the_users_own_go_to_a_server_but_for_those_of_the_harness() -> None:
     config = load([*SERVER, "engine.extra_body.reasoning_effort=low", "engine.extra_body.seed=null"])
     assert config.patient.engine.extra_body == {"reasoning_effort": "low", "seed": None}
+    assert load([*SERVER, "engine.extra_body={a: {b: 1}}"]).therapist.engine.extra_body == {"a": {"b": 1}}
     for name in ("model", "messages", "max_tokens", "stream", "n"):
         (told,) = server_mistakes(EngineConfig(extra_body={name: 5}))
         assert told.startswith(f"engine.extra_body.{name}: the harness sets it itself")
