@@ -34,7 +34,7 @@ DEFAULT_MODEL = "smollm2-135m"
 INHERIT = "inherit"
 """Of a role's sampling: the value of its model's preset."""
 _FREE_KEYS = re.compile(
-    r"((patient|therapist)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)\."
+    r"((patient|therapist)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
 )
 _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 """Groups whose choices plug-ins may add to, and the key that names the choice."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from harness.config.address import address_mistake
 from harness.config.compose import check, compose, load
 from harness.config.overrides import changed
-from harness.config.schema import RunConfig
+from harness.config.schema import EngineConfig, RunConfig, server_mistakes
 from harness.engines.pool import build
 from harness.errors import ConfigError
 from harness.paths import conf_dir
@@ -219,10 +219,13 @@ def test_a_server_is_sent_only_what_was_asked_for() -> None:
 def test_parameters_of_the_users_own_go_to_a_server_but_for_those_of_the_harness() -> None:
     config = load([*SERVER, "engine.extra_body.reasoning_effort=low", "engine.extra_body.seed=null"])
     assert config.patient.engine.extra_body == {"reasoning_effort": "low", "seed": None}
+    assert load([*SERVER, "engine.extra_body={a: {b: 1}}"]).therapist.engine.extra_body == {"a": {"b": 1}}
     for name in ("model", "messages", "max_tokens", "stream", "n"):
-        with pytest.raises(ConfigError, match=rf"engine\.extra_body\.{name}: the harness sets it itself"):
-            load([*SERVER, f"engine.extra_body.{name}=5"])
-    dry = load(["engine=dry", "engine.extra_body.reasoning_effort=low"]).patient
+        (told,) = server_mistakes(EngineConfig(extra_body={name: 5}))
+        assert told.startswith(f"engine.extra_body.{name}: the harness sets it itself")
+    with pytest.raises(ConfigError, match=r"engine\.extra_body\.model: the harness sets it itself"):
+        load([*SERVER, "engine.extra_body.model=5"])
+    dry = config.patient.model_copy(update={"engine": EngineConfig(kind="dry", extra_body={"x": 1})})
     with pytest.raises(ConfigError, match=r"engine\.extra_body: the dry engine has no use for it"):
         build(dry.engine, dry.model)
 

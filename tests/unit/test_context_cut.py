@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import pytest
 
@@ -39,11 +40,16 @@ class Cutting:
         return Generation("Go on.", (), FinishReason.STOP, self.reads(request.prompt.tokens), 3)
 
 
-async def talk(engine: Cutting, *, estimated: bool = True, exchanges: int = 30) -> tuple[list[Answer], Window]:
+@cache
+def renderer() -> Renderer:
+    return Renderer(chatml_bytes())
+
+
+async def talk(engine: Cutting, *, estimated: bool = True, exchanges: int = 18) -> tuple[list[Answer], Window]:
     window = Window(32_000)
     if estimated:
         window.estimate()
-    preamble = Preamble(Speaker.THERAPIST, "You listen. " * 20, None, Renderer(chatml_bytes()))
+    preamble = Preamble(Speaker.THERAPIST, "You listen. " * 20, None, renderer())
     policy = make_policy(ContextConfig(policy="truncate"), None)
     manager = ContextManager(preamble, engine, window, policy, sampling=Sampling(), max_new_tokens=NEW)
     history: list[Turn] = []

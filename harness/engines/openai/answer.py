@@ -185,7 +185,7 @@ def _finish(
         return FinishReason.LENGTH if full else FinishReason.STOP
     withheld = " (its filter withheld the answer)" if reason in _WITHHELD else ""
     raise RequestRejected(
-        f"the server ended {request.request_id} with {scrub(str(said)[:60])!r} and not with an answer{withheld}"
+        f"the server ended {request.request_id} with {scrub(text_of(str(said)[:60]))!r} and not with an answer{withheld}"
     )
 
 

@@ -122,6 +122,12 @@ def model_list(reply: Reply, base: str, scrub: Scrubber) -> list[dict[str, Any]]
             raise EngineError(
                 f"{base} refused the key (status {reply.status}){told}; check the variable of engine.api_key_env"
             )
+        if reply.status < 400:
+            where = scrub(reply.headers.get("location", "")[:200])
+            raise EngineError(
+                f"engine.base_url: {base} redirects (status {reply.status}) to {where!r}, where no request follows; "
+                "set the address that serves the model"
+            )
         return []
     found = cards(reply.body, scrub)
     if found is None:

@@ -36,17 +36,15 @@ from harness.engines.openai.discovery import (
 from harness.engines.openai.fault import Fault, read_fault, too_long
 from harness.engines.openai.gate import Gate
 from harness.engines.openai.http import Away, Client, Reply, answer_bound
+from harness.engines.openai.refusal import error_of
 from harness.engines.openai.retry import (
     AttemptFailed,
     Patience,
     SlowDown,
     TooLong,
     Transient,
-    asked_pause,
-    failure,
     patience_for,
     persist,
-    told_pause,
 )
 from harness.engines.openai.secrets import Scrubber
 from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
@@ -57,11 +55,6 @@ _LONGEST_START_S = 900.0
 _START_PROBE_S = 2.0
 _SURELY = 2
 """No tokenizer is believed to make more than as many tokens of one of ours."""
-_NO_TEMPLATE_ARGS = (
-    "; model.template_args are sent as chat_template_kwargs, which this server does not take: take them out (and model= with "
-    "them, if it is a preset that sets them), or name what it takes in engine.extra_body"
-)
-_HINTS = {403: "; check the key in the variable of engine.api_key_env", 404: "; check engine.model and engine.base_url"}
 
 
 class OpenAIEngine:
@@ -209,7 +202,7 @@ class OpenAIEngine:
             else:
                 fault = read_fault(reply.status, reply.body, self._scrub)
             if not self._learns(fault, sent, request):
-                raise self._failure(fault, reply, request)
+                raise error_of(fault, reply.headers, request, self._base, self._window)
         raise RequestRejected(f"the server refuses one parameter after the other: {fault.shown}")
 
     async def _completed(self, path: str, data: bytes, request: Request) -> Reply:
@@ -230,37 +223,6 @@ class OpenAIEngine:
         if what:
             self._listener(Learned(self._base, what, fault.shown))
         return learnt
-
-    def _failure(self, fault: Fault, reply: Reply, request: Request) -> EngineError:
-        """What an error answer means, as the error to raise."""
-        told = fault.shown or "it does not say why"
-        pause_s = asked_pause(reply.headers)
-        pause_s = told_pause(fault.text) if pause_s is None else pause_s
-        if fault.quota_used_up(pause_s):
-            return EngineUnavailable(f"the quota at {self._base} is used up (status {fault.status}): {told}")
-        if fault.key_refused:
-            return EngineUnavailable(
-                f"{self._base} refused the key (status {fault.status}): {told}; "
-                "check the variable of engine.api_key_env"
-            )
-        prompt = request.prompt
-        overflow = too_long(fault, prompt.tokens, prompt.max_new_tokens, self._window)
-        if overflow is not None:
-            limit, counted = overflow
-            return PromptRefused(
-                f"the server calls the prompt of {request.request_id} too long: {told}", limit=limit, counted=counted
-            )
-        short = f"the server answered with status {fault.status}"
-        if fault.loading:
-            return Away(f"{self._base} is not ready ({told})")
-        status = 502 if fault.status < 400 else fault.status  # an error in a 200 that gives no status of its own
-        failed = failure(status, pause_s, short, fault.shown)
-        if failed is not None:
-            return failed
-        hint = _HINTS.get(fault.status, "")
-        if request.prompt.template_args and any("chat_template_kwargs" in text for text in (*fault.params, fault.text)):
-            hint = _NO_TEMPLATE_ARGS
-        return RequestRejected(f"the server rejected {request.request_id} with status {fault.status}: {told}{hint}")
 
     async def _refuse_too_long(self, request: Request) -> None:
         """Raise `PromptRefused` for a prompt that is too long by the server's own count, before it is sent."""

@@ -57,6 +57,9 @@ _QUOTA_WORDS = re.compile(
     r"|payment required|billing",
     re.IGNORECASE,
 )
+_KEY_CODES = frozenset({"invalid_api_key", "api_key_invalid", "authentication_error"})
+_KEY_WORDS = re.compile(r"api.?key (?:is )?(?:not valid|invalid|expired)|(?:invalid|incorrect) api.?key", re.IGNORECASE)
+"""Of a 400, with which Gemini refuses a key."""
 _LOADING = re.compile(r"\bload(?:ing|ed)\b|warm(?:ing|up)|starting|not (?:yet )?ready|initiali[sz]", re.IGNORECASE)
 _MODERATED = re.compile(r"moderat|flagged|content.?(?:filter|policy)|safety", re.IGNORECASE)
 
@@ -90,6 +93,8 @@ class Fault:
 
     @property
     def key_refused(self) -> bool:
+        if self.codes & _KEY_CODES or (self.status == 400 and _KEY_WORDS.search(self.text)):
+            return True
         return self.status == 401 or (self.status == 403 and not _MODERATED.search(self.text))
 
     @property
@@ -115,7 +120,7 @@ def fault_of(status: int, found: object, scrub: Scrubber) -> Fault:
         words.append(text_of(found))
     text = scrub(_BLANKS.sub(" ", "; ".join(words)).strip()[:_LONGEST])
     values = [each.get(name) for each in objects for name in ("code", "type", "error_type", "status")]
-    codes = frozenset(str(value).lower() for value in values if isinstance(value, str | int) and str(value))
+    codes = frozenset(text_of(str(value)).lower() for value in values if isinstance(value, str | int) and str(value))
     inner = next(
         (int(code) for code in codes if code.isdecimal() and len(code) == 3 and 400 <= int(code) < 600), status
     )
