@@ -30,7 +30,13 @@ _ROLE_GROUPS = tuple(
 _SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
 """Settings that users write as if they were part of `personas`, which is a list."""
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
-_FREE_KEYS = re.compile(r"((patient|therapist|judge)\.)?(engine\.args|engine\.options|model\.template_args)\.")
+DEFAULT_MODEL = "smollm2-135m"
+"""The choice of config.yaml, which nobody asked for."""
+INHERIT = "inherit"
+"""Of a role's sampling: the value of its model's preset."""
+_FREE_KEYS = re.compile(
+    r"((patient|therapist|judge)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
+)
 _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 """Groups whose choices plug-ins may add to, and the key that names the choice."""
 
@@ -166,7 +172,8 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
     group = key.partition("@")[0]
     options = _options(group, dirs)
     if isinstance(error, OverrideParseException) or not _:
-        return f"command line: {override!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
+        shown = f"{key}=..." if "base_url" in key or "://" in value else override  # it may hold a key
+        return f"command line: {shown!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
     if options:
         return f"command line: {key}={value}: no such choice{did_you_mean(value, options)}; expected one of {', '.join(options)}"
     if key not in known:
@@ -199,7 +206,7 @@ def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def check(composed: Composed) -> RunConfig:
     """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
-    tree = inherit(_without_idle_judge(composed))
+    tree = inherit(_without_idle_judge(composed), frozenset(_sampling_asked_for(composed)))
     if tree.get("personas") is None:
         tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
     for name in ROLES:
@@ -230,6 +237,16 @@ def _without_idle_judge(composed: Composed) -> dict[str, Any]:
     return tree
 
 
+def _sampling_asked_for(composed: Composed) -> Iterator[str]:
+    """The roles whose model's sampling somebody asked for: by choosing the model, or in words."""
+    chosen = composed.choices.get("model") != DEFAULT_MODEL
+    named = any(override.startswith(("model=", "model.sampling.")) for override in composed.overrides)
+    for name in (*ROLES, JUDGE):
+        own = composed.choices.get(f"model@{name}.model", INHERIT) != INHERIT
+        if chosen or named or own or any(o.startswith(f"{name}.model.sampling.") for o in composed.overrides):
+            yield name
+
+
 def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
     """One line for each engine, context policy or tracker that nobody registered."""
     named: list[tuple[str, str, Registry[Any]]] = [("context.policy", config.context.policy, POLICIES)]
@@ -244,27 +261,43 @@ def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
             yield f"{_source(key, composed)}: {key}: expected {expected}, found {name!r}{did_you_mean(name, known)}"
 
 
-def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill what a role leaves at null from the run's engine, the run's model and the model's sampling."""
+def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict[str, Any]:
+    """Fill what a role leaves at null from the run's engine and the run's model, and what it leaves at `inherit` of its
+    sampling from its model. To a server that is sent only for the roles `sampling_asked_for`: else its own defaults hold.
+    """
     resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
     for name in (*ROLES, JUDGE):
         role = tree.get(name)
         if isinstance(role, Mapping):
-            resolved[name] = resolved_role(role, tree.get("engine"), tree.get("model"))
+            asked = name in sampling_asked_for
+            resolved[name] = resolved_role(role, tree.get("engine"), tree.get("model"), asked)
     return resolved
 
 
-def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object) -> dict[str, Any]:
-    """A role with what it leaves at null taken from the run, and its sampling from its model."""
-    model = filled(run_model, role.get("model"))
-    engine = filled(run_engine, role.get("engine"))
-    sampling = filled(model.pop("sampling", None), role.get("sampling"))
+def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object, asked: bool) -> dict[str, Any]:
+    """A role with what it leaves at null taken from the run, and its sampling from its model.
+
+    `asked` says whether somebody asked for the model's sampling: without that a server gets none of it.
+    """
+    model = _filled(run_model, role.get("model"))
+    engine = _filled(run_engine, role.get("engine"))
+    preset = model.pop("sampling", None)
     if engine.get("kind") == "auto":
         engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
-    return {**role, "model": model, "engine": engine, "sampling": sampling}
+    if engine.get("kind") == "openai" and not asked:
+        preset = None
+    return {**role, "model": model, "engine": engine, "sampling": _sampling(preset, role.get("sampling"))}
 
 
-def filled(base: object, own: object) -> dict[str, Any]:
+def _sampling(preset: object, own: object) -> dict[str, Any]:
+    """A role's sampling: `inherit` takes the preset's value, and null is the engine's own default."""
+    known = preset if isinstance(preset, Mapping) else {}
+    asked = {**dict.fromkeys(known, INHERIT), **own} if isinstance(own, Mapping) else dict(known)
+    found = {key: known.get(key) if value == INHERIT else value for key, value in asked.items()}
+    return {key: value for key, value in found.items() if key != "stop" or value is not None}
+
+
+def _filled(base: object, own: object) -> dict[str, Any]:
     """`own` where it is not null, else `base`."""
     merged = dict(base) if isinstance(base, Mapping) else {}
     if isinstance(own, Mapping):
@@ -325,7 +358,7 @@ def _inherited(tree: Mapping[str, Any], role: str, rest: str) -> bool:
     node: object = tree.get(role)
     for part in rest.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
-    return node is None
+    return node is None or node == INHERIT
 
 
 _UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")

@@ -29,7 +29,7 @@ def load(overrides: Sequence[str], config_dir: Path | None = None) -> JudgingCon
 
 def judging_tree(tree: Any) -> dict[str, Any]:
     """The composed settings with what the judge leaves at null taken from its model, and `auto` decided."""
-    return {**tree, "judge": resolved_role(tree["judge"], {}, {})}
+    return {**tree, "judge": resolved_role(tree["judge"], {}, {}, True)}
 
 
 def check(composed: Composed, tree: dict[str, Any]) -> JudgingConfig:

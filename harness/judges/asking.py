@@ -222,13 +222,13 @@ class Judge:
                 _, answer = await deliver(self._engine, self.window, build, _ignore)
                 self.sent += 1
                 self.prompt_tokens += answer.prompt_tokens
-                self.cached_tokens += answer.cached_tokens
+                self.cached_tokens += answer.cached_tokens or 0
                 self.completion_tokens += answer.completion_tokens
                 outcome = {
                     "text": answer.text,
                     "finish_reason": str(answer.finish_reason),
                     "prompt_tokens": answer.prompt_tokens,
-                    "cached_tokens": answer.cached_tokens,
+                    "cached_tokens": answer.cached_tokens or 0,
                     "completion_tokens": answer.completion_tokens,
                 }
             except EngineUnavailable:
