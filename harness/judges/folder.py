@@ -57,6 +57,16 @@ class Listener(Protocol):
     def say(self, line: str) -> None: ...
 
 
+class Unheard:
+    """A listener that tells nobody."""
+
+    def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None: ...
+
+    def judged(self, judged: Judged, judge: Judge) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How judging a folder ended."""

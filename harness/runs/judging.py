@@ -7,6 +7,7 @@ Invariants:
 
 import asyncio
 import signal
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,7 +66,8 @@ def judge_folders(
     def first() -> None:
         listener.say("interrupted: answers so far are kept")
 
-    interrupted = asyncio.run(interruptible(work(), STOPPING, first=first, second=lambda: None))
+    signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
+    interrupted = asyncio.run(interruptible(work(), signals, first=first, second=lambda: None))
     return results, interrupted
 
 

@@ -99,6 +99,17 @@ def test_a_run_judges_itself_at_its_end(tmp_path: Path, small_model: Path) -> No
     assert json.loads((folder / "run.json").read_bytes())["config"]["judge"]["engine"]["kind"] == "scripted"
 
 
+async def test_the_api_judges_too_also_inside_a_running_loop(run: Path, small_model: Path) -> None:
+    import harness
+
+    settings = [*JUDGE, f"judge.model.path={small_model}", "controls=0"]
+    [result] = harness.judge(run, *settings, rubric=["alliance", "empathy"], quiet=True)
+    assert result.scores == len(harness.open_run(run).scores()) == 32
+    labels = list(harness.open_run(run).turn_scores())
+    assert {label["item"] for label in labels} == {"emotional-reaction", "interpretation", "exploration"}
+    assert {label["turn"] % 2 for label in labels} == {1}
+
+
 def test_a_judge_setting_without_a_judge_is_refused() -> None:
     from harness.errors import ConfigError
 

@@ -13,14 +13,14 @@ import orjson
 import pytest
 
 from harness.errors import StorageError
-from harness.judges.folder import Result
+from harness.judges.folder import Result, Unheard
 from harness.judges.records import JUDGEMENTS, read_certificate, read_gates, read_scores
 from harness.judges.reliability import analyse, read_tables
 from harness.judges.rubric import Rubric
 from harness.runs.judging import judge_folders
 from harness.types import Speaker
 from harness.written.variants import Turns, with_turn
-from tests.fixtures.judging import Quiet, long_session, prepared, rubrics, write_run
+from tests.fixtures.judging import long_session, prepared, rubrics, write_run
 
 CHOSEN = rubrics("safety-gate", "empathy", "alliance")
 
@@ -28,7 +28,7 @@ CHOSEN = rubrics("safety-gate", "empathy", "alliance")
 def _judge(
     folder: Path, chosen: tuple[Rubric, ...] = CHOSEN, *overrides: str, rescore: bool = False, **dials: Any
 ) -> Result:
-    [result], interrupted = judge_folders([folder], prepared(chosen, *overrides, **dials), Quiet(), rescore=rescore)
+    [result], interrupted = judge_folders([folder], prepared(chosen, *overrides, **dials), Unheard(), rescore=rescore)
     assert interrupted is None
     return result
 
