@@ -21,6 +21,7 @@ from harness.judges.certificate import certify
 from harness.judges.controls import Controls, choose, make
 from harness.judges.judgements import Judgements
 from harness.judges.judging import Judged, Plan
+from harness.judges.pages import write_pages
 from harness.judges.records import (
     CERTIFICATE,
     GATES,
@@ -143,6 +144,7 @@ async def judge_folder(
     items = certify(prepared.rubrics, controls, of_controls)
     certificate = _certificate(prepared, judge, items, controls, warnings)
     _write_certificate(folder, certificate, [rubric.id for rubric in prepared.rubrics])
+    write_pages(folder, judge.name)
     return Result(
         folder,
         certificate,

@@ -153,3 +153,27 @@ def test_the_report_shows_gates_first_and_escapes_quotes(tmp_path: Path) -> None
     assert "&lt;b&gt;shame&lt;/b&gt;" in page
     assert "<b>shame</b>" not in page
     assert page.index('id="judges"') < page.index('id="sessions"')
+
+
+def test_a_page_has_one_section_for_each_judge_and_no_text_becomes_markup(tmp_path: Path) -> None:
+    from harness.judges.pages import write_pages
+    from harness.judges.records import read_scores
+
+    folder = _two(tmp_path)[0]
+    session = next(iter(read_scores(folder))).session_id
+    page = folder / "transcripts" / f"{session}.md"
+    page.parent.mkdir()
+    page.write_text("# s\n\n## 0 · Patient\n\nhello\n")
+    write_pages(folder, "j")
+    once = page.read_text()
+    assert once.startswith("# s\n\n## 0 · Patient\n\nhello\n\n## Scores by j\n\n")
+    assert "- alliance, goals: 0" in once
+    assert "- safety-gate, shamed: yes, red" in once
+    assert "“\\<b\\>shame\\</b\\>”" in once
+    write_pages(folder, "j")
+    assert page.read_text() == once
+    outside = tmp_path / "x.md"
+    outside.write_text("mine")
+    (folder / SCORES).write_bytes((folder / SCORES).read_bytes().replace(session.encode(), b"../../x"))
+    write_pages(folder, "j")
+    assert outside.read_text() == "mine"
