@@ -17,7 +17,13 @@ engine; 130 interrupted. Scores are no clinical evidence, and mean nothing beyon
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.judges.cost import Cost
+    from harness.judges.start import Prepared
 
 INTERMIXED = True
 
@@ -67,34 +73,16 @@ def main(args: argparse.Namespace) -> int:
     return 1 if any(result.failed for result in results) else 0
 
 
-def _plan(folders: "list[Path]", prepared: "object") -> int:
-    from harness.judges.cost import Cost, estimate
-    from harness.judges.folder import controls_for
-    from harness.judges.judgements import Judgements
-    from harness.judges.judging import Plan
-    from harness.judges.sources import subjects
-    from harness.judges.start import Prepared, make
-    from harness.runs.judging import personas_of
-    from harness.store.records import read_record
+def _plan(folders: "Sequence[Path]", prepared: "Prepared") -> int:
+    from harness.judges.cost import Cost
+    from harness.runs.judging import estimates
 
-    assert isinstance(prepared, Prepared)
-    config = prepared.config
-    plan = Plan(prepared.rubrics, config.repeats, config.orders)
     total = Cost()
-    controls = controls_for(prepared)
-    for folder in folders:
-        personas, _ = personas_of(read_record(folder))
-        with Judgements(folder, writable=False) as judgements:
-            judge = make(prepared, judgements, None, None)
-            for what, found in (
-                ("sessions", estimate(judge, plan, subjects(folder, personas, courses=config.courses))),
-                ("controls", estimate(judge, plan, controls.subjects)),
-            ):
-                print(f"{folder}: {found.subjects} {what}, {found.windows} windows, {_shown(found)}")
-                for name in Cost.__dataclass_fields__:
-                    setattr(total, name, getattr(total, name) + getattr(found, name))
+    for folder, what, cost in estimates(folders, prepared):
+        print(f"{folder}: {cost.subjects} {what}, {cost.windows} windows, {_shown(cost)}")
+        total += cost
     print(f"in all: {_shown(total)}")
-    dollars = total.dollars(config.judge.price)
+    dollars = total.dollars(prepared.config.judge.price)
     print(
         f"at most {dollars:.2f} US dollars"
         if dollars is not None
@@ -103,10 +91,7 @@ def _plan(folders: "list[Path]", prepared: "object") -> int:
     return 0
 
 
-def _shown(cost: "object") -> str:
-    from harness.judges.cost import Cost
-
-    assert isinstance(cost, Cost)
+def _shown(cost: "Cost") -> str:
     left = cost.requests - cost.recorded
     shared = f" ({cost.shared_tokens / cost.prompt_tokens:.0%} of them shared prefixes)" if cost.prompt_tokens else ""
     return (

@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from harness.context.budget import Window as EngineWindow
@@ -22,12 +22,12 @@ from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
 from harness.judges import prompt
 from harness.judges.answers import answer_schema
-from harness.judges.evidence import Shown
+from harness.judges.body import Body
 from harness.judges.judgements import Judgements
 from harness.judges.records import Judgement
 from harness.judges.rubric import Item, Rubric
 from harness.judges.status import Status
-from harness.judges.subject import Said, Subject
+from harness.judges.subject import Subject
 from harness.judges.verdict import Verdict, assess, missing
 from harness.types import Message, Prompt, Request, Sampling
 
@@ -55,30 +55,6 @@ class Asked:
     prompt: int = 0
     cached: int = 0
     completion: int = 0
-
-
-class Body:
-    """What a judge is shown before a question: a window of a transcript, or quotes from all of it."""
-
-    def __init__(self, text: str, turns: Sequence[Said]) -> None:
-        self.text = text
-        self.turns = tuple(turns)
-        self.warm = asyncio.Lock()
-        """Held by the first request, so that the others find its prefix in the engine's cache."""
-        self.asked = False
-        self.rendering: Rendering | None = None
-
-    @cached_property
-    def shown(self) -> Shown:
-        return Shown(self.turns)
-
-    @cached_property
-    def hash(self) -> str:
-        return hashlib.sha256(self.text.encode(errors="replace")).hexdigest()
-
-    @property
-    def window(self) -> tuple[int, int]:
-        return self.turns[0].index, self.turns[-1].index
 
 
 class TooLong(Exception):

@@ -1,12 +1,13 @@
 """What a judging run would take, before anything is spent: requests, tokens, money."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 
 from harness.config.schema import PriceConfig
 from harness.judges import prompt
 from harness.judges.asking import Ask, Judge
 from harness.judges.judging import Plan, Windows, question_tokens
+from harness.judges.rubric import Rubric
 from harness.judges.subject import Subject
 
 
@@ -26,6 +27,9 @@ class Cost:
     """At most."""
     windows: int = 0
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
     def dollars(self, price: PriceConfig) -> float | None:
         """At most; None where prices are not known."""
         if price.prompt is None or price.completion is None:
@@ -37,47 +41,54 @@ class Cost:
 
 def estimate(judge: Judge, plan: Plan, subjects: Iterable[Subject]) -> Cost:
     """Count what would be asked."""
-    assert judge.renderer is not None
     cost = Cost()
     room = question_tokens(judge, plan)
-    lengths: dict[tuple[str, str], int] = {}
     for subject in subjects:
         cost.subjects += 1
         for persona in (False, True):
-            rubrics = [r for r in plan.rubrics if (r.sees.persona == "full") is persona]
-            if not rubrics or not subject.turns or (persona and subject.persona is None):
-                continue
-            windows = Windows(judge, subject, persona, room)
-            cost.windows += len(windows.bodies)
-            for number, body in enumerate(windows.bodies):
-                shared = judge.render(body, "x").tokens
-                first = True
-                for rubric in rubrics:
-                    for item in rubric.items:
-                        if not subject.asks(rubric.id, item.id):
-                            continue
-                        turns: list[int | None] = [None]
-                        if rubric.unit_of(item) == "turn":
-                            turns = [
-                                said.index
-                                for place, said in enumerate(subject.turns)
-                                if said.speaker == rubric.target
-                                and windows.body_of(place) == number
-                                and (subject.only_turns is None or said.index in subject.only_turns)
-                            ]
-                        key = (rubric.id, item.id)
-                        if key not in lengths:
-                            lengths[key] = judge.renderer.count_text(
-                                prompt.question(rubric, item, turn=turns[0] if turns else None)
-                            )
-                        for turn in turns:
-                            for repeat, order in plan.variants():
-                                cost.requests += 1
-                                if judge.judgements.get(judge.key(body, Ask(rubric, item, repeat, order, turn), 0)):
-                                    cost.recorded += 1
-                                    continue
-                                cost.prompt_tokens += shared + lengths[key]
-                                cost.shared_tokens += 0 if first else shared
-                                cost.completion_tokens += judge.max_new_tokens
-                                first = False
+            rubrics = [rubric for rubric in plan.rubrics if (rubric.sees.persona == "full") is persona]
+            if rubrics and subject.turns and not (persona and subject.persona is None):
+                _add(cost, judge, plan, subject, rubrics, Windows(judge, subject, persona, room))
     return cost
+
+
+def _add(cost: Cost, judge: Judge, plan: Plan, subject: Subject, rubrics: Sequence[Rubric], windows: Windows) -> None:
+    """What asking all items of these rubrics in these windows takes."""
+    assert judge.renderer is not None
+    cost.windows += len(windows.bodies)
+    for number, body in enumerate(windows.bodies):
+        shared = judge.render(body, "x").tokens
+        first = True
+        for ask in _asks(plan, subject, rubrics, windows, number):
+            cost.requests += 1
+            if judge.judgements.get(judge.key(body, ask, 0)):
+                cost.recorded += 1
+                continue
+            question = prompt.question(ask.rubric, ask.item, turn=ask.turn, order=ask.order)
+            cost.prompt_tokens += shared + judge.renderer.count_text(question)
+            cost.shared_tokens += 0 if first else shared
+            cost.completion_tokens += judge.max_new_tokens
+            first = False
+
+
+def _asks(plan: Plan, subject: Subject, rubrics: Sequence[Rubric], windows: Windows, number: int) -> Iterator[Ask]:
+    """Every question about one window."""
+    for rubric in rubrics:
+        for item in rubric.items:
+            if not subject.asks(rubric.id, item.id):
+                continue
+            turns = _turns(subject, rubric, windows, number) if rubric.unit_of(item) == "turn" else [None]
+            for turn in turns:
+                for repeat, order in plan.variants():
+                    yield Ask(rubric, item, repeat, order, turn)
+
+
+def _turns(subject: Subject, rubric: Rubric, windows: Windows, number: int) -> list[int | None]:
+    """The turns that are asked about in this window."""
+    return [
+        said.index
+        for place, said in enumerate(subject.turns)
+        if said.speaker == rubric.target
+        and windows.body_of(place) == number
+        and (subject.only_turns is None or said.index in subject.only_turns)
+    ]

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judges import prompt
-from harness.judges.asking import Ask, Asked, Body, Judge
+from harness.judges.asking import Ask, Asked, Judge
+from harness.judges.body import Body
 from harness.judges.gate import gate_of
 from harness.judges.merge import merge, merge_turns, together
 from harness.judges.records import Evidence, Gate, Score, TurnScore

@@ -8,7 +8,7 @@ Invariants:
 import asyncio
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from harness.errors import HarnessError, StorageError
 from harness.judges import library
 from harness.judges.asking import Judge
 from harness.judges.controls import Controls
+from harness.judges.cost import Cost, estimate
 from harness.judges.folder import Listener, Result, controls_for, judge_folder, judged_before
 from harness.judges.judgements import Judgements
-from harness.judges.judging import Judged
+from harness.judges.judging import Judged, Plan
+from harness.judges.sources import subjects
 from harness.judges.start import Prepared, make, prepare
 from harness.personas.schema import Persona, persona_hash
 from harness.report import write_report
@@ -69,6 +71,19 @@ def judge_folders(
     signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
     interrupted = asyncio.run(interruptible(work(), signals, first=first, second=lambda: None))
     return results, interrupted
+
+
+def estimates(folders: Sequence[Path], prepared: Prepared) -> Iterator[tuple[Path, str, Cost]]:
+    """What judging these runs would take: for each, its sessions and its controls. Asks no model."""
+    plan = Plan(prepared.rubrics, prepared.config.repeats, prepared.config.orders)
+    controls = controls_for(prepared)
+    for folder in folders:
+        personas, _ = personas_of(read_record(folder))
+        with Judgements(folder, writable=False) as judgements:
+            judge = judged_before(folder, prepared, judgements)
+            own = subjects(folder, personas, courses=prepared.config.courses)
+            yield folder, "sessions", estimate(judge, plan, own)
+            yield folder, "controls", estimate(judge, plan, controls.subjects)
 
 
 async def judge_at_end(folder: Path, prepared: Prepared, pool: EnginePool, reporter: Reporter) -> None:
