@@ -11,10 +11,11 @@ Exit codes: 0 whatever the result; 2 where the run can't be repeated; 3 no engin
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.visible import to_json, visible
 
 if TYPE_CHECKING:
     from harness.replay import Repeated
@@ -35,7 +36,7 @@ def main(args: argparse.Namespace) -> int:
 
     display = Display()
     repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=display.notice, starting=display.starting))
-    print(json.dumps(_as_json(args.run_dir, repeated), ensure_ascii=False) if args.json else _as_text(repeated))
+    print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 
 

@@ -6,6 +6,8 @@ python -m harness report outputs/NAME-DATE
 import argparse
 from pathlib import Path
 
+from harness.visible import one_line
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
@@ -18,5 +20,5 @@ def main(args: argparse.Namespace) -> int:
 
     if args.metrics or not (args.run_dir / "metrics.json").exists():
         write_metrics(args.run_dir)
-    print(write_report(args.run_dir))
+    print(one_line(str(write_report(args.run_dir))))
     return 0

@@ -9,12 +9,14 @@ from urllib.parse import quote
 import yaml
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
 
 from harness.errors import StorageError
 from harness.metrics.session import FINDINGS
 from harness.report import charts
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.types import Event
+from harness.visible import visible
 
 _FOLDER = Path(__file__).parent
 SPEECH = (
@@ -56,7 +58,7 @@ def write_report(run_dir: Path) -> Path:
     path = run_dir / "report.html"
     draft = run_dir / ".report.html.part"
     try:
-        draft.write_text(html, encoding="utf-8", errors="replace")
+        draft.write_text(html, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: can't be written: {error.strerror or error}") from error
@@ -69,6 +71,7 @@ def render(report: Report) -> str:
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_safe,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -93,6 +96,11 @@ def render(report: Report) -> str:
         most_failures=MOST_FAILURES,
         findings=FINDINGS,
     )
+
+
+def _safe(value: object) -> object:
+    """What stands on the page: text without control characters; Jinja escapes it. Our own markup as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -163,7 +163,7 @@ class _Follower:
             self._display.say(f"point {self._labels[name]}: left to the process that plays it ({error})")
             return
         self._mark(name, PointState.FAILED, error.exit_code, str(error))
-        for line in str(error).splitlines():
+        for line in error.lines:
             self._display.say(f"point {self._labels[name]}: {line}")
 
     def _mark(self, name: str, state: PointState, exit_code: int, error: str | None = None) -> None:
