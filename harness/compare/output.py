@@ -113,9 +113,7 @@ def to_json(comparison: Comparison) -> str:
         "metrics": [_metric(row, comparison) for row in comparison.rows],
         "findings": list(findings(comparison)),
     }
-    return visible_json(
-        orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
-    )
+    return visible_json(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
