@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from harness.visible import to_json, visible
 
 if TYPE_CHECKING:
-    from harness.replay import Repeated
+    from harness.runs.replay_check import Repeated
 
 SHOWN = 60
 """Characters of either text from where they part."""
@@ -31,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.cli.progress import Display
-    from harness.replay import repeat
+    from harness.cli.reporter import TerminalReporter
+    from harness.runs.replay_check import repeat
 
-    display = Display()
-    repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=display.notice, starting=display.starting))
+    reporter = TerminalReporter()
+    repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=reporter.notice, starting=reporter.starting))
     print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 

@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
         if args.overrides:
             raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")
         return resume_sweep(args.run_dir, retry_failed=args.retry_failed)
-    from harness.cli.progress import Display
-    from harness.execute import resume
+    from harness.cli.reporter import TerminalReporter
+    from harness.runs.single import resume
 
-    return resume(args.run_dir, Display(), retry_failed=args.retry_failed, overrides=args.overrides).exit_code
+    return resume(args.run_dir, TerminalReporter(), retry_failed=args.retry_failed, overrides=args.overrides).exit_code

@@ -58,10 +58,10 @@ def main(args: argparse.Namespace) -> int:
 
         print(visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)), end="")
         return 0
-    from harness.cli.progress import Display
-    from harness.execute import execute
+    from harness.cli.reporter import TerminalReporter
+    from harness.runs.single import execute
 
-    outcome = execute(config, Display())
+    outcome = execute(config, TerminalReporter())
     return _strict([outcome.path], outcome.exit_code) if args.strict else outcome.exit_code
 
 

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.rebuild import Archive
+    from harness.store.archive import Archive
     from harness.visible import to_json, visible
 
     archive = Archive(args.run_dir)

@@ -1,0 +1,113 @@
+"""Any recorded turn's prompt, exactly as it was sent, from what lies in its run folder.
+
+Invariant: a prompt is a pure function of the session's texts and of the view journalled with its turn, so nobody has
+to have kept it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.config.schema import RunConfig
+from harness.context.render.renderer import Renderer
+from harness.context.view import project
+from harness.errors import StorageError, did_you_mean
+from harness.models import fetch as models
+from harness.runs.resources import make_renderer
+from harness.store.journal import read_journal
+from harness.store.records import TURN, VIEW, parse, read_record
+from harness.types import Message, Speaker, Turn, View
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The prompt of one turn."""
+
+    turn: Turn
+    messages: tuple[Message, ...]
+    text: str
+    """As rendered by the model's chat template, generation prompt included."""
+    ids: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What the journal holds of one session."""
+
+    started: Mapping[str, Any]
+    turns: list[Turn] = field(default_factory=list)
+    views: list[View | None] = field(default_factory=list)
+    """The view that each turn was made with; None for a recorded patient's line."""
+    drafts: list[int | str] = field(default_factory=list)
+    """Which of its drafts each turn is."""
+
+
+class Archive:
+    """A run folder, of a run that is over or not. Raises `StorageError` where it can't be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.record = read_record(path)
+        self._path = path
+        try:
+            self.config = RunConfig.model_validate(self.record.config)
+        except ValidationError as error:
+            raise StorageError(f"{path / 'run.json'}: config: written by another version of the harness") from error
+        self._renderers: dict[Speaker, Renderer] = {}
+
+    def session(self, session_id: str) -> Recorded:
+        """A session as journalled. Raises `StorageError` where there is none of that id."""
+        found = self.sessions({session_id}).get(session_id)
+        if found is None:
+            known = (str(record["session_id"]) for _, record in read_journal(self._path) if record["session_id"])
+            raise StorageError(f"{self._path}: no session {session_id!r}{did_you_mean(session_id, known)}")
+        return found
+
+    def sessions(self, ids: Collection[str]) -> dict[str, Recorded]:
+        """Those of the sessions that the journal holds."""
+        found: dict[str, Recorded] = {}
+        for place, record in read_journal(self._path, ids):
+            session_id = record["session_id"]
+            if record["event"] == "session_started" and session_id in ids:
+                found[session_id] = Recorded(record)
+            elif record["event"] == "turn" and session_id in found:
+                session, view = found[session_id], record.get("view")
+                session.turns.append(parse(TURN, record.get("turn"), place))
+                session.views.append(None if view is None else parse(VIEW, view, place))
+                session.drafts.append(record.get("draft", 0))
+        return found
+
+    def asked(self) -> list[tuple[str, int]]:
+        """Session id and index of every turn that a model was asked for."""
+        return [
+            (record["session_id"], record["turn"]["index"])
+            for _, record in read_journal(self._path)
+            if record["event"] == "turn" and record.get("view") is not None and record["turn"]["prompt_tokens"]
+        ]
+
+    def prompt(self, session: Recorded, index: int) -> Rebuilt:
+        """The prompt of one turn. Raises `StorageError` for a turn that isn't there or that no model made."""
+        if not 0 <= index < len(session.turns):
+            raise StorageError(f"--turn: expected 0 to {len(session.turns) - 1}, found {index}")
+        turn, view = session.turns[index], session.views[index]
+        if view is None or not turn.prompt_tokens:
+            raise StorageError(
+                f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model was asked for it"
+            )
+        speaker = turn.speaker
+        said = session.started[speaker]
+        messages = project(
+            said["system"], said["opening"], speaker, session.turns[:index], view, self.renderer(speaker)
+        )
+        ids = self.renderer(speaker).render_full(messages)
+        return Rebuilt(turn, tuple(messages), self.renderer(speaker).template.render(messages), tuple(ids))
+
+    def renderer(self, speaker: Speaker) -> Renderer:
+        """The renderer of a speaker, with the date that the run's prompts were made with."""
+        if speaker not in self._renderers:
+            model = dict(self.config.roles())[speaker].model
+            located = model.model_copy(update={"path": str(models.resolve(model.path))})
+            self._renderers[speaker] = make_renderer(located, self.record.started_at)
+        return self._renderers[speaker]
