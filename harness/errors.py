@@ -9,10 +9,16 @@ from typing import ClassVar
 
 from harness.visible import one_line
 
+_LONGEST_WORD = 200
+"""Characters; what is longer is no word with a slip in it."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean ...?)` where something known is similar, else nothing."""
-    near = difflib.get_close_matches(word, sorted(known), n=1)
+    choices = sorted(known)
+    if len(word) > _LONGEST_WORD or word in choices:
+        return ""
+    near = difflib.get_close_matches(word, choices, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.reporter import TerminalReporter
-from harness.config.compose import Composed, check
+from harness.config.compose import check
+from harness.config.environment import container
+from harness.config.messages import Composed
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.runs.batch import Outcome, play_batch
@@ -177,8 +179,4 @@ class _Follower:
 
 def _checked(cfg: "DictConfig") -> RunConfig:
     """The config of a job as Hydra composed it. Raises `ConfigError`."""
-    from omegaconf import OmegaConf
-
-    tree = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(tree, dict)
-    return check(Composed({str(key): value for key, value in tree.items()}, (), {}, ()))
+    return check(Composed(container(cfg), (), {}, ()))
