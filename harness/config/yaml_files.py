@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from harness.errors import ConfigError
+from harness.reading import read_bytes
 from harness.yaml_shape import check_shape, not_yaml
 
 MOST_BYTES = 1_000_000
@@ -16,12 +17,7 @@ def check_folder(folder: Path) -> None:
     for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml"):
         for path in sorted(folder.glob(pattern)):
             try:
-                with path.open("rb") as file:
-                    content = file.read(MOST_BYTES + 1)
-                if len(content) > MOST_BYTES:
-                    lines.append(f"{path}: expected a config file of at most {MOST_BYTES} bytes")
-                else:
-                    check_shape(content.decode("utf-8-sig"), aliases=True)
+                check_shape(read_bytes(path, MOST_BYTES).decode("utf-8-sig"), aliases=True)
             except OSError as error:
                 lines.append(f"{path}: can't be read: {error.strerror}")
             except UnicodeDecodeError as error:

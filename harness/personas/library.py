@@ -7,7 +7,6 @@ Invariants:
 """
 
 import json
-import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 from harness.errors import PersonaError
 from harness.personas.errors import closest, lines_of
 from harness.personas.schema import Persona
+from harness.reading import read_bytes
 from harness.visible import visible
 from harness.yaml_shape import LOADER, check_shape, not_yaml
 
@@ -94,16 +94,11 @@ def read_all(paths: Iterable[Path]) -> list[Persona]:
 def read(path: Path) -> Persona:
     """Read and check one file; raises `PersonaError`."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-            size = max(len(content), os.fstat(file.fileno()).st_size)
-        if len(content) > MAX_BYTES:
-            raise PersonaError(f"{path}: expected a persona of at most {MAX_BYTES} bytes, found {size}")
-        text = content.decode("utf-8")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise PersonaError(f"{path}: expected UTF-8 text, found another encoding at byte {error.start}") from error
-        raise PersonaError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from error
+        text = read_bytes(path, MAX_BYTES).decode("utf-8")
+    except OSError as error:
+        raise PersonaError(f"{path}: can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PersonaError(f"{path}: expected UTF-8 text, found another encoding at byte {error.start}") from error
     persona = parse(text, str(path))
     if persona.id != path.stem:
         raise PersonaError(f"{path}: id: expected '{path.stem}' as the file is called, found '{persona.id}'")
