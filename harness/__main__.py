@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from harness import __version__
 from harness.errors import HarnessError, did_you_mean
+from harness.paths import __version__
 from harness.visible import one_line
 
 COMMANDS = {

@@ -23,16 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.sweep.record import is_sweep
+    from harness.cli.reporter import TerminalReporter
+    from harness.sweeps.record import is_sweep
 
     if is_sweep(args.run_dir):
         from harness.errors import ConfigError
-        from harness.sweep import resume_sweep
+        from harness.sweeps import resume_sweep
 
         if args.overrides:
             raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")
-        return resume_sweep(args.run_dir, retry_failed=args.retry_failed)
-    from harness.cli.reporter import TerminalReporter
+        return resume_sweep(args.run_dir, TerminalReporter, retry_failed=args.retry_failed)
     from harness.runs.single import resume
 
     return resume(args.run_dir, TerminalReporter(), retry_failed=args.retry_failed, overrides=args.overrides).exit_code

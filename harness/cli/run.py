@@ -24,6 +24,7 @@ config or a persona; 3 no engine; 130 interrupted (prints how to resume). Of a s
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,9 +49,10 @@ def main(args: argparse.Namespace) -> int:
     from harness.config.compose import load
 
     if args.multirun:
-        from harness.sweep import read_sweep, sweep
+        from harness.cli.reporter import TerminalReporter
+        from harness.sweeps import read_sweep, sweep
 
-        folder, code = sweep(args.overrides, args.config_dir)
+        folder, code = sweep(args.overrides, args.config_dir, TerminalReporter)
         return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code
     config = load(args.overrides, args.config_dir)
     if args.cfg:
@@ -65,11 +67,18 @@ def main(args: argparse.Namespace) -> int:
     return _strict([outcome.path], outcome.exit_code) if args.strict else outcome.exit_code
 
 
+def _findings(run: Path) -> Counter[str]:
+    """How often each fault that the guard found stands in a run's sessions, drafts that were not kept left out."""
+    from harness.guard.findings import FAULTS
+    from harness.store.records import read_sessions
+
+    sessions = read_sessions(run / "sessions.jsonl")
+    return Counter(event.kind for session in sessions for event in session.events if event.kind in FAULTS)
+
+
 def _strict(run_dirs: Sequence[Path], code: int) -> int:
     """The exit code where findings of the guard count as failures; tells what it found."""
-    from harness.guard.findings import findings
-
-    found = {run: findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
+    found = {run: _findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
     for run, kinds in found.items():
         if kinds:
             counts = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())

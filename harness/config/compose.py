@@ -14,22 +14,23 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config import credentials
+from harness.config.auto import resolve_kind
 from harness.config.environment import container
 from harness.config.messages import (
     CONFIG_NAME,
     ROLES,
     SAMPLE_KEYS,
     Composed,
-    first_line,
     keys_of,
     of_override,
     of_validation,
     options,
+    said_first,
 )
+from harness.config.plugins import ENGINES, POLICIES, folders, load_plugins
 from harness.config.schema import RunConfig, UnfitSettings, contradictions
 from harness.config.searchpath import own_first
 from harness.config.yaml_files import check_folder
-from harness.engines.pool import resolve_kind
 from harness.errors import ConfigError
 from harness.paths import conf_dir, prompt_dir
 
@@ -37,9 +38,11 @@ _ROLE_GROUPS = tuple(
     (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
 )
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
-_FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
+_FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|engine\.options|model\.template_args)\.")
 _PLAIN = re.compile(r"[^'\"\\\[\]{}(),$]*")
 """Values in which nothing but an equals sign means something to Hydra."""
+_PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
+"""Groups whose choices plug-ins may add to, and the key that names the choice."""
 
 
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
@@ -56,6 +59,10 @@ def hydra_override(override: str) -> str:
     for key, written in SAMPLE_KEYS.items():
         if override.startswith(f"{written}="):
             return key + override.removeprefix(written)
+    head, _, value = override.partition("=")
+    prefix, _, group = head.rpartition(".")
+    if group in _PLUGGED and prefix in ("", *ROLES) and value in _PLUGGED[group][0].added():
+        return f"{head}.{_PLUGGED[group][1]}={value}"
     for short, full in _ROLE_GROUPS:
         if override.startswith(short):
             return full + override.removeprefix(short)
@@ -86,11 +93,12 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Compose
     """Let Hydra compose. Raises `ConfigError` with a line for each override, or config file, that is wrong."""
     own = own_dir(config_dir)
     refuse_credentials(overrides)
+    load_plugins(_named_plugins(overrides, own))
     asked = tuple(hydra_override(override) for override in overrides)
     try:
         return _compose(asked, own)
     except refused() as error:
-        lines = tuple(_diagnose(overrides, own)) or (first_line(error),)
+        lines = tuple(_diagnose(overrides, own)) or (said_first(error),)
         raise ConfigError(*lines) from error
 
 
@@ -114,22 +122,23 @@ def _diagnose(overrides: Sequence[str], own: Path | None) -> Iterator[str]:
     try:
         known = sorted(set(keys_of(_compose((), own).tree)))
     except refused() as error:
-        yield f"{own or conf_dir()}: {first_line(error)}"
+        yield f"{own or conf_dir()}: {said_first(error)}"
         return
     for override in overrides:
         try:
             _compose((hydra_override(override),), own)
         except refused() as error:
-            yield of_override(override, error, known, (own, conf_dir()) if own else (conf_dir(),))
+            yield of_override(override, error, known, _dirs(own))
 
 
 def _compose(overrides: tuple[str, ...], own: Path | None) -> Composed:
-    return _composed(overrides, own) if own else _packaged(overrides)
+    return _composed(overrides, own) if own else _packaged(overrides, folders())
 
 
 @lru_cache(maxsize=256)
-def _packaged(overrides: tuple[str, ...]) -> Composed:
-    """From conf/ alone, which stays as it is while a process lives: the points of a sweep repeat much."""
+def _packaged(overrides: tuple[str, ...], plugged: tuple[Path, ...]) -> Composed:
+    """From conf/ and the folders of plug-ins, which stay as they are while a process lives: the points of a sweep repeat
+    much."""
     return _composed(overrides, None)
 
 
@@ -148,8 +157,31 @@ def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
         container(cfg),
         overrides,
         choices,
-        (own, conf_dir()) if own else (conf_dir(),),
+        _dirs(own),
     )
+
+
+def _dirs(own: Path | None) -> tuple[Path, ...]:
+    """Where config files are looked up, in this order."""
+    return (*([own] if own else []), conf_dir(), *folders())
+
+
+def _named_plugins(overrides: Sequence[str], own: Path | None) -> tuple[str, ...]:
+    """The modules that `plugins` names: on the command line, else in the user's config.yaml.
+
+    They are needed before Hydra composes, since they may bring config files. Raises `ConfigError`.
+    """
+    given = [override.partition("=")[2] for override in overrides if re.match(r"\+{0,2}plugins=", override)]
+    value: object = None
+    try:
+        if given:
+            value = yaml.safe_load(given[-1])
+        elif own and (own / f"{CONFIG_NAME}.yaml").is_file():
+            tree = yaml.safe_load((own / f"{CONFIG_NAME}.yaml").read_text(encoding="utf-8"))
+            value = tree.get("plugins") if isinstance(tree, Mapping) else None
+    except refused() as error:
+        raise ConfigError(f"plugins: expected a module's name or a list of them: {said_first(error)}") from error
+    return tuple(map(str, value)) if isinstance(value, list) else (value,) if isinstance(value, str) else ()
 
 
 def groups() -> dict[str, list[str]]:
@@ -218,7 +250,13 @@ def _own_prompt(prompt: str, dirs: Sequence[Path]) -> str:
     The config folder comes before the harness's templates, to replace one of them on purpose; the working directory
     after them, so that a file lying about never does.
     """
-    own = [folder / prompt for folder in dirs if folder != conf_dir() and (folder / prompt).is_file()]
+    own = [
+        place / prompt
+        for folder in dirs
+        if folder != conf_dir()
+        for place in (folder, folder / "prompts")
+        if (place / prompt).is_file()
+    ]
     if not own and not (prompt_dir() / prompt).is_file() and Path(prompt).is_file():
         own = [Path(prompt)]
     return str(own[0].resolve()) if own else prompt

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 """How the keys of well-known services begin."""
 _IN_QUERIES = frozenset({"sig", "signature", "code", "sas", "token"})
 REFERENCE = re.compile(r"\$\{oc\.env:([^{},]+)\}")
-FREE = frozenset({"args", "template_args", "extra_body"})
+FREE = frozenset({"args", "options", "template_args", "extra_body"})
 """Groups of settings whose values go to an engine and are shown nowhere."""
 
 

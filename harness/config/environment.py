@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 Keys = tuple[str | int, ...]
+_CHOICES = frozenset({"kind", "policy"})
+"""Text of which there is a closed set."""
 _MARK = re.compile("\ue000([^\ue001]*)\ue001")
 """Stands for a reference while OmegaConf resolves a config, which would take `${` for its own."""
 
@@ -112,7 +114,7 @@ def _holds_text(model: BaseModel, keys: Keys) -> bool:
             return True
         field = type(node).model_fields.get(str(key))
         kinds = () if field is None else (field.annotation, *get_args(field.annotation))
-        if str in kinds or Path in kinds:
+        if key not in _CHOICES and (str in kinds or Path in kinds):
             return True
         node = getattr(node, str(key), None)
     return not isinstance(node, int | float | str | None)

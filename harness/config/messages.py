@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.credentials import REFERENCE, masked
-from harness.errors import did_you_mean
+from harness.errors import did_you_mean, first_line
 from harness.paths import conf_dir
 
 CONFIG_NAME = "config"
@@ -83,10 +83,9 @@ def keys_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from keys_of({str(k): v for k, v in value.items()}, f"{prefix}{key}.")
 
 
-def first_line(error: BaseException) -> str:
+def said_first(error: BaseException) -> str:
     """What an error of another library says first."""
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return shortened(re.sub(r"^\w+ raised while resolving interpolation: ", "", line))
+    return shortened(re.sub(r"^\w+ raised while resolving interpolation: ", "", first_line(error)))
 
 
 def shortened(text: str) -> str:
@@ -114,7 +113,7 @@ def of_override(written: str, error: Exception, known: Sequence[str], dirs: Sequ
         return f"command line: {shown}: expected a smaller number"
     if key not in known:
         return f"command line: {shortened(key)}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
-    return f"command line: {shown}: {first_line(error)}"
+    return f"command line: {shown}: {said_first(error)}"
 
 
 def _group(key: str) -> str:

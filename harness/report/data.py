@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from harness.errors import StorageError
-from harness.metrics.session import FINDINGS
+from harness.guard.findings import FINDINGS
 from harness.metrics.usage import fullness
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Event, Speaker, Turn

@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from harness.errors import StorageError
-from harness.metrics.session import FINDINGS
+from harness.guard.findings import FINDINGS
 from harness.report import charts
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.types import Event

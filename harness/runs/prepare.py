@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.agents.transcript import read_transcript
+from harness.config.auto import check_ray
 from harness.config.overrides import changed
+from harness.config.plugins import recorded
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
 from harness.engines.pool import engine_key
@@ -17,7 +19,6 @@ from harness.engines.window import context_window
 from harness.errors import StorageError
 from harness.models import fetch as models
 from harness.personas.schema import Persona, persona_hash
-from harness.runs.ray.cluster import check_ray
 from harness.runs.resources import SharedResources
 from harness.sessions.course import handover_of
 from harness.sessions.factory import RoleContext, check_fits
@@ -160,6 +161,7 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config_hash=config_hash(settings),
         persona_hashes=_persona_hashes(spec),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
+        plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
     )
     path = spec.config.run.dir or default_path(record.name, now.astimezone())

@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.schema import RunConfig
+from harness.context.render.load import load_renderer
 from harness.context.render.renderer import Renderer
 from harness.context.view import project
 from harness.errors import StorageError, did_you_mean
 from harness.models import fetch as models
-from harness.runs.resources import make_renderer
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, parse, read_record
 from harness.types import Message, Speaker, Turn, View
@@ -109,5 +109,5 @@ class Archive:
         if speaker not in self._renderers:
             model = dict(self.config.roles())[speaker].model
             located = model.model_copy(update={"path": str(models.resolve(model.path))})
-            self._renderers[speaker] = make_renderer(located, self.record.started_at)
+            self._renderers[speaker] = load_renderer(located, self.record.started_at)
         return self._renderers[speaker]

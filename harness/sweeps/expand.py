@@ -1,0 +1,153 @@
+"""From the overrides of a sweep to its points, every one of them composed and checked.
+
+Invariant: what is wrong with any point is known before a model loads, in one line a mistake.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.config.compose import check, compose, hydra_override, own_dir, refuse_credentials, refused
+from harness.config.messages import CONFIG_NAME, said_first, shortened
+from harness.config.schema import RunConfig
+from harness.config.searchpath import own_first
+from harness.errors import ConfigError
+from harness.paths import conf_dir
+from harness.store.identity import config_hash
+
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from hydra.core.override_parser.types import Override
+    from omegaconf import DictConfig
+
+FOLDER_LENGTH = 12
+"""Characters of the config's hash that name a run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One combination of a sweep's settings."""
+
+    overrides: tuple[str, ...]
+    config: RunConfig
+    config_hash: str
+
+    @property
+    def folder(self) -> str:
+        """Name of its run folder."""
+        return self.config_hash[:FOLDER_LENGTH]
+
+
+def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
+    """The points of a sweep, in Hydra's order, those with the same settings included.
+
+    Commas and ranges in `overrides` make points, and so does `hydra.sweeper.params` of a config file. Raises
+    `ConfigError` with a line for every mistake, naming the point where it doesn't concern all of them.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    refuse_credentials(overrides)
+    asked = _parsed(list(map(hydra_override, overrides)))
+    params, problem = _params([override for override in asked if not override.is_sweep_override()], config_dir)
+    task = [override for override in asked if not _is_hydras(override)]
+    try:
+        (combinations,) = BasicSweeper.split_arguments([*_parsed(params), *task], None)
+    except refused() as error:
+        raise ConfigError(f"command line: {said_first(error)}") from error
+    points = check_points([tuple(combination) for combination in combinations], config_dir)
+    if problem is not None:
+        raise problem
+    return points
+
+
+def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | None) -> list[Point]:
+    """Compose and check every combination of overrides. Raises as `expand`."""
+    points: list[Point] = []
+    mistakes: dict[str, list[tuple[str, ...]]] = {}
+    for combination in combinations:
+        try:
+            config = check(compose(combination, config_dir))
+        except ConfigError as error:
+            for line in error.lines:
+                mistakes.setdefault(line, []).append(combination)
+        else:
+            points.append(Point(combination, config, config_hash(config.model_dump(mode="json"))))
+    if mistakes:
+        raise ConfigError(*(_named(line, where, combinations) for line, where in mistakes.items()))
+    return points
+
+
+def _named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[tuple[str, ...]]) -> str:
+    """A mistake with the first point that has it, unless all have it."""
+    if len(where) == len(combinations):
+        return line
+    common = set.intersection(*map(set, combinations))
+    label = " ".join(override for override in where[0] if override not in common)
+    more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
+    return f"point {label}{more}: {line}"
+
+
+def _parsed(overrides: Sequence[str]) -> list["Override"]:
+    """Overrides by Hydra's grammar. Raises `ConfigError` with a line for each that is none."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser, parsed, lines = OverridesParser.create(), [], []
+    for override in overrides:
+        try:
+            parsed.append(parser.parse_override(override))
+        except refused():
+            lines.append(f"command line: {shortened(override)!r} is not a setting; expected KEY=VALUE[,VALUE...]")
+    if lines:
+        raise ConfigError(*lines)
+    return parsed
+
+
+def is_sweep_override(override: str) -> bool:
+    """Whether an override gives several values. Raises `ConfigError`."""
+    return bool(_parsed([override])[0].is_sweep_override())
+
+
+def _is_hydras(override: "Override") -> bool:
+    """Whether a setting is Hydra's own, as the launcher, and so the same for all points."""
+    return override.key_or_group.startswith(("hydra.", "hydra/"))
+
+
+def _params(fixed: Sequence["Override"], config_dir: Path | None) -> tuple[list[str], ConfigError | None]:
+    """`hydra.sweeper.params` of the chosen config files, as overrides; and why they can't be composed, if so.
+
+    Mistakes are told better when the points are composed.
+    """
+    try:
+        with composed_for_sweep([override.input_line or "" for override in fixed], config_dir) as (_, config):
+            sweeper = config.hydra.sweeper
+    except ConfigError as error:
+        return [], error
+    if not str(sweeper.get("_target_")).endswith(".BasicSweeper"):
+        found = sweeper.get("_target_")
+        raise ConfigError(f"hydra/sweeper: found {found}, expected basic: all points are checked before one is played")
+    return [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()], None
+
+
+@contextmanager
+def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> Iterator[tuple["Hydra", "DictConfig"]]:
+    """Hydra in its multirun mode, and the config that its launcher is made from; points vary from that one.
+
+    Raises `ConfigError`.
+    """
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    with (
+        own_first(own_dir(config_dir)),
+        initialize_config_dir(str(conf_dir()), job_name="harness", version_base="1.3"),
+    ):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        try:
+            config = hydra.compose_config(CONFIG_NAME, list(overrides), RunMode.MULTIRUN, with_log_configuration=False)
+        except refused() as error:
+            raise ConfigError(f"command line: {said_first(error)}") from error
+        yield hydra, config
