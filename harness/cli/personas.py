@@ -18,7 +18,7 @@ TEMPLATE = Path(library.__file__).parent / "template.yaml"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands on the parser of `harness personas`."""
-    commands = parser.add_subparsers(dest="personas_command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="personas_command", metavar="COMMAND")
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument("--dir", type=Path, metavar="DIR", help="your own personas, looked up before the library")
 
@@ -65,6 +65,8 @@ def main(args: argparse.Namespace) -> int:
         "sample": _sample,
         "schema": _schema,
     }
+    if args.personas_command is None:
+        raise ConfigError(f"personas: expected a command, one of {', '.join(commands)}; --help says what each does")
     commands[args.personas_command](args)
     return 0
 

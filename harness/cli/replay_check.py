@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.run_folder import one_run
 from harness.visible import to_json, visible
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def main(args: argparse.Namespace) -> int:
     from harness.runs.replay_check import repeat
 
     reporter = TerminalReporter()
-    repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=reporter.notice, starting=reporter.starting))
+    repeated = asyncio.run(
+        repeat(one_run(args.run_dir), args.turns, listener=reporter.notice, starting=reporter.starting)
+    )
     print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 

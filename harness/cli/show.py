@@ -22,10 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from harness.cli.run_folder import one_run
     from harness.store.archive import Archive
     from harness.visible import to_json, visible
 
-    archive = Archive(args.run_dir)
+    archive = Archive(one_run(args.run_dir))
     rebuilt = archive.prompt(archive.session(args.session_id), args.turn)
     recorded, counted = rebuilt.turn.prompt_tokens, len(rebuilt.ids)
     if args.json:

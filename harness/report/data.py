@@ -81,6 +81,11 @@ class Report:
     tightest: tuple[int, int] | None = None
     """(free tokens, window) of the prompt that came nearest to its window."""
 
+    @property
+    def dry(self) -> tuple[str, ...]:
+        """Speakers whose words the dry engine made up: nothing that is measured of the texts means anything then."""
+        return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
+
     def role(self, name: str) -> Mapping[str, Any]:
         """The settings of `patient` or `therapist`."""
         value = self.run.config.get(name)
