@@ -113,7 +113,16 @@ def refused() -> tuple[type[Exception], ...]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    others = (yaml.YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError)
+    others = (
+        yaml.YAMLError,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    )
     return (HydraException, OmegaConfBaseException, *others)
 
 
