@@ -26,12 +26,13 @@ from harness.config.messages import (
     of_validation,
     options,
     said_first,
+    shortened,
 )
-from harness.config.plugins import ENGINES, POLICIES, folders, load_plugins
+from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folders, load_plugins
 from harness.config.schema import RunConfig, UnfitSettings, contradictions
 from harness.config.searchpath import own_first
 from harness.config.yaml_files import check_folder
-from harness.errors import ConfigError
+from harness.errors import ConfigError, did_you_mean
 from harness.paths import conf_dir, prompt_dir
 
 _ROLE_GROUPS = tuple(
@@ -216,14 +217,26 @@ def check(composed: Composed) -> RunConfig:
     except ValidationError as error:
         known = sorted(set(keys_of(_compose((), None).tree)))
         raise ConfigError(*of_validation(error, composed, known)) from error
-    if clashes := contradictions(config):
-        raise ConfigError(*clashes)
+    if lines := [*_unknown_names(config, composed), *contradictions(config)]:
+        raise ConfigError(*lines)
     return config
 
 
 def _placed(key: str, why: str, composed: Composed) -> str:
     key = composed.written_key(key)
     return f"{composed.source(key)}: {key}: {why}"
+
+
+def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
+    """One line for each engine, context policy or tracker that nobody registered."""
+    named: list[tuple[str, str, Registry[Any]]] = [("context.policy", config.context.policy, POLICIES)]
+    named += [(composed.written_key(f"{role}.engine.kind"), of.engine.kind, ENGINES) for role, of in config.roles()]
+    named += [("trackers", name, TRACKERS) for name in config.trackers]
+    for key, name, registry in dict.fromkeys(named):
+        known = registry.names()
+        if name not in known:
+            expected = f"one of {', '.join(known)}" if known else "none: no plug-in brings one"
+            yield f"{composed.source(key)}: {key}: expected {expected}, found {shortened(repr(name))}{did_you_mean(name, known)}"
 
 
 def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:

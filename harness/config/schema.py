@@ -19,14 +19,12 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
-    field_validator,
     model_serializer,
     model_validator,
 )
 
 from harness.config import credentials, environment, plain_data
 from harness.config.guard import GuardConfig
-from harness.config.plugins import ENGINES, POLICIES, TRACKERS
 from harness.errors import ConfigError
 from harness.types import Sampling, Speaker
 
@@ -60,12 +58,6 @@ MONTH_S = 2_678_400.0
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 EngineKind = str
 """`auto`, or the name of a registered engine."""
-
-
-def _one_of(name: str, names: Sequence[str]) -> str:
-    if name not in names:
-        raise ValueError(f"one of {', '.join(names)}")
-    return name
 
 
 class Settings(BaseModel):
@@ -115,11 +107,6 @@ class ModelConfig(Settings):
 
 class EngineConfig(Settings):
     """What serves a model. Keys that a kind does not use are refused where they would mislead."""
-
-    @field_validator("kind")
-    @classmethod
-    def _is_engine(cls, kind: str) -> str:
-        return kind if kind == "auto" else _one_of(kind, ["auto", *ENGINES.names()])
 
     kind: EngineKind = "auto"
     chosen_by_auto: bool = False
@@ -187,11 +174,6 @@ class PatientConfig(RoleConfig):
 
 class ContextConfig(Settings):
     """How a view is kept within its window."""
-
-    @field_validator("policy")
-    @classmethod
-    def _is_policy(cls, policy: str) -> str:
-        return _one_of(policy, POLICIES.names())
 
     policy: str = "truncate"
     """`truncate`, `summarize`, `hybrid`, `none`, or the name of a plug-in's."""
@@ -271,11 +253,6 @@ class RunConfig(Settings):
     """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
     trackers: tuple[str, ...] = ()
     """Names of trackers that are told of the run."""
-
-    @field_validator("trackers")
-    @classmethod
-    def _are_trackers(cls, trackers: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_one_of(name, TRACKERS.names()) for name in trackers)
 
     run: RunSettings = RunSettings()
     seed: Seed = 0
