@@ -5,6 +5,7 @@ A value that a run needs in secret is named: `engine.api_key_env=NAME`, or `${oc
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from harness.visible import one_line
@@ -64,6 +65,15 @@ def masked(override: str) -> str:
     if named_like_one(key.rsplit(".", 1)[-1]) or _TOKEN.search(value) or _in_address(value):
         return f"{key}=..."
     return override
+
+
+def without(tree: object, path: tuple[str, ...] = ("",)) -> Any:
+    """A config with `...` for each credential, for what shows the config of a run that an older version recorded."""
+    if isinstance(tree, Mapping):
+        return {key: without(value, (*path, str(key))) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [without(value, path) for value in tree]
+    return "..." if _mistake(path, tree) else tree
 
 
 def of_override(override: str) -> str | None:

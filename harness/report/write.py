@@ -11,6 +11,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from harness.config.credentials import without
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
 from harness.report import charts
@@ -91,7 +92,7 @@ def render(report: Report) -> str:
         style=(_FOLDER / "report.css").read_text(encoding="utf-8"),
         charts=charts,
         speech=SPEECH,
-        settings=yaml.safe_dump(report.run.config, sort_keys=False, allow_unicode=True, width=100),
+        settings=yaml.safe_dump(without(report.run.config), sort_keys=False, allow_unicode=True, width=100),
         most_rows=MOST_ROWS,
         most_failures=MOST_FAILURES,
         findings=FINDINGS,
