@@ -213,7 +213,7 @@ def test_a_server_that_speaks_no_http_ends_in_one_clear_line(
     served = asyncio.run_coroutine_threadsafe(asyncio.start_server(answer, "127.0.0.1", 0), loop).result(5)
     try:
         port = served.sockets[0].getsockname()[1]
-        assert _played(command, small_model, tmp_path / "run", f"http://127.0.0.1:{port}/v1") == 3
+        assert _played(command, small_model, tmp_path / "run", f"http://127.0.0.1:{port}/v1") in (2, 3)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
