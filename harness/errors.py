@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+from harness.types import NOTHING
 from harness.visible import one_line
 
 _LONGEST_WORD = 200
@@ -72,6 +73,8 @@ class EngineError(HarnessError):
     """An engine can't be started or reached, or can't answer."""
 
     exit_code = 3
+    usage = NOTHING
+    """What the answers cost that it gave all the same, none of which was of use."""
 
 
 class EngineUnavailable(EngineError):
@@ -92,6 +95,10 @@ class PromptRefused(RequestRejected):
         super().__init__(message)
         self.limit = limit
         self.counted = counted
+
+
+class PromptCut(PromptRefused):
+    """The engine read only a part of a prompt and answered as if that were all."""
 
 
 class ContextOverflow(HarnessError):

@@ -39,7 +39,13 @@ _ROLE_GROUPS = tuple(
     (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
 )
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
-_FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|engine\.options|model\.template_args)\.")
+DEFAULT_MODEL = "smollm2-135m"
+"""The choice of config.yaml, which nobody asked for."""
+INHERIT = "inherit"
+"""Of a role's sampling: the value of its model's preset."""
+_FREE_KEYS = re.compile(
+    r"((patient|therapist)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
+)
 _PLAIN = re.compile(r"[^'\"\\\[\]{}(),$]*")
 """Values in which nothing but an equals sign means something to Hydra."""
 _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
@@ -203,7 +209,7 @@ def groups() -> dict[str, list[str]]:
 
 def check(composed: Composed) -> RunConfig:
     """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
-    tree = inherit(composed.tree)
+    tree = inherit(composed.tree, frozenset(_sampling_asked_for(composed)))
     if tree.get("personas") is None:
         tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
     for name in ROLES:
@@ -227,6 +233,16 @@ def _placed(key: str, why: str, composed: Composed) -> str:
     return f"{composed.source(key)}: {key}: {why}"
 
 
+def _sampling_asked_for(composed: Composed) -> Iterator[str]:
+    """The roles whose model's sampling somebody asked for: by choosing the model, or in words."""
+    chosen = composed.choices.get("model") != DEFAULT_MODEL
+    named = any(override.startswith(("model=", "model.sampling.")) for override in composed.overrides)
+    for name in ROLES:
+        own = composed.choices.get(f"model@{name}.model", INHERIT) != INHERIT
+        if chosen or named or own or any(o.startswith(f"{name}.model.sampling.") for o in composed.overrides):
+            yield name
+
+
 def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
     """One line for each engine, context policy or tracker that nobody registered."""
     named: list[tuple[str, str, Registry[Any]]] = [("context.policy", config.context.policy, POLICIES)]
@@ -239,8 +255,10 @@ def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
             yield f"{composed.source(key)}: {key}: expected {expected}, found {shortened(repr(name))}{did_you_mean(name, known)}"
 
 
-def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill what a role leaves at null from the run's engine, the run's model and the model's sampling."""
+def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict[str, Any]:
+    """Fill what a role leaves at null from the run's engine and the run's model, and what it leaves at `inherit` of its
+    sampling from its model. To a server that is sent only for the roles `sampling_asked_for`: else its own defaults hold.
+    """
     resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
     for name in ROLES:
         role = tree.get(name)
@@ -248,12 +266,24 @@ def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
             continue
         model = _filled(tree.get("model"), role.get("model"))
         engine = _filled(tree.get("engine"), role.get("engine"))
-        given = model.pop("sampling", None) if isinstance(model, dict) else None
-        sampling = _filled(given, role.get("sampling"))
+        preset = model.pop("sampling", None) if isinstance(model, dict) else None
         if isinstance(engine, dict) and engine.get("kind") == "auto":
             engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
+        if isinstance(engine, dict) and engine.get("kind") == "openai" and name not in sampling_asked_for:
+            preset = None
+        sampling = _sampling(preset, role.get("sampling"))
         resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
     return resolved
+
+
+def _sampling(preset: object, own: object) -> Any:
+    """A role's sampling: `inherit` takes the preset's value, and null is the engine's own default."""
+    if own is not None and not isinstance(own, Mapping):
+        return own  # for the check to refuse
+    known = preset if isinstance(preset, Mapping) else {}
+    asked = {**dict.fromkeys(known, INHERIT), **own} if isinstance(own, Mapping) else dict(known)
+    found = {key: known.get(key) if value == INHERIT else value for key, value in asked.items()}
+    return {key: value for key, value in found.items() if key != "stop" or value is not None}
 
 
 def _filled(base: object, own: object) -> Any:

@@ -4,14 +4,11 @@ Hydra composes YAML into a plain dict (`compose.py`); from here on only these mo
 roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,6 +21,7 @@ from pydantic import (
 )
 
 from harness.config import credentials, environment, plain_data
+from harness.config.address import address_mistake
 from harness.config.guard import GuardConfig
 from harness.errors import ConfigError
 from harness.types import Sampling, Speaker
@@ -31,18 +29,6 @@ from harness.types import Sampling, Speaker
 
 def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
-
-
-def _address(value: str) -> str:
-    """The address of a server as it was given. Raises ValueError for what is none."""
-    try:
-        parts = urlsplit(value)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ValueError(f"an address like http://127.0.0.1:8000/v1 ({error})") from None
-    if not known or re.search(r"[\s\x00-\x1f\x7f]", value):
-        raise ValueError("an address like http://127.0.0.1:8000/v1")
-    return value
 
 
 def _unquoted_off(value: object) -> object:
@@ -56,6 +42,10 @@ Positive = Annotated[int, Field(gt=0, le=MOST)]
 MONTH_S = 2_678_400.0
 """Longest wait that can be asked for, in seconds."""
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+MOST_SESSIONS = 100_000
+"""In flight: each takes memory, whether an engine can serve it or not."""
+OWN_PARAMETERS = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stream", "n"})
+"""Of a request to a server: what the harness relies on, so that `engine.extra_body` can't hold it."""
 EngineKind = str
 """`auto`, or the name of a registered engine."""
 
@@ -67,8 +57,8 @@ class Settings(BaseModel):
 class SamplingConfig(Settings):
     """How a role draws tokens; null inherits the model preset's value, then the engine's default."""
 
-    temperature: float = Field(0.7, ge=0.0, le=5.0)
-    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    temperature: float | None = Field(None, ge=0.0, le=5.0)
+    top_p: float | None = Field(None, gt=0.0, le=1.0)
     top_k: Positive | None = None
     min_p: float | None = Field(None, ge=0.0, le=1.0)
     repetition_penalty: float | None = Field(None, gt=0.0, le=3.0)
@@ -117,13 +107,15 @@ class EngineConfig(Settings):
     """vLLM engine arguments by name, checked against the installed vLLM."""
     max_batch: Positive = 32
     """transformers: most requests generated together."""
-    base_url: Annotated[str, AfterValidator(_address)] | None = None
+    base_url: str | None = None
     """openai: address of the server, up to and with `/v1`."""
     model: str | None = None
     """openai: the name that the server knows; null asks `/v1/models`."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
     """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
-    request_timeout_s: float = Field(600.0, gt=0, le=MONTH_S)
+    extra_body: dict[str, Any] = {}
+    """openai: parameters by name that go into every request as they are; null leaves one of ours out."""
+    request_timeout_s: float = Field(600.0, gt=0, le=86_400.0)
     outage_s: float = Field(21_600.0, gt=0, le=MONTH_S)
     """openai: how long a run waits for a server that went away."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 2
@@ -269,7 +261,7 @@ class RunConfig(Settings):
     """A patient turn and the therapist's answer are one exchange."""
     min_exchanges: Annotated[int, Field(ge=0, le=MOST)] = 3
     """Before as many exchanges no speaker can end the session."""
-    concurrency: Literal["auto"] | Annotated[int, Field(gt=0, le=100_000)] = "auto"
+    concurrency: Literal["auto"] | Annotated[int, Field(gt=0, le=MOST_SESSIONS)] = "auto"
     on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
     """Of a sweep: go on whatever fails, stop it at the first point that fails, or at so many."""
     executor: ExecutorConfig = ExecutorConfig()
@@ -302,6 +294,7 @@ def contradictions(config: RunConfig) -> list[str]:
                 lines.append(f"executor.{key}: set, but executor=local plays in this process; choose executor=ray")
     for speaker, role in config.roles():
         lines += _window_contradictions(speaker, role)
+        lines += server_mistakes(role.engine)
         if role.engine.kind == "openai" and not role.engine.base_url:
             lines.append(
                 "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
@@ -323,6 +316,14 @@ def contradictions(config: RunConfig) -> list[str]:
             "expected 1, or patient=simulated"
         )
     return list(dict.fromkeys(lines))
+
+
+def server_mistakes(engine: EngineConfig) -> Iterator[str]:
+    """What is wrong with the settings of a server, one line each; none holds a credential."""
+    if engine.base_url and (mistake := address_mistake(engine.base_url)):
+        yield f"engine.base_url: {mistake}"
+    for name in sorted(OWN_PARAMETERS & engine.extra_body.keys()):
+        yield f"engine.extra_body.{name}: the harness sets it itself; expected another parameter of the server"
 
 
 def _window_contradictions(speaker: Speaker, role: RoleConfig) -> Iterator[str]:
