@@ -38,8 +38,12 @@ def named_like_one(name: str) -> bool:
 
 
 def mistakes(tree: Mapping[str, object]) -> dict[str, str]:
-    """By dotted key: why what stands there can't. The value itself is in no message."""
-    return {".".join(path): why for path, value in _leaves(tree) if (why := _mistake(path, value))}
+    """By dotted key: why what stands there can't. The value itself is in no message. Of a server's address, see `address`."""
+    return {
+        ".".join(path): why
+        for path, value in _leaves(tree)
+        if (why := _mistake(path, value)) and not (path[-1] == "base_url" and why is _IN_ADDRESS)
+    }
 
 
 def addresses(tree: Mapping[str, object]) -> dict[str, str]:

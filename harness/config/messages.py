@@ -49,7 +49,7 @@ class Composed:
     def written_key(self, key: str) -> str:
         """The key under which a user wrote a value: that of the run where a role only inherited it."""
         role, _, rest = key.partition(".")
-        if role not in ROLES or _found(self.tree, key) is not None:
+        if role not in ROLES or _found(self.tree, key) not in (None, "inherit"):
             return key
         group = rest.partition(".")[0]
         if group in ("engine", "model"):
