@@ -9,7 +9,8 @@ Invariants:
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -60,6 +61,10 @@ class Follower(Protocol):
         """Its folder is open, its sessions are next."""
         ...
 
+    def playing(self, run: Pending, path: Path) -> None:
+        """Its engines run."""
+        ...
+
     def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
         """It ended, or why it can't be played. Whether the batch goes on."""
         ...
@@ -91,10 +96,10 @@ def play_batch(
         interrupted = asyncio.run(interruptible(batch.play(), signals, first=first, second=batch.abandon))
     except BaseException as error:
         display.stop()
-        batch.close(RunStatus.FAILED if isinstance(error, HarnessError) else RunStatus.INTERRUPTED)
+        batch.close(error)
         raise
     display.stop()
-    batch.close(RunStatus.INTERRUPTED)
+    batch.close(None)
     return interrupted
 
 
@@ -108,6 +113,7 @@ class Batch:
         self._follower = follower
         self._log_dir = log_dir
         self._open: dict[Pending, Prepared] = {}
+        self._clocks: dict[Pending, _Clock] = {}
         self._telling = threading.Lock()
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -133,15 +139,14 @@ class Batch:
                 self._display.say(f"error: {error}")
         self._follower.abandoned()
 
-    def close(self, status: RunStatus) -> None:
-        """End the runs that did not come to their own end, and tell of them."""
+    def close(self, error: BaseException | None) -> None:
+        """End the runs that did not come to their own end because of `error`, or a signal, and tell of them."""
         while self._open:
             run = next(iter(self._open))
             try:
-                end: Outcome | HarnessError = self._end(run, status)
-            except StorageError as error:
-                end = error
-            self._tell(run, end)
+                self._tell(run, self._stopped(run, error))
+            except StorageError as broken:
+                self._tell(run, broken)
 
     async def _play(self) -> None:
         first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
@@ -151,8 +156,11 @@ class Batch:
         async with make_executor(self._runs, self._display, logs, self._noticed) as executor:
             stage = await self._stage(first, executor)
             limit, why = executor.concurrency()
+            planned = sum(run.script.sessions for run in self._runs)
+            if limit > planned:
+                limit, why = max(planned, 1), "all there are"
             self._display.say(f"sessions in flight: {limit} ({why})")
-            self._display.start(sum(run.script.sessions for run in self._runs), done=sum(r.done for r in self._runs))
+            self._display.start(planned, done=sum(run.done for run in self._runs))
             await run_all(self._sessions(stage, executor), limit)
 
     def _noticed(self, notice: Notice) -> None:
@@ -206,14 +214,17 @@ class Batch:
     async def _stage(self, run: Pending, executor: Executor) -> "_CountedStage | None":
         """Where a run is played; None where it is refused."""
         prepared = self._open[run]
+        clock = self._clocks[run] = _Clock()
         stage = await executor.stage(run, prepared)
         if isinstance(stage, HarnessError):
             await whole(self._refuse, run, stage)
             return None
+        clock.loaded()
+        await whole(self._follower.playing, run, prepared.folder.path)
         return _CountedStage(stage, sessions_left(prepared), partial(self._over, run, executor))
 
     def _refuse(self, run: Pending, error: HarnessError) -> None:
-        self._end(run, RunStatus.FAILED)
+        self._failed(run, error)
         self._tell(run, error)
 
     def _over(self, run: Pending, executor: Executor) -> None:
@@ -234,8 +245,9 @@ class Batch:
     def _end(self, run: Pending, status: RunStatus) -> Outcome:
         """Bring a run to disk, with its metrics and report where it finished. Raises `StorageError`."""
         folder = self._open[run].folder
+        clock = self._clocks.pop(run, None)
         try:
-            folder.end(status)
+            folder.end(status, **({"timings": clock.added_to(folder.record.timings)} if clock else {}))
         finally:
             del self._open[run]
             folder.close()
@@ -244,6 +256,18 @@ class Batch:
             write_metrics(folder.path)
             write_report(folder.path)
         return Outcome(folder.path, folder.record)
+
+    def _stopped(self, run: Pending, error: BaseException | None) -> Outcome | HarnessError:
+        return self._failed(run, error) if isinstance(error, HarnessError) else self._end(run, RunStatus.INTERRUPTED)
+
+    def _failed(self, run: Pending, error: HarnessError) -> Outcome | HarnessError:
+        """End a run that can't go on. One in which nothing was said yet leaves no folder. Raises `StorageError`."""
+        folder = self._open[run].folder
+        if folder.begun:
+            return self._end(run, RunStatus.FAILED)
+        del self._open[run]
+        folder.discard()
+        return error
 
     def _tell(self, run: Pending, end: Outcome | HarnessError) -> None:
         with self._telling:
@@ -258,6 +282,25 @@ class Batch:
             await asyncio.wait(self._ending)
         for task in self._ending:
             task.result()
+
+
+class _Clock:
+    """Seconds of a run by phase."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._loaded: float | None = None
+
+    def loaded(self) -> None:
+        """Its engines run."""
+        self._loaded = time.monotonic()
+
+    def added_to(self, earlier: Mapping[str, float]) -> dict[str, float]:
+        """`load` and `run`, with those of the processes that played it before."""
+        now = time.monotonic()
+        ready = now if self._loaded is None else self._loaded
+        spent = {"load": ready - self._begun, "run": now - ready}
+        return {phase: round(earlier.get(phase, 0.0) + seconds, 3) for phase, seconds in spent.items()}
 
 
 class _CountedStage:

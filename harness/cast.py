@@ -189,10 +189,10 @@ class Cast:
 
     def _part(self, speaker: Speaker, persona: Persona, session: Session) -> Part:
         """Rendered once for all sessions of a persona, or of the run for the therapist, who knows no persona; but for
-        sessions that follow others, each of which has its own."""
-        if session.before is not None and session.started is not None:
-            said, renderer = session.started[speaker], self._sides[speaker].renderer
-            return Part(speaker, said["system"], said["opening"], renderer)  # the window may be another by now
+        sessions that follow others, each of which has its own, and those that go on: with what they began with, since
+        templates and the window may be others by now."""
+        if session.started is not None and (said := session.started.get(speaker)) is not None:
+            return Part(speaker, said["system"], said["opening"], self._sides[speaker].renderer)
         if session.before is not None:
             earlier = Earlier.of(session.before, session.spec.number, self._config.course)
             return self._sides[speaker].part(persona, earlier)

@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.fit import check_fit
 from harness.prepare import Pending, prepare, reopen
 from harness.stock import Stock
+from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_sessions
 
 
@@ -22,9 +23,19 @@ def execute(config: RunConfig, display: Display) -> Outcome:
     return _play(prepare(config, Stock()), display)
 
 
-def resume(path: Path, display: Display, *, retry_failed: bool = False, overrides: Sequence[str] = ()) -> Outcome:
-    """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`."""
-    return _play(reopen(path, Stock(), retry_failed=retry_failed, overrides=overrides), display)
+def resume(
+    path: Path,
+    display: Display,
+    *,
+    retry_failed: bool = False,
+    overrides: Sequence[str] = (),
+    trusted: bool = False,
+) -> Outcome:
+    """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`.
+
+    `trusted`: code that comes with its models may run.
+    """
+    return _play(reopen(path, Stock(), retry_failed=retry_failed, overrides=overrides, trusted=trusted), display)
 
 
 def _play(run: Pending, display: Display) -> Outcome:
@@ -47,6 +58,10 @@ class _OneRun:
 
     def opened(self, run: Pending, path: Path) -> None:
         self._path = path
+
+    def playing(self, run: Pending, path: Path) -> None:
+        if run.is_new:
+            point_latest(path)
 
     def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
         self.end = end

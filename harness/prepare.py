@@ -12,7 +12,9 @@ from harness import models
 from harness.agents.transcript import read_transcript
 from harness.cast import Side, check_fits
 from harness.config.changes import changed
+from harness.config.recorded import read_config, refuse_code, refuse_unknown
 from harness.config.schema import RoleConfig, RunConfig
+from harness.content import COMMIT, commit_of, content_hashes, model_hashes
 from harness.context.budget import Window
 from harness.course import handover_of
 from harness.engines.pool import engine_key
@@ -23,7 +25,8 @@ from harness.plan import plan
 from harness.scale.cluster import check_ray
 from harness.session import Session
 from harness.stock import Stock
-from harness.store.identity import config_hash, refuse_changed
+from harness.store.files import count_lines
+from harness.store.identity import config_hash, recorded_contents, refuse_changed
 from harness.store.outputs import check_writable, default_path
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress, SessionState
@@ -47,6 +50,14 @@ class Script:
     sides: Mapping[Speaker, Side]
     lines: Sequence[str] | None
     """What a replayed patient says; None where a model plays the patient."""
+    contents: Mapping[str, str]
+    """Setting to the hash of what it names."""
+
+    @property
+    def config_hash(self) -> str:
+        """What makes it this experiment and no other: settings, personas, and the content of what they name."""
+        personas = {f"persona {name}": digest for name, digest in _persona_hashes(self.personas).items()}
+        return config_hash(self.config.model_dump(mode="json"), {**self.contents, **personas})
 
     @property
     def sessions(self) -> int:
@@ -76,6 +87,8 @@ class Pending:
     """Make the run's folder, or open it again; its user closes it. Raises `StorageError`."""
     done: int = 0
     """Sessions that are over already."""
+    is_new: bool = True
+    """Whether its folder is made afresh."""
 
 
 def sessions_left(prepared: Prepared) -> Iterator[Session]:
@@ -105,51 +118,58 @@ def _next(folder: Path, course: tuple[SessionSpec, ...], progress: Progress) -> 
     return past.resumed(session) if past else session
 
 
-def prepare(config: RunConfig, stock: Stock) -> Pending:
-    """Check the config of a new run.
+def prepare(config: RunConfig, stock: Stock, contents: Mapping[str, str] | None = None) -> Pending:
+    """Check the config of a new run. `contents`, where they are known already, say which commits of hub models to take.
 
     Raises `ConfigError`, `PersonaError`, `TranscriptError`, and `EngineError` where the small model has to be fetched
     and can't be.
     """
     if config.run.dir is not None:
         check_writable(config.run.dir)
-    script = _script(config, datetime.now(UTC), stock)
+    script = _script(config, datetime.now(UTC), stock, contents or {})
     return Pending(script, lambda: _create(script, stock))
 
 
-def reopen(path: Path, stock: Stock, *, retry_failed: bool, overrides: Sequence[str] = ()) -> Pending:
+def reopen(
+    path: Path, stock: Stock, *, retry_failed: bool, overrides: Sequence[str] = (), trusted: bool = False
+) -> Pending:
     """The same for a run that exists, under the config that it started with, but for `overrides` (KEY=VALUE).
 
-    Raises `StorageError` where the folder can't be resumed, or where settings that can change results or its personas
-    are no longer the same.
+    `trusted`: code that comes with its models may run. Raises `StorageError` where the folder can't be resumed, or
+    where settings that can change results, its personas or the content of what it names are no longer the same.
     """
     record = read_record(path)
+    config, unknown = read_config(record.config, path)
+    refuse_unknown(unknown, record.provenance.harness, path)
+    record = record.model_copy(update={"config": config.model_dump(mode="json")})
     config = changed(record.config, overrides)
     settings = config.model_dump(mode="json")
     refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
+    refuse_code(config, path, trusted)
     script = recorded_script(record, config, stock)
 
     def open_again() -> Prepared:
         folder, progress = RunDir.open(path, retry_failed=retry_failed)
-        folder.update(config=settings)
+        folder.update(config=settings, name=config.run.name or record.name)
         return Prepared(script, folder, progress)
 
-    return Pending(script, open_again, record.totals.finished + (0 if retry_failed else record.totals.failed))
+    done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))
+    return Pending(script, open_again, done, is_new=False)
 
 
 def recorded_script(record: RunRecord, config: RunConfig, stock: Stock) -> Script:
     """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
-    its settings or personas are no longer the same.
+    its settings or personas, or the content of what it names, are no longer the same.
     """
-    script = _script(config, record.started_at, stock)
-    refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(script))
+    script = _script(config, record.started_at, stock, recorded_contents(record))
+    refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(script.personas), script.contents)
     return script
 
 
 def _create(script: Script, stock: Stock) -> Prepared:
     now = datetime.now(UTC)
     if now.date() != script.date.date():  # it waited past midnight
-        script = _script(script.config, now, stock)
+        script = _script(script.config, now, stock, script.contents)
     settings = script.config.model_dump(mode="json")
     fingerprints = {str(speaker): stock.fingerprint(role.model) for speaker, role in script.roles.items()}
     record = RunRecord(
@@ -157,8 +177,9 @@ def _create(script: Script, stock: Stock) -> Prepared:
         status=RunStatus.RUNNING,
         started_at=now,
         config=settings,
-        config_hash=config_hash(settings),
-        persona_hashes=_persona_hashes(script),
+        config_hash=script.config_hash,
+        persona_hashes=_persona_hashes(script.personas),
+        content_hashes=dict(script.contents),
         provenance=stock.provenance.model_copy(update={"models": fingerprints}),
         totals=Totals(sessions=script.sessions),
     )
@@ -166,7 +187,7 @@ def _create(script: Script, stock: Stock) -> Prepared:
     return Prepared(script, RunDir.create(path, record), Progress())
 
 
-def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
+def _script(config: RunConfig, date: datetime, stock: Stock, contents: Mapping[str, str]) -> Script:
     if config.executor.kind == "ray":
         check_ray()
     personas = stock.personas(config)
@@ -175,16 +196,52 @@ def _script(config: RunConfig, date: datetime, stock: Stock) -> Script:
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    found = {speaker: located(speaker, role) for speaker, role in roles.items()}
+    found = {speaker: located(speaker, role, contents) for speaker, role in roles.items()}
     sides = sides_of(found, date, stock)
     check_fits(config, personas, sides)
-    return Script(config, date, personas, found, sides, lines)
+    return Script(config, date, personas, found, sides, lines, _contents(config, found, stock))
 
 
-def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
-    """The role with its model as found on this machine; the small model is fetched where it is missing."""
+def experiment(config: RunConfig, stock: Stock) -> tuple[str, Mapping[str, str]]:
+    """The hash that a run of this config will have, and the content hashes in it, without rendering a prompt.
+
+    Raises a `HarnessError` where something that the config names can't be found.
+    """
+    roles = {s: located(s, role) for s, role in config.roles() if s is Speaker.THERAPIST or _simulated(config)}
+    contents = _contents(config, roles, stock)
+    script = Script(config, datetime.now(UTC), stock.personas(config), roles, {}, None, contents)
+    return script.config_hash, contents
+
+
+def _simulated(config: RunConfig) -> bool:
+    return config.patient.transcript is None
+
+
+def _contents(config: RunConfig, roles: Mapping[Speaker, RoleConfig], stock: Stock) -> dict[str, str]:
+    return content_hashes(config, roles, models_of(roles, stock))
+
+
+def models_of(roles: Mapping[Speaker, RoleConfig], stock: Stock) -> dict[str, str]:
+    """The content hashes of the models of located roles."""
+    hashes: dict[str, str] = {}
+    for speaker, role in roles.items():
+        adapter = None if role.model.adapter is None else stock.adapter(role.model.adapter)
+        hashes |= model_hashes(speaker, role.model, stock.fingerprint(role.model), adapter)
+    return hashes
+
+
+def located(speaker: Speaker, role: RoleConfig, contents: Mapping[str, str] | None = None) -> RoleConfig:
+    """The role with its model as found on this machine; the small model is fetched where it is missing.
+
+    A hub id comes with its commit: that of `contents` where they name one, so that a run goes on with the files that it
+    began with, whatever the hub has by now.
+    """
     path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
-    return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
+    revision = role.model.revision
+    if not Path(path).is_dir():
+        pinned = (contents or {}).get(f"{speaker}.model", "").removeprefix("commit:")
+        revision = (pinned if COMMIT.fullmatch(pinned) else commit_of(path, revision)) or revision
+    return role.model_copy(update={"model": role.model.model_copy(update={"path": path, "revision": revision})})
 
 
 def sides_of(roles: Mapping[Speaker, RoleConfig], date: datetime, stock: Stock) -> dict[Speaker, Side]:
@@ -203,5 +260,5 @@ def _window(role: RoleConfig) -> int:
     return context_window(role.engine, role.model)
 
 
-def _persona_hashes(script: Script) -> dict[str, str]:
-    return {persona.id: persona_hash(persona) for persona in script.personas}
+def _persona_hashes(personas: Sequence[Persona]) -> dict[str, str]:
+    return {persona.id: persona_hash(persona) for persona in personas}

@@ -20,6 +20,8 @@ from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
 
+MOST_BYTES = 1 << 20
+"""Of a template; the longest prompt in use has a tenth of it."""
 PROMPTS = prompt_dir()
 """The templates that come with the harness."""
 
@@ -77,17 +79,29 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     Raises `ConfigError` with the file (and line) for one that is missing, malformed or uses an unknown variable.
     """
     path = Path(template)
+    if path.is_absolute():
+        _refuse_other_than_file(path)
     folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
     environment = _environment(tuple(folders))
     try:
         return environment.get_template(name).render(**values).strip()
     except TemplateNotFound as error:
-        hint = closest(name, sorted(set(environment.list_templates(extensions=["jinja"]))))
+        hint = closest(name, sorted({file.name for folder in folders for file in folder.glob("*.jinja")}))
         raise ConfigError(f"prompt: no template '{name}' in {', '.join(map(str, folders))}; {hint}") from error
     except TemplateSyntaxError as error:
         raise ConfigError(f"{error.filename}: line {error.lineno}: {error.message}") from error
     except (TemplateError, UnicodeDecodeError) as error:
         raise ConfigError(f"prompt {template}: {error}") from error
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    """Raise `ConfigError` for a folder, a device, or what is far too large for a prompt."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"prompt: {path} is no file; expected a template")
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise ConfigError(
+            f"prompt: {path} has {path.stat().st_size} bytes; expected a template of at most {MOST_BYTES}"
+        )
 
 
 @lru_cache(maxsize=8)

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     parser.add_argument("--turns", type=_positive, default=20, metavar="N", help="how many at most (default: 20)")
     parser.add_argument("--json", action="store_true", help="print the result, both texts included, as JSON")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -34,7 +35,14 @@ def main(args: argparse.Namespace) -> int:
     from harness.replay import repeat
 
     display = Display()
-    repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=display.notice, starting=display.starting))
+    asked = repeat(
+        args.run_dir,
+        args.turns,
+        listener=display.notice,
+        starting=display.starting,
+        trusted=args.trust_remote_code,
+    )
+    repeated = asyncio.run(asked)
     print(json.dumps(_as_json(args.run_dir, repeated), ensure_ascii=False) if args.json else _as_text(repeated))
     return 0
 

@@ -15,7 +15,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config.schema import RoleConfig, RunConfig
+from harness.config.recorded import read_config
+from harness.config.schema import RoleConfig
 from harness.engines.base import EngineInfo
 from harness.engines.notices import Notice
 from harness.engines.pool import EnginePool
@@ -101,7 +102,7 @@ class Replica:
 
     def _script(self, folder: Path) -> Script:
         record = read_record(folder)
-        return recorded_script(record, RunConfig.model_validate(record.config), self._stock)
+        return recorded_script(record, read_config(record.config, folder)[0], self._stock)
 
     async def limit(self) -> tuple[int, str]:
         """How many sessions it takes at once, and why."""

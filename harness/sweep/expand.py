@@ -3,17 +3,19 @@
 Invariant: what is wrong with any point is known before a model loads, in one line a mistake.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.config.compose import CONFIG_NAME, check, compose, hydra_override, own_dir
 from harness.config.schema import RunConfig
 from harness.config.searchpath import own_first
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.paths import conf_dir
+from harness.prepare import experiment
+from harness.stock import Stock
 from harness.store.identity import config_hash
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class Point:
     overrides: tuple[str, ...]
     config: RunConfig
     config_hash: str
+    content_hashes: Mapping[str, str] | None = None
+    """Those that `config_hash` covers; None where it is of the settings alone."""
 
     @property
     def folder(self) -> str:
@@ -76,6 +80,23 @@ def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | Non
     if mistakes:
         raise ConfigError(*(_named(line, where, combinations) for line, where in mistakes.items()))
     return points
+
+
+def with_content(points: Sequence[Point]) -> list[Point]:
+    """The points with the content of what they name in their hashes.
+
+    Where something can't be found, a point keeps the hash of its settings; why it can't be played is said when its
+    turn comes, and leaves the others alone.
+    """
+    stock, found = Stock(), []
+    for point in points:
+        try:
+            digest, contents = experiment(point.config, stock)
+        except HarnessError:
+            found.append(point)
+        else:
+            found.append(replace(point, config_hash=digest, content_hashes=contents))
+    return found
 
 
 def _named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[tuple[str, ...]]) -> str:

@@ -20,7 +20,7 @@ from harness.execute import resume_command
 from harness.interrupts import handlers_kept
 from harness.prepare import Pending, prepare, reopen
 from harness.stock import Stock
-from harness.store.identity import config_hash
+from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_record
 from harness.sweep import cluster
 from harness.sweep.expand import FOLDER_LENGTH
@@ -38,6 +38,8 @@ class Player:
     failed_before: int
     """Failed points when the sweep was started; they don't count for `on_failure`."""
     retry_failed: bool = False
+    trusted: bool = True
+    """Code that comes with the models of points that are gone on with may run."""
 
     def __call__(self, cfg: "DictConfig") -> int:
         """Play one point as one run, as any launcher's job; its exit code.
@@ -93,6 +95,7 @@ class _Follower:
         self._names: dict[Pending, str] = {}
         self._ended: set[Pending] = set()
         self._labels = {point.folder: point.label for point in record.points}
+        self._contents = {point.folder: point.content_hashes for point in record.points}
         self.stopped = False
 
     def name(self, run: Pending) -> str:
@@ -116,6 +119,9 @@ class _Follower:
 
     def opened(self, run: Pending, path: Path) -> None:
         mark(self._folder, {self._names[run]}, PointState.RUNNING)
+
+    def playing(self, run: Pending, path: Path) -> None:
+        point_latest(self._folder)
 
     def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
         name = self._names[run]
@@ -148,15 +154,15 @@ class _Follower:
     def _pending(self, name: str, cfg: "DictConfig", stock: Stock) -> Pending:
         path = self._folder / name
         if (path / "run.json").is_file():
-            return reopen(path, stock, retry_failed=self._player.retry_failed)
-        config = _checked(cfg)
-        found = config_hash(config.model_dump(mode="json"))[:FOLDER_LENGTH]
-        if found != name:
+            return reopen(path, stock, retry_failed=self._player.retry_failed, trusted=self._player.trusted)
+        contents = self._contents.get(name)
+        run = prepare(_checked(cfg), stock, contents)
+        if contents is not None and run.script.config_hash[:FOLDER_LENGTH] != name:
             raise ConfigError(
-                f"point {name}: its settings are not those that the sweep was started with; "
-                "expected the same config files and, for engine=auto, the same engines on every machine"
+                f"point {name}: its settings, or the files that they name, are not those that the sweep was started "
+                "with; expected the same files and, for engine=auto, the same engines on every machine"
             )
-        return prepare(config, stock)
+        return run
 
     def _failed(self, name: str, error: HarnessError) -> None:
         if isinstance(error, StorageError) and read_sweep(self._folder).point(name).state is PointState.RUNNING:
