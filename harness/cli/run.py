@@ -26,6 +26,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.config.schema import RunConfig
 
 INTERMIXED = True
 
@@ -43,24 +47,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.config.compose import load
+    from harness.config.compose import load_run
+    from harness.errors import ConfigError
 
     if args.multirun:
         from harness.sweep import read_sweep, sweep
 
+        if args.cfg:
+            return _print_points(args.overrides, args.config_dir)
         folder, code = sweep(args.overrides, args.config_dir)
         return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code
-    config = load(args.overrides, args.config_dir)
+    config = load_run(args.overrides, args.config_dir)
     if args.cfg:
-        import yaml
-
-        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+        print(_shown(config), end="")
         return 0
+    if args.strict and not config.guard.enabled:
+        raise ConfigError("--strict: the guard is off (guard.enabled=false) and finds nothing; remove one of the two")
     from harness.cli.progress import Display
     from harness.execute import execute
 
     outcome = execute(config, Display())
     return _strict([outcome.path], outcome.exit_code) if args.strict else outcome.exit_code
+
+
+def _print_points(overrides: Sequence[str], config_dir: Path | None) -> int:
+    """The settings of every point of a sweep as one YAML document each, under its own overrides."""
+    from harness.sweep.expand import expand
+
+    for point in expand(overrides, config_dir):
+        print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
+    return 0
+
+
+def _shown(config: "RunConfig") -> str:
+    import yaml
+
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
 def _strict(run_dirs: Sequence[Path], code: int) -> int:

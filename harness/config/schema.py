@@ -23,7 +23,12 @@ def _unquoted_off(value: object) -> object:
     return "off" if value is False else value
 
 
-Positive = Annotated[int, Field(gt=0)]
+MOST = 10**9
+"""Of any count that is set: more is a slip, and what is made of it would fill the memory."""
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+Seconds = Annotated[float, Field(gt=0, le=1e8)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""Of 63 bits: what JSON and the engines can hold."""
 EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
 
 
@@ -90,12 +95,12 @@ class EngineConfig(Settings):
     """openai: the name that the server knows; null asks `/v1/models`."""
     api_key_env: str | None = None
     """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
-    request_timeout_s: float = Field(600.0, gt=0)
-    outage_s: float = Field(21_600.0, gt=0)
+    request_timeout_s: Seconds = 600.0
+    outage_s: Seconds = 21_600.0
     """openai: how long a run waits for a server that went away."""
-    max_restarts: Annotated[int, Field(ge=0)] = 2
+    max_restarts: Annotated[int, Field(ge=0, le=1000)] = 2
     """How often a dead engine is started again in one run."""
-    latency_s: float = Field(0.0, ge=0)
+    latency_s: float = Field(0.0, ge=0, le=1e6)
     """dry: seconds that every answer takes."""
 
 
@@ -183,19 +188,19 @@ class RunConfig(Settings):
     """Everything that decides what a run does."""
 
     run: RunSettings = RunSettings()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     personas: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     """Ids of personas; a bare id stands for a list of one, and `all` for the whole library."""
-    sample: Annotated[int, Field(ge=0)] = 0
+    sample: Annotated[int, Field(ge=0, le=100_000)] = 0
     """How many sampled personas are played, after those of `personas`, which may then be empty."""
-    sample_seed: Annotated[int, Field(ge=0)] | None = None
+    sample_seed: Seed | None = None
     """Seed of the sampled personas; null takes the run's, so that a new seed brings new patients."""
     persona_dir: Path | None = None
     """A folder of the user's own personas, looked up before the library."""
     sessions_per_persona: Positive = 1
     max_exchanges: Positive = 20
     """A patient turn and the therapist's answer are one exchange."""
-    min_exchanges: Annotated[int, Field(ge=0)] = 3
+    min_exchanges: Annotated[int, Field(ge=0, le=MOST)] = 3
     """Before as many exchanges no speaker can end the session."""
     concurrency: Literal["auto"] | Positive = "auto"
     on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
@@ -243,7 +248,15 @@ def contradictions(config: RunConfig) -> list[str]:
             f"course.sessions: {config.course.sessions}, but patient=replay speaks one recorded session; "
             "expected 1, or patient=simulated"
         )
+    lines += _loop_contradictions(config.guard)
     return list(dict.fromkeys(lines))
+
+
+def _loop_contradictions(guard: GuardConfig) -> Iterator[str]:
+    for name in ("loop_turns", "question_turns", "opening_turns"):
+        turns = getattr(guard, name)
+        if turns > guard.window:
+            yield f"guard.{name}: {turns} of the last guard.window={guard.window} turns can't be; expected at most as many"
 
 
 def _window_contradictions(speaker: Speaker, role: RoleConfig) -> Iterator[str]:

@@ -168,11 +168,14 @@ def is_last_hole(path: Path, start: int, last: float) -> bool:
     with open_regular(path) as file:
         file.seek(start)
         for _, _, line in lines_of(file):
-            try:
-                when = orjson.loads(line.lstrip(b"\0"))["time"]
-            except (ValueError, TypeError, KeyError):
+            if b"\0" in line or not line.endswith(b"\n"):
                 continue
-            if isinstance(when, int | float) and when > last + _LAST_WRITE_S and last > 0:
+            try:
+                when = float(orjson.loads(line)["time"])
+            except (ValueError, TypeError, KeyError):
+                return False
+            last = last or when
+            if when > last + _LAST_WRITE_S:
                 return False
     return True
 

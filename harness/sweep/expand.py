@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import CONFIG_NAME, check, compose, hydra_override, own_dir
+from harness.config.compose import CONFIG_NAME, as_written, check, compose, hydra_override, own_dir
+from harness.config.effect import without_effect
 from harness.config.schema import RunConfig
 from harness.config.searchpath import own_first
 from harness.errors import ConfigError, HarnessError
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
+NO_FOLDER = "."
+"""`hydra.sweep.dir` where nobody set it."""
+_UNUSED = (
+    *("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.verbose", "hydra.mode", "hydra.help", "hydra.env"),
+    *("hydra.job_logging", "hydra.hydra_logging", "hydra.hydra_help", "hydra/job_logging", "hydra/hydra_logging"),
+    *("hydra/output", "hydra/help", "hydra/hydra_help", "hydra.callbacks", "hydra/callbacks"),
+)
 FOLDER_LENGTH = 12
 """Characters of the config's hash that name a run folder."""
 
@@ -52,7 +60,7 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.errors import HydraException
 
-    asked = _parsed(list(map(hydra_override, overrides)))
+    asked = _parsed(list(map(sweep_override, overrides)))
     params, problem = _params([override for override in asked if not override.is_sweep_override()], config_dir)
     task = [override for override in asked if not _is_hydras(override)]
     try:
@@ -62,7 +70,28 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     points = check_points([tuple(combination) for combination in combinations], config_dir)
     if problem is not None:
         raise problem
+    if idle := _idle_everywhere(points):
+        raise ConfigError(*idle)
     return points
+
+
+def sweep_override(override: str) -> str:
+    """What users may write in a sweep's command as what Hydra takes: its own name for the sweep's folder is ours.
+
+    Raises `ConfigError` for what Hydra has and a sweep of the harness does not use.
+    """
+    key, _, value = override.lstrip("+").partition("=")
+    if key == "hydra.sweep.dir":
+        return f"run.dir={value}"
+    if key.startswith(_UNUSED):
+        raise ConfigError(f"command line: {key}: set, but a sweep of the harness does not use it; remove it")
+    return hydra_override(override)
+
+
+def quoted(path: str) -> str:
+    """A path as a value of Hydra's grammar."""
+    text = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | None) -> list[Point]:
@@ -80,6 +109,13 @@ def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | Non
     if mistakes:
         raise ConfigError(*(_named(line, where, combinations) for line, where in mistakes.items()))
     return points
+
+
+def _idle_everywhere(points: Sequence[Point]) -> list[str]:
+    """What was given and has no effect in any point: in a grid a setting may be for some of its points only."""
+    idle = [without_effect(point.config, point.overrides) for point in points]
+    keys = set.intersection(*(set(found) for found in idle)) if idle else set()
+    return [as_written(idle[0][key]) for key in sorted(keys)]
 
 
 def with_content(points: Sequence[Point]) -> list[Point]:
@@ -142,13 +178,14 @@ def _params(fixed: Sequence["Override"], config_dir: Path | None) -> tuple[list[
     """
     try:
         with composed_for_sweep([override.input_line or "" for override in fixed], config_dir) as (_, config):
-            sweeper = config.hydra.sweeper
+            sweeper, folder = config.hydra.sweeper, str(config.hydra.sweep.dir)
     except ConfigError as error:
         return [], error
     if not str(sweeper.get("_target_")).endswith(".BasicSweeper"):
         found = sweeper.get("_target_")
         raise ConfigError(f"hydra/sweeper: found {found}, expected basic: all points are checked before one is played")
-    return [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()], None
+    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+    return ([f"run.dir={quoted(folder)}"] if folder != NO_FOLDER else []) + params, None
 
 
 @contextmanager

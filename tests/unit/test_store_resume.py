@@ -71,7 +71,7 @@ async def test_progress_says_how_far_every_session_is(tmp_path: Path) -> None:
     assert session.turns == [turn(spec(0), index) for index in range(3)]
     assert session.views == {Speaker.PATIENT: view(2), Speaker.THERAPIST: view(1)}
     assert session.patient_state == {"trust": 0.2, "said": ["x"]}
-    assert session.started["patient"] == {"system": "s"}
+    assert session.started["patient"] == {"system": "s", "opening": None}
     assert session.stop is None
     found = read_record(tmp_path / "run")
     assert (found.status, found.resumed, found.finished_at) == (RunStatus.RUNNING, 1, None)
