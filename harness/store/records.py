@@ -304,6 +304,18 @@ def read_sessions(path: Path) -> Iterator[SessionRecord]:
     return _read_lines(SessionRecord, path)
 
 
+def whole_ids(path: Path) -> Iterator[str]:
+    """The session ids of the whole lines of a file, without looking at what else stands there. Raises OSError."""
+    with open_regular(path) as file:
+        for _, _, line in lines_of(file):
+            try:
+                session_id = orjson.loads(line)["session_id"]
+            except (ValueError, TypeError, KeyError):
+                continue
+            if line.endswith(b"\n") and isinstance(session_id, str):
+                yield session_id
+
+
 def read_failures(path: Path) -> Iterator[FailureRecord]:
     """The failures of a failures.jsonl; as `read_sessions`."""
     return _read_lines(FailureRecord, path)

@@ -34,6 +34,7 @@ def repair(folder: Path) -> list[str]:
         known = _known_lengths(folder)
         mender = _Mender(known)
         kept = list(mender.kept(_lines(folder)))
+        mender.note_lost()
         if not mender.dropped:
             return []
         aside = _put_aside(folder)
@@ -74,6 +75,13 @@ class _Mender:
                 self.dropped.append(f"dropped {record}")
             elif record["event"] not in _OF_SHARDS and self._fits(place, record):
                 yield encode(record)
+
+    def note_lost(self) -> None:
+        """Say which sessions stand in sessions.jsonl alone, once all lines are through."""
+        for name in self._lengths.keys() - self._fold.progress.finished - self._cut.keys():
+            self.dropped.append(
+                f"session {name}: ended by sessions.jsonl, not by the journal; what is left is played on"
+            )
 
     def summary(self) -> list[str]:
         """What became of the sessions that lost something."""

@@ -9,7 +9,7 @@ Invariants:
 
 import errno
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from harness.store.records import (
     mended,
     read_record,
     session_fields,
+    whole_ids,
     whole_json,
 )
 from harness.store.resume import Progress, load_progress
@@ -276,7 +277,7 @@ def restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]:
 
             _make_folder(path / "transcripts")
             progress = load_progress(path, write_session)
-            _refuse_loss(sessions, len(progress.finished))
+            _refuse_loss(sessions, progress.finished)
         retried = tuple(progress.failed) if retry_failed else ()
         progress.resume(retried)
         with replacing(failures) as lines:
@@ -289,12 +290,12 @@ def restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]:
     return progress, retried
 
 
-def _refuse_loss(sessions: Path, known: int) -> None:
-    with sessions.open("rb") as file:
-        whole = sum(line.endswith(b"\n") for line in file)
-    if whole > known:
-        message = f"holds {whole} sessions, but the journal knows the end of only {known}"
-        raise StorageError(f"{sessions}: {message}; bring back the whole journal.jsonl")
+def _refuse_loss(sessions: Path, known: Collection[str]) -> None:
+    lost = [name for name in whole_ids(sessions) if name not in known]
+    if lost:
+        message = f"knows the end of {lost[0]}{f' and {len(lost) - 1} more' * (len(lost) > 1)}, which the journal lacks"
+        remedy = f"bring back the whole journal.jsonl, or: python -m harness repair {sessions.parent}"
+        raise StorageError(f"{sessions}: {message}; {remedy}")
 
 
 def _refuse_used(path: Path) -> None:

@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import StorageError
 from harness.store.files import read_bounded, storage_error, write_whole
 from harness.store.lock import is_held, only_one
-from harness.store.records import RunRecord, RunStatus, read_record
+from harness.store.records import RunRecord, RunStatus, read_record, whole_json
 
 NAME = "sweep.json"
 _LOCK = ".sweep.json.lock"
@@ -54,10 +52,15 @@ class PointRecord(_Record):
     overrides: tuple[str, ...]
     """All of them, as Hydra takes them."""
     state: PointState = PointState.WAITING
-    exit_code: int = 0
+    exit_code: int = Field(0, ge=0, le=255)
     """What its run alone would have exited with; 0 until it has ended."""
     error: str | None = None
     """Why it can't be played."""
+
+    @field_validator("exit_code", mode="before")
+    @classmethod
+    def _known_code(cls, value: object) -> object:
+        return value if type(value) is int and 0 <= value < 256 else 1
 
     @field_validator("state", mode="before")
     @classmethod
@@ -219,5 +222,4 @@ def _read(folder: Path) -> SweepRecord:
 
 
 def _write(folder: Path, record: SweepRecord) -> None:
-    content: dict[str, Any] = record.model_dump(mode="json")
-    write_whole(folder / NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    write_whole(folder / NAME, whole_json(record))
