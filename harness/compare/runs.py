@@ -119,7 +119,8 @@ def _read(folder: Path, record: RunRecord) -> RunData:
             dict(_with_zeros(session, looked_for)),
             frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
         )
-        versions.add(session.metrics.get("metrics_version"))
+        version = session.metrics.get("metrics_version")
+        versions.add(version if isinstance(version, int) else None)
     return RunData(folder, record, sessions, frozenset(versions))
 
 

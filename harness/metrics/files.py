@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from harness.errors import HarnessError
-from harness.metrics.run import run_metrics
-from harness.metrics.session import METRICS_VERSION, session_metrics
+from harness.metrics.run import SUMS, run_metrics
+from harness.metrics.session import FINDINGS, METRICS_VERSION, session_metrics
 from harness.rebuild import Archive
 from harness.store.files import count_lines, storage_error, write_whole
 from harness.store.records import read_record, read_sessions, turn_fields
@@ -53,8 +53,14 @@ def _lines(run_dir: Path, trusted: bool) -> Iterator[dict[str, Any]]:
 
 def _are_current(metrics: Mapping[str, Any]) -> bool:
     """Whether metrics are of this version, with all parts that a run's metrics are made of."""
-    parts = (metrics.get(name) for name in ("patient", "therapist", "guard", "course", "usage"))
-    whole = all(isinstance(part, Mapping) for part in parts) and isinstance(metrics.get("compactions"), int)
+    parts = [metrics.get(name) for name in ("patient", "therapist", "guard", "usage")]
+    parts += [metrics["course"]] if metrics.get("course") is not None else []  # a replayed patient has no state
+    if not all(isinstance(part, Mapping) for part in parts) or type(metrics.get("compactions")) is not int:
+        return False
+    sums = [metrics["usage"].get(name) for name in (*SUMS, "longest_prompt")]
+    found = [part for kind, part in metrics["guard"].items() if kind in FINDINGS and part]
+    counted = all(isinstance(part, Mapping) and type(part.get("turns")) is int for part in found)
+    whole = counted and all(type(value) in (int, float) for value in sums)
     return whole and metrics.get("metrics_version") == METRICS_VERSION
 
 

@@ -85,11 +85,21 @@ def mended(turn: Turn) -> Turn:
     return replace(turn, **wrong) if wrong else turn
 
 
+def _are_numbers(value: object) -> bool:
+    """Whether all numbers in a value can be computed with."""
+    if isinstance(value, Mapping):
+        return all(map(_are_numbers, value.values()))
+    if isinstance(value, list):
+        return all(map(_are_numbers, value))
+    return not isinstance(value, int | float) or (abs(value) < 1e15 and isfinite(value))
+
+
 def _mended_fields(read: object) -> object:
     if not isinstance(read, Mapping):
         return read
     wrong = _wrong(read)
-    if not isinstance(read.get("patient_state"), Mapping | None):
+    state = read.get("patient_state")
+    if not isinstance(state, Mapping | None) or not _are_numbers(state):
         wrong["patient_state"] = None
     return {**read, **wrong} if wrong else read
 
@@ -200,7 +210,7 @@ class SessionRecord(_Record):
     def _or_none(cls, value: object, handler: ValidatorFunctionWrapHandler) -> object:
         """What can be computed from the turns again keeps nobody from them."""
         try:
-            return handler(value)
+            return handler(value) if _are_numbers(value) else {}
         except ValidationError:
             return {}
 
