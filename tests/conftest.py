@@ -12,6 +12,6 @@ def small_model() -> Path:
     named = os.environ.get("HARNESS_TEST_MODEL")
     if named:
         return Path(named)
-    from harness.models import ensure
+    from harness.models.fetch import ensure
 
     return ensure("smollm2-135m")

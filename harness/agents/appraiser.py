@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.agents.appraisal import APPRAISAL_SCHEMA, Appraisal, appraisal_prompt, appraise, parse_appraisal
-from harness.context.guardrail import retry_events
-from harness.context.inquiry import Inquirer, NoAnswer
-from harness.plan import derive_seed
+from harness.context.ask import NoAnswer, StructuredQuery
+from harness.context.send import retry_events
+from harness.sessions.plan import derive_seed
 from harness.types import Event, SessionSpec, Speaker, Turn
 
 ANSWER_TOKENS = 96
@@ -37,7 +37,7 @@ class RuleAppraiser:
 class ModelAppraiser:
     """By the patient's own model, as `APPRAISAL_SCHEMA` has it."""
 
-    inquirer: Inquirer
+    query: StructuredQuery
     name: str
     """The patient's."""
     spec: SessionSpec
@@ -46,7 +46,7 @@ class ModelAppraiser:
         """Raises `EngineUnavailable`; any other failure leaves it to the rules."""
         index = turn.index + 1
         try:
-            answer = await self.inquirer.ask(
+            answer = await self.query.ask(
                 lambda texts: appraisal_prompt(self.name, texts["heard"], texts["text"]),
                 {"heard": heard.text, "text": turn.text},
                 APPRAISAL_SCHEMA,

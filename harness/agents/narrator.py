@@ -13,17 +13,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.agents.facts import contradiction
+from harness.agents.contradictions import contradiction
 from harness.agents.prompt import render
-from harness.context.inquiry import Inquirer, NoAnswer
+from harness.context.ask import NoAnswer, StructuredQuery
 from harness.context.summary import SENTENCE_END, clip
+from harness.guard.crisis import crisis
 from harness.guard.language import language_switch
-from harness.guard.risk import crisis
 from harness.guard.roles import role_break
 from harness.personas.errors import lines_of
 from harness.personas.safety import means
 from harness.personas.schema import Persona, Provenance, Risk
-from harness.plan import derive_seed
+from harness.sessions.plan import derive_seed
 from harness.text import content_stems, plain, words
 from harness.types import Speaker
 
@@ -59,16 +59,16 @@ class Unusable(Exception):
 class Narrator:
     """Asks one model; may be shared by all personas."""
 
-    def __init__(self, inquirer: Inquirer, model: str, seed: int) -> None:
+    def __init__(self, query: StructuredQuery, model: str, seed: int) -> None:
         """`model` is its name for the provenance."""
-        self._inquirer = inquirer
+        self._query = query
         self._model = model
         self._seed = seed
 
     async def write(self, persona: Persona) -> Persona:
         """The persona with the model's narrative, or with its own and the reason. Raises `EngineUnavailable`."""
         try:
-            answer = await self._inquirer.ask(
+            answer = await self._query.ask(
                 lambda texts: render("narrative.jinja", (), **_constant(persona), **texts),
                 {"presenting_problem": persona.presenting_problem, "history": persona.history},
                 NARRATIVE_SCHEMA,

@@ -8,10 +8,10 @@ from harness.agents import directions, inner_state
 from harness.agents.appraiser import Appraiser
 from harness.agents.inner_state import InnerState
 from harness.agents.self_check import SelfCheck
-from harness.agents.speech import Voice
+from harness.agents.speaker import ModelSpeaker
 from harness.frozen import frozen
 from harness.personas.schema import Persona
-from harness.session import Utterance
+from harness.sessions.loop import Utterance
 from harness.types import Event, Speaker, StopReason, Turn, View
 
 
@@ -34,7 +34,7 @@ class SimulatedPatient:
 
     def __init__(
         self,
-        voice: Voice,
+        model_speaker: ModelSpeaker,
         persona: Persona,
         appraiser: Appraiser | None,
         self_check: SelfCheck | None = None,
@@ -44,7 +44,7 @@ class SimulatedPatient:
 
         `start` is the state in which it sits down; None is the persona's own.
         """
-        self._voice = voice
+        self._model_speaker = model_speaker
         self._persona = persona
         self._appraiser = appraiser
         self._self_check = self_check
@@ -58,7 +58,7 @@ class SimulatedPatient:
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
     ) -> Utterance | StopReason:
         felt = await self._feel(history)
-        said = await self._voice.say(
+        said = await self._model_speaker.say(
             history, directions=(felt.direction, nudge), draft=attempt, patient_state=felt.recorded
         )
         self._events += said.events
@@ -67,13 +67,15 @@ class SimulatedPatient:
             self._events += events
             if objection is not None:
                 wanted = (felt.direction, objection.direction)
-                said = await self._voice.say(history, directions=wanted, draft="checked", patient_state=felt.recorded)
+                said = await self._model_speaker.say(
+                    history, directions=wanted, draft="checked", patient_state=felt.recorded
+                )
                 self._events += said.events
         every, self._events = self._events, []
         return replace(said, events=tuple(every))
 
     def taken(self, said: Utterance) -> None:
-        self._voice.taken(said)
+        self._model_speaker.taken(said)
 
     async def left_with(self, history: Sequence[Turn]) -> tuple[InnerState | None, tuple[Event, ...]]:
         """The state after the whole of `history`, which must not be empty (None without an inner state), and what

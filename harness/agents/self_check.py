@@ -12,18 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.agents.facts import contradiction
+from harness.agents.contradictions import contradiction
 from harness.agents.inner_state import InnerState
 from harness.agents.prompt import patient_opening, render
 from harness.config.guard import GuardConfig
-from harness.context.guardrail import retry_events
-from harness.context.inquiry import Inquirer, NoAnswer
+from harness.context.ask import NoAnswer, StructuredQuery
+from harness.context.send import retry_events
 from harness.guard.features import features
+from harness.guard.loops import SpeakerHistory
 from harness.guard.nudges import nudge
-from harness.guard.repetition import Voice
 from harness.guard.roles import role_break
 from harness.personas.schema import Persona, Resistance, Style
-from harness.plan import derive_seed
+from harness.sessions.plan import derive_seed
 from harness.text import plain
 from harness.types import Event, SessionSpec, Speaker, Turn
 
@@ -69,12 +69,12 @@ class Objection:
 class SelfCheck:
     """Checks the drafts of one session's patient."""
 
-    def __init__(self, persona: Persona, spec: SessionSpec, inquirer: Inquirer | None) -> None:
+    def __init__(self, persona: Persona, spec: SessionSpec, query: StructuredQuery | None) -> None:
         """With an `inquirer` the patient's model is asked where the rules find nothing."""
         self._persona = persona
         self._spec = spec
-        self._inquirer = inquirer
-        self._own = Voice(Speaker.PATIENT, GuardConfig())
+        self._query = query
+        self._own = SpeakerHistory(Speaker.PATIENT, GuardConfig())
         self._heard = 0
         """Turns of the history that `_own` knows."""
 
@@ -85,10 +85,10 @@ class SelfCheck:
         objection = self._by_rules(history, draft, state)
         if objection is not None:
             return objection, (objection.event(draft),)
-        if self._inquirer is None:
+        if self._query is None:
             return None, ()
         try:
-            problem, retried = await self._ask(self._inquirer, history, draft, state)
+            problem, retried = await self._ask(self._query, history, draft, state)
         except NoAnswer as error:
             data = {"by": "model", "form": "none", "reason": f"no usable answer: {error}", "draft": draft.text}
             return None, (Event("self_check", draft.index, draft.speaker, data),)
@@ -138,7 +138,7 @@ class SelfCheck:
         return f"({mood}Say no more than you can mean right now, and let the doubt be heard.)"
 
     async def _ask(
-        self, inquirer: Inquirer, history: Sequence[Turn], draft: Turn, state: InnerState | None
+        self, query: StructuredQuery, history: Sequence[Turn], draft: Turn, state: InnerState | None
     ) -> tuple[str, tuple[Event, ...]]:
         """The problem that the patient's model sees, and the retries that it took. Raises `NoAnswer` where it says nothing usable."""
         persona = self._persona
@@ -148,7 +148,7 @@ class SelfCheck:
             "mood": _mood(state) if state else "",
         }
         heard = history[-1].text if history else patient_opening(persona)
-        answer = await inquirer.ask(
+        answer = await query.ask(
             lambda texts: render("self_check.jinja", (), **constant, **texts),
             {"problem": persona.presenting_problem, "heard": heard, "draft": draft.text},
             CHECK_SCHEMA,

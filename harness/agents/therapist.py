@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from harness.agents.prompt import plan_direction
-from harness.agents.speech import Voice
-from harness.session import Utterance
+from harness.agents.speaker import ModelSpeaker
+from harness.sessions.loop import Utterance
 from harness.types import StopReason, Turn
 
 
@@ -13,8 +13,8 @@ class Therapist:
 
     redrafts = True
 
-    def __init__(self, voice: Voice, planned_exchanges: int | None) -> None:
-        self._voice = voice
+    def __init__(self, model_speaker: ModelSpeaker, planned_exchanges: int | None) -> None:
+        self._model_speaker = model_speaker
         self._planned_exchanges = planned_exchanges
 
     async def speak(
@@ -22,7 +22,7 @@ class Therapist:
     ) -> Utterance | StopReason:
         planned = self._planned_exchanges
         phase = plan_direction(len(history) // 2, planned) if planned else None
-        return await self._voice.say(history, directions=(phase, nudge), draft=attempt)
+        return await self._model_speaker.say(history, directions=(phase, nudge), draft=attempt)
 
     def taken(self, said: Utterance) -> None:
-        self._voice.taken(said)
+        self._model_speaker.taken(said)

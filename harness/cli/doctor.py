@@ -19,8 +19,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness import models
-from harness.cores import cores
+from harness.engines.cores import cores
+from harness.models import fetch as models
 from harness.paths import cache_dir
 
 PIP = f"{sys.executable} -m pip install"

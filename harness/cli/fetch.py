@@ -6,7 +6,7 @@ A run does this by itself when it needs one.
 import argparse
 from functools import partial
 
-from harness import models
+from harness.models import fetch as models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

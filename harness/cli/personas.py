@@ -132,7 +132,7 @@ def _sample(args: argparse.Namespace) -> None:
 
 def _written(personas: list[Persona], settings: Sequence[str], seed: int) -> list[Persona]:
     """The personas with narratives of a model, as far as those can be used."""
-    from harness.narratives import write_narratives
+    from harness.runs.narratives import write_narratives
 
     overrides = [setting if "=" in setting else f"model={setting}" for setting in settings]
     written, unused = write_narratives(personas, overrides, seed)

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.execute import resume_command
+    from harness.runs.single import resume_command
     from harness.store.repair import repair
 
     lines = repair(args.run_dir)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.replay import Repeated
+    from harness.runs.replay_check import Repeated
 
 SHOWN = 60
 """Characters of either text from where they part."""
@@ -31,15 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.cli.progress import Display
-    from harness.replay import repeat
+    from harness.cli.reporter import TerminalReporter
+    from harness.runs.replay_check import repeat
 
-    display = Display()
+    reporter = TerminalReporter()
     asked = repeat(
         args.run_dir,
         args.turns,
-        listener=display.notice,
-        starting=display.starting,
+        listener=reporter.notice,
+        starting=reporter.starting,
         trusted=args.trust_remote_code,
     )
     repeated = asyncio.run(asked)

@@ -14,8 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.metrics.files import write_metrics
     from harness.report import write_report
+    from harness.store.metrics import write_metrics
 
     if args.metrics or not (args.run_dir / "metrics.json").exists():
         write_metrics(args.run_dir, trusted=args.trust_remote_code)

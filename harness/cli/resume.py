@@ -33,12 +33,12 @@ def main(args: argparse.Namespace) -> int:
         if args.overrides:
             raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")
         return resume_sweep(args.run_dir, retry_failed=args.retry_failed, trusted=args.trust_remote_code)
-    from harness.cli.progress import Display
-    from harness.execute import resume
+    from harness.cli.reporter import TerminalReporter
+    from harness.runs.single import resume
 
     outcome = resume(
         args.run_dir,
-        Display(),
+        TerminalReporter(),
         retry_failed=args.retry_failed,
         overrides=args.overrides,
         trusted=args.trust_remote_code,

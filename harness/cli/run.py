@@ -63,10 +63,10 @@ def main(args: argparse.Namespace) -> int:
         return 0
     if args.strict and not config.guard.enabled:
         raise ConfigError("--strict: the guard is off (guard.enabled=false) and finds nothing; remove one of the two")
-    from harness.cli.progress import Display
-    from harness.execute import execute
+    from harness.cli.reporter import TerminalReporter
+    from harness.runs.single import execute
 
-    outcome = execute(config, Display())
+    outcome = execute(config, TerminalReporter())
     return _strict([outcome.path], outcome.exit_code) if args.strict else outcome.exit_code
 
 

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.rebuild import Archive
+    from harness.store.archive import Archive
 
     archive = Archive(args.run_dir, trusted=args.trust_remote_code)
     rebuilt = archive.prompt(archive.session(args.session_id), args.turn)

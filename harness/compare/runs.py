@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.compare.catalogue import section_of_count
 from harness.errors import ComparisonError, StorageError
-from harness.metrics.run import numbers
+from harness.metrics.aggregate import numbers
 from harness.metrics.session import FINDINGS
 from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions

@@ -22,7 +22,7 @@ from harness.config.schema import (
     RunConfig,
     SamplingConfig,
 )
-from harness.models import KNOWN
+from harness.models.fetch import KNOWN
 from harness.types import Speaker
 
 _KINDS = {

@@ -12,10 +12,10 @@ from operator import is_
 from typing import Any
 
 from harness.context.budget import Budget, Window
-from harness.context.guardrail import deliver, retry_events
-from harness.context.part import Part
 from harness.context.policies import Compacted, Compaction, Policy
-from harness.context.renderer import Rendering
+from harness.context.preamble import Preamble
+from harness.context.render.renderer import Rendering
+from harness.context.send import deliver, retry_events
 from harness.context.view import EXCHANGE, aside, check_view, framed, last_exchange, spoken
 from harness.engines.base import Engine
 from harness.errors import ContextOverflow, PromptRefused
@@ -45,7 +45,7 @@ class ContextManager:
 
     def __init__(
         self,
-        part: Part,
+        preamble: Preamble,
         engine: Engine,
         window: Window,
         policy: Policy,
@@ -58,7 +58,7 @@ class ContextManager:
         label: str = "",
     ) -> None:
         """`window` is shared by all sessions on `engine`; `direction_tokens` is the longest direction to come."""
-        self.part = part
+        self.preamble = preamble
         self.engine = engine
         self.window = window
         self.policy = policy
@@ -67,12 +67,12 @@ class ContextManager:
         self.low_water = low_water
         self.direction_tokens = direction_tokens
         self.adapter = adapter
-        self.label = label or str(part.speaker)
-        self._base = part.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
-        self._overhead = part.message_overhead
+        self.label = label or str(preamble.speaker)
+        self._base = preamble.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
+        self._overhead = preamble.message_overhead
         self._view = View(message_cap=self._message_cap())
         self._note_tokens = 0
-        self._rendering: Rendering | None = part.shortest
+        self._rendering: Rendering | None = preamble.shortest
         """Of the last view, without its direction."""
         self._events: list[Event] = []
         """Since the last answer: a turn that is asked again after an engine's failure keeps what happened before."""
@@ -127,7 +127,7 @@ class ContextManager:
             self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
 
         request, generation = await deliver(self.engine, self.window, build, refused)
-        self._events += retry_events(generation.retries, len(history), self.part.speaker, "turn")
+        self._events += retry_events(generation.retries, len(history), self.preamble.speaker, "turn")
         view = replace(self._view, direction=direction) if direction else self._view
         evicted = max(0, view.first - view.pinned)
         events, self._events = self._events, []
@@ -144,9 +144,9 @@ class ContextManager:
             # The window is shared: while the note was being written it may have turned out to be smaller.
             rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()
-            self._events += retry_events(done.retries, len(history), self.part.speaker, "summary")
+            self._events += retry_events(done.retries, len(history), self.preamble.speaker, "summary")
             self._events.append(self._compaction_event(history, before, done, full, rendering.tokens))
-        return self.part.renderer.prompt(
+        return self.preamble.renderer.prompt(
             rendering.messages,
             rendering.ids,
             max_new_tokens=self.max_new_tokens,
@@ -163,7 +163,7 @@ class ContextManager:
             for i, turn in enumerate(history[: after.first])
             if i >= after.pinned and (i >= before.noted or i < before.pinned)
         ]
-        count = self.part.renderer.count_text
+        count = self.preamble.renderer.count_text
         return Compaction(before, after, unnoted, tokens, budget.prompt, budget.note_bound, count, seed, request_id)
 
     def _shrink(self, history: Sequence[Turn], view: View, budget: Budget) -> View:
@@ -171,7 +171,7 @@ class ContextManager:
         cap = min(view.message_cap or budget.message_cap, max(SMALLEST_MESSAGE, budget.message_cap))
 
         def cost(turns: Sequence[Turn]) -> int:
-            make, count = self.part.renderer.message, self.part.renderer.count_text
+            make, count = self.preamble.renderer.message, self.preamble.renderer.count_text
             return sum(count(make("user", turn.text, cap).content) + self._overhead for turn in turns)
 
         last = last_exchange(history)
@@ -213,18 +213,18 @@ class ContextManager:
                 )
 
     def _render(self, history: Sequence[Turn], view: View, direction: str | None) -> Rendering:
-        part = self.part
-        check_view(part.speaker, history, view, part.opening)
+        preamble = self.preamble
+        check_view(preamble.speaker, history, view, preamble.opening)
         if self._said_for is not None and self._said_for[0] == view and _grown(self._said_for[1], history):
             new = [*history[len(self._said_for[1]) :]]
         else:
             self._said, new = [], [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
-        self._said += [spoken(turn, part.speaker, view.message_cap, part.renderer) for turn in new]
+        self._said += [spoken(turn, preamble.speaker, view.message_cap, preamble.renderer) for turn in new]
         self._said_for = (view, tuple(history))
-        messages = framed(part.system, part.opening, part.speaker, self._said, view, part.renderer)
-        self._rendering = part.renderer.render(messages, self._rendering)
-        added = aside(direction, part.renderer)
-        return part.renderer.lengthen(self._rendering, added) if added else self._rendering
+        messages = framed(preamble.system, preamble.opening, preamble.speaker, self._said, view, preamble.renderer)
+        self._rendering = preamble.renderer.render(messages, self._rendering)
+        added = aside(direction, preamble.renderer)
+        return preamble.renderer.lengthen(self._rendering, added) if added else self._rendering
 
     def _budget(self) -> Budget:
         prompt = self.window.prompt_budget(self.max_new_tokens)
@@ -234,10 +234,10 @@ class ContextManager:
         return max(SMALLEST_MESSAGE, self._budget().message_cap) if self.policy.shortens else None
 
     def _count_note(self) -> int:
-        return self.part.renderer.count_text(self._view.note) if self._view.note else 0
+        return self.preamble.renderer.count_text(self._view.note) if self._view.note else 0
 
     def _event(self, kind: str, history: Sequence[Turn], data: Mapping[str, Any]) -> Event:
-        return Event(kind, len(history), self.part.speaker, data)
+        return Event(kind, len(history), self.preamble.speaker, data)
 
     def _compaction_event(
         self, history: Sequence[Turn], before: View, done: Compacted, full: int, tokens: int

@@ -13,8 +13,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.context.budget import MIN_ROOM, Window
-from harness.context.guardrail import deliver
-from harness.context.renderer import Renderer
+from harness.context.render.renderer import Renderer
+from harness.context.send import deliver
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
 from harness.types import FinishReason, Generation, Message, Prompt, Request, Retry, Sampling, Turn

@@ -17,7 +17,7 @@ from typing import Self
 
 from harness.config.schema import EngineConfig, EngineKind, ModelConfig, RoleConfig
 from harness.engines.base import Engine, EngineInfo
-from harness.engines.notices import Listener, ignore
+from harness.engines.events import Listener, ignore
 from harness.engines.supervisor import Supervisor
 from harness.errors import ConfigError
 
@@ -47,7 +47,7 @@ def build(
     kind = resolve_kind(engine.kind)
     _check(kind, engine, adapters)
     if kind == "vllm":
-        from harness.engines.vllm import VllmEngine
+        from harness.engines.vllm.engine import VllmEngine
 
         return Supervisor(
             VllmEngine(engine, model, adapters=tuple(adapters), log=log),
@@ -56,14 +56,14 @@ def build(
             listener=listener,
         )
     if kind == "transformers":
-        from harness.engines.transformers import TransformersEngine
+        from harness.engines.transformers.engine import TransformersEngine
 
         return TransformersEngine(engine, model)
     if kind == "openai":
-        from harness.engines.openai import OpenAIEngine
+        from harness.engines.openai.engine import OpenAIEngine
 
         return OpenAIEngine(engine, model, listener=listener)
-    from harness.engines.dry import DryEngine
+    from harness.engines.dry.engine import DryEngine
 
     return DryEngine(engine, model)
 

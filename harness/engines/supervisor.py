@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 
 from harness.engines.base import Engine, EngineInfo
-from harness.engines.notices import Listener, Restarted, ignore
+from harness.engines.events import Listener, Restarted, ignore
 from harness.errors import EngineError, EngineUnavailable
 from harness.types import Generation, Request, Retry
 

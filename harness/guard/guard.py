@@ -13,9 +13,10 @@ from enum import StrEnum
 
 from harness.config.guard import GuardConfig
 from harness.frozen import frozen
-from harness.guard import language, nudges, risk, roles
+from harness.guard import crisis as risk
+from harness.guard import language, nudges, roles
 from harness.guard.features import Features, features
-from harness.guard.repetition import Finding, Voice
+from harness.guard.loops import Finding, SpeakerHistory
 from harness.text import Said
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
@@ -83,7 +84,7 @@ class Guard:
     def __init__(self, config: GuardConfig, language: str = "en") -> None:
         self._config = config
         self._language = language
-        self._voices = {speaker: Voice(speaker, config) for speaker in Speaker}
+        self._histories = {speaker: SpeakerHistory(speaker, config) for speaker in Speaker}
         self._repeated = dict.fromkeys(Speaker, 0)
         self._repeating: deque[bool] = deque(maxlen=3)
         """Whether each of the last three turns repeated its speaker."""
@@ -102,7 +103,7 @@ class Guard:
         judged = self._judged(turn)
         self._last = None
         verdict, speaker = judged.verdict, turn.speaker
-        self._voices[speaker].add(judged.features)
+        self._histories[speaker].add(judged.features)
         self._repeating.append(judged.repeating)
         self._repeated[speaker] += judged.repeating
         if verdict.action is Action.RETRY and not self._pause[speaker]:
@@ -122,7 +123,7 @@ class Guard:
 
     def said(self, speakers: Iterable[Speaker]) -> list[Said] | None:
         """The turns that it observed, cut up, in the order of their speakers; None where it isn't enabled."""
-        told = {speaker: voice.said() for speaker, voice in self._voices.items()}
+        told = {speaker: history.said() for speaker, history in self._histories.items()}
         return [next(told[speaker]) for speaker in speakers] if self._config.enabled else None
 
     def _judged(self, turn: Turn) -> _Judged:
@@ -138,7 +139,7 @@ class Guard:
         config, speaker = self._config, turn.speaker
         if not any(char.isalnum() or ord(char) > 0x2100 for char in turn.text):
             return [Finding("empty", {})] if config.empty != "off" else []
-        own, other = self._voices[speaker], self._voices[speaker.other]
+        own, other = self._histories[speaker], self._histories[speaker.other]
         found: list[Finding | None] = []
         if config.loop != "off":
             found.extend(own.loops(cut))

@@ -7,7 +7,7 @@ plainly in another language, so that a borrowed word or a name never counts.
 import re
 from collections.abc import Sequence
 
-from harness.guard.repetition import Finding
+from harness.guard.loops import Finding
 from harness.text import word_set
 
 _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (

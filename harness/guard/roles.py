@@ -6,8 +6,8 @@ subtle drift is a matter for a judge.
 
 import re
 
-from harness.guard.hinted import Hinted
-from harness.guard.repetition import Finding
+from harness.guard.loops import Finding
+from harness.guard.patterns import Hinted
 from harness.text import plain
 from harness.types import Speaker
 

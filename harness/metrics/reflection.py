@@ -8,7 +8,7 @@ personas, and no substitute for coding by trained raters.
 import re
 from collections.abc import Sequence
 
-from harness.metrics.runs import Words
+from harness.metrics.ngrams import Words
 from harness.text import Said, Sentence, content_stems, word_set
 
 _STEMS = re.compile(

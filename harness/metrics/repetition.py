@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.metrics.runs import Runs, Words
+from harness.metrics.ngrams import NGrams, Words
 from harness.metrics.shares import mean, rounded, share
 from harness.text import FUNCTION_WORDS
 
@@ -54,7 +54,7 @@ def repetitions(words: Words, spoken: Sequence[Sequence[int]]) -> list[Repetitio
     ]
 
 
-def _repetition(fours: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
+def _repetition(fours: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
     sizes = fours.sizes.tolist()
     return [
         share(sum(own) - different, sum(own) - next(filter(None, own), 0))
@@ -62,7 +62,7 @@ def _repetition(fours: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | 
     ]
 
 
-def _similarity(twos: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
+def _similarity(twos: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
     common, sizes = twos.shared(_COMPARED), twos.sizes
     # A turn of another speaker that stands before shares nothing, so it is never the most similar one.
     before = np.arange(sizes.size)[:, None] - np.arange(1, _COMPARED + 1)
@@ -71,7 +71,7 @@ def _similarity(twos: Runs, bounds: Sequence[tuple[int, int]]) -> list[float | N
     return [rounded(mean(greatest[begin + 1 : end])) for begin, end in bounds]
 
 
-def _worn_out(words: Words, fours: Runs, turns: Sequence[int]) -> list[Mapping[str, Any]]:
+def _worn_out(words: Words, fours: NGrams, turns: Sequence[int]) -> list[Mapping[str, Any]]:
     """`turns` is how many turns each speaker has."""
     least = [max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * number) for number in turns]
     worn: list[dict[tuple[str, ...], list[int]]] = [{} for _ in turns]

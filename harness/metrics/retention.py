@@ -13,7 +13,7 @@ from itertools import chain
 from string import digits
 from typing import NamedTuple
 
-from harness.guard.hinted import Hinted, matches
+from harness.guard.patterns import Hinted, matches
 from harness.text import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 

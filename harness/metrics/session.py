@@ -6,10 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 from harness.metrics.course import course
+from harness.metrics.ngrams import Words
 from harness.metrics.reflection import echoes, reflection_rate
 from harness.metrics.repetition import repetitions
 from harness.metrics.retention import retention
-from harness.metrics.runs import Words
 from harness.metrics.speech import count_repeating, speech
 from harness.metrics.usage import usage
 from harness.text import Said, parse

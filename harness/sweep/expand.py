@@ -15,8 +15,8 @@ from harness.config.schema import RunConfig
 from harness.config.searchpath import own_first
 from harness.errors import ConfigError, HarnessError
 from harness.paths import conf_dir
-from harness.prepare import experiment
-from harness.stock import Stock
+from harness.runs.prepare import experiment
+from harness.runs.resources import SharedResources
 from harness.store.identity import config_hash
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def with_content(points: Sequence[Point]) -> list[Point]:
     Where something can't be found, a point keeps the hash of its settings; why it can't be played is said when its
     turn comes, and leaves the others alone.
     """
-    stock, found = Stock(), []
+    stock, found = SharedResources(), []
     for point in points:
         try:
             digest, contents = experiment(point.config, stock)

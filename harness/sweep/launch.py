@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.progress import Display
+from harness.cli.reporter import TerminalReporter
 from harness.errors import ConfigError, HarnessError
 from harness.sweep.expand import composed_for_sweep, is_sweep_override, quoted, sweep_override
 from harness.sweep.player import Player
@@ -41,7 +41,7 @@ def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -
 
 def _launch(launcher: "Launcher", folder: Path, points: Sequence[PointRecord], start: int) -> "Sequence[JobReturn]":
     """What the jobs returned; nothing where the launcher itself failed, as it does when a job's process dies."""
-    from harness.sweep.fused import FusedLauncher
+    from harness.sweep.launcher import FusedLauncher
 
     jobs = [[*point.overrides, f"run.dir={quoted(str(folder / point.folder))}"] for point in points]
     try:
@@ -52,7 +52,9 @@ def _launch(launcher: "Launcher", folder: Path, points: Sequence[PointRecord], s
         if isinstance(launcher, FusedLauncher):
             raise
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-        Display().say(f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}")
+        TerminalReporter().say(
+            f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}"
+        )
         return ()
 
 
@@ -64,7 +66,7 @@ def _mark_defects(folder: Path, points: Sequence[PointRecord], returned: "Sequen
         if job.status is JobStatus.FAILED:
             line = f"defect in the harness: {job._return_value!r}"
             mark(folder, {point.folder}, PointState.FAILED, exit_code=1, error=line)
-            Display().say(f"point {point.label}: {line}")
+            TerminalReporter().say(f"point {point.label}: {line}")
 
 
 def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> "Launcher":
@@ -74,7 +76,7 @@ def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> 
     """
     from hydra.core.plugins import Plugins
 
-    from harness.sweep.fused import FusedLauncher
+    from harness.sweep.launcher import FusedLauncher
 
     if config.hydra.launcher.get("_target_") == f"{FusedLauncher.__module__}.{FusedLauncher.__name__}":
         fused = FusedLauncher()

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.batch import Outcome, play_batch
-from harness.cli.progress import Display
+from harness.cli.reporter import TerminalReporter
 from harness.config.compose import Composed, check
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
-from harness.execute import resume_command
-from harness.interrupts import handlers_kept
-from harness.prepare import Pending, prepare, reopen
-from harness.stock import Stock
+from harness.runs.batch import Outcome, play_batch
+from harness.runs.interrupts import handlers_kept
+from harness.runs.prepare import CheckedRun, prepare, reopen
+from harness.runs.resources import SharedResources
+from harness.runs.single import resume_command
 from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_record
 from harness.sweep import cluster
@@ -54,29 +54,31 @@ class Player:
         record = read_sweep(self.folder)
         if not record.is_stopped(self.failed_before):
             left = [name for name in names if record.point(name).state is not PointState.FINISHED]
-            with Display() as display:
-                follower = _Follower(self, record, display)
+            with TerminalReporter() as reporter:
+                follower = _Follower(self, record, reporter)
                 runs = follower.prepare({name: cfg for name, cfg in zip(names, cfgs, strict=True) if name in left})
-                interrupted = self._play(runs, follower, display)
+                interrupted = self._play(runs, follower, reporter)
             if interrupted is not None:
                 cluster.leave(interrupted)
             record = read_sweep(self.folder)
         return [record.point(name).exit_code for name in names]
 
-    def _play(self, runs: Sequence[Pending], follower: "_Follower", display: Display) -> signal.Signals | None:
+    def _play(
+        self, runs: Sequence[CheckedRun], follower: "_Follower", reporter: TerminalReporter
+    ) -> signal.Signals | None:
         """Batch after batch; the signal that ended them, if one did."""
-        groups: dict[object, list[Pending]] = {}
+        groups: dict[object, list[CheckedRun]] = {}
         for run in runs:
-            groups.setdefault((run.script.engines(), run.script.config.executor), []).append(run)
+            groups.setdefault((run.spec.engines(), run.spec.config.executor), []).append(run)
         for group in groups.values():
             if follower.stopped:
                 break
             if len(groups) > 1 or len(group) > 1:
-                display.say(f"{len(group)} of {len(runs)} points share their engines and are played as one batch")
+                reporter.say(f"{len(group)} of {len(runs)} points share their engines and are played as one batch")
             logs, signals = self.folder / "logs" / f"engines-{follower.name(group[0])}", cluster.signals_of_this_job()
             try:
                 with handlers_kept(signals):
-                    interrupted = play_batch(group, display, follower, log_dir=logs, signals=signals)
+                    interrupted = play_batch(group, reporter, follower, log_dir=logs, signals=signals)
             except HarnessError as error:
                 follower.lost(group, error)
             else:
@@ -88,28 +90,28 @@ class Player:
 class _Follower:
     """Keeps sweep.json, and tells a person how the points go."""
 
-    def __init__(self, player: Player, record: SweepRecord, display: Display) -> None:
+    def __init__(self, player: Player, record: SweepRecord, reporter: TerminalReporter) -> None:
         self._player = player
-        self._display = display
+        self._reporter = reporter
         self._folder = player.folder
-        self._names: dict[Pending, str] = {}
-        self._ended: set[Pending] = set()
+        self._names: dict[CheckedRun, str] = {}
+        self._ended: set[CheckedRun] = set()
         self._labels = {point.folder: point.label for point in record.points}
         self._contents = {point.folder: point.content_hashes for point in record.points}
         self.stopped = False
 
-    def name(self, run: Pending) -> str:
+    def name(self, run: CheckedRun) -> str:
         """Name of a point's folder."""
         return self._names[run]
 
-    def prepare(self, cfgs: Mapping[str, "DictConfig"]) -> list[Pending]:
+    def prepare(self, cfgs: Mapping[str, "DictConfig"]) -> list[CheckedRun]:
         """Check points, or open their folders again; the ones that can be played."""
-        stock, runs = Stock(), []
+        resources, runs = SharedResources(), []
         for name, cfg in cfgs.items():
             if self.stopped:
                 break
             try:
-                run = self._pending(name, cfg, stock)
+                run = self._pending(name, cfg, resources)
             except HarnessError as error:
                 self._failed(name, error)
             else:
@@ -117,13 +119,13 @@ class _Follower:
                 runs.append(run)
         return runs
 
-    def opened(self, run: Pending, path: Path) -> None:
+    def opened(self, run: CheckedRun, path: Path) -> None:
         mark(self._folder, {self._names[run]}, PointState.RUNNING)
 
-    def playing(self, run: Pending, path: Path) -> None:
+    def playing(self, run: CheckedRun, path: Path) -> None:
         point_latest(self._folder)
 
-    def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
+    def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
         name = self._names[run]
         self._ended.add(run)
         if isinstance(end, HarnessError):
@@ -135,15 +137,15 @@ class _Follower:
         self._mark(name, state, exit_code)
         totals = end.record.totals
         failed = f", {totals.failed} failed" if totals.failed else ""
-        self._display.say(
+        self._reporter.say(
             f"point {self._labels[name]}: {state}, {totals.finished}/{totals.sessions} sessions{failed}: {end.path}"
         )
         return not self.stopped
 
     def abandoned(self) -> None:
-        self._display.say(f"go on with: {resume_command(self._folder)}")
+        self._reporter.say(f"go on with: {resume_command(self._folder)}")
 
-    def lost(self, group: Sequence[Pending], error: HarnessError) -> None:
+    def lost(self, group: Sequence[CheckedRun], error: HarnessError) -> None:
         """Nothing more of a batch can be played."""
         for run in group:
             name = self._names[run]
@@ -151,13 +153,13 @@ class _Follower:
             if run not in self._ended or (path.is_file() and read_record(path.parent).status is RunStatus.FAILED):
                 self._failed(name, error)
 
-    def _pending(self, name: str, cfg: "DictConfig", stock: Stock) -> Pending:
+    def _pending(self, name: str, cfg: "DictConfig", resources: SharedResources) -> CheckedRun:
         path = self._folder / name
         if (path / "run.json").is_file():
-            return reopen(path, stock, retry_failed=self._player.retry_failed, trusted=self._player.trusted)
+            return reopen(path, resources, retry_failed=self._player.retry_failed, trusted=self._player.trusted)
         contents = self._contents.get(name)
-        run = prepare(_checked(cfg), stock, contents)
-        if contents is not None and run.script.config_hash[:FOLDER_LENGTH] != name:
+        run = prepare(_checked(cfg), resources, contents)
+        if contents is not None and run.spec.config_hash[:FOLDER_LENGTH] != name:
             raise ConfigError(
                 f"point {name}: its settings, or the files that they name, are not those that the sweep was started "
                 "with; expected the same files and, for engine=auto, the same engines on every machine"
@@ -166,17 +168,17 @@ class _Follower:
 
     def _failed(self, name: str, error: HarnessError) -> None:
         if isinstance(error, StorageError) and read_sweep(self._folder).point(name).state is PointState.RUNNING:
-            self._display.say(f"point {self._labels[name]}: left to the process that plays it ({error})")
+            self._reporter.say(f"point {self._labels[name]}: left to the process that plays it ({error})")
             return
         self._mark(name, PointState.FAILED, error.exit_code, str(error))
         for line in str(error).splitlines():
-            self._display.say(f"point {self._labels[name]}: {line}")
+            self._reporter.say(f"point {self._labels[name]}: {line}")
 
     def _mark(self, name: str, state: PointState, exit_code: int, error: str | None = None) -> None:
         record = mark(self._folder, {name}, state, exit_code=exit_code, error=error)
         if record.is_stopped(self._player.failed_before) and not self.stopped:
             self.stopped = True
-            self._display.say(f"on_failure={record.on_failure}: the sweep stops here")
+            self._reporter.say(f"on_failure={record.on_failure}: the sweep stops here")
 
 
 def _checked(cfg: "DictConfig") -> RunConfig:

@@ -23,9 +23,9 @@ from typing import Any
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.context.budget import Window
 from harness.context.manager import Answer, ContextManager
-from harness.context.part import Part
 from harness.context.policies import Truncate
-from harness.context.renderer import Renderer
+from harness.context.preamble import Preamble
+from harness.context.render.renderer import Renderer
 from harness.context.view import EXCHANGE
 from harness.engines.base import Engine, EngineInfo
 from harness.types import FinishReason, Generation, Request, Sampling, Speaker, Turn
@@ -64,9 +64,9 @@ def words(random: Random, count: int = TURN_WORDS) -> str:
 
 
 def manager(renderer: Renderer, engine: Engine, window: int, max_new_tokens: int, low_water: float) -> ContextManager:
-    part = Part(Speaker.THERAPIST, SYSTEM, None, renderer)
+    preamble = Preamble(Speaker.THERAPIST, SYSTEM, None, renderer)
     return ContextManager(
-        part,
+        preamble,
         engine,
         Window(window),
         Truncate(),
@@ -192,7 +192,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.skip_engine:
         return figures
-    from harness.engines.vllm import VllmEngine
+    from harness.engines.vllm.engine import VllmEngine
 
     engine = VllmEngine(
         EngineConfig(kind="vllm", max_model_len=options.max_model_len, args=json.loads(options.engine_args)),

@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.notices import Notice, Retried
-from harness.engines.openai import OpenAIEngine
+from harness.engines.events import Notice, Retried
+from harness.engines.openai.engine import OpenAIEngine
 from harness.types import Message, Prompt, Request, Sampling
 from tests.fixtures.loopback_server import FAULT_TEXT, LoopbackServer
 

@@ -26,17 +26,17 @@ from pathlib import Path
 
 from harness.agents import directions, inner_state
 from harness.agents.appraisal import appraise
-from harness.cli.progress import Display
+from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
 from harness.config.guard import GuardConfig
-from harness.execute import execute
 from harness.guard import Guard
 from harness.metrics.session import session_metrics
 from harness.paths import persona_dir
 from harness.personas.library import find
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona
-from harness.runner import few_collections
+from harness.runs.single import execute
+from harness.runs.workers import few_collections
 from harness.store.records import SessionRecord, read_record, read_sessions
 from harness.sweep import read_sweep, sweep
 from harness.types import Event, Speaker, Turn
@@ -107,7 +107,9 @@ def dry_sessions(exchanges: int) -> list[SessionRecord]:
     """Sessions of the dry engine: words enough to measure what they cost."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
-        execute(load([chosen_personas(), "engine=dry", f"max_exchanges={exchanges}", f"run.dir={run}"]), Display())
+        execute(
+            load([chosen_personas(), "engine=dry", f"max_exchanges={exchanges}", f"run.dir={run}"]), TerminalReporter()
+        )
         return list(read_sessions(run / "sessions.jsonl"))
 
 
@@ -160,7 +162,7 @@ def growth(sessions: Sequence[SessionRecord]) -> float:
 
 
 def table(arms: Mapping[str, Arm]) -> str:
-    """Side by side, with how much is left of each measure under the guard."""
+    """RoleContext by side, with how much is left of each measure under the guard."""
     lines = [f"{'':28}{'guard off':>12}{'guard on':>12}{'left':>9}"]
     for name, off in arms["off"].means.items():
         on = arms["on"].means[name]

@@ -29,11 +29,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from harness.cli.progress import Display
+from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
-from harness.engines.phrases import sentences
-from harness.execute import execute
-from harness.session import Utterance
+from harness.engines.dry.phrases import sentences
+from harness.runs.single import execute
+from harness.sessions.loop import Utterance
 from harness.types import SessionResult, SessionSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ NO_SECOND_DRAFTS = [f"guard.{kind}=record" for kind in ("loop", "repeat", "stutt
 LATENCY_S, CALLS, CONVERSATIONS = 0.05, 20, 50
 
 
-class Meter(Display):
+class Meter(TerminalReporter):
     """Notes CPU, time and memory where the sessions begin and as they end."""
 
     def __init__(self, samples: int = 1) -> None:

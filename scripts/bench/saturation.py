@@ -33,15 +33,15 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from harness.batch import Batch, Outcome
-from harness.cli.progress import Display
+from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
 from harness.engines import pool
 from harness.engines.base import EngineInfo
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm.engine import VllmEngine
 from harness.errors import HarnessError
-from harness.prepare import Pending, prepare
-from harness.stock import Stock
+from harness.runs.batch import Batch, Outcome
+from harness.runs.prepare import CheckedRun, prepare
+from harness.runs.resources import SharedResources
 from harness.types import Generation, Request, SessionResult
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Ear:
         return list(self._heard.values())
 
 
-class Clock(Display):
+class Clock(TerminalReporter):
     """Says nothing, and notes when the sessions began and when the last one ended."""
 
     def __init__(self) -> None:
@@ -109,9 +109,9 @@ class Clock(Display):
 class Follower:
     """Stops the benchmark where a session failed."""
 
-    def opened(self, run: Pending, path: Path) -> None: ...
+    def opened(self, run: CheckedRun, path: Path) -> None: ...
 
-    def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
+    def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
         if isinstance(end, HarnessError):
             raise end
         if end.exit_code:
@@ -123,7 +123,7 @@ async def whole_run(settings: Sequence[str], engine: VllmEngine, info: EngineInf
     """One run on the loaded engine, and what it asked."""
     ear, clock = Ear(engine, info), Clock()
     with tempfile.TemporaryDirectory() as folder:
-        run = prepare(load([*settings, f"run.dir={folder}/run"]), Stock())
+        run = prepare(load([*settings, f"run.dir={folder}/run"]), SharedResources())
         with patch.object(pool, "build", lambda *_, **__: ear):
             await Batch([run], clock, Follower(), None).play()
     return Round("run", ear.tokens, clock.ended - clock.began), ear.plans()
@@ -207,7 +207,7 @@ async def main(options: argparse.Namespace) -> int:
         *([f"model.path={options.model}"] if options.model else []),
         *options.settings,
     ]
-    role = next(iter(prepare(load(settings), Stock()).script.roles.values()))
+    role = next(iter(prepare(load(settings), SharedResources()).spec.roles.values()))
     engine = VllmEngine(role.engine, role.model)
     try:
         results = await measure(engine, await engine.start(), settings, options.rounds)

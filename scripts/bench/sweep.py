@@ -99,34 +99,35 @@ def one_load(options: argparse.Namespace, folder: Path) -> None:
 
 def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
     """The batch of a fused sweep, but a point begins only when the one before it is over."""
-    from harness.batch import Batch, Outcome
-    from harness.cli.progress import Display
+    from harness.cli.reporter import TerminalReporter
     from harness.config.compose import load
     from harness.errors import HarnessError
-    from harness.prepare import Pending, prepare
-    from harness.stock import Stock
+    from harness.runs.batch import Batch, Outcome
+    from harness.runs.prepare import CheckedRun, prepare
+    from harness.runs.resources import SharedResources
     from harness.store.records import RunStatus
 
     class OneAfterAnother(Batch):
-        async def _next(self) -> Pending | None:
+        async def _next(self) -> CheckedRun | None:
             while self._open:  # noqa: ASYNC110 -- nothing in the product needs an event for this
                 await asyncio.sleep(0.01)
             return await super()._next()
 
     class Quiet:
-        def opened(self, run: Pending, path: Path) -> None:
+        def opened(self, run: CheckedRun, path: Path) -> None:
             """Nothing to tell."""
 
-        def ended(self, run: Pending, end: Outcome | HarnessError) -> bool:
+        def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
             if isinstance(end, HarnessError):
                 raise end
             return True
 
-    stock = Stock()
+    resources = SharedResources()
     runs = [
-        prepare(load([*settings(options), point, f"run.dir='{folder / point}'"]), stock) for point in points(options)
+        prepare(load([*settings(options), point, f"run.dir='{folder / point}'"]), resources)
+        for point in points(options)
     ]
-    batch = OneAfterAnother(runs, Display(), Quiet(), folder / "logs")
+    batch = OneAfterAnother(runs, TerminalReporter(), Quiet(), folder / "logs")
     asyncio.run(batch.play())
     batch.close(RunStatus.FINISHED)
 

@@ -14,8 +14,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from harness.metrics.files import write_metrics
 from harness.report import write_report
+from harness.store.metrics import write_metrics
 from tests.fixtures.report_run import HOSTILE, run_folder
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.schema import EngineConfig
-from harness.engines.vllm_launch import Launch, environment
+from harness.engines.vllm.launch import Launch, environment
 from harness.errors import EngineError
 from tests.fixtures.asking import alive
 from tests.fixtures.launch_and_wait import sleep_for_ever
@@ -112,7 +112,7 @@ async def test_what_the_build_raises_comes_out() -> None:
 @pytest.mark.parametrize(("cores", "kept_free"), [(1, None), (2, "0"), (8, None)])
 def test_vllm_computes_on_both_cores_of_two(monkeypatch: pytest.MonkeyPatch, cores: int, kept_free: str | None) -> None:
     monkeypatch.delenv("VLLM_CPU_NUM_OF_RESERVED_CPU", raising=False)
-    monkeypatch.setattr("harness.engines.vllm_launch.cores", lambda: cores)
+    monkeypatch.setattr("harness.engines.vllm.launch.cores", lambda: cores)
     with environment(EngineConfig(), None):
         assert os.environ.get("VLLM_CPU_NUM_OF_RESERVED_CPU") == kept_free
 

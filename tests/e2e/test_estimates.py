@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from harness.engines.phrases import sentences
+from harness.engines.dry.phrases import sentences
 from tests.fixtures.loopback_server import LoopbackServer
 from tests.fixtures.processes import comparable, harness
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import models
 from harness.errors import EngineError
+from harness.models import fetch as models
 
 FETCH = (sys.executable, "-m", "harness", "fetch", "smollm2-135m")
 

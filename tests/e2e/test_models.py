@@ -18,8 +18,8 @@ from types import MappingProxyType
 
 import pytest
 
-from harness import models
 from harness.errors import ConfigError, EngineError
+from harness.models import fetch as models
 
 GGUF = b"GGUF, more or less"
 
@@ -227,5 +227,5 @@ def test_any_other_path_is_refused_with_the_key_that_holds_it(
 
 
 def test_importing_the_module_loads_no_torch() -> None:
-    code = "import sys, harness.models; sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
+    code = "import sys, harness.models.fetch; sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

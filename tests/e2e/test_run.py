@@ -76,7 +76,7 @@ def test_same_seed_says_the_same_and_another_does_not(played: Path, small_model:
 def test_show_gives_each_prompt_with_the_recorded_count(policy: str, small_model: Path, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
-    from harness.rebuild import Archive
+    from harness.store.archive import Archive
 
     folder = tmp_path / "run"
     done = dry(small_model, folder, "max_exchanges=14", "engine.max_model_len=1024", f"context={policy}")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.openai import OpenAIEngine
+from harness.engines.openai.engine import OpenAIEngine
 from harness.types import Message
 from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids
 

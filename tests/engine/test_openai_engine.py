@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.notices import Notice, Paused, Resumed, Retried
-from harness.engines.openai import OpenAIEngine
-from harness.engines.openai_wire import chat_body, completion_body
-from harness.engines.retry import Patience
+from harness.engines.events import Notice, Paused, Resumed, Retried
+from harness.engines.openai.engine import OpenAIEngine
+from harness.engines.openai.retry import Patience
+from harness.engines.openai.wire import chat_body, completion_body
 from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import Message, Prompt, Request, Sampling
 from tests.fixtures.loopback_server import FAULT_TEXT, Fault, LoopbackServer

@@ -8,10 +8,10 @@ from harness.agents.narrator import ANSWER_TOKENS as NARRATIVE_TOKENS
 from harness.agents.narrator import Narrator
 from harness.agents.self_check import SelfCheck
 from harness.config.schema import EngineConfig, ModelConfig
+from harness.context.ask import StructuredQuery
 from harness.context.budget import Window
-from harness.context.inquiry import Inquirer
-from harness.context.renderer import Renderer
-from harness.engines.transformers import TransformersEngine
+from harness.context.render.renderer import Renderer
+from harness.engines.transformers.engine import TransformersEngine
 from harness.paths import persona_dir
 from harness.personas.library import load
 from harness.personas.sampler import sample
@@ -33,13 +33,15 @@ async def test_a_small_model_s_grades_and_verdicts_are_usable_in_a_small_window(
     await engine.start()
     try:
         renderer = Renderer.load(str(small_model))
-        inquirer = Inquirer(engine, renderer, Window(SMALL), max_new_tokens=ANSWER_TOKENS)
-        _, events = await ModelAppraiser(inquirer, persona.identity.name, spec).appraise(*history)
+        query = StructuredQuery(engine, renderer, Window(SMALL), max_new_tokens=ANSWER_TOKENS)
+        _, events = await ModelAppraiser(query, persona.identity.name, spec).appraise(*history)
         assert [event.data["by"] for event in events] == ["model"], events
         draft = Turn(2, Speaker.PATIENT, "I drank mine and looked at the other one.")
-        _, events = await SelfCheck(persona, spec, inquirer).check(history, draft, initial(persona))
+        _, events = await SelfCheck(persona, spec, query).check(history, draft, initial(persona))
         assert all(event.data["form"] in ("helper", "facts", "mood") for event in events), events
-        narrator = Narrator(Inquirer(engine, renderer, Window(WINDOW), max_new_tokens=NARRATIVE_TOKENS), "small", 3)
+        narrator = Narrator(
+            StructuredQuery(engine, renderer, Window(WINDOW), max_new_tokens=NARRATIVE_TOKENS), "small", 3
+        )
         composed = sample(1, 3)[0]
         written = await narrator.write(composed)
         said = written.provenance.source.partition("; ")[2]

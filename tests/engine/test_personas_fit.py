@@ -8,7 +8,7 @@ from harness.agents.appraisal import appraise
 from harness.agents.directions import direction
 from harness.agents.inner_state import initial, step
 from harness.agents.prompt import patient_opening, patient_system
-from harness.context.renderer import Renderer
+from harness.context.render.renderer import Renderer
 from harness.paths import persona_dir
 from harness.personas.library import load
 from harness.personas.sampler import sample
@@ -55,12 +55,12 @@ def test_the_longest_persona_that_is_valid_still_runs_at_2048(renderer: Renderer
 
 
 def test_the_longest_direction_stays_within_what_the_cast_keeps_free(renderer: Renderer) -> None:
-    from harness.cast import DIRECTION_TOKENS
+    from harness.sessions.factory import DIRECTION_TOKENS
 
     for persona in load("all", [persona_dir()]):
-        for script in (WARM, PUSHY):
+        for spec in (WARM, PUSHY):
             state = initial(persona)
             for exchange in range(20):
                 words, state = direction(state, persona)
                 assert renderer.count_text(words or "") < DIRECTION_TOKENS, words
-                state = step(state, appraise(script[exchange % len(script)]), persona)
+                state = step(state, appraise(spec[exchange % len(spec)]), persona)

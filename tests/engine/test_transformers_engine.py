@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.transformers import TransformersEngine
+from harness.engines.transformers.engine import TransformersEngine
 from harness.errors import EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
 from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids, check_usage

@@ -12,10 +12,10 @@ import pytest_asyncio
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.base import EngineInfo
-from harness.engines.notices import Notice, Restarted
+from harness.engines.events import Notice, Restarted
 from harness.engines.pool import build
 from harness.engines.supervisor import Supervisor
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm.engine import VllmEngine
 from harness.errors import PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
 from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids, check_usage, command, descendants

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm.engine import VllmEngine
 from harness.errors import EngineError, RequestRejected
 from harness.types import Sampling
 from tests.fixtures.asking import Asker
@@ -61,7 +61,7 @@ async def test_an_adapter_that_was_not_announced_is_refused(adapted: Adapted) ->
 
 async def test_an_adapter_without_effect_fails_the_canary(adapted: Adapted, small_model: Path, tmp_path: Path) -> None:
     """Uses the running engine: the canary of an adapter is the same at any time."""
-    from harness.engines.adapters import Adapters
+    from harness.engines.vllm.adapters import Adapters
 
     adapters = Adapters.load((write_adapter(tmp_path / "null", small_model, scale=0.0),))
     (null,) = adapters

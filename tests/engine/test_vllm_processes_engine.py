@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm.engine import VllmEngine
 from tests.fixtures.asking import alive, command, descendants
 
 pytest.importorskip("vllm")

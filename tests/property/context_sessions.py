@@ -9,9 +9,9 @@ from typing import Any, Literal
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
 from harness.context.manager import Answer, ContextManager
-from harness.context.part import Part, preflight
 from harness.context.policies import Policy, make_policy
-from harness.context.renderer import Renderer
+from harness.context.preamble import Preamble, preflight
+from harness.context.render.renderer import Renderer
 from harness.context.summary import Summarizer
 from harness.context.view import project
 from harness.engines.base import EngineInfo
@@ -172,25 +172,25 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
     direction = random.choice([None, None, "Speak up.", text(random, sorted(renderer.template.controls.strings))[:80]])
     system = random.choice([None, "", "You are a patient.", text(random, ["<s>"])[:400]])
     parts = {
-        Speaker.PATIENT: Part(Speaker.PATIENT, system, "(The session begins.)", renderer),
-        Speaker.THERAPIST: Part(Speaker.THERAPIST, system, None, renderer),
+        Speaker.PATIENT: Preamble(Speaker.PATIENT, system, "(The session begins.)", renderer),
+        Speaker.THERAPIST: Preamble(Speaker.THERAPIST, system, None, renderer),
     }
     reserve = renderer.count_text(renderer.neutralize("\n\n" + direction)) + 2 if direction else 0
     outcome = Outcome()
     try:
-        for part in parts.values():
+        for preamble in parts.values():
             preflight(
-                "a session", part, shared,
+                "a session", preamble, shared,
                 max_new_tokens=max_new_tokens, note_tokens=policy.note_tokens, direction_tokens=reserve,
             )  # fmt: skip
     except ContextOverflow:
         return Outcome(refused_to_start=True)
     managers = {
         speaker: ContextManager(
-            part, engine, shared, policy,
+            preamble, engine, shared, policy,
             sampling=Sampling(), max_new_tokens=max_new_tokens, low_water=0.6, direction_tokens=reserve,
         )
-        for speaker, part in parts.items()
+        for speaker, preamble in parts.items()
     }  # fmt: skip
     history: list[Turn] = []
     exchanges = random.choice([1, 1, 2, 2, 3, 4, 6] if random.random() < 0.97 else [30])
@@ -214,9 +214,9 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
     return outcome
 
 
-def _check_answer(part: Part, history: list[Turn], answer: Answer, policy: Policy) -> None:
+def _check_answer(preamble: Preamble, history: list[Turn], answer: Answer, policy: Policy) -> None:
     view: View = answer.view
-    rebuilt = project(part.system, part.opening, part.speaker, history, view, part.renderer)
+    rebuilt = project(preamble.system, preamble.opening, preamble.speaker, history, view, preamble.renderer)
     assert tuple(rebuilt) == answer.prompt.messages, "a prompt can't be rebuilt from its view"
     shown = [*range(view.pinned), *range(max(view.first, view.pinned), len(history))]
     assert answer.evicted_turns == len(history) - len(shown)
@@ -224,12 +224,12 @@ def _check_answer(part: Part, history: list[Turn], answer: Answer, policy: Polic
     whole = {i for i in range(len(history)) if i // 2 in exchanges}
     assert set(shown) == whole, "half an exchange"
     assert not history or len(history) - 1 in shown, "the turn to answer is missing"
-    assert part.renderer.count_text(view.note or "") <= policy.note_tokens
+    assert preamble.renderer.count_text(view.note or "") <= policy.note_tokens
     if policy.name == "none":
         assert len(shown) == len(history)
     seen = [message.content for message in answer.prompt.messages]
     assert len([role for role in answer.prompt.messages if role.role != "system"]) == len(shown) + (
-        part.opening is not None
+        preamble.opening is not None
     )
     if view.message_cap is None:
-        assert all(any(part.renderer.neutralize(history[i].text) in content for content in seen) for i in shown)
+        assert all(any(preamble.renderer.neutralize(history[i].text) in content for content in seen) for i in shown)

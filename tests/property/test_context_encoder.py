@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from harness.context import proof
-from harness.context.encoder import WordEncoder, encoder, whole_encoder
-from harness.engines.phrases import sentences
+from harness.context.render import proof
+from harness.context.render.encoder import WordEncoder, encoder, whole_encoder
+from harness.engines.dry.phrases import sentences
 from tests.fixtures.tokenizers import byte_level, sentence_piece
 
 GPT_4 = (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.context.renderer import Renderer
+from harness.context.render.renderer import Renderer
 from tests.fixtures.templates import FAMILIES, tokenizer
 from tests.property.context_sessions import Outcome, session
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.context.renderer import Renderer
+from harness.context.render.renderer import Renderer
 from harness.types import Message, Role
 from tests.fixtures.templates import FAMILIES, template, tokenizer
 from tests.property.context_sessions import ODD, check_unforged, reference

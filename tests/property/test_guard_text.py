@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from harness import text
 from harness.config.guard import GuardConfig
-from harness.guard import Guard, risk, roles
-from harness.guard.hinted import Hinted, matches
+from harness.guard import Guard, roles
+from harness.guard import crisis as risk
+from harness.guard.patterns import Hinted, matches
 from harness.metrics.retention import NUMBERS, PLAN, TIMES
 from tests.sessions import dialogue
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from harness.compare.runs import read_runs
 from harness.errors import HarnessError
-from harness.metrics.files import write_metrics
-from harness.prepare import reopen
-from harness.rebuild import Archive
 from harness.report import write_report
-from harness.stock import Stock
+from harness.runs.prepare import reopen
+from harness.runs.resources import SharedResources
+from harness.store.archive import Archive
+from harness.store.metrics import write_metrics
 from harness.store.repair import repair
 from harness.store.run_dir import RunDir
 from harness.sweep.record import read_sweep, refresh
@@ -95,7 +95,7 @@ def test_a_damaged_run_is_read_gone_on_with_repaired_or_refused(damage: tuple[st
         outcome(lambda: write_report(folder))
         outcome(lambda: read_runs([folder], allow_unfinished=True))
         outcome(lambda: Archive(folder).session("neighbour-000"))
-        outcome(lambda: reopen(folder, Stock(), retry_failed=True))
+        outcome(lambda: reopen(folder, SharedResources(), retry_failed=True))
 
         def go_on() -> None:
             RunDir.open(folder, retry_failed=True)[0].close()

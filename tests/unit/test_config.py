@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from harness.config.changes import changed
 from harness.config.compose import check, compose, load
+from harness.config.overrides import changed
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError
 from harness.paths import conf_dir

@@ -9,11 +9,11 @@ import pytest
 
 from harness.config.schema import ContextConfig
 from harness.context.budget import Window
-from harness.context.guardrail import PromiseBroken, send
 from harness.context.manager import Answer, ContextManager
-from harness.context.part import Part, preflight
 from harness.context.policies import make_policy
-from harness.context.renderer import Renderer
+from harness.context.preamble import Preamble, preflight
+from harness.context.render.renderer import Renderer
+from harness.context.send import PromiseBroken, send
 from harness.context.summary import Summarizer, SummaryFailed
 from harness.context.view import NOTE_HEADING, project
 from harness.engines.base import EngineInfo
@@ -61,11 +61,13 @@ def make(
     renderer: Renderer, engine: Engine, policy: str, *, speaker: Speaker = THERAPIST, **options: Any
 ) -> ContextManager:
     window = options.pop("window", None) or Window(WINDOW)
-    part = Part(speaker, options.pop("system", "You listen."), "(It begins.)" if speaker is PATIENT else None, renderer)
+    preamble = Preamble(
+        speaker, options.pop("system", "You listen."), "(It begins.)" if speaker is PATIENT else None, renderer
+    )
     summarizer = Summarizer(engine, renderer, window, note_tokens=NOTE)
     config = ContextConfig(policy=policy, note_tokens=NOTE)  # type: ignore[arg-type]
     made = make_policy(config, summarizer)
-    return ContextManager(part, engine, window, made, sampling=Sampling(), max_new_tokens=MAX_NEW, **options)
+    return ContextManager(preamble, engine, window, made, sampling=Sampling(), max_new_tokens=MAX_NEW, **options)
 
 
 def history(turns: int, length: int = 60) -> list[Turn]:
@@ -74,7 +76,7 @@ def history(turns: int, length: int = 60) -> list[Turn]:
 
 async def play(manager: ContextManager, turns: Sequence[Turn]) -> list[Answer]:
     """Answers of `manager` after every turn of the other speaker."""
-    first = 0 if manager.part.speaker is PATIENT else 1
+    first = 0 if manager.preamble.speaker is PATIENT else 1
     return [
         await manager.answer(turns[:index], seed=7, request_id=f"s/{index}")
         for index in range(first, len(turns) + 1, 2)
@@ -147,8 +149,8 @@ async def test_a_prompt_is_rebuilt_from_history_and_view_alone(renderer: Rendere
     for speaker in (PATIENT, THERAPIST):
         manager = make(renderer, Engine(), "hybrid", speaker=speaker)
         for answer, length in zip(await play(manager, turns), range(speaker is THERAPIST, 82, 2), strict=True):
-            part = manager.part
-            rebuilt = project(part.system, part.opening, speaker, turns[:length], answer.view, renderer)
+            preamble = manager.preamble
+            rebuilt = project(preamble.system, preamble.opening, speaker, turns[:length], answer.view, renderer)
             assert list(renderer.render_full(rebuilt)) == list(answer.prompt.ids or ())
 
 
@@ -356,22 +358,22 @@ async def test_the_guard_rail_counts_for_itself() -> None:
 
 
 def test_preflight_names_the_persona_what_is_there_and_what_would_fit(renderer: Renderer) -> None:
-    part = Part(THERAPIST, "You listen. " * 200, None, renderer)
+    preamble = Preamble(THERAPIST, "You listen. " * 200, None, renderer)
     with pytest.raises(ContextOverflow, match=r"persona anna, therapist: .* max_model_len=1024; (\d+) would") as caught:
-        preflight("persona anna, therapist", part, Window(1024), max_new_tokens=MAX_NEW, note_tokens=NOTE)
+        preflight("persona anna, therapist", preamble, Window(1024), max_new_tokens=MAX_NEW, note_tokens=NOTE)
     enough = int(str(caught.value).split("; ")[-1].split()[0])
-    preflight("persona anna", part, Window(enough), max_new_tokens=MAX_NEW, note_tokens=NOTE)
+    preflight("persona anna", preamble, Window(enough), max_new_tokens=MAX_NEW, note_tokens=NOTE)
     with pytest.raises(ContextOverflow):
-        preflight("persona anna", part, Window(enough - 1), max_new_tokens=MAX_NEW, note_tokens=NOTE)
+        preflight("persona anna", preamble, Window(enough - 1), max_new_tokens=MAX_NEW, note_tokens=NOTE)
 
 
 async def test_what_preflight_lets_pass_can_be_played_to_the_end(renderer: Renderer) -> None:
     system = "You listen. " * 100
     for speaker in (PATIENT, THERAPIST):
-        part = Part(speaker, system, "(It begins.)" if speaker is PATIENT else None, renderer)
+        preamble = Preamble(speaker, system, "(It begins.)" if speaker is PATIENT else None, renderer)
         window = Window(300)
         try:
-            preflight("a", part, window, max_new_tokens=MAX_NEW)
+            preflight("a", preamble, window, max_new_tokens=MAX_NEW)
         except ContextOverflow as error:
             window = Window(int(str(error).split("; ")[-1].split()[0]))
         manager = make(renderer, Engine(), "truncate", speaker=speaker, system=system, window=window)

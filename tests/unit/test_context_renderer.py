@@ -6,9 +6,9 @@ from functools import cache
 
 import pytest
 
-from harness.context.controls import Controls, template_controls
-from harness.context.encoder import WordEncoder
-from harness.context.renderer import Renderer
+from harness.context.render.controls import Controls, template_controls
+from harness.context.render.encoder import WordEncoder
+from harness.context.render.renderer import Renderer
 from harness.errors import ConfigError
 from harness.types import Message, Role
 from tests.fixtures.templates import byte_tokenizer, chatml_bytes, template

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness.context.shorten import shorten
+from harness.context.render.shorten import shorten
 
 
 def words(text: str) -> int:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.dry import DryEngine, Phrases
+from harness.engines.dry.engine import DryEngine, Phrases
 from harness.errors import ConfigError, PromptRefused, RequestRejected
 from harness.types import FinishReason
 from tests.fixtures.asking import Asker

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from harness.config.schema import EngineConfig, ModelConfig, RoleConfig, SamplingConfig
-from harness.engines.adapters import Adapters
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.pool import EnginePool, build, resolve_kind
 from harness.engines.reasoning import split
-from harness.engines.vllm_launch import check_args, cpu_cache_gib
+from harness.engines.vllm.adapters import Adapters
+from harness.engines.vllm.launch import check_args, cpu_cache_gib
 from harness.engines.window import context_window, model_limit
 from harness.errors import ConfigError, EngineUnavailable
 from harness.types import Prompt, Request, Sampling

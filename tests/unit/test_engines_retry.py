@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from harness.engines.retry import (
+from harness.engines.openai.retry import (
     AttemptFailed,
     EmptyAnswer,
     Patience,
@@ -25,7 +25,7 @@ GOOD = Generation("yes", (), FinishReason.STOP, 1, 1)
 QUICK = Patience(deadline_s=5.0, attempts=4, first_wait_s=0.001, longest_wait_s=0.002)
 
 
-class Script:
+class RunSpec:
     """Fails as told, then answers."""
 
     def __init__(self, *errors: Exception, for_ever: Callable[[], Exception] | None = None) -> None:
@@ -66,26 +66,26 @@ def test_retry_after_may_be_seconds_or_a_date() -> None:
 
 
 async def test_faults_of_the_moment_are_tried_again_up_to_a_bound() -> None:
-    script = Script(Transient("a"), SlowDown("b", 0.0), EmptyAnswer("c"))
+    script = RunSpec(Transient("a"), SlowDown("b", 0.0), EmptyAnswer("c"))
     assert await persist(script, QUICK, "r") is GOOD
-    script = Script(for_ever=lambda: Transient("for ever"))
+    script = RunSpec(for_ever=lambda: Transient("for ever"))
     with pytest.raises(Transient):
         await persist(script, QUICK, "r")
     assert script.calls == 4
 
 
 async def test_a_permanent_refusal_is_not_tried_again() -> None:
-    script = Script(RequestRejected("no"))
+    script = RunSpec(RequestRejected("no"))
     with pytest.raises(RequestRejected):
         await persist(script, QUICK, "r")
     assert script.calls == 1
 
 
 async def test_being_slowed_down_is_endured_longer_than_faults_but_not_past_the_deadline() -> None:
-    assert await persist(Script(*(SlowDown("b", 0.0) for _ in range(20))), QUICK, "r") is GOOD
+    assert await persist(RunSpec(*(SlowDown("b", 0.0) for _ in range(20))), QUICK, "r") is GOOD
     began = time.monotonic()
     with pytest.raises(AttemptFailed):
-        await persist(Script(for_ever=lambda: SlowDown("b", 60.0)), QUICK, "r")
+        await persist(RunSpec(for_ever=lambda: SlowDown("b", 60.0)), QUICK, "r")
     assert time.monotonic() - began < 60.0  # it does not wait for what lies past the deadline
 
 
@@ -94,7 +94,7 @@ async def test_the_deadline_counts_from_the_first_attempt_on() -> None:
         await asyncio.sleep(0.06)
         return await script(empties)
 
-    script = Script(for_ever=lambda: SlowDown("b", 0.0))
+    script = RunSpec(for_ever=lambda: SlowDown("b", 0.0))
     with pytest.raises(SlowDown):
         await asyncio.wait_for(persist(slow, Patience(deadline_s=0.05), "r"), 5.0)
     assert script.calls == 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.engines.base import EngineInfo
-from harness.engines.notices import Notice, Restarted
+from harness.engines.events import Notice, Restarted
 from harness.engines.supervisor import Supervisor
 from harness.errors import EngineError, EngineUnavailable
 from harness.types import FinishReason, Generation, Prompt, Request, Sampling

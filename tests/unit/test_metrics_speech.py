@@ -7,9 +7,9 @@ import pytest
 
 from harness.config.guard import GuardConfig
 from harness.guard import Guard
+from harness.metrics.ngrams import Words
 from harness.metrics.reflection import echoes, reflects
 from harness.metrics.repetition import Repetition, repetitions
-from harness.metrics.runs import Words
 from harness.metrics.session import session_metrics
 from harness.metrics.speech import count_repeating, speech, syllables
 from harness.text import Said, parse, stem, words

@@ -6,10 +6,10 @@ from random import Random
 import pytest
 
 from harness.agents.narrator import ANSWER_TOKENS, LONGEST, NARRATIVE_SCHEMA, Narrator
+from harness.context.ask import StructuredQuery
 from harness.context.budget import Window
-from harness.context.inquiry import Inquirer
-from harness.context.renderer import Renderer
-from harness.engines.schema_instance import instance
+from harness.context.render.renderer import Renderer
+from harness.engines.dry.schema_instance import instance
 from harness.errors import EngineError, EngineUnavailable
 from harness.personas.sampler import sample
 from harness.personas.schema import Persona, Risk
@@ -28,8 +28,8 @@ def renderer() -> Renderer:
 
 
 async def written(renderer: Renderer, answer: str, persona: Persona = PERSONA, window: int = 8000) -> Persona:
-    inquirer = Inquirer(Scripted(lambda request: answer), renderer, Window(window), max_new_tokens=ANSWER_TOKENS)
-    return await Narrator(inquirer, "scribe", 1).write(persona)
+    query = StructuredQuery(Scripted(lambda request: answer), renderer, Window(window), max_new_tokens=ANSWER_TOKENS)
+    return await Narrator(query, "scribe", 1).write(persona)
 
 
 def texts(trouble: str = TROUBLE, past: str = PAST) -> str:
@@ -95,8 +95,8 @@ async def test_the_question_fits_its_window_and_an_answer_of_the_dry_engine_is_o
     renderer: Renderer,
 ) -> None:
     engine = Scripted(lambda request: json.dumps(instance(NARRATIVE_SCHEMA, Random(1))))
-    inquirer = Inquirer(engine, renderer, Window(2600), max_new_tokens=ANSWER_TOKENS)
-    assert "no narrative" in (await Narrator(inquirer, "dry", 1).write(PERSONA)).provenance.source
+    query = StructuredQuery(engine, renderer, Window(2600), max_new_tokens=ANSWER_TOKENS)
+    assert "no narrative" in (await Narrator(query, "dry", 1).write(PERSONA)).provenance.source
     assert engine.requests[0].prompt.tokens + ANSWER_TOKENS <= 2600
     assert engine.requests[0].json_schema == NARRATIVE_SCHEMA
     small = await written(renderer, texts(), window=ANSWER_TOKENS + 200)
@@ -108,7 +108,9 @@ async def test_an_answer_that_fails_is_a_reason_but_an_engine_that_is_gone_is_no
         def say(request: Request) -> str:
             raise error
 
-        return Narrator(Inquirer(Scripted(say), renderer, Window(8000), max_new_tokens=ANSWER_TOKENS), "scribe", 1)
+        return Narrator(
+            StructuredQuery(Scripted(say), renderer, Window(8000), max_new_tokens=ANSWER_TOKENS), "scribe", 1
+        )
 
     assert "EngineError: busy" in (await fails(EngineError("busy")).write(PERSONA)).provenance.source
     with pytest.raises(EngineUnavailable):

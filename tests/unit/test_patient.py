@@ -8,23 +8,23 @@ import pytest
 
 from harness.agents.appraisal import APPRAISAL_SCHEMA, appraise
 from harness.agents.appraiser import ANSWER_TOKENS, Appraiser, ModelAppraiser, RuleAppraiser
-from harness.agents.facts import contradiction
+from harness.agents.contradictions import contradiction
 from harness.agents.inner_state import initial, step
 from harness.agents.patient import SimulatedPatient
 from harness.agents.prompt import patient_opening, patient_system
 from harness.agents.self_check import SelfCheck
-from harness.agents.speech import AVOID_SAID, WARMER, Voice
+from harness.agents.speaker import AVOID_SAID, WARMER, ModelSpeaker
 from harness.config.schema import ContextConfig
+from harness.context.ask import StructuredQuery
 from harness.context.budget import Window
-from harness.context.inquiry import Inquirer
 from harness.context.manager import ContextManager
-from harness.context.part import Part
 from harness.context.policies import make_policy
-from harness.context.renderer import Renderer
+from harness.context.preamble import Preamble
+from harness.context.render.renderer import Renderer
 from harness.errors import EngineError, EngineUnavailable
 from harness.paths import persona_dir
 from harness.personas.library import load
-from harness.session import Utterance
+from harness.sessions.loop import Utterance
 from harness.types import Request, Sampling, SessionSpec, Speaker, Turn
 from tests.fixtures.engines import Scripted
 from tests.fixtures.templates import chatml_bytes
@@ -43,17 +43,19 @@ def renderer() -> Renderer:
     return Renderer(chatml_bytes())
 
 
-def inquirer(engine: Scripted, renderer: Renderer, window: int = 8000) -> Inquirer:
-    return Inquirer(engine, renderer, Window(window), max_new_tokens=ANSWER_TOKENS)
+def query(engine: Scripted, renderer: Renderer, window: int = 8000) -> StructuredQuery:
+    return StructuredQuery(engine, renderer, Window(window), max_new_tokens=ANSWER_TOKENS)
 
 
 def patient(
     engine: Scripted, renderer: Renderer, appraiser: Appraiser | None = None, check: SelfCheck | None = None
 ) -> SimulatedPatient:
-    part = Part(Speaker.PATIENT, patient_system(RACHEL), patient_opening(RACHEL), renderer)
+    part = Preamble(Speaker.PATIENT, patient_system(RACHEL), patient_opening(RACHEL), renderer)
     policy = make_policy(ContextConfig(), None)
     context = ContextManager(part, engine, Window(16000), policy, sampling=Sampling(), max_new_tokens=100)
-    return SimulatedPatient(Voice(Speaker.PATIENT, context, SPEC.session_id, SPEC.seed, 0), RACHEL, appraiser, check)
+    return SimulatedPatient(
+        ModelSpeaker(Speaker.PATIENT, context, SPEC.session_id, SPEC.seed, 0), RACHEL, appraiser, check
+    )
 
 
 async def speak(who: SimulatedPatient, history: Sequence[Turn] = HISTORY, **how: int) -> Utterance:
@@ -77,7 +79,7 @@ def answers(text: str | EngineError, turn: str = PLAIN) -> Callable[[Request], s
 
 async def test_the_patient_s_model_says_what_the_therapist_did(renderer: Renderer) -> None:
     engine = Scripted(answers(json.dumps(GRADES)))
-    who = patient(engine, renderer, ModelAppraiser(inquirer(engine, renderer), "Rachel", SPEC))
+    who = patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC))
     said = await speak(who)
     assert said.turn.patient_state is not None
     assert said.turn.patient_state["appraisal"]["misunderstood"] == 1.0
@@ -90,7 +92,7 @@ async def test_the_patient_s_model_says_what_the_therapist_did(renderer: Rendere
 
 async def test_a_second_draft_asks_for_no_second_appraisal(renderer: Renderer) -> None:
     engine = Scripted(answers(json.dumps(GRADES)))
-    who = patient(engine, renderer, ModelAppraiser(inquirer(engine, renderer), "Rachel", SPEC))
+    who = patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC))
     first, second = await speak(who), await speak(who, attempt=1)
     assert len(engine.asked("/appraisal")) == 1
     assert second.turn.patient_state == first.turn.patient_state
@@ -123,7 +125,7 @@ async def test_without_usable_grades_the_rules_appraise_and_the_reason_is_record
     answer: str | EngineError, reason: str, renderer: Renderer
 ) -> None:
     engine = Scripted(answers(answer))
-    said = await speak(patient(engine, renderer, ModelAppraiser(inquirer(engine, renderer), "Rachel", SPEC)))
+    said = await speak(patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC)))
     by_rules = await speak(patient(engine, renderer, RuleAppraiser()))
     assert said.turn.patient_state == by_rules.turn.patient_state
     (event,) = said.events
@@ -135,7 +137,7 @@ async def test_without_usable_grades_the_rules_appraise_and_the_reason_is_record
 async def test_an_engine_that_is_gone_is_not_taken_for_a_missing_answer(renderer: Renderer) -> None:
     engine = Scripted(answers(EngineUnavailable("gone")))
     with pytest.raises(EngineUnavailable):
-        await speak(patient(engine, renderer, ModelAppraiser(inquirer(engine, renderer), "Rachel", SPEC)))
+        await speak(patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC)))
 
 
 async def test_a_question_fits_its_window_however_long_the_turns_are(renderer: Renderer) -> None:
@@ -143,14 +145,14 @@ async def test_a_question_fits_its_window_however_long_the_turns_are(renderer: R
     history = dialogue(["I said no. " * 600, "That sounds hard. " * 600])
     for window in (900, 1200, 4000):
         engine = Scripted(answers(json.dumps(GRADES)))
-        asks = ModelAppraiser(inquirer(engine, renderer, window), "Rachel", SPEC)
+        asks = ModelAppraiser(query(engine, renderer, window), "Rachel", SPEC)
         _, events = await asks.appraise(*history)
         assert events[0].data["by"] == "model"
         (asked,) = engine.requests
         assert asked.prompt.tokens + asked.prompt.max_new_tokens <= window == asked.prompt.max_model_len
         assert asked.prompt.tokens > window - ANSWER_TOKENS - 60
         assert asked.prompt.messages[0].content.count("left out") == 2
-    tiny = ModelAppraiser(inquirer(engine, renderer, 300), "Rachel", SPEC)
+    tiny = ModelAppraiser(query(engine, renderer, 300), "Rachel", SPEC)
     appraisal, events = await tiny.appraise(*history)
     assert appraisal == appraise(history[1].text, history[0].text)
     assert "window of 300" in events[0].data["reason"]
@@ -227,7 +229,7 @@ async def test_the_patient_s_model_is_asked_where_the_rules_find_nothing(
     answer: str, text: str, form: str | None, renderer: Renderer
 ) -> None:
     engine = drafts(PLAIN, "Rewritten.", answer)
-    check = SelfCheck(RACHEL, SPEC, inquirer(engine, renderer))
+    check = SelfCheck(RACHEL, SPEC, query(engine, renderer))
     said = await speak(patient(engine, renderer, RuleAppraiser(), check))
     assert said.turn.text == text
     assert [event.data["form"] for event in said.events] == ([] if form is None else [form])

@@ -7,8 +7,8 @@ import pytest
 
 from harness.__main__ import main
 from harness.errors import StorageError
-from harness.metrics.files import write_metrics
 from harness.report import data, write_report
+from harness.store.metrics import write_metrics
 from tests.fixtures.report_run import HOSTILE, run_folder
 
 

@@ -1,0 +1,92 @@
+"""Short questions to a speaker's model beside the dialogue, answered as JSON.
+
+Invariants:
+- Every question fits its window: the texts it quotes are shortened, all alike, until it does.
+- Questions and answers are no part of the dialogue; who asks makes an event of what came of it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.context.budget import Window
+from harness.context.render.renderer import Renderer
+from harness.context.send import deliver
+from harness.context.summary import GREEDY
+from harness.engines.base import Engine
+from harness.errors import EngineError, EngineUnavailable, PromptRefused
+from harness.types import Generation, Prompt, Request, Sampling
+
+SHORTEST_QUOTE = 16
+"""Tokens to which a quoted text is shortened at the very least; with less a question makes no sense."""
+
+
+class NoAnswer(Exception):
+    """The model could not be asked, or gave no answer; says why."""
+
+
+class StructuredQuery:
+    """Asks one model; may be shared by all sessions."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        renderer: Renderer,
+        window: Window,
+        *,
+        max_new_tokens: int,
+        adapter: str | None = None,
+        sampling: Sampling = GREEDY,
+    ) -> None:
+        """`window` is the engine's, shared with the views; `max_new_tokens` is the longest answer."""
+        self._engine = engine
+        self._renderer = renderer
+        self._window = window
+        self._max_new_tokens = max_new_tokens
+        self._adapter = adapter
+        self._sampling = sampling
+
+    async def ask(
+        self,
+        write: Callable[[Mapping[str, str]], str],
+        texts: Mapping[str, str],
+        json_schema: Mapping[str, Any],
+        *,
+        seed: int,
+        request_id: str,
+    ) -> Generation:
+        """The answer to the user message that `write` makes of the (shortened) `texts`.
+
+        Raises `NoAnswer`, and `EngineUnavailable` where the engine is gone for everyone.
+        """
+
+        async def build() -> Request:
+            prompt = self._prompt(write, texts)
+            return Request(prompt, self._sampling, seed, request_id, json_schema, self._adapter)
+
+        try:
+            _, generation = await deliver(self._engine, self._window, build, _ignore)
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+        return generation
+
+    def _prompt(self, write: Callable[[Mapping[str, str]], str], texts: Mapping[str, str]) -> Prompt:
+        """The question with its texts as long as they may be."""
+        renderer, budget = self._renderer, self._window.prompt_budget(self._max_new_tokens)
+        cap = max(map(renderer.count_text, texts.values()), default=0)
+        while True:
+            quoted = {name: renderer.shorten(text, cap) for name, text in texts.items()}
+            messages = (renderer.message("user", write(quoted), None),)
+            ids = renderer.render_full(messages)
+            excess = len(ids) - budget
+            if excess <= 0:
+                window = self._window.max_model_len
+                return renderer.prompt(messages, ids, max_new_tokens=self._max_new_tokens, max_model_len=window)
+            if cap <= SHORTEST_QUOTE:
+                raise NoAnswer(f"a window of {self._window.max_model_len} tokens is too small for the question")
+            cap = max(SHORTEST_QUOTE, cap - max(1, excess // max(1, len(texts))))
+
+
+def _ignore(prompt: Prompt, error: PromptRefused) -> None:
+    """A refused question has no turn of its own to be recorded with; the window has learned from it."""

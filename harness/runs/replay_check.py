@@ -1,0 +1,133 @@
+"""A sample of a run's turns, asked once more: how many come out the same?
+
+Invariants:
+- A turn is asked as it was: its prompt rebuilt from the journal, with its seed, sampling, bound and adapter, on the
+  engine of the run.
+- Turns are asked one after another, so that the answers depend on nothing but the engine.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.agents.speaker import turn_sampling, turn_seed, without_end
+from harness.config.recorded import refuse_code
+from harness.config.schema import RoleConfig
+from harness.context.send import send
+from harness.engines.base import Engine
+from harness.engines.events import Listener
+from harness.engines.pool import EnginePool
+from harness.errors import StorageError
+from harness.runs.prepare import located, models_of
+from harness.runs.resources import SharedResources
+from harness.store.archive import Archive, Recorded
+from harness.store.identity import recorded_contents
+from harness.types import Request, Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A turn, and what came of asking for it again."""
+
+    session_id: str
+    turn: int
+    speaker: Speaker
+    recorded: str
+    again: str
+
+    @property
+    def same(self) -> bool:
+        return self.recorded == self.again
+
+    @property
+    def parts_at(self) -> int | None:
+        """Index of the first character that differs; None where all are the same."""
+        if self.same:
+            return None
+        pairs = enumerate(zip(self.recorded, self.again, strict=False))
+        return next((i for i, (a, b) in pairs if a != b), min(len(self.recorded), len(self.again)))
+
+
+async def repeat(
+    path: Path,
+    turns: int,
+    *,
+    listener: Listener,
+    starting: Callable[[Speaker, RoleConfig], None],
+    trusted: bool = False,
+) -> list[Repeated]:
+    """Ask at most `turns` turns of the run in `path` again, drawn from all its sessions, in order of the journal.
+
+    `trusted`: code that comes with the run's models may run here.
+    Raises `StorageError` where nothing can be repeated, `ConfigError` or `EngineError` where an engine can't be started
+    or doesn't answer.
+    """
+    archive = Archive(path, trusted=trusted)
+    refuse_code(archive.config, path, trusted)
+    chosen = _sample(archive, turns)
+    sessions = archive.sessions({session_id for session_id, _ in chosen})
+    speakers = sorted({sessions[session_id].turns[index].speaker for session_id, index in chosen})
+    contents = recorded_contents(archive.record)
+    roles = {speaker: located(speaker, dict(archive.config.roles())[speaker], contents) for speaker in speakers}
+    _refuse_other_models(archive, roles)
+    requests = list(_requests(archive, sessions, chosen))
+    repeated = []
+    async with EnginePool([*roles.values()], log_dir=path / "logs" / "replay-check", listener=listener) as pool:
+        engines: dict[Speaker, Engine] = {}
+        for speaker, role in roles.items():
+            starting(speaker, role)
+            engines[speaker] = await pool.acquire(role)
+        for (session_id, index), request in zip(chosen, requests, strict=True):
+            turn = sessions[session_id].turns[index]
+            generation = await send(engines[turn.speaker], request)
+            again, _ = without_end(generation.text)
+            repeated.append(Repeated(session_id, index, turn.speaker, turn.text, again))
+    return repeated
+
+
+def _sample(archive: Archive, turns: int) -> list[tuple[str, int]]:
+    """Session id and index of the turns to repeat: the same ones whenever the same run is checked."""
+    asked = archive.asked()
+    if not asked:
+        raise StorageError("the journal holds no turn that a model was asked for; there is nothing to repeat")
+    numbers = random.Random(0).sample(range(len(asked)), min(turns, len(asked)))
+    return [asked[number] for number in sorted(numbers)]
+
+
+def _refuse_other_models(archive: Archive, roles: Mapping[Speaker, RoleConfig]) -> None:
+    """Raise `StorageError` where the files of a model are not those that the run was played with."""
+    then, now = recorded_contents(archive.record), models_of(roles, SharedResources())
+    lines = [
+        f"{key}: its files are not those that the run was played with"
+        for key in sorted(then.keys() & now.keys())
+        if then[key] != now[key]
+    ]
+    if lines:
+        raise StorageError("\n".join(lines))
+
+
+def _requests(archive: Archive, sessions: Mapping[str, Recorded], chosen: list[tuple[str, int]]) -> Iterator[Request]:
+    """The requests that made the chosen turns."""
+    roles = dict(archive.config.roles())
+    for session_id, index in chosen:
+        session = sessions[session_id]
+        rebuilt, draft = archive.prompt(session, index), session.drafts[index]
+        turn, role = rebuilt.turn, roles[rebuilt.turn.speaker]
+        if len(rebuilt.ids) != turn.prompt_tokens and role.engine.kind != "openai":
+            raise StorageError(
+                f"{session_id}: the prompt of turn {index} has {len(rebuilt.ids)} tokens, and {turn.prompt_tokens} are "
+                "recorded: its tokenizer or chat template is no longer that of the run"
+            )
+        yield Request(
+            archive.renderer(turn.speaker).prompt(
+                rebuilt.messages,
+                rebuilt.ids,
+                max_new_tokens=turn.max_new_tokens,
+                max_model_len=turn.max_model_len,
+            ),
+            turn_sampling(role.sampling.sampling(), draft),
+            turn_seed(session.started["seed"], index, draft),
+            f"{session_id}/{index}/replay",
+            adapter=str(role.model.adapter) if role.model.adapter else None,
+        )

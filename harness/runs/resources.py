@@ -1,0 +1,97 @@
+"""What the runs of one process share, each loaded once: a sweep of a thousand points reads one tokenizer.
+
+Invariant: nothing in here depends on a run; what a run gets is what it would have loaded alone.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from harness.config.schema import ModelConfig, RunConfig
+from harness.context.render.renderer import Renderer
+from harness.errors import PersonaError
+from harness.paths import persona_dir
+from harness.personas.library import load as load_personas
+from harness.personas.sampler import sample
+from harness.personas.schema import Persona
+from harness.store.provenance import ModelFingerprint, Provenance, collect, fingerprint
+
+
+class SharedResources:
+    """Personas, renderers, provenance and model fingerprints."""
+
+    def __init__(self) -> None:
+        self._personas: dict[tuple[tuple[str, ...], Path | None, int, int], Sequence[Persona]] = {}
+        self._renderers: dict[tuple[str, str], Renderer] = {}
+        self._fingerprints: dict[tuple[str, str | None], ModelFingerprint] = {}
+
+    def personas(self, config: RunConfig) -> Sequence[Persona]:
+        """The personas that a config names, then those that it samples. Raises `PersonaError`."""
+        seed = config.seed if config.sample_seed is None else config.sample_seed
+        key = (config.personas, config.persona_dir, config.sample, seed if config.sample else 0)
+        if key not in self._personas:
+            self._personas[key] = _personas(config, seed)
+        return self._personas[key]
+
+    def renderer(self, model: ModelConfig, date: datetime) -> Renderer:
+        """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer.
+
+        Of `date` only the day counts.
+        """
+        form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args"})
+        key = (form, f"{date:%Y-%m-%d}")
+        if key not in self._renderers:
+            self._renderers[key] = make_renderer(model, date)
+        return self._renderers[key]
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """This machine and checkout; without models."""
+        return collect()
+
+    def fingerprint(self, model: ModelConfig) -> ModelFingerprint:
+        """Which weights and tokenizer a located model is: by its files, or by its commit on the hub."""
+        return self._fingerprint(model.path, model.revision)
+
+    def adapter(self, folder: Path) -> ModelFingerprint:
+        """Which weights a LoRA adapter has."""
+        return self._fingerprint(str(folder.expanduser()), None)
+
+    def _fingerprint(self, name: str, revision: str | None) -> ModelFingerprint:
+        key = (name, revision)
+        if key not in self._fingerprints:
+            path = Path(name)
+            self._fingerprints[key] = (
+                fingerprint(path, revision)
+                if path.is_dir()
+                else ModelFingerprint(path=name, revision=revision, sha256=None)
+            )
+        return self._fingerprints[key]
+
+
+def _personas(config: RunConfig, seed: int) -> list[Persona]:
+    dirs = [folder for folder in (config.persona_dir, persona_dir()) if folder]
+    named = load_personas("all" if config.personas == ("all",) else config.personas, dirs) if config.personas else []
+    sampled = sample(config.sample, seed) if config.sample else []
+    if twice := {persona.id for persona in named} & {persona.id for persona in sampled}:
+        raise PersonaError(
+            f"personas.sample: {config.sample} personas of seed {seed} include {min(twice)}, which personas names too; "
+            "expected another personas.sample_seed, or other personas"
+        )
+    return [*named, *sampled]
+
+
+def make_renderer(model: ModelConfig, date: datetime) -> Renderer:
+    """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer.
+
+    Templates that print the time see midnight of `date`, so that any other process renders the same prompts.
+    """
+    return Renderer.load(
+        model.path,
+        revision=model.revision,
+        chat_template=model.chat_template,
+        template_args=model.template_args,
+        trust_remote_code=model.trust_remote_code,
+        date=date.replace(hour=0, minute=0, second=0, microsecond=0),
+    )

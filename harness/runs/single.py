@@ -1,0 +1,89 @@
+"""One run from its config to its finished folder.
+
+Invariant: the folder is whole at every moment; a run that stops early says how to go on.
+"""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.cli.reporter import TerminalReporter
+from harness.config.schema import RunConfig
+from harness.errors import HarnessError
+from harness.runs.batch import Outcome, play_batch
+from harness.runs.fit_check import check_fit
+from harness.runs.prepare import CheckedRun, prepare, reopen
+from harness.runs.resources import SharedResources
+from harness.store.outputs import point_latest
+from harness.store.records import RunStatus, read_sessions
+
+
+def execute(config: RunConfig, reporter: TerminalReporter) -> Outcome:
+    """Play a new run. Raises a `HarnessError` for what stops it."""
+    return _play(prepare(config, SharedResources()), reporter)
+
+
+def resume(
+    path: Path,
+    reporter: TerminalReporter,
+    *,
+    retry_failed: bool = False,
+    overrides: Sequence[str] = (),
+    trusted: bool = False,
+) -> Outcome:
+    """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`.
+
+    `trusted`: code that comes with its models may run.
+    """
+    return _play(
+        reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides, trusted=trusted), reporter
+    )
+
+
+def _play(run: CheckedRun, reporter: TerminalReporter) -> Outcome:
+    follower = _OneRun(reporter)
+    play_batch([run], reporter, follower)
+    if isinstance(follower.end, HarnessError):
+        raise follower.end
+    if follower.end is None:
+        raise RuntimeError("the run came to no end")
+    return follower.end
+
+
+class _OneRun:
+    """Tells a person where the results are, or how to go on."""
+
+    def __init__(self, reporter: TerminalReporter) -> None:
+        self._reporter = reporter
+        self._path: Path | None = None
+        self.end: Outcome | HarnessError | None = None
+
+    def opened(self, run: CheckedRun, path: Path) -> None:
+        self._path = path
+
+    def playing(self, run: CheckedRun, path: Path) -> None:
+        if run.is_new:
+            point_latest(path)
+
+    def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
+        self.end = end
+        if isinstance(end, HarnessError):
+            return True
+        if end.status is RunStatus.FINISHED:
+            if all(engine.kind == "dry" for engine in end.record.engines.values()):
+                self._reporter.fit(check_fit(read_sessions(end.path / "sessions.jsonl")))
+            self._reporter.summary(end.path, end.record)
+        elif end.status is RunStatus.FAILED:
+            self._reporter.say(f"what was said is kept; go on with: {resume_command(end.path)}")
+        else:
+            self._reporter.say(f"go on with: {resume_command(end.path)}")
+        return True
+
+    def abandoned(self) -> None:
+        if self._path is not None:
+            self._reporter.say(f"go on with: {resume_command(self._path)}")
+
+
+def resume_command(path: Path) -> str:
+    """What a user types to go on with a run or a sweep."""
+    return f"python -m harness resume {shlex.quote(str(path))}"

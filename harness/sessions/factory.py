@@ -1,0 +1,290 @@
+"""Who plays: each speaker's side of a run, and, once engines run, the two agents of a session.
+
+Invariants:
+- A `RoleContext` needs no engine, so everything about prompts is checked before a model loads.
+- Nothing of a session is kept here; all sessions of a run share one cast.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.agents.appraiser import ANSWER_TOKENS as APPRAISAL_TOKENS
+from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
+from harness.agents.inner_state import InnerState, after_a_break
+from harness.agents.patient import ReplayPatient, SimulatedPatient
+from harness.agents.prompt import patient_memory, patient_opening, patient_system, therapist_memory, therapist_system
+from harness.agents.self_check import ANSWER_TOKENS as CHECK_TOKENS
+from harness.agents.self_check import SelfCheck
+from harness.agents.speaker import ModelSpeaker
+from harness.agents.therapist import Therapist
+from harness.config.schema import CourseConfig, PatientConfig, RoleConfig, RunConfig
+from harness.context.ask import StructuredQuery
+from harness.context.budget import NOTE_SHARE, Window
+from harness.context.manager import ContextManager
+from harness.context.policies import Policy, make_policy
+from harness.context.preamble import Preamble, preflight
+from harness.context.render.renderer import Renderer
+from harness.context.summary import Summarizer, clip
+from harness.context.view import project
+from harness.engines.base import Engine
+from harness.errors import ConfigError, ContextOverflow
+from harness.personas.schema import Persona
+from harness.sessions.course import Earlier, HandoverWriter
+from harness.sessions.loop import Agent, Session
+from harness.types import Event, SessionSpec, Speaker, Turn, View
+
+BRIEF_BELOW = 1536
+"""In windows smaller than this (in tokens) a patient gets the brief form of its part."""
+DIRECTION_TOKENS = 112
+"""Kept free in every prompt for a direction of about 80 words; in small windows a sixteenth of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleContext:
+    """What all sessions of a run share of one speaker."""
+
+    speaker: Speaker
+    role: RoleConfig
+    renderer: Renderer
+    window: Window
+    """Of the engine; shared with every side on the same engine, since they learn about it together."""
+
+    @property
+    def direction_tokens(self) -> int:
+        """Tokens kept free in every prompt for the direction of a turn."""
+        return min(DIRECTION_TOKENS, self.window.max_model_len // 16)
+
+    def handover_bound(self, course: CourseConfig) -> int:
+        """Most tokens of a handover note in this speaker's prompts."""
+        budget = self.window.prompt_budget(self.role.max_new_tokens)
+        return max(0, min(course.note_tokens, int(budget * NOTE_SHARE)))
+
+    def preamble(self, persona: Persona, earlier: Earlier | None = None) -> Preamble:
+        """The constant part of this speaker's prompts, with what it knows of `earlier` sessions of the course.
+
+        The therapist is told nothing of the persona.
+        """
+        memory = "" if earlier is None else self._memory(persona, earlier)
+        if self.speaker is Speaker.THERAPIST:
+            return Preamble(self.speaker, _joined(therapist_system(self.role.prompt), memory), None, self.renderer)
+        brief = self.window.max_model_len < BRIEF_BELOW
+        told = 0 if earlier is None else earlier.told
+        system = patient_system(persona, self.role.prompt or "patient.jinja", brief=brief, told=told)
+        opening = patient_opening(persona, again=earlier is not None)
+        return Preamble(self.speaker, _joined(system, memory), opening, self.renderer)
+
+    def _memory(self, persona: Persona, earlier: Earlier) -> str:
+        bound, count = self.handover_bound(earlier.course), self.renderer.count_text
+        note, number, of = clip(earlier.note, bound, count), earlier.number, earlier.course.sessions
+        if self.speaker is Speaker.THERAPIST:
+            return therapist_memory(note, number, of)
+        told = " ".join(layer.content for layer in reversed(persona.disclosure[: earlier.told]))
+        return patient_memory(note, clip(told, bound, count), number)
+
+    def handover_room(self, course: CourseConfig) -> int:
+        """Tokens kept free in every prompt for what this speaker knows of earlier sessions."""
+        if course.sessions == 1:
+            return 0
+        bound = self.handover_bound(course)
+        if self.speaker is Speaker.THERAPIST:
+            return bound + self.renderer.count_text(f"\n\n{therapist_memory('.', course.sessions, course.sessions)}\n")
+        return 2 * bound + self.renderer.count_text(f"\n\n{patient_memory('.', '.', course.sessions)}\n")
+
+
+def _joined(system: str | None, memory: str) -> str | None:
+    return "\n\n".join(text for text in (system, memory) if text) or None
+
+
+def check_fits(config: RunConfig, personas: Sequence[Persona], role_contexts: Mapping[Speaker, RoleContext]) -> None:
+    """Raise one `ConfigError` with a line for every persona and speaker whose fixed part leaves no room."""
+    lines: list[str] = []
+    note = config.context.note_tokens if config.context.policy in ("summarize", "hybrid") else 0
+    for speaker, role_context in role_contexts.items():
+        for persona in personas if speaker is Speaker.PATIENT else personas[:1]:
+            label = f"persona {persona.id}" if speaker is Speaker.PATIENT else f"therapist {role_context.role.name}"
+            try:
+                preflight(
+                    label,
+                    role_context.preamble(persona),
+                    role_context.window,
+                    max_new_tokens=role_context.role.max_new_tokens,
+                    note_tokens=note,
+                    direction_tokens=role_context.direction_tokens,
+                    handover_tokens=role_context.handover_room(config.course),
+                )
+            except ContextOverflow as error:
+                lines.append(str(error))
+    if lines:
+        raise ConfigError(*lines)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAgents:
+    """One session ready to play."""
+
+    agents: Mapping[Speaker, Agent]
+    preambles: Mapping[Speaker, Preamble]
+    simulated: SimulatedPatient | None
+    """The patient, where a model plays it."""
+
+    def started(self) -> dict[str, Any]:
+        """What the journal keeps so that every prompt can be rebuilt."""
+        return {
+            str(speaker): {"system": preamble.system, "opening": preamble.opening}
+            for speaker, preamble in self.preambles.items()
+        }
+
+
+class AgentFactory:
+    """Makes the agents of sessions. `lines` are those of a replayed patient, who has no side."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        role_contexts: Mapping[Speaker, RoleContext],
+        engines: Mapping[Speaker, Engine],
+        lines: Sequence[str] | None,
+    ) -> None:
+        self._config = config
+        self._role_contexts = role_contexts
+        self._engines = engines
+        self._lines = lines
+        self._policies = {speaker: self._policy(speaker) for speaker in role_contexts}
+        self._preambles: dict[tuple[Speaker, str], Preamble] = {}
+        self._handover_writer = self._make_handover_writer() if config.course.sessions > 1 else None
+
+    def session_agents(self, session: Session, persona: Persona) -> SessionAgents:
+        """The agents of a session, each going on from the view of its last turn."""
+        preambles = {speaker: self._preamble(speaker, persona, session) for speaker in self._role_contexts}
+        model_speakers = {
+            speaker: self._model_speaker(session, speaker, preamble) for speaker, preamble in preambles.items()
+        }
+        planned = self._config.max_exchanges if self._config.therapist.session_plan else None
+        therapist = Therapist(model_speakers[Speaker.THERAPIST], planned)
+        if self._lines is not None:
+            return SessionAgents(
+                {Speaker.PATIENT: ReplayPatient(self._lines), Speaker.THERAPIST: therapist}, preambles, None
+            )
+        state = session.before and session.before.state
+        patient = SimulatedPatient(
+            model_speakers[Speaker.PATIENT],
+            persona,
+            self._appraiser(session.spec, persona),
+            self._self_check(session.spec, persona),
+            InnerState.from_dict(state) if state else None,
+        )
+        return SessionAgents({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, preambles, patient)
+
+    async def hand_over(self, session_agents: SessionAgents, session: Session, persona: Persona) -> tuple[Event, ...]:
+        """What a session of a course leaves to the next one: the last of the events, `handover`.
+
+        Raises `EngineUnavailable` where the engine is gone for everyone.
+        """
+        if self._handover_writer is None or session_agents.simulated is None:
+            raise RuntimeError(f"{session.spec.session_id} is no session of a course")
+        state, events = await session_agents.simulated.left_with(session.turns)
+        back = after_a_break(state, persona).to_dict() if state else None
+        return (*events, await self._handover_writer.write(session, back))
+
+    def seen_by_therapist(self, session_agents: SessionAgents, turns: Sequence[Turn], view: View) -> list[str]:
+        """The texts of the therapist's last view: system text with its note, and the turns in it."""
+        preamble = session_agents.preambles[Speaker.THERAPIST]
+        asked = turns if turns[-1].speaker is Speaker.PATIENT else turns[:-1]
+        messages = project(preamble.system, preamble.opening, preamble.speaker, asked, view, preamble.renderer)
+        return [message.content for message in messages]
+
+    def _preamble(self, speaker: Speaker, persona: Persona, session: Session) -> Preamble:
+        """Rendered once for all sessions of a persona, or of the run for the therapist, who knows no persona; but for
+        sessions that follow others, each of which has its own, and those that go on: with what they began with, since
+        templates and the window may be others by now."""
+        if session.started is not None and (said := session.started.get(speaker)) is not None:
+            return Preamble(speaker, said["system"], said["opening"], self._role_contexts[speaker].renderer)
+        if session.before is not None:
+            earlier = Earlier.of(session.before, session.spec.number, self._config.course)
+            return self._role_contexts[speaker].preamble(persona, earlier)
+        key = (speaker, persona.id if speaker is Speaker.PATIENT else "")
+        if key not in self._preambles:
+            self._preambles[key] = self._role_contexts[speaker].preamble(persona)
+        return self._preambles[key]
+
+    def _appraiser(self, spec: SessionSpec, persona: Persona) -> Appraiser | None:
+        match self._config.patient.state:
+            case "off":
+                return None
+            case "rules":
+                return RuleAppraiser()
+            case "model":
+                return ModelAppraiser(self._query(APPRAISAL_TOKENS), persona.identity.name, spec)
+
+    def _self_check(self, spec: SessionSpec, persona: Persona) -> SelfCheck | None:
+        wanted = self._config.patient.self_check
+        if wanted == "off":
+            return None
+        return SelfCheck(persona, spec, self._query(CHECK_TOKENS) if wanted == "model" else None)
+
+    def _query(self, max_new_tokens: int) -> StructuredQuery:
+        """Asks the patient's model beside the dialogue."""
+        role_context, engine = self._role_contexts[Speaker.PATIENT], self._engines[Speaker.PATIENT]
+        adapter = role_context.role.model.adapter
+        return StructuredQuery(
+            engine,
+            role_context.renderer,
+            role_context.window,
+            max_new_tokens=max_new_tokens,
+            adapter=str(adapter) if adapter else None,
+        )
+
+    def _model_speaker(self, session: Session, speaker: Speaker, preamble: Preamble) -> ModelSpeaker:
+        role_context, spec = self._role_contexts[speaker], session.spec
+        adapter = role_context.role.model.adapter
+        context = ContextManager(
+            preamble,
+            self._engines[speaker],
+            role_context.window,
+            self._policies[speaker],
+            sampling=role_context.role.sampling.sampling(),
+            max_new_tokens=role_context.role.max_new_tokens,
+            low_water=self._config.context.low_water,
+            direction_tokens=role_context.direction_tokens,
+            adapter=str(adapter) if adapter else None,
+            label=f"{spec.session_id}: {speaker}",
+        )
+        if view := session.views.get(speaker):
+            context.restore(view)
+        return ModelSpeaker(speaker, context, spec.session_id, spec.seed, self._config.min_exchanges)
+
+    def _policy(self, speaker: Speaker) -> Policy:
+        """The context policy of a speaker, with the summarizer that the config names."""
+        context = self._config.context
+        if context.policy in ("truncate", "none"):
+            return make_policy(context, None)
+        writer = speaker if context.summarizer == "own" else Speaker(context.summarizer)
+        if writer not in self._role_contexts:
+            raise ConfigError(f"context.summarizer: {writer}, but a replayed patient has no model; expected therapist")
+        return make_policy(context, self._summarizer(writer, context.note_tokens))
+
+    def _make_handover_writer(self) -> HandoverWriter:
+        """Who writes handover notes; a note is as long as the speaker with more room may read."""
+        course, context = self._config.course, self._config.context
+        writer = Speaker.THERAPIST if context.summarizer == "own" else Speaker(context.summarizer)
+        bound = max(role_context.handover_bound(course) for role_context in self._role_contexts.values())
+        summarizer = self._summarizer(writer, bound, "handover.jinja") if course.note == "model" else None
+        return HandoverWriter(summarizer, self._role_contexts[writer].renderer, bound)
+
+    def _summarizer(self, writer: Speaker, note_tokens: int, template: str = "summary.jinja") -> Summarizer:
+        role_context = self._role_contexts[writer]
+        adapter = role_context.role.model.adapter
+        return Summarizer(
+            self._engines[writer],
+            role_context.renderer,
+            role_context.window,
+            note_tokens=note_tokens,
+            adapter=str(adapter) if adapter else None,
+            template=template,
+        )
+
+
+def simulated(patient: PatientConfig) -> bool:
+    """Whether a model plays the patient."""
+    return patient.kind == "simulated"

@@ -1,0 +1,87 @@
+"""One run under way: its cast, and where its sessions are kept.
+
+Invariants:
+- What is journalled comes before what is derived from it.
+- A session is known here only while it is in flight.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from harness.config.schema import RunConfig
+from harness.guard import Guard
+from harness.metrics.session import session_metrics
+from harness.personas.schema import Persona
+from harness.sessions.course import following
+from harness.sessions.factory import AgentFactory
+from harness.sessions.loop import Session, Utterance, run_session
+from harness.store.session_log import SessionLog
+from harness.types import Failure, SessionResult, SessionSpec, Speaker
+
+
+class Watcher(Protocol):
+    """Who is shown what happens."""
+
+    def said(self, spec: SessionSpec, utterance: Utterance) -> None: ...
+
+    def finished(self, result: SessionResult) -> None: ...
+
+    def failed(self, failure: Failure) -> None: ...
+
+
+class JournalingRunner:
+    """Plays sessions of one config; their turns and ends go to `log`."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        personas: Sequence[Persona],
+        factory: AgentFactory,
+        log: SessionLog,
+        watcher: Watcher,
+    ) -> None:
+        self._config = config
+        self._personas: Mapping[str, Persona] = {persona.id: persona for persona in personas}
+        self._factory = factory
+        self._log = log
+        self._watcher = watcher
+
+    async def play(self, session: Session) -> Session | None:
+        """Play a session to its end and keep it; the session of its course that follows. Raises what made it fail."""
+        persona = self._personas[session.spec.persona_id]
+        session_agents = self._factory.session_agents(session, persona)
+        if session.started is None:
+            self._log.start_session(session.spec, **session_agents.started())
+        guard = Guard(self._config.guard, persona.language)
+        result = await run_session(session, session_agents.agents, guard, self._config.max_exchanges, self)
+        if session.rest:
+            handed = await self._factory.hand_over(session_agents, session, persona)
+            for event in handed:
+                self._log.record_event(session.spec.session_id, event)
+            result = replace(result, events=(*result.events, *handed))
+        view = session.views.get(Speaker.THERAPIST)
+        seen = self._factory.seen_by_therapist(session_agents, result.turns, view) if view else None
+        metrics = session_metrics(
+            result.turns,
+            result.events,
+            result.stop_reason,
+            final_view=seen,
+            repeating=guard.repeating_turns(),
+            said=guard.said(turn.speaker for turn in result.turns),
+        )
+        self._log.finish_session(result, metrics)
+        self._watcher.finished(result)
+        return following(session, result.events)
+
+    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+        """Journal a turn after its events."""
+        for event in utterance.events:
+            self._log.record_event(spec.session_id, event)
+        self._log.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft)
+        self._watcher.said(spec, utterance)
+
+    def failed(self, failure: Failure) -> None:
+        """Journal a session's failure."""
+        self._log.fail_session(failure)
+        self._watcher.failed(failure)

@@ -1,0 +1,127 @@
+"""Any recorded turn's prompt, exactly as it was sent, from what lies in its run folder.
+
+Invariant: a prompt is a pure function of the session's texts and of the view journalled with its turn, so nobody has
+to have kept it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.config.recorded import read_config, refuse_code
+from harness.context.render.renderer import Renderer
+from harness.context.view import project
+from harness.errors import StorageError, did_you_mean
+from harness.runs.prepare import located
+from harness.runs.resources import make_renderer
+from harness.store.identity import recorded_contents
+from harness.store.journal import read_journal
+from harness.store.records import TURN, VIEW, parse, read_record
+from harness.store.resume import started
+from harness.types import Message, Speaker, Turn, View
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The prompt of one turn."""
+
+    turn: Turn
+    messages: tuple[Message, ...]
+    text: str
+    """As rendered by the model's chat template, generation prompt included."""
+    ids: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What the journal holds of one session."""
+
+    started: Mapping[str, Any]
+    turns: list[Turn] = field(default_factory=list)
+    views: list[View | None] = field(default_factory=list)
+    """The view that each turn was made with; None for a recorded patient's line."""
+    drafts: list[int | str] = field(default_factory=list)
+    """Which of its drafts each turn is."""
+
+
+class Archive:
+    """A run folder, of a run that is over or not. Raises `StorageError` where it can't be read."""
+
+    def __init__(self, path: Path, *, trusted: bool = False) -> None:
+        """`trusted`: code that comes with the run's models may run here."""
+        self.record = read_record(path)
+        self._path = path
+        self._trusted = trusted
+        self.config, _ = read_config(self.record.config, path)
+        self._renderers: dict[Speaker, Renderer] = {}
+
+    def session(self, session_id: str) -> Recorded:
+        """A session as journalled. Raises `StorageError` where there is none of that id."""
+        found = self.sessions({session_id}).get(session_id)
+        if found is None:
+            known = (str(record["session_id"]) for _, record in read_journal(self._path) if record["session_id"])
+            raise StorageError(f"{self._path}: no session {session_id!r}{did_you_mean(session_id, known)}")
+        return found
+
+    def sessions(self, ids: Collection[str]) -> dict[str, Recorded]:
+        """Those of the sessions that the journal holds."""
+        found: dict[str, Recorded] = {}
+        for place, record in read_journal(self._path, ids):
+            session_id = record["session_id"]
+            if record["event"] == "session_started" and session_id in ids:
+                found[session_id] = Recorded(started(record, place))
+            elif record["event"] == "turn" and session_id in found:
+                session, view = found[session_id], record.get("view")
+                session.turns.append(parse(TURN, record.get("turn"), place))
+                session.views.append(None if view is None else parse(VIEW, view, place))
+                session.drafts.append(record.get("draft", 0))
+        return found
+
+    def asked(self) -> list[tuple[str, int]]:
+        """Session id and index of every turn that a model was asked for."""
+        turns = (
+            (record["session_id"], parse(TURN, record.get("turn"), place))
+            for place, record in read_journal(self._path)
+            if record["event"] == "turn" and record.get("view") is not None
+        )
+        return [(session_id, turn.index) for session_id, turn in turns if turn.prompt_tokens]
+
+    def prompt(self, session: Recorded, index: int) -> Rebuilt:
+        """The prompt of one turn. Raises `StorageError` for a turn that isn't there or that no model made."""
+        if not 0 <= index < len(session.turns):
+            raise StorageError(f"--turn: expected 0 to {len(session.turns) - 1}, found {index}")
+        turn = session.turns[index]
+        if session.views[index] is None or not turn.prompt_tokens:
+            raise StorageError(
+                f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model was asked for it"
+            )
+        messages, renderer = self.messages(session, index), self.renderer(turn.speaker)
+        ids = renderer.render_full(messages)
+        return Rebuilt(turn, tuple(messages), renderer.template.render(messages), tuple(ids))
+
+    def messages(self, session: Recorded, index: int) -> list[Message]:
+        """The messages of the view that a turn was made with. Raises `StorageError` where they can't be rebuilt."""
+        turn, view = session.turns[index], session.views[index]
+        speaker, said = turn.speaker, session.started.get(turn.speaker)
+        try:
+            if view is None or said is None:
+                raise ValueError(f"the journal lacks what the {speaker}'s prompts begin with")
+            renderer = self.renderer(speaker)
+            return project(said["system"], said["opening"], speaker, session.turns[:index], view, renderer)
+        except ValueError as error:
+            raise StorageError(f"{self._path}: turn {index}: {error}; the journal is damaged") from error
+
+    def seen_last(self, session_id: str) -> list[str] | None:
+        """The texts of the last view that the therapist's model got; None where it was never asked."""
+        session = self.session(session_id)
+        asked = [i for i, turn in enumerate(session.turns) if turn.speaker is Speaker.THERAPIST and session.views[i]]
+        return [message.content for message in self.messages(session, asked[-1])] if asked else None
+
+    def renderer(self, speaker: Speaker) -> Renderer:
+        """The renderer of a speaker, with the date that the run's prompts were made with."""
+        if speaker not in self._renderers:
+            refuse_code(self.config, self._path, self._trusted)
+            role = located(speaker, dict(self.config.roles())[speaker], recorded_contents(self.record))
+            self._renderers[speaker] = make_renderer(role.model, self.record.started_at)
+        return self._renderers[speaker]
