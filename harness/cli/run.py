@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     from harness.errors import ConfigError
 
     if args.multirun:
-        from harness.sweep import read_sweep, sweep
+        from harness.sweeps import read_sweep, sweep
 
         if args.cfg:
             return _print_points(args.overrides, args.config_dir)
@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _print_points(overrides: Sequence[str], config_dir: Path | None) -> int:
     """The settings of every point of a sweep as one YAML document each, under its own overrides."""
-    from harness.sweep.expand import expand
+    from harness.sweeps.expand import expand
 
     for point in expand(overrides, config_dir):
         print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")

@@ -8,7 +8,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.store.records import read_record, read_sessions
-from harness.sweep.record import PointState, read_sweep
+from harness.sweeps.record import PointState, read_sweep
 from tests.sessions import FOLDER
 
 FIXTURE = FOLDER.parent / "run_folders" / "v0.1"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare.runs import read_runs
+from harness.comparison.runs import read_runs
 from harness.errors import HarnessError
 from harness.report import write_report
 from harness.runs.prepare import reopen
@@ -20,7 +20,7 @@ from harness.store.archive import Archive
 from harness.store.metrics import write_metrics
 from harness.store.repair import repair
 from harness.store.run_dir import RunDir
-from harness.sweep.record import read_sweep, refresh
+from harness.sweeps.record import read_sweep, refresh
 from tests.e2e.test_old_run_folders import FIXTURE
 
 NASTY: list[Any] = [

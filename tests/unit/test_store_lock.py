@@ -13,7 +13,7 @@ from harness.store.holder import NAME as HOLDER
 from harness.store.holder import Holder
 from harness.store.lock import NAME, is_held, lock, only_one
 from harness.store.run_dir import RunDir
-from harness.sweep.record import PointRecord, PointState, read_sweep, write_points
+from harness.sweeps.record import PointRecord, PointState, read_sweep, write_points
 from tests.store_samples import record
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from harness.compare.runs import Measured, Pair, RunData
+from harness.comparison.runs import Measured, Pair, RunData
 from harness.config.recorded import read_config
 from harness.errors import StorageError
 from harness.store.identity import binding, recorded_contents
