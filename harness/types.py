@@ -6,12 +6,11 @@ Invariants:
 - `prompt_tokens + max_new_tokens <= max_model_len` holds for every `Prompt` that reaches an engine.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
-
-from harness.frozen import frozen
 
 
 class Speaker(StrEnum):
@@ -46,7 +45,7 @@ class FinishReason(StrEnum):
 Role = Literal["system", "user", "assistant"]
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Message:
     """One chat message as a model's template takes it."""
 
@@ -54,7 +53,7 @@ class Message:
     content: str
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What one request sends: a rendered view that is known to fit. Made by `context` only."""
 
@@ -70,7 +69,7 @@ class Prompt:
     """Tokens that end the answer by the chat template; a model's own settings may know others, or none."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to draw tokens. None leaves the engine's own default in place."""
 
@@ -92,7 +91,7 @@ class Sampling:
         return own if self.avoid_said == 1.0 else max(own, self.avoid_said)
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Request:
     """One prompt for one engine."""
 
@@ -108,7 +107,7 @@ class Request:
     """Folder of a LoRA adapter on the engine's base model."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Retry:
     """An attempt at a request that failed, after which it was sent again."""
 
@@ -117,7 +116,7 @@ class Retry:
     """From the failure to the next attempt."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Generation:
     """What an engine answers."""
 
@@ -138,7 +137,7 @@ class Generation:
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class View:
     """Which part of a history one speaker's model gets for its next turn.
 
@@ -160,7 +159,7 @@ class View:
     """A longer message (in tokens of its text) is shortened in its middle."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance. The fields are those of a line of sessions.jsonl (contract)."""
 
@@ -181,7 +180,7 @@ class Turn:
     patient_state: Mapping[str, Any] | None = None
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in a session and is not a turn."""
 
@@ -194,7 +193,7 @@ class Event:
     """What belongs to the kind; flattened into the event's JSON object."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """One session of a plan."""
 
@@ -214,7 +213,7 @@ HANDOVER = "handover"
 """Kind of the event with which a session of a course leaves something to the next."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Handover:
     """What the sessions of a course so far leave to the next one."""
 
@@ -224,7 +223,7 @@ class Handover:
     """The patient's inner state as it comes back, in the form of `Turn.patient_state`; None without one."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class SessionResult:
     """A session that came to its end."""
 
@@ -234,7 +233,7 @@ class SessionResult:
     events: tuple[Event, ...] = ()
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A session that failed: data of its own, never dialogue."""
 
@@ -245,3 +244,9 @@ class Failure:
     where: str
     """`patient`, `therapist`, `summary`, ... and the index of the turn being made, as in `therapist/7`."""
     turns: tuple[Turn, ...]
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed in [0, 2**31) that depends on every part and on nothing else, on any machine."""
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1

@@ -9,7 +9,7 @@ Invariants:
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any
 
 from harness.agents.cues import COMMON, CUES, OPEN_QUESTION
 from harness.agents.prompt import render
-from harness.frozen import frozen
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
@@ -29,7 +28,7 @@ LONG_TURN = 110
 """Words of a therapist's turn from which it is a lecture; twice as many count in full."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Appraisal:
     """How the therapist's turn came across, each part from 0 (not at all) to 1 (very much)."""
 

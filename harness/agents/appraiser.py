@@ -11,8 +11,7 @@ from typing import Protocol
 from harness.agents.appraisal import APPRAISAL_SCHEMA, Appraisal, appraisal_prompt, appraise, parse_appraisal
 from harness.context.ask import NoAnswer, StructuredQuery
 from harness.context.send import retry_events
-from harness.sessions.plan import derive_seed
-from harness.types import Event, SessionSpec, Speaker, Turn
+from harness.types import Event, SessionSpec, Speaker, Turn, derive_seed
 
 ANSWER_TOKENS = 96
 """Six grades as JSON take 40 to 60 tokens."""

@@ -23,9 +23,8 @@ from harness.guard.roles import role_break
 from harness.personas.errors import lines_of
 from harness.personas.safety import means
 from harness.personas.schema import Persona, Provenance, Risk
-from harness.sessions.plan import derive_seed
 from harness.text import content_stems, plain, words
-from harness.types import Speaker
+from harness.types import Speaker, derive_seed
 
 ANSWER_TOKENS = 320
 LONGEST, SHORTEST = 420, 60

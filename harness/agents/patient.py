@@ -1,21 +1,20 @@
 """The patient: a persona played by a model, or the recorded lines of one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.agents import directions, inner_state
 from harness.agents.appraiser import Appraiser
+from harness.agents.base import Utterance
 from harness.agents.inner_state import InnerState
 from harness.agents.self_check import SelfCheck
 from harness.agents.speaker import ModelSpeaker
-from harness.frozen import frozen
 from harness.personas.schema import Persona
-from harness.sessions.loop import Utterance
 from harness.types import Event, Speaker, StopReason, Turn, View
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class _Felt:
     """What the patient feels before a turn, and the direction that follows from it."""
 

@@ -23,9 +23,8 @@ from harness.guard.loops import SpeakerHistory
 from harness.guard.nudges import nudge
 from harness.guard.roles import role_break
 from harness.personas.schema import Persona, Resistance, Style
-from harness.sessions.plan import derive_seed
 from harness.text import plain
-from harness.types import Event, SessionSpec, Speaker, Turn
+from harness.types import Event, SessionSpec, Speaker, Turn, derive_seed
 
 ANSWER_TOKENS = 24
 """One word in JSON takes about ten."""

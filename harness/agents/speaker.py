@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.agents.base import Utterance
 from harness.agents.prompt import END
 from harness.context.manager import Answer, ContextManager
-from harness.sessions.loop import Utterance
-from harness.sessions.plan import derive_seed
-from harness.types import Sampling, Speaker, StopReason, Turn
+from harness.types import Sampling, Speaker, StopReason, Turn, derive_seed
 
 WARMER = 0.2
 """Added to the temperature of a second draft."""

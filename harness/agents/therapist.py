@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from harness.agents.base import Utterance
 from harness.agents.prompt import plan_direction
 from harness.agents.speaker import ModelSpeaker
-from harness.sessions.loop import Utterance
 from harness.types import StopReason, Turn
 
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness.agents.base import Utterance
 from harness.config.schema import RoleConfig
 from harness.engines.events import Notice, Paused, Restarted, Resumed, Retried
 from harness.runs.fit_check import Fit
-from harness.sessions.loop import Utterance
 from harness.store.records import RunRecord
 from harness.types import Failure, SessionResult, SessionSpec, Speaker
 
@@ -115,11 +115,11 @@ class TerminalReporter:
         self._task = self._bar.add_task("sessions", total=sessions, completed=done, rest="")
         self._bar.start()
 
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+    def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
         self.count(1, utterance.turn.completion_tokens)
 
     def count(self, turns: int, tokens: int) -> None:
-        """Turns were said that nobody shows one by one."""
+        """Add turns reported in bulk."""
         self.turns += turns
         self.tokens += tokens
         if self._due(LINE_EVERY_S):

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from harness.cli.reporter import TerminalReporter
     from harness.sweeps.record import is_sweep
 
     if is_sweep(args.run_dir):
@@ -32,8 +33,9 @@ def main(args: argparse.Namespace) -> int:
 
         if args.overrides:
             raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")
-        return resume_sweep(args.run_dir, retry_failed=args.retry_failed, trusted=args.trust_remote_code)
-    from harness.cli.reporter import TerminalReporter
+        return resume_sweep(
+            args.run_dir, TerminalReporter, retry_failed=args.retry_failed, trusted=args.trust_remote_code
+        )
     from harness.runs.single import resume
 
     outcome = resume(

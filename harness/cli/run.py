@@ -24,6 +24,7 @@ config or a persona; 3 no engine; 130 interrupted (prints how to resume). Of a s
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,11 +52,12 @@ def main(args: argparse.Namespace) -> int:
     from harness.errors import ConfigError
 
     if args.multirun:
+        from harness.cli.reporter import TerminalReporter
         from harness.sweeps import read_sweep, sweep
 
         if args.cfg:
             return _print_points(args.overrides, args.config_dir)
-        folder, code = sweep(args.overrides, args.config_dir)
+        folder, code = sweep(args.overrides, args.config_dir, TerminalReporter)
         return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code
     config = load_run(args.overrides, args.config_dir)
     if args.cfg:
@@ -68,6 +70,15 @@ def main(args: argparse.Namespace) -> int:
 
     outcome = execute(config, TerminalReporter())
     return _strict([outcome.path], outcome.exit_code) if args.strict else outcome.exit_code
+
+
+def _findings(run: Path) -> Counter[str]:
+    """How often each fault that the guard found stands in a run's sessions, drafts that were not kept left out."""
+    from harness.guard.findings import FAULTS
+    from harness.store.records import read_sessions
+
+    sessions = read_sessions(run / "sessions.jsonl")
+    return Counter(event.kind for session in sessions for event in session.events if event.kind in FAULTS)
 
 
 def _print_points(overrides: Sequence[str], config_dir: Path | None) -> int:
@@ -87,9 +98,7 @@ def _shown(config: "RunConfig") -> str:
 
 def _strict(run_dirs: Sequence[Path], code: int) -> int:
     """The exit code where findings of the guard count as failures; tells what it found."""
-    from harness.guard.findings import findings
-
-    found = {run: findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
+    found = {run: _findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
     for run, kinds in found.items():
         if kinds:
             print(f"--strict: {run}: {', '.join(f'{n} {kind}' for kind, n in kinds.most_common())}", file=sys.stderr)

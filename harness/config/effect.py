@@ -4,6 +4,7 @@ What a config file says is a preset and may be more than a run uses; what the co
 is the default anyway is as it was asked for.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,6 @@ from harness.config.schema import (
     RunConfig,
     SamplingConfig,
 )
-from harness.models.fetch import KNOWN
 from harness.types import Speaker
 
 _KINDS = {
@@ -37,6 +37,8 @@ _KINDS = {
     "latency_s": ("dry",),
 }
 """Settings of an engine to the kinds that use them."""
+_OURS = ("vllm", "openai", "transformers", "dry", "callable")
+"""An engine of a plug-in may use any of them."""
 _OF_ACTOR = ("prompt", "max_new_tokens", "state", "self_check", "model", "engine", "sampling", "name")
 _OF_LOOPS = ("window", "loop_turns", "question_turns", "opening_turns", "similarity")
 _ACTIONS = tuple(
@@ -158,7 +160,7 @@ def _guard(config: RunConfig, key: str) -> str | None:
 def _engine(config: RunConfig, key: str) -> str | None:
     roles = _meant(config, key, "engine")
     kinds = _KINDS.get(key.partition("engine.")[2].partition(".")[0], ())
-    if not roles or not kinds or any(role.engine.kind in kinds for role in roles):
+    if not roles or not kinds or any(role.engine.kind in kinds or role.engine.kind not in _OURS for role in roles):
         return None
     return f"engine={roles[0].engine.kind} does not use it; only engine={' and '.join(kinds)} does"
 
@@ -192,7 +194,7 @@ def _meant(config: RunConfig, key: str, group: str) -> list[RoleConfig]:
 
 
 def _is_local(path: str) -> bool:
-    return path in KNOWN or Path(path).expanduser().is_dir()
+    return not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", path) or Path(path).expanduser().is_dir()
 
 
 _REASONS: tuple[Callable[[RunConfig, str], str | None], ...] = (

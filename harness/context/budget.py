@@ -5,8 +5,9 @@ Invariants:
 - What a window learns from refusals only ever makes later prompts smaller.
 """
 
+from dataclasses import dataclass
+
 from harness.errors import PromptRefused
-from harness.frozen import frozen
 
 MIN_ROOM = 32
 """Tokens that must be left for the dialogue beside the fixed part: one short message of either speaker."""
@@ -69,7 +70,7 @@ class Window:
         self._told = True
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Budget:
     """The tokens of one speaker's prompts."""
 

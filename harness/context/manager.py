@@ -7,7 +7,7 @@ Invariants:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import is_
 from typing import Any
 
@@ -19,14 +19,13 @@ from harness.context.send import deliver, retry_events
 from harness.context.view import EXCHANGE, aside, check_view, framed, last_exchange, spoken
 from harness.engines.base import Engine
 from harness.errors import ContextOverflow, PromptRefused
-from harness.frozen import frozen
 from harness.types import Event, Generation, Message, Prompt, Request, Sampling, Turn, View
 
 SMALLEST_MESSAGE = 4
 """Tokens to which a message is shortened at the very least."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A turn as its engine said it, and what it was made with."""
 

@@ -1,12 +1,12 @@
 """A turn cut up for comparing: its clauses as content words, its runs of three words, its sentences, its opening."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import pairwise
 from operator import or_
 from typing import NamedTuple
 
-from harness.frozen import frozen
 from harness.text import FUNCTION_WORDS, Sentence, parse, stem, word_set
 
 _FILLERS = word_set("ah alright and but hmm mm mhm no oh ok okay right so sure uh um well yeah yes")
@@ -39,7 +39,7 @@ class Clause(NamedTuple):
     """A bit for each stem, by its hash: clauses whose masks have no bit in common share no stem."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Features:
     """What comparing needs of one turn."""
 

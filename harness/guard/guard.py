@@ -8,11 +8,10 @@ Invariants:
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.config.guard import GuardConfig
-from harness.frozen import frozen
 from harness.guard import crisis as risk
 from harness.guard import language, nudges, roles
 from harness.guard.features import Features, features
@@ -42,7 +41,7 @@ _REPEATS = frozenset({"loop", "repeat"})
 """Kinds of findings in a turn that repeats its speaker's earlier ones."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the guard says of one turn."""
 
@@ -63,7 +62,7 @@ class Verdict:
         return _ORDER.index(self.action), len(self.events)
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class _Judged:
     """A turn with what was found in it."""
 

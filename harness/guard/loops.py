@@ -11,9 +11,9 @@ Invariants:
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.config.guard import GuardConfig
-from harness.frozen import frozen
 from harness.guard.features import QUESTION_STEMS, RUN_BITS, SESSION_BITS, Clause, Features, runs
 from harness.text import FUNCTION_WORDS, Said, Sentence
 from harness.types import Speaker
@@ -24,7 +24,7 @@ _SHORT = 8
 """Turns with fewer words can't be told from ordinary courtesies; only verbatim loops count for them."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something found in one turn; becomes an event."""
 
@@ -32,7 +32,7 @@ class Finding:
     data: dict[str, object]
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class _Old:
     """What is kept of an earlier turn."""
 
@@ -44,7 +44,7 @@ class _Old:
     """Of its runs."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class _Late:
     """What is kept besides of the turns in which loops are looked for."""
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import sqrt
 from typing import Any
 
+from harness.guard.findings import FINDINGS
 from harness.metrics.course import QUANTITIES, trajectory
 from harness.metrics.diversity import Sketch, diversity, sketch
-from harness.metrics.session import FINDINGS, METRICS_VERSION
+from harness.metrics.session import METRICS_VERSION
 
 _MOST_EXCHANGES = 500
 SUMS = ("prompt_tokens", "cached_tokens", "completion_tokens", "cut_off_turns", "latency_s")

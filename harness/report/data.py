@@ -15,7 +15,7 @@ import orjson
 
 from harness.config.recorded import read_config
 from harness.errors import StorageError
-from harness.metrics.session import FINDINGS
+from harness.guard.findings import FINDINGS
 from harness.metrics.usage import fullness
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Event, Speaker, Turn

@@ -11,7 +11,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import StorageError
-from harness.metrics.session import FINDINGS
+from harness.guard.findings import FINDINGS
 from harness.report import charts
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.types import Event

@@ -15,15 +15,18 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from harness.cli.reporter import TerminalReporter
-from harness.engines.events import Notice, Paused, Restarted, Resumed
+from harness.engines.events import Listener, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report import write_report
-from harness.runs.executor import Executor, make_executor, whole
+from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.local import LocalExecutor
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
+from harness.runs.reporter import Reporter
+from harness.runs.threads import whole
+from harness.runs.tracking import Tracked, Tracking
 from harness.runs.workers import SessionRunner, run_all
 from harness.sessions.loop import Session
 from harness.store.metrics import write_metrics
@@ -76,18 +79,21 @@ class Follower(Protocol):
 
 def play_batch(
     runs: Sequence[CheckedRun],
-    reporter: TerminalReporter,
+    reporter: Reporter,
     follower: Follower,
     *,
     log_dir: Path | None = None,
-    signals: Sequence[signal.Signals] = STOPPING,
+    signals: Sequence[signal.Signals] | None = None,
 ) -> signal.Signals | None:
     """Play runs that need the same engines; the signal that cut them short, if one did.
 
-    `log_dir` takes what the engines say (default: in the folder of the first run). Raises a `HarnessError` for what
+    `log_dir` takes what the engines say (default: in the folder of the first run); `signals` end the batch in order
+    (default: SIGINT and SIGTERM, or none outside the main thread, where Python hears of none). Raises a `HarnessError` for what
     stops all of them, after the open ones were saved; those of which `follower` heard nothing were not begun.
     """
     batch = Batch(runs, reporter, follower, log_dir)
+    if signals is None:
+        signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
 
     def first() -> None:
         reporter.say("interrupted: keeping what was said; once more to stop at once")
@@ -107,7 +113,7 @@ class Batch:
     """One batch under way; `play_batch` is how to use it."""
 
     def __init__(
-        self, runs: Sequence[CheckedRun], reporter: TerminalReporter, follower: Follower, log_dir: Path | None
+        self, runs: Sequence[CheckedRun], reporter: Reporter, follower: Follower, log_dir: Path | None
     ) -> None:
         self._runs = runs
         self._queue = iter(runs)
@@ -115,6 +121,7 @@ class Batch:
         self._follower = follower
         self._log_dir = log_dir
         self._open: dict[CheckedRun, OpenRun] = {}
+        self._tracking: dict[CheckedRun, Tracking] = {}
         self._clocks: dict[CheckedRun, _Clock] = {}
         self._telling = threading.Lock()
         self._ending: set[asyncio.Task[None]] = set()
@@ -155,7 +162,7 @@ class Batch:
         if first is None:
             return
         logs = self._log_dir or self._open[first].folder.path / "logs"
-        async with make_executor(self._runs, self._reporter, logs, self._noticed) as executor:
+        async with _executor(self._runs, self._reporter, logs, self._noticed) as executor:
             runner = await self._runner(first, executor)
             limit, why = executor.concurrency()
             planned = sum(run.spec.sessions for run in self._runs)
@@ -210,6 +217,8 @@ class Batch:
         except HarnessError as error:
             self._tell(run, error)
             return False
+        self._tracking[run] = tracking = Tracking(run.spec.config.trackers, self._reporter.say)
+        tracking.started(open_run.folder.record, open_run.folder.path)
         self._follower.opened(run, open_run.folder.path)
         return True
 
@@ -217,7 +226,7 @@ class Batch:
         """Where a run is played; None where it is refused."""
         open_run = self._open[run]
         clock = self._clocks[run] = _Clock()
-        runner = await executor.runner(run, open_run)
+        runner = await executor.runner(run, open_run, Tracked(self._reporter, self._tracking[run]))
         if isinstance(runner, HarnessError):
             await whole(self._refuse, run, runner)
             return None
@@ -246,8 +255,9 @@ class Batch:
 
     def _end(self, run: CheckedRun, status: RunStatus) -> Outcome:
         """Bring a run to disk, with its metrics and report where it finished. Raises `StorageError`."""
-        folder = self._open[run].folder
+        folder, tracking = self._open[run].folder, self._tracking.pop(run)
         clock = self._clocks.pop(run, None)
+        metrics: Mapping[str, Any] | None = None
         try:
             folder.end(status, **({"timings": clock.added_to(folder.record.timings)} if clock else {}))
         finally:
@@ -255,8 +265,10 @@ class Batch:
             folder.close()
         if status is RunStatus.FINISHED:
             (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
-            write_metrics(folder.path)
+            metrics = write_metrics(folder.path)
             write_report(folder.path)
+        tracking.finished(folder.record, metrics)
+        tracking.close()
         return Outcome(folder.path, folder.record)
 
     def _stopped(self, run: CheckedRun, error: BaseException | None) -> Outcome | HarnessError:
@@ -267,6 +279,9 @@ class Batch:
         folder = self._open[run].folder
         if folder.begun:
             return self._end(run, RunStatus.FAILED)
+        tracking = self._tracking.pop(run)
+        tracking.finished(folder.record, None)
+        tracking.close()
         del self._open[run]
         folder.discard()
         return error
@@ -284,6 +299,18 @@ class Batch:
             await asyncio.wait(self._ending)
         for task in self._ending:
             task.result()
+
+
+def _executor(runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, listener: Listener) -> Executor:
+    """The executor that the configs of `runs`, which agree in it, ask for.
+
+    `log_dir` takes what the engines say, `listener` what they report while they wait.
+    """
+    if runs[0].spec.config.executor.kind == "ray":
+        from harness.runs.ray.fleet import RayExecutor
+
+        return RayExecutor(runs, reporter, log_dir, listener)
+    return LocalExecutor(runs, reporter, log_dir, listener)
 
 
 class _Clock:

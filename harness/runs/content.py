@@ -5,21 +5,19 @@ files lie.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, TemplateError, meta
 
 from harness.config.schema import ModelConfig, RoleConfig, RunConfig
 from harness.errors import ConfigError
+from harness.models.located import COMMIT
 from harness.paths import prompt_dir
 from harness.store.files import open_regular, read_bounded
 from harness.store.provenance import ModelFingerprint
 from harness.types import Speaker
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 MOST_TEMPLATE = 1 << 20
 """Bytes of a prompt or chat template; the longest in use have a tenth of it."""
 MOST_TRANSCRIPT = 1 << 28
@@ -123,19 +121,3 @@ def _file(path: Path, key: str, most: int) -> str:
 
 def _digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-@lru_cache(maxsize=64)
-def commit_of(repo: str, revision: str | None) -> str | None:
-    """The commit that a revision of a hub id stands for: as the hub says, or, where it can't be reached, as it was
-    fetched last. None where neither knows."""
-    if revision is not None and COMMIT.fullmatch(revision):
-        return revision
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = snapshot_download(repo, revision=revision, allow_patterns=["config.json"])
-    except (OSError, ValueError):  # all that huggingface_hub raises is one of the two
-        return None
-    name = Path(folder).name
-    return name if COMMIT.fullmatch(name) else None

@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.agents.transcript import read_transcript
+from harness.config.auto import check_ray
 from harness.config.overrides import changed
+from harness.config.plugins import recorded
 from harness.config.recorded import read_config, refuse_code, refuse_unknown
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
-from harness.engines.pool import engine_key
+from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
-from harness.models import fetch as models
+from harness.models.located import located
 from harness.personas.schema import Persona, persona_hash
-from harness.runs.content import COMMIT, commit_of, content_hashes, model_hashes
-from harness.runs.ray.cluster import check_ray
+from harness.runs.content import content_hashes, model_hashes
 from harness.runs.resources import SharedResources
 from harness.sessions.course import handover_of
 from harness.sessions.factory import RoleContext, check_fits
@@ -181,6 +182,7 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         persona_hashes=_persona_hashes(spec.personas),
         content_hashes=dict(spec.contents),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
+        plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
     )
     path = spec.config.run.dir or default_path(record.name, now.astimezone())
@@ -191,6 +193,8 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources, content
     if config.executor.kind == "ray":
         check_ray()
     personas = resources.personas(config)
+    for _, role in config.roles():
+        check_settings(role)
     roles: dict[Speaker, RoleConfig] = dict(config.roles())
     lines = None
     if config.patient.transcript is not None:
@@ -228,20 +232,6 @@ def models_of(roles: Mapping[Speaker, RoleConfig], resources: SharedResources) -
         adapter = None if role.model.adapter is None else resources.adapter(role.model.adapter)
         hashes |= model_hashes(speaker, role.model, resources.fingerprint(role.model), adapter)
     return hashes
-
-
-def located(speaker: Speaker, role: RoleConfig, contents: Mapping[str, str] | None = None) -> RoleConfig:
-    """The role with its model as found on this machine; the small model is fetched where it is missing.
-
-    A hub id comes with its commit: that of `contents` where they name one, so that a run goes on with the files that it
-    began with, whatever the hub has by now.
-    """
-    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
-    revision = role.model.revision
-    if not Path(path).is_dir():
-        pinned = (contents or {}).get(f"{speaker}.model", "").removeprefix("commit:")
-        revision = (pinned if COMMIT.fullmatch(pinned) else commit_of(path, revision)) or revision
-    return role.model_copy(update={"model": role.model.model_copy(update={"path": path, "revision": revision})})
 
 
 def role_contexts_of(

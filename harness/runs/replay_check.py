@@ -19,7 +19,8 @@ from harness.engines.base import Engine
 from harness.engines.events import Listener
 from harness.engines.pool import EnginePool
 from harness.errors import StorageError
-from harness.runs.prepare import located, models_of
+from harness.models.located import located
+from harness.runs.prepare import models_of
 from harness.runs.resources import SharedResources
 from harness.store.archive import Archive, Recorded
 from harness.store.identity import recorded_contents

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.config.schema import ModelConfig, RunConfig
+from harness.context.render.load import load_renderer
 from harness.context.render.renderer import Renderer
 from harness.errors import PersonaError
 from harness.paths import persona_dir
@@ -42,7 +43,7 @@ class SharedResources:
         form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args"})
         key = (form, f"{date:%Y-%m-%d}")
         if key not in self._renderers:
-            self._renderers[key] = make_renderer(model, date)
+            self._renderers[key] = load_renderer(model, date)
         return self._renderers[key]
 
     @cached_property
@@ -80,18 +81,3 @@ def _personas(config: RunConfig, seed: int) -> list[Persona]:
             "expected another personas.sample_seed, or other personas"
         )
     return [*named, *sampled]
-
-
-def make_renderer(model: ModelConfig, date: datetime) -> Renderer:
-    """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer.
-
-    Templates that print the time see midnight of `date`, so that any other process renders the same prompts.
-    """
-    return Renderer.load(
-        model.path,
-        revision=model.revision,
-        chat_template=model.chat_template,
-        template_args=model.template_args,
-        trust_remote_code=model.trust_remote_code,
-        date=date.replace(hour=0, minute=0, second=0, microsecond=0),
-    )

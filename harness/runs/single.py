@@ -7,25 +7,25 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cli.reporter import TerminalReporter
 from harness.config.schema import RunConfig
 from harness.errors import HarnessError
 from harness.runs.batch import Outcome, play_batch
 from harness.runs.fit_check import check_fit
 from harness.runs.prepare import CheckedRun, prepare, reopen
+from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
 from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_sessions
 
 
-def execute(config: RunConfig, reporter: TerminalReporter) -> Outcome:
+def execute(config: RunConfig, reporter: Reporter) -> Outcome:
     """Play a new run. Raises a `HarnessError` for what stops it."""
     return _play(prepare(config, SharedResources()), reporter)
 
 
 def resume(
     path: Path,
-    reporter: TerminalReporter,
+    reporter: Reporter,
     *,
     retry_failed: bool = False,
     overrides: Sequence[str] = (),
@@ -40,7 +40,7 @@ def resume(
     )
 
 
-def _play(run: CheckedRun, reporter: TerminalReporter) -> Outcome:
+def _play(run: CheckedRun, reporter: Reporter) -> Outcome:
     follower = _OneRun(reporter)
     play_batch([run], reporter, follower)
     if isinstance(follower.end, HarnessError):
@@ -53,7 +53,7 @@ def _play(run: CheckedRun, reporter: TerminalReporter) -> Outcome:
 class _OneRun:
     """Tells a person where the results are, or how to go on."""
 
-    def __init__(self, reporter: TerminalReporter) -> None:
+    def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._path: Path | None = None
         self.end: Outcome | HarnessError | None = None

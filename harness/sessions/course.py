@@ -18,8 +18,7 @@ from harness.guard.features import features
 from harness.guard.loops import SpeakerHistory
 from harness.metrics.retention import facts
 from harness.sessions.loop import Session
-from harness.sessions.plan import derive_seed
-from harness.types import HANDOVER, Event, Handover, Speaker, Turn
+from harness.types import HANDOVER, Event, Handover, Speaker, Turn, derive_seed
 
 OLD_SHARE = 0.4
 """Share of a digest that is kept for the sessions before the last one."""

@@ -6,57 +6,16 @@ Invariants:
 - An error leaves the loop as an exception; it is never dialogue.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
-from harness.frozen import frozen
+from harness.agents.base import Agent, Utterance
 from harness.guard import Action, Guard
 from harness.types import Event, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
-
-@frozen
-class Utterance:
-    """What a speaker gave for its turn."""
-
-    turn: Turn
-    view: View
-    """The view that the turn was made with."""
-    events: tuple[Event, ...] = ()
-    stop: StopReason | None = None
-    """Why the session ends with this turn, where it does."""
-    draft: int | str = 0
-    """Which draft of the turn it is; each has a seed of its own."""
-
-
-class Agent(Protocol):
-    """One speaker of one session."""
-
-    @property
-    def redrafts(self) -> bool:
-        """Whether it can say the same turn in other words; a recorded patient can't."""
-        ...
-
-    async def speak(
-        self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
-    ) -> Utterance | StopReason:
-        """The next turn after `history`, or why there is none. Raises a `HarnessError`.
-
-        `nudge` is the guard's direction for this turn; `attempt` counts drafts of the same turn, from 0.
-        """
-        ...
-
-    def taken(self, said: Utterance) -> None:
-        """Of all its drafts this one became the turn: it goes on as if it had made no other."""
-        ...
-
-
-class Recorder(Protocol):
-    """Who is told of everything as it happens: the journal, the progress display."""
-
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
-        """A turn is whole; its events belong to it and stand before it."""
-        ...
+OnTurn = Callable[[SessionSpec, Utterance], None]
+"""Told of every turn when it is whole; its events belong to it and stand before it."""
 
 
 @dataclass(slots=True)
@@ -87,7 +46,7 @@ class Session:
 
 
 async def run_session(
-    session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, recorder: Recorder
+    session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, on_turn: OnTurn
 ) -> SessionResult:
     """Relay turns until someone stops or `max_exchanges` are done. Raises what an agent raises."""
     for turn in session.turns:
@@ -102,7 +61,7 @@ async def run_session(
         session.views[said.turn.speaker] = said.view
         agents[said.turn.speaker].taken(said)
         session.stop = said.stop
-        recorder.said(session.spec, said)
+        on_turn(session.spec, said)
     return session.result()
 
 

@@ -1,15 +1,8 @@
 """Which sessions a run holds: personas x seeds, with stable ids and derived seeds."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
-from harness.types import SessionSpec
-
-
-def derive_seed(*parts: object) -> int:
-    """A seed in [0, 2**31) that depends on every part and on nothing else, on any machine."""
-    text = "\x1f".join(map(str, parts))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1
+from harness.types import SessionSpec, derive_seed
 
 
 def plan(

@@ -1,4 +1,4 @@
-"""One run under way: its cast, and where its sessions are kept.
+"""Plays the sessions of one run and keeps them.
 
 Invariants:
 - What is journalled comes before what is derived from it.
@@ -7,27 +7,17 @@ Invariants:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
+from harness.agents.base import Utterance
 from harness.config.schema import RunConfig
 from harness.guard import Guard
 from harness.metrics.session import session_metrics
 from harness.personas.schema import Persona
 from harness.sessions.course import following
 from harness.sessions.factory import AgentFactory
-from harness.sessions.loop import Session, Utterance, run_session
-from harness.store.session_log import SessionLog
-from harness.types import Failure, SessionResult, SessionSpec, Speaker
-
-
-class Watcher(Protocol):
-    """Who is shown what happens."""
-
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None: ...
-
-    def finished(self, result: SessionResult) -> None: ...
-
-    def failed(self, failure: Failure) -> None: ...
+from harness.sessions.loop import Session, run_session
+from harness.sessions.observer import Log, Observer
+from harness.types import Failure, SessionSpec, Speaker
 
 
 class JournalingRunner:
@@ -38,14 +28,14 @@ class JournalingRunner:
         config: RunConfig,
         personas: Sequence[Persona],
         factory: AgentFactory,
-        log: SessionLog,
-        watcher: Watcher,
+        log: Log,
+        observer: Observer,
     ) -> None:
         self._config = config
         self._personas: Mapping[str, Persona] = {persona.id: persona for persona in personas}
         self._factory = factory
         self._log = log
-        self._watcher = watcher
+        self._observer = observer
 
     async def play(self, session: Session) -> Session | None:
         """Play a session to its end and keep it; the session of its course that follows. Raises what made it fail."""
@@ -54,7 +44,7 @@ class JournalingRunner:
         if session.started is None:
             self._log.start_session(session.spec, **session_agents.started())
         guard = Guard(self._config.guard, persona.language)
-        result = await run_session(session, session_agents.agents, guard, self._config.max_exchanges, self)
+        result = await run_session(session, session_agents.agents, guard, self._config.max_exchanges, self.turn)
         if session.rest:
             handed = await self._factory.hand_over(session_agents, session, persona)
             for event in handed:
@@ -71,17 +61,17 @@ class JournalingRunner:
             said=guard.said(turn.speaker for turn in result.turns),
         )
         self._log.finish_session(result, metrics)
-        self._watcher.finished(result)
+        self._observer.finished(result)
         return following(session, result.events)
 
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+    def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
         """Journal a turn after its events."""
         for event in utterance.events:
             self._log.record_event(spec.session_id, event)
         self._log.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft)
-        self._watcher.said(spec, utterance)
+        self._observer.turn(spec, utterance)
 
     def failed(self, failure: Failure) -> None:
         """Journal a session's failure."""
         self._log.fail_session(failure)
-        self._watcher.failed(failure)
+        self._observer.failed(failure)

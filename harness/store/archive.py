@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.recorded import read_config, refuse_code
+from harness.context.render.load import load_renderer
 from harness.context.render.renderer import Renderer
 from harness.context.view import project
 from harness.errors import StorageError, did_you_mean
-from harness.runs.prepare import located
-from harness.runs.resources import make_renderer
+from harness.models.located import located
 from harness.store.identity import recorded_contents
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, parse, read_record
@@ -123,5 +123,5 @@ class Archive:
         if speaker not in self._renderers:
             refuse_code(self.config, self._path, self._trusted)
             role = located(speaker, dict(self.config.roles())[speaker], recorded_contents(self.record))
-            self._renderers[speaker] = make_renderer(role.model, self.record.started_at)
+            self._renderers[speaker] = load_renderer(role.model, self.record.started_at)
         return self._renderers[speaker]

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from harness.errors import HarnessError
+from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import SUMS, run_metrics
-from harness.metrics.session import FINDINGS, METRICS_VERSION, session_metrics
+from harness.metrics.session import METRICS_VERSION, session_metrics
 from harness.store.archive import Archive
 from harness.store.files import count_lines, storage_error, write_whole
 from harness.store.records import read_record, read_sessions, turn_fields

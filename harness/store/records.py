@@ -31,6 +31,7 @@ from pydantic import (
     field_validator,
 )
 
+from harness.config.plugins import Plugin
 from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.store.files import lines_of, open_regular, read_bounded, storage_error
@@ -156,6 +157,8 @@ class RunRecord(_Record):
     content_hashes: dict[str, str] = {}
     """Setting to the hash of what it names, as `therapist.prompt`; empty in runs of versions that did not keep it."""
     provenance: Provenance = Provenance()
+    plugins: tuple[Plugin, ...] = ()
+    """What came from plug-ins: the engine, the metrics, ..."""
     engines: dict[str, EngineInfo] = {}
     """Role to what its engine says about itself."""
     totals: Totals = Totals()
@@ -163,7 +166,17 @@ class RunRecord(_Record):
     """Seconds by phase."""
 
     @field_validator(
-        *("finished_at", "resumed", "persona_hashes", "content_hashes", "provenance", "engines", "totals", "timings"),
+        *(
+            "finished_at",
+            "resumed",
+            "persona_hashes",
+            "content_hashes",
+            "provenance",
+            "plugins",
+            "engines",
+            "totals",
+            "timings",
+        ),
         mode="wrap",
     )
     @classmethod

@@ -3,11 +3,10 @@
 Invariant: how a point goes is said by its folder; a launcher that breaks costs no more than the points it had.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.reporter import TerminalReporter
 from harness.errors import ConfigError, HarnessError
 from harness.sweeps.expand import composed_for_sweep, is_sweep_override, quoted, sweep_override
 from harness.sweeps.player import Player
@@ -28,6 +27,7 @@ def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -
     from hydra._internal.callbacks import Callbacks
     from hydra.types import HydraContext
 
+    say = player.reporter().say
     own = [override for override in map(sweep_override, record.overrides) if not is_sweep_override(override)]
     logs = f"hydra.sweep.dir={quoted(str(player.folder / 'logs'))}"
     with composed_for_sweep([*own, logs], record.config_dir) as (hydra, config):
@@ -36,10 +36,13 @@ def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -
         size = config.hydra.sweeper.max_batch_size or len(points)
         for start in range(0, len(points), size):
             batch = points[start : start + size]
-            _mark_defects(player.folder, batch, _launch(launcher, player.folder, batch, start))
+            returned = _launch(launcher, player.folder, batch, start, say)
+            _mark_defects(player.folder, batch, returned, say)
 
 
-def _launch(launcher: "Launcher", folder: Path, points: Sequence[PointRecord], start: int) -> "Sequence[JobReturn]":
+def _launch(
+    launcher: "Launcher", folder: Path, points: Sequence[PointRecord], start: int, say: Callable[[str], None]
+) -> "Sequence[JobReturn]":
     """What the jobs returned; nothing where the launcher itself failed, as it does when a job's process dies."""
     from harness.sweeps.launcher import FusedLauncher
 
@@ -52,13 +55,13 @@ def _launch(launcher: "Launcher", folder: Path, points: Sequence[PointRecord], s
         if isinstance(launcher, FusedLauncher):
             raise
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-        TerminalReporter().say(
-            f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}"
-        )
+        say(f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}")
         return ()
 
 
-def _mark_defects(folder: Path, points: Sequence[PointRecord], returned: "Sequence[JobReturn]") -> None:
+def _mark_defects(
+    folder: Path, points: Sequence[PointRecord], returned: "Sequence[JobReturn]", say: Callable[[str], None]
+) -> None:
     """Hydra keeps what a job raises; a point tells of its failures itself, so this is a defect."""
     from hydra.core.utils import JobStatus
 
@@ -66,7 +69,7 @@ def _mark_defects(folder: Path, points: Sequence[PointRecord], returned: "Sequen
         if job.status is JobStatus.FAILED:
             line = f"defect in the harness: {job._return_value!r}"
             mark(folder, {point.folder}, PointState.FAILED, exit_code=1, error=line)
-            TerminalReporter().say(f"point {point.label}: {line}")
+            say(f"point {point.label}: {line}")
 
 
 def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> "Launcher":

@@ -6,18 +6,18 @@ Invariants:
 """
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.reporter import TerminalReporter
 from harness.config.compose import Composed, check
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.runs.batch import Outcome, play_batch
 from harness.runs.interrupts import handlers_kept
 from harness.runs.prepare import CheckedRun, prepare, reopen
+from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
 from harness.runs.single import resume_command
 from harness.store.outputs import point_latest
@@ -35,6 +35,8 @@ class Player:
     """Plays points of the sweep in `folder`; goes to other machines by pickle."""
 
     folder: Path
+    reporter: Callable[[], Reporter]
+    """Makes the one who tells a person; called where the points are played."""
     failed_before: int
     """Failed points when the sweep was started; they don't count for `on_failure`."""
     retry_failed: bool = False
@@ -54,18 +56,19 @@ class Player:
         record = read_sweep(self.folder)
         if not record.is_stopped(self.failed_before):
             left = [name for name in names if record.point(name).state is not PointState.FINISHED]
-            with TerminalReporter() as reporter:
-                follower = _Follower(self, record, reporter)
+            reporter = self.reporter()
+            follower = _Follower(self, record, reporter)
+            try:
                 runs = follower.prepare({name: cfg for name, cfg in zip(names, cfgs, strict=True) if name in left})
                 interrupted = self._play(runs, follower, reporter)
+            finally:
+                reporter.stop()
             if interrupted is not None:
                 cluster.leave(interrupted)
             record = read_sweep(self.folder)
         return [record.point(name).exit_code for name in names]
 
-    def _play(
-        self, runs: Sequence[CheckedRun], follower: "_Follower", reporter: TerminalReporter
-    ) -> signal.Signals | None:
+    def _play(self, runs: Sequence[CheckedRun], follower: "_Follower", reporter: Reporter) -> signal.Signals | None:
         """Batch after batch; the signal that ended them, if one did."""
         groups: dict[object, list[CheckedRun]] = {}
         for run in runs:
@@ -90,7 +93,7 @@ class Player:
 class _Follower:
     """Keeps sweep.json, and tells a person how the points go."""
 
-    def __init__(self, player: Player, record: SweepRecord, reporter: TerminalReporter) -> None:
+    def __init__(self, player: Player, record: SweepRecord, reporter: Reporter) -> None:
         self._player = player
         self._reporter = reporter
         self._folder = player.folder

@@ -7,16 +7,16 @@ Invariants:
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from harness.cli.reporter import TerminalReporter
 from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.errors import ConfigError, StorageError
+from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command
 from harness.store.identity import config_hash
 from harness.store.lock import lock
@@ -37,7 +37,7 @@ from harness.sweeps.record import (
 )
 
 
-def sweep(overrides: Sequence[str], config_dir: Path | None) -> tuple[Path, int]:
+def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[[], Reporter]) -> tuple[Path, int]:
     """Play every combination of the settings in `overrides`; the sweep's folder and the worst exit code.
 
     Raises `ConfigError` with a line for every mistake in any point, before anything is loaded, and `StorageError`
@@ -48,7 +48,7 @@ def sweep(overrides: Sequence[str], config_dir: Path | None) -> tuple[Path, int]
     found = _as_recorded(folder, found)
     points = list({point.folder: point for point in reversed(found)}.values())[::-1]
     same = f", {len(found) - len(points)} more are the same as another" if len(points) < len(found) else ""
-    TerminalReporter().say(f"points: {len(points)}, all settings checked{same}")
+    reporter().say(f"points: {len(points)}, all settings checked{same}")
     held = lock(folder)
     try:
         record = write_points(
@@ -59,12 +59,14 @@ def sweep(overrides: Sequence[str], config_dir: Path | None) -> tuple[Path, int]
             on_failure=points[0].config.on_failure,
         )
         asked = {point.folder for point in points}
-        return folder, _lead(folder, record, [p for p in record.points if p.folder in asked], retry_failed=False)
+        return folder, _lead(
+            folder, record, [p for p in record.points if p.folder in asked], reporter, retry_failed=False
+        )
     finally:
         held.release()
 
 
-def resume_sweep(folder: Path, *, retry_failed: bool, trusted: bool = False) -> int:
+def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed: bool, trusted: bool = False) -> int:
     """Go on with all points of a sweep that are left; the worst exit code. Raises as `sweep`.
 
     `trusted`: code that comes with models, and what the sweep's own settings name as code, may run.
@@ -80,7 +82,7 @@ def resume_sweep(folder: Path, *, retry_failed: bool, trusted: bool = False) -> 
         for point in points:
             refuse_code(point.config, folder, trusted)
         _refuse_changed(fresh, with_content(points))
-        return _lead(folder, record, record.points, retry_failed=retry_failed, trusted=trusted)
+        return _lead(folder, record, record.points, reporter, retry_failed=retry_failed, trusted=trusted)
     finally:
         held.release()
 
@@ -148,21 +150,29 @@ def _refuse_changed(recorded: Sequence[PointRecord], found: Sequence[Point]) -> 
 
 
 def _lead(
-    folder: Path, record: SweepRecord, points: Sequence[PointRecord], *, retry_failed: bool, trusted: bool = True
+    folder: Path,
+    record: SweepRecord,
+    points: Sequence[PointRecord],
+    reporter: Callable[[], Reporter],
+    *,
+    retry_failed: bool,
+    trusted: bool = True,
 ) -> int:
     """Launch what is left of `points` and sum up."""
     left = [point for point in points if _is_left(folder, point, retry_failed)]
     failed_before = mark(folder, {point.folder for point in left}, PointState.WAITING).count(PointState.FAILED)
     interrupted = False
     if left:
-        player = Player(folder, failed_before, retry_failed, trusted)
+        player = Player(folder, reporter, failed_before, retry_failed, trusted)
         try:
             with _terminated_as_interrupted():
                 launch(player, record, left)
         except KeyboardInterrupt:
             interrupted = True
     record = refresh(folder)
-    return _summed_up(folder, record, points, interrupted=interrupted, stopped=record.is_stopped(failed_before))
+    return _summed_up(
+        folder, record, points, reporter().say, interrupted=interrupted, stopped=record.is_stopped(failed_before)
+    )
 
 
 def _is_left(folder: Path, point: PointRecord, retry_failed: bool) -> bool:
@@ -189,10 +199,15 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def _summed_up(
-    folder: Path, record: SweepRecord, points: Sequence[PointRecord], *, interrupted: bool, stopped: bool
+    folder: Path,
+    record: SweepRecord,
+    points: Sequence[PointRecord],
+    say: Callable[[str], None],
+    *,
+    interrupted: bool,
+    stopped: bool,
 ) -> int:
     """Tell a person how the sweep stands; its exit code."""
-    say = TerminalReporter().say
     states = ", ".join(f"{record.count(state)} {state}" for state in PointState if record.count(state))
     say(f"points: {states}")
     say(f"sweep folder: {folder}")

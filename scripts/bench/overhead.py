@@ -29,11 +29,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from harness.agents.base import Utterance
 from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
 from harness.engines.dry.phrases import sentences
 from harness.runs.single import execute
-from harness.sessions.loop import Utterance
 from harness.types import SessionResult, SessionSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,8 +61,8 @@ class Meter(TerminalReporter):
         self.base_kb = resident_kb()
         self.began, self.began_cpu = time.perf_counter(), time.process_time()
 
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
-        super().said(spec, utterance)
+    def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
+        super().turn(spec, utterance)
         if self.turns % 500 == 0:
             self.most_kb = max(self.most_kb, resident_kb())
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.auto import resolve_kind
 from harness.config.schema import EngineConfig, ModelConfig, RoleConfig, SamplingConfig
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
-from harness.engines.pool import EnginePool, build, resolve_kind
+from harness.engines.pool import EnginePool, build
 from harness.engines.reasoning import split
 from harness.engines.vllm.adapters import Adapters
 from harness.engines.vllm.launch import check_args, cpu_cache_gib

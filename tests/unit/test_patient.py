@@ -8,6 +8,7 @@ import pytest
 
 from harness.agents.appraisal import APPRAISAL_SCHEMA, appraise
 from harness.agents.appraiser import ANSWER_TOKENS, Appraiser, ModelAppraiser, RuleAppraiser
+from harness.agents.base import Utterance
 from harness.agents.contradictions import contradiction
 from harness.agents.inner_state import initial, step
 from harness.agents.patient import SimulatedPatient
@@ -24,7 +25,6 @@ from harness.context.render.renderer import Renderer
 from harness.errors import EngineError, EngineUnavailable
 from harness.paths import persona_dir
 from harness.personas.library import load
-from harness.sessions.loop import Utterance
 from harness.types import Request, Sampling, SessionSpec, Speaker, Turn
 from tests.fixtures.engines import Scripted
 from tests.fixtures.templates import chatml_bytes

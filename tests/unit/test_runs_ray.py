@@ -79,7 +79,7 @@ def test_settings_that_would_be_ignored_are_refused() -> None:
 def test_without_ray_it_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("harness.runs.ray.cluster.find_spec", lambda name: None)
+    monkeypatch.setattr("harness.config.auto.find_spec", lambda name: None)
     assert main(["run", "executor=ray", "engine=dry", f"run.dir={tmp_path / 'run'}"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "executor=ray" in line

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from harness.agents.appraiser import RuleAppraiser
+from harness.agents.base import Utterance
 from harness.agents.directions import COOL_DOWN
 from harness.agents.inner_state import InnerState, after_a_break, initial
 from harness.agents.patient import SimulatedPatient
@@ -26,7 +27,7 @@ from harness.personas.library import load
 from harness.runs.workers import run_all
 from harness.sessions.course import Earlier, HandoverWriter, digest, handover_of
 from harness.sessions.factory import RoleContext
-from harness.sessions.loop import Session, Utterance
+from harness.sessions.loop import Session
 from harness.sessions.plan import plan
 from harness.store.identity import config_hash
 from harness.store.transcripts import transcript

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from harness.agents.base import Utterance
 from harness.config.guard import GuardConfig
 from harness.guard import Guard
-from harness.sessions.loop import Session, Utterance, run_session
+from harness.sessions.loop import Session, run_session
 from harness.types import Event, SessionSpec, Speaker, StopReason, Turn, View
 
 HELPER = "How can I help you today?"
@@ -39,7 +40,7 @@ class Drafts:
 
 
 class Nobody:
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+    def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
         """Nothing is kept."""
 
 
@@ -58,7 +59,7 @@ async def test_the_better_of_two_drafts_becomes_the_turn_and_the_other_is_record
     patient = Drafts(Speaker.PATIENT, first, second)
     agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "Go on.")}
     spec = SessionSpec("s-000", "s", 1, 0)
-    result = await run_session(Session(spec), agents, Guard(GuardConfig()), 1, Nobody())
+    result = await run_session(Session(spec), agents, Guard(GuardConfig()), 1, Nobody().turn)
     assert result.turns[0].text == kept
     (retry,) = (event for event in result.events if event.kind == "retry")
     assert (retry.turn, retry.data["draft"], retry.data["because"]) == (0, left, "role_break")
@@ -74,6 +75,6 @@ async def test_the_better_of_two_drafts_becomes_the_turn_and_the_other_is_record
 async def test_a_turn_without_findings_is_drafted_once() -> None:
     patient = Drafts(Speaker.PATIENT, FINE, "never")
     agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "never")}
-    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody())
+    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody().turn)
     assert [turn.text for turn in result.turns] == [FINE, "Go on."]
     assert patient.nudges == [None]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StorageError
-from harness.guard.findings import KINDS
+from harness.guard.findings import FAULTS
 from harness.sweeps import cluster
 from harness.sweeps.record import PointRecord, PointState, SweepRecord, mark, read_sweep, refresh, write_points
 
@@ -78,8 +78,8 @@ def test_a_damaged_sweep_is_refused_with_its_file(tmp_path: Path) -> None:
 
 
 def test_a_patients_crisis_is_no_finding_and_every_other_action_of_the_guard_is() -> None:
-    assert {"loop", "role_break", "echo", "empty", "cut_off"} <= KINDS
-    assert not KINDS & {"crisis", "enabled", "window"}
+    assert {"loop", "role_break", "echo", "empty", "cut_off"} <= FAULTS
+    assert not FAULTS & {"crisis", "enabled", "window"}
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """What is constant in the prompts of conversations of one kind: those with, or those without, a system message."""
 
+from dataclasses import dataclass
+
 from harness.context.render.template import ChatTemplate, ExchangeTemplate
-from harness.frozen import frozen
 from harness.types import Message
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class ChatLayout:
     """How exchanges are added to such a conversation."""
 

@@ -11,7 +11,7 @@ Invariants:
 import logging
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import takewhile
@@ -24,7 +24,6 @@ from harness.context.render.layout import ChatLayout
 from harness.context.render.shorten import shorten
 from harness.context.render.template import ChatTemplate
 from harness.errors import ConfigError
-from harness.frozen import frozen
 from harness.models.tokenizer import load_tokenizer
 from harness.types import Message, Prompt, Role
 
@@ -37,7 +36,7 @@ GLUE = 64
 """Texts around contents whose ids are kept: the same in most prompts."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Where the rendering of a conversation can be continued."""
 
@@ -49,7 +48,7 @@ class Checkpoint:
     """Template text from that control token on, without the suffix of its `ChatLayout`."""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """A view as one prompt."""
 

@@ -10,7 +10,7 @@ Invariants:
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,12 +24,10 @@ from transformers import (
 )
 
 from harness.engines.transformers.grammar import Grammars
-from harness.types import Sampling
+from harness.types import Request, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from harness.engines.transformers.engine import Job
 
 
 class Rows:
@@ -37,21 +35,24 @@ class Rows:
 
     def __init__(
         self,
-        jobs: Sequence["Job"],
+        requests: Sequence[Request],
+        cancelled: Callable[[int], bool],
         tokenizer: "PreTrainedTokenizerBase",
         grammars: Grammars,
         end_ids: frozenset[int],
         stop: threading.Event,
         device: torch.device,
     ) -> None:
-        self._jobs, self._tokenizer, self._end_ids, self._stop = jobs, tokenizer, end_ids, stop
-        self._padded = max(len(job.request.prompt.ids or ()) for job in jobs)
-        self._done = [False] * len(jobs)
-        self.sampled = [0] * len(jobs)
+        """`cancelled(row)` says whether nobody waits for that row any more; `stop` ends them all."""
+        self._requests, self._cancelled, self._stop = requests, cancelled, stop
+        self._tokenizer, self._end_ids = tokenizer, end_ids
+        self._padded = max(len(request.prompt.ids or ()) for request in requests)
+        self._done = [False] * len(requests)
+        self.sampled = [0] * len(requests)
         """How many tokens each row has drawn; what follows in a row that is done is padding."""
-        self._generators = [torch.Generator(device).manual_seed(job.request.seed % 2**63) for job in jobs]
+        self._generators = [torch.Generator(device).manual_seed(request.seed % 2**63) for request in requests]
         self._matchers = [
-            grammars.matcher(job.request.json_schema) if job.request.json_schema is not None else None for job in jobs
+            grammars.matcher(request.json_schema) if request.json_schema is not None else None for request in requests
         ]
 
     def draw(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -61,18 +62,18 @@ class Rows:
         """
         scores = scores.float()
         alike: dict[Sampling, list[int]] = defaultdict(list)
-        for row, job in enumerate(self._jobs):
+        for row, request in enumerate(self._requests):
             if self._done[row]:
                 continue
-            penalty = job.request.sampling.penalty
+            penalty = request.sampling.penalty
             if penalty != 1.0:
-                own = ids[row : row + 1, self._padded - len(job.request.prompt.ids or ()) :]
+                own = ids[row : row + 1, self._padded - len(request.prompt.ids or ()) :]
                 scores[row] = RepetitionPenaltyLogitsProcessor(penalty)(own, scores[row : row + 1])[0]
             matcher = self._matchers[row]
             if matcher is not None:
                 scores[row].masked_fill_(~matcher.allowed(scores.shape[1]).to(scores.device), float("-inf"))
-            alike[job.request.sampling].append(row)
-        chosen = torch.zeros(len(self._jobs), dtype=torch.long, device=scores.device)
+            alike[request.sampling].append(row)
+        chosen = torch.zeros(len(self._requests), dtype=torch.long, device=scores.device)
         for sampling, rows in alike.items():
             self._choose(sampling, rows, ids, scores, chosen)
         forced = torch.full_like(scores, float("-inf"))
@@ -95,18 +96,18 @@ class Rows:
     def ended(self, ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
         """Which rows are done, as booleans `[rows]`."""
         sampled = ids[:, self._padded :].tolist()
-        for row, job in enumerate(self._jobs):
+        for row, request in enumerate(self._requests):
             if self._done[row]:
                 continue
             own = sampled[row]
             self.sampled[row] = len(own)
             self._done[row] = (
-                len(own) >= job.request.prompt.max_new_tokens
+                len(own) >= request.prompt.max_new_tokens
                 or own[-1] in self._end_ids
-                or own[-1] in job.request.prompt.stop_ids
-                or job.answer.done()
+                or own[-1] in request.prompt.stop_ids
+                or self._cancelled(row)
                 or self._stop.is_set()
-                or self._said_stop(job.request.sampling.stop, own)
+                or self._said_stop(request.sampling.stop, own)
             )
         return torch.tensor(self._done, device=ids.device)
 

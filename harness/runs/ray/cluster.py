@@ -8,11 +8,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
+from harness.config.auto import resolve_kind
 from harness.config.schema import ExecutorConfig, RoleConfig
-from harness.engines.pool import resolve_kind
 from harness.errors import ConfigError, EngineError
 from harness.runs.interrupts import STOPPING, handlers_kept
 
@@ -48,12 +47,6 @@ class Layout:
         count, nodes = len(self.nodes), len(set(self.nodes))
         gpus = f" of {self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self.gpus else ""
         return f"{count} replica{'s' if count > 1 else ''}{gpus} on {nodes} node{'s' if nodes > 1 else ''}"
-
-
-def check_ray() -> None:
-    """Raise `ConfigError` where Ray isn't installed."""
-    if find_spec("ray") is None:
-        raise ConfigError("executor=ray: Ray is not installed; pip install 'therapist-harness[ray]', or executor=local")
 
 
 @contextmanager

@@ -15,17 +15,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.agents.base import Utterance
 from harness.config.recorded import read_config
 from harness.config.schema import RoleConfig
 from harness.engines.base import EngineInfo
 from harness.engines.events import Notice
 from harness.engines.pool import EnginePool
 from harness.errors import EngineUnavailable, HarnessError
-from harness.runs.executor import concurrency, make_factory, start_engines
+from harness.runs.engines import concurrency, make_factory, start_engines
 from harness.runs.prepare import RunSpec, recorded_spec
 from harness.runs.resources import SharedResources
 from harness.runs.workers import few_collections, isolated
-from harness.sessions.loop import Session, Utterance
+from harness.sessions.loop import Session
 from harness.sessions.runner import JournalingRunner
 from harness.store.records import read_record
 from harness.store.shard import End, Shard
@@ -154,7 +155,7 @@ class Replica:
             await self._pool.__aexit__(None, None, None)
         return None
 
-    def said(self, spec: SessionSpec, utterance: Utterance) -> None:
+    def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
         self._turns += 1
         self._tokens += utterance.turn.completion_tokens
 

@@ -1,0 +1,19 @@
+"""What is installed here, and what `engine=auto` means for that."""
+
+from importlib.util import find_spec
+
+from harness.config.schema import EngineKind
+from harness.errors import ConfigError
+
+
+def resolve_kind(kind: EngineKind) -> EngineKind:
+    """`auto` is `vllm` where that can be imported, and `transformers` elsewhere."""
+    if kind != "auto":
+        return kind
+    return "vllm" if find_spec("vllm") is not None else "transformers"
+
+
+def check_ray() -> None:
+    """Raise `ConfigError` where Ray isn't installed."""
+    if find_spec("ray") is None:
+        raise ConfigError("executor=ray: Ray is not installed; pip install 'therapist-harness[ray]', or executor=local")
