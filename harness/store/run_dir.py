@@ -224,9 +224,9 @@ class RunDir(SessionLog):
             shutil.rmtree(self.path / "transcripts")
             for name in (*_FILES, "run.json", LOCK):
                 (self.path / name).unlink(missing_ok=True)
-            with suppress(OSError):
-                (self.path / LOGS).rmdir()
-                self.path.rmdir()
+            for folder in (self.path / LOGS, self.path):
+                with suppress(OSError):  # not empty, or not there
+                    folder.rmdir()
         except OSError as error:
             raise storage_error(self.path, "clean", error, "remove the folder yourself") from error
 
