@@ -15,6 +15,8 @@ from pathlib import Path
 from harness.errors import TranscriptError
 from harness.types import Speaker
 
+MOST_BYTES = 1 << 28
+"""Of a transcript, or of a sessions.jsonl that one session is taken from."""
 _LABEL = re.compile(
     r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*",
     re.IGNORECASE,
@@ -69,6 +71,10 @@ def read_transcript(path: Path, session: str | None = None) -> Transcript:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise TranscriptError(f"{path}: is a device or a pipe; patient.transcript expects a file")
+        if path.is_file() and path.stat().st_size > MOST_BYTES:
+            raise TranscriptError(f"{path}: is larger than {MOST_BYTES} bytes; patient.transcript expects less")
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise TranscriptError(f"{path}: no such file; patient.transcript expects a transcript") from error

@@ -201,9 +201,10 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources, content
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
     found = {speaker: located(speaker, role, contents) for speaker, role in roles.items()}
+    hashes = models_of(found, resources)  # first, so that no tokenizer reads a template without end
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
-    return RunSpec(config, date, personas, found, role_contexts, lines, _contents(config, found, resources))
+    return RunSpec(config, date, personas, found, role_contexts, lines, content_hashes(config, found, hashes))
 
 
 def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapping[str, str]]:
@@ -212,17 +213,13 @@ def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapp
     Raises a `HarnessError` where something that the config names can't be found.
     """
     roles = {s: located(s, role) for s, role in config.roles() if s is Speaker.THERAPIST or _simulated(config)}
-    contents = _contents(config, roles, resources)
+    contents = content_hashes(config, roles, models_of(roles, resources))
     spec = RunSpec(config, datetime.now(UTC), resources.personas(config), roles, {}, None, contents)
     return spec.config_hash, contents
 
 
 def _simulated(config: RunConfig) -> bool:
     return config.patient.transcript is None
-
-
-def _contents(config: RunConfig, roles: Mapping[Speaker, RoleConfig], resources: SharedResources) -> dict[str, str]:
-    return content_hashes(config, roles, models_of(roles, resources))
 
 
 def models_of(roles: Mapping[Speaker, RoleConfig], resources: SharedResources) -> dict[str, str]:

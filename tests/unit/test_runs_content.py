@@ -202,3 +202,16 @@ def test_where_a_server_is_and_how_much_memory_it_takes_is_no_other_experiment()
     assert hashed("engine=vllm") == hashed("engine=vllm", "engine.args.gpu_memory_utilization=0.5")
     assert hashed("engine=vllm") != hashed("engine=vllm", "engine.args.kv_cache_dtype=fp8")
     assert "personas" in binding(load(["engine=dry"]).model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("model.chat_template=/dev/zero",),
+        ("patient=replay", "patient.transcript=/dev/zero"),
+        ("model.chat_template=/etc",),
+    ],
+)
+def test_files_without_end_are_refused_at_once(more: tuple[str, ...], place: Path) -> None:
+    with pytest.raises(ConfigError, match=f"{more[-1].partition('=')[2]}.*expect"):
+        prepare(load(settings(place, *more)), SharedResources())
