@@ -130,8 +130,10 @@ def test_a_hub_id_is_its_commit_and_stays_it(place: Path, monkeypatch: pytest.Mo
 def _snapshots(cache: Path) -> Callable[..., str]:
     from huggingface_hub import snapshot_download
 
-    def of_cache(repo: str, **options: object) -> str:
-        return str(snapshot_download(repo, cache_dir=cache, local_files_only=True, **options))  # type: ignore[arg-type]
+    def of_cache(repo: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        return snapshot_download(
+            repo, revision=revision, allow_patterns=allow_patterns, cache_dir=cache, local_files_only=True
+        )
 
     return of_cache
 
