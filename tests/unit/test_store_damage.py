@@ -200,7 +200,8 @@ async def test_a_pipe_or_an_endless_file_is_refused_at_once(name: str, tmp_path:
 async def test_what_only_tells_of_a_run_keeps_nobody_from_it(key: str, tmp_path: Path) -> None:
     folder = await played(tmp_path / "run", sessions=1)
     content = json.loads((folder / "run.json").read_text())
-    for value in (None, "x", -1.5, [1], {"a": {"b": []}}, 1e30):
+    values: tuple[Any, ...] = (None, "x", -1.5, [1], {"a": {"b": []}}, 1e30)
+    for value in values:
         (folder / "run.json").write_text(json.dumps({**content, key: value}))
         RunDir.open(folder)[0].close()
     assert metrics(spec(0))["by_speaker"] == {"patient": 0}
