@@ -49,7 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from harness.config.compose import load_run
-    from harness.errors import ConfigError
 
     if args.multirun:
         from harness.cli.reporter import TerminalReporter
@@ -63,8 +62,6 @@ def main(args: argparse.Namespace) -> int:
     if args.cfg:
         print(_shown(config), end="")
         return 0
-    if args.strict and not config.guard.enabled:
-        raise ConfigError("--strict: the guard is off (guard.enabled=false) and finds nothing; remove one of the two")
     from harness.cli.reporter import TerminalReporter
     from harness.runs.single import execute
 

@@ -30,6 +30,7 @@ _KINDS = {
     "max_restarts": ("vllm",),
     "max_batch": ("transformers",),
     "base_url": ("openai",),
+    "extra_body": ("openai",),
     "model": ("openai",),
     "api_key_env": ("openai",),
     "request_timeout_s": ("openai",),

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.config.effect import without_effect
 from harness.config.plugins import load_plugins
-from harness.config.schema import RunConfig, contradictions
+from harness.config.schema import RunConfig, contradictions, server_mistakes
 from harness.errors import ConfigError, did_you_mean
 
 _OF_BOTH_ROLES = ("engine.", "model.")
@@ -53,8 +53,9 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     except ValidationError as error:
         found = {".".join(map(str, item["loc"])): f"{item['msg']}, found {item['input']!r}" for item in error.errors()}
         raise ConfigError(*(f"command line: {key}: {why}" for key, why in found.items())) from error
-    if mistakes := (*contradictions(config), *without_effect(config, overrides).values()):
-        raise ConfigError(*mistakes)
+    server = [line for _, role in config.roles() for line in server_mistakes(role.engine)]
+    if mistakes := (*server, *contradictions(config), *without_effect(config, overrides).values()):
+        raise ConfigError(*dict.fromkeys(mistakes))
     return config
 
 

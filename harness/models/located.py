@@ -15,13 +15,16 @@ from harness.types import Speaker
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def located(speaker: Speaker, role: RoleConfig, contents: Mapping[str, str] | None = None) -> RoleConfig:
+def located(
+    speaker: Speaker, role: RoleConfig, contents: Mapping[str, str] | None = None, *, tokenizer_only: bool = False
+) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing.
 
     A hub id comes with its commit: that of `contents` where they name one, so that a run goes on with the files that it
     began with, whatever the hub has by now.
     """
-    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
+    no_weights = tokenizer_only or role.engine.kind in ("dry", "openai")
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path", tokenizer_only=no_weights))
     revision = role.model.revision
     if not Path(path).is_dir():
         pinned = (contents or {}).get(f"{speaker}.model", "").removeprefix("commit:")

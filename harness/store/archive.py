@@ -122,6 +122,7 @@ class Archive:
         """The renderer of a speaker, with the date that the run's prompts were made with."""
         if speaker not in self._renderers:
             refuse_code(self.config, self._path, self._trusted)
-            role = located(speaker, dict(self.config.roles())[speaker], recorded_contents(self.record))
+            role = dict(self.config.roles())[speaker]
+            role = located(speaker, role, recorded_contents(self.record), tokenizer_only=True)
             self._renderers[speaker] = load_renderer(role.model, self.record.started_at)
         return self._renderers[speaker]

@@ -61,7 +61,7 @@ def _are_current(metrics: Mapping[str, Any]) -> bool:
     sums = [metrics["usage"].get(name) for name in (*SUMS, "longest_prompt")]
     found = [part for kind, part in metrics["guard"].items() if kind in FINDINGS and part]
     counted = all(isinstance(part, Mapping) and type(part.get("turns")) is int for part in found)
-    whole = counted and all(type(value) in (int, float) for value in sums)
+    whole = counted and all(type(value) in (int, float, type(None)) for value in sums)
     return whole and metrics.get("metrics_version") == METRICS_VERSION
 
 

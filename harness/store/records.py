@@ -10,7 +10,7 @@ Invariants:
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -36,11 +36,25 @@ from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.store.files import lines_of, open_regular, read_bounded, storage_error
 from harness.store.provenance import Provenance
-from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import (
+    NOTHING,
+    Event,
+    Failure,
+    RequestUsage,
+    SessionResult,
+    SessionSpec,
+    Speaker,
+    StopReason,
+    Turn,
+    View,
+)
 
 _log = logging.getLogger(__name__)
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name != "patient_state")
+_OPTIONAL = ("patient_state", "reasoning")
+_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name not in _OPTIONAL)
+USAGE = TypeAdapter(dict[str, RequestUsage])
+"""For `parse`."""
 _COUNTS = (
     *("prompt_tokens", "cached_tokens", "completion_tokens", "max_new_tokens", "max_model_len"),
     *("evicted_turns", "summary_tokens"),
@@ -72,6 +86,8 @@ def _wrong(read: Mapping[str, Any]) -> dict[str, Any]:
     wrong: dict[str, Any] = {}
     for name in _COUNTS:
         value = read.get(name, 0)
+        if name == "cached_tokens" and value is None:
+            continue  # a server that does not tell
         if type(value) is not int or not 0 <= value < _MOST:
             wrong[name] = _count(value)
     seconds = read.get("latency_s", 0.0)
@@ -136,6 +152,9 @@ class Totals(_Record):
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    """Of the turns; `usage` has all that was asked for."""
+    usage: dict[str, RequestUsage] = {}
+    """What all answered requests cost, by purpose; empty for runs of versions that did not count it."""
 
 
 class RunRecord(_Record):
@@ -197,7 +216,8 @@ class Usage(_Record):
     """Sums over the turns of one speaker."""
 
     prompt_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = 0
+    """None where the engine told of no turn."""
     completion_tokens: int = 0
     latency_s: float = 0.0
 
@@ -256,11 +276,12 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def turn_fields(turn: Turn) -> dict[str, Any]:
-    """A turn as its JSON object; `patient_state` only where there is one."""
+    """A turn as its JSON object; `patient_state` and `reasoning` only where there is one."""
     turn = mended(turn)
     record = {name: getattr(turn, name) for name in _TURN_FIELDS}
-    if turn.patient_state is not None:
-        record["patient_state"] = turn.patient_state
+    for name in _OPTIONAL:
+        if (value := getattr(turn, name)) is not None:
+            record[name] = value
     return record
 
 
@@ -344,14 +365,26 @@ def read_failures(path: Path) -> Iterator[FailureRecord]:
     return _read_lines(FailureRecord, path)
 
 
-def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float]]:
-    """Sums of tokens and seconds per speaker."""
-    sums: dict[str, dict[str, float]] = {str(speaker): dict.fromkeys(Usage.model_fields, 0) for speaker in Speaker}
-    for turn in map(mended, turns):
-        of_speaker = sums[turn.speaker]
-        for name in of_speaker:
-            of_speaker[name] += getattr(turn, name)
+def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float | None]]:
+    """Sums of tokens and seconds per speaker; None for cached tokens of which no turn tells."""
+    sums: dict[str, dict[str, float | None]] = {}
+    for speaker in Speaker:
+        own = [mended(turn) for turn in turns if turn.speaker is speaker]
+        sums[str(speaker)] = {name: sum(getattr(turn, name) or 0 for turn in own) for name in Usage.model_fields}
+        if own and all(turn.cached_tokens is None for turn in own):
+            sums[str(speaker)]["cached_tokens"] = None
     return sums
+
+
+def add_usage(totals: MutableMapping[str, RequestUsage], usage: Mapping[Any, RequestUsage]) -> None:
+    """Add what requests cost, by purpose."""
+    for purpose, cost in usage.items():
+        totals[str(purpose)] = totals.get(str(purpose), NOTHING) + cost
+
+
+def totals_fields(totals: Totals) -> dict[str, Any]:
+    """The counts by name, to go on counting from."""
+    return {**dict(totals), "usage": dict(totals.usage)}
 
 
 def whole_json(record: BaseModel) -> bytes:
