@@ -79,7 +79,8 @@ class RunDir(SessionLog):
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(path, "make the folder", error, "choose another run.dir") from error
-        _refuse_used(path)  # before it gets a lock file
+        if not (path / "run.json").exists():
+            _refuse_used(path)  # before a folder that is not ours gets a lock file
         held = lock(path)
         try:
             _refuse_used(path)
