@@ -216,8 +216,8 @@ def _resume(path: Path, settings: Sequence[str], retry_failed: bool, trusted: bo
 def _sweep(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Sweep":
     from harness.cli.reporter import TerminalReporter
     from harness.runs.reporter import Silent
-    from harness.sweeps import sweep as played
     from harness.sweeps.reader import Sweep
+    from harness.sweeps.sweep import sweep as played
 
     folder, _ = played(overrides, Path(config_dir) if config_dir else None, Silent if quiet else TerminalReporter)
     return Sweep(folder.resolve())

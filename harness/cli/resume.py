@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
 
     if is_sweep(args.run_dir):
         from harness.errors import ConfigError
-        from harness.sweeps import resume_sweep
+        from harness.sweeps.sweep import resume_sweep
 
         if args.overrides:
             raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")

@@ -54,7 +54,8 @@ def main(args: argparse.Namespace) -> int:
 
     if args.multirun:
         from harness.cli.reporter import TerminalReporter
-        from harness.sweeps import read_sweep, sweep
+        from harness.sweeps.record import read_sweep
+        from harness.sweeps.sweep import sweep
 
         if args.cfg:
             return _print_points(args.overrides, args.config_dir)
