@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.comparison.catalogue import section_of_count
 from harness.config.plugins import load_plugins
@@ -12,7 +12,7 @@ from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
 from harness.judges.results import Results, read_results
 from harness.metrics.aggregate import numbers
-from harness.store.files import storage_error
+from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
@@ -51,7 +51,7 @@ class RunData:
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    folder: str
+    folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 
 
 class _Sweep(BaseModel):
@@ -92,7 +92,7 @@ def run_folders(path: Path) -> list[Path]:
 
 def _read_sweep(path: Path) -> _Sweep:
     try:
-        return _Sweep.model_validate_json(path.read_bytes())
+        return _Sweep.model_validate_json(read_bounded(path))
     except OSError as error:
         raise storage_error(path, "read", error, "give the folders of its runs") from error
     except ValidationError as error:
@@ -124,7 +124,8 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
             {**dict(_with_zeros(session, looked_for)), **judged.numbers.get(session.session_id, {})},
             frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
         )
-        versions.add(session.metrics.get("metrics_version"))
+        version = session.metrics.get("metrics_version")
+        versions.add(version if isinstance(version, int) else None)
     return RunData(folder, record, sessions, frozenset(versions), judged)
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from harness.config.compose import Composed, compose, lines, resolved_role
+from harness.config.compose import compose, resolved_role
+from harness.config.messages import Composed, keys_of, of_validation
 from harness.config.schema import JudgeConfig, JudgingSettings, Positive
 from harness.errors import ConfigError
 
@@ -37,7 +38,7 @@ def check(composed: Composed, tree: dict[str, Any]) -> JudgingConfig:
     try:
         config = JudgingConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(*lines(error, composed)) from error
+        raise ConfigError(*of_validation(error, composed, sorted(set(keys_of(composed.tree))))) from error
     engine = config.judge.engine
     if engine.kind == "openai" and not engine.base_url:
         raise ConfigError(

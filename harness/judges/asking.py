@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any
 
 from harness.context.budget import Window as EngineWindow
-from harness.context.render.renderer import Renderer, Rendering
+from harness.context.render.incremental import Rendering
+from harness.context.render.renderer import Renderer
 from harness.context.send import deliver
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
-from harness.context.render.renderer import Rendering
+from harness.context.render.incremental import Rendering
 from harness.judges.evidence import Shown
 from harness.judges.subject import Said
 

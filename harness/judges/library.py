@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from harness import strict_yaml
@@ -18,6 +17,8 @@ from harness.config import plugins
 from harness.errors import RubricError
 from harness.judges.rubric import Rubric
 from harness.mistakes import closest, lines_of
+from harness.reading import read_bytes
+from harness.yaml_shape import not_yaml
 
 MAX_BYTES = 128_000
 """A rubric is some pages; a larger file is something else."""
@@ -78,9 +79,7 @@ def find(dirs: Sequence[Path]) -> dict[str, Path]:
 def read(path: Path) -> Rubric:
     """Read and check one file; raises `RubricError`."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RubricError(f"{path}: expected a rubric of at most {MAX_BYTES} bytes, found {path.stat().st_size}")
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, MAX_BYTES).decode("utf-8")
     except OSError as error:
         raise RubricError(f"{path}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -95,13 +94,16 @@ def parse(text: str, source: str) -> Rubric:
     """A rubric from YAML text; `source` is the file's name in messages. Raises `RubricError`."""
     try:
         data = strict_yaml.load(text)
+    except strict_yaml.REFUSED as error:
+        raise RubricError(f"{source}:{not_yaml(error)}") from error
+    if lines := [f"{source}: {line}" for line in strict_yaml.unfit(data)]:
+        raise RubricError(*lines)
+    try:
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
-        return Rubric.model_validate_json(json.dumps(data, default=str))
+        return Rubric.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        lines = (f"{source}: {_hinted(line)}" for line in lines_of(error, Rubric, "a rubric"))
-        raise RubricError(*lines) from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise RubricError(f"{source}: {strict_yaml.problem(error)}") from error
+        mistakes = lines_of(error, Rubric, "a rubric")
+        raise RubricError(*(f"{source}: {_hinted(line)}" for line in mistakes)) from error
 
 
 def _hinted(line: str) -> str:

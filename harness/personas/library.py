@@ -19,6 +19,8 @@ from harness.errors import PersonaError
 from harness.mistakes import closest
 from harness.personas.errors import lines_of
 from harness.personas.schema import Persona
+from harness.reading import read_bytes
+from harness.yaml_shape import not_yaml
 
 MAX_BYTES = 64_000
 """A persona is a page; a larger file is something else."""
@@ -74,11 +76,9 @@ def read_all(paths: Iterable[Path]) -> list[Persona]:
 def read(path: Path) -> Persona:
     """Read and check one file; raises `PersonaError`."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise PersonaError(f"{path}: expected a persona of at most {MAX_BYTES} bytes, found {path.stat().st_size}")
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, MAX_BYTES).decode("utf-8")
     except OSError as error:
-        raise PersonaError(f"{path}: can't be read: {error.strerror}") from error
+        raise PersonaError(f"{path}: can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise PersonaError(f"{path}: expected UTF-8 text, found another encoding at byte {error.start}") from error
     persona = parse(text, str(path))
@@ -91,12 +91,15 @@ def parse(text: str, source: str) -> Persona:
     """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
     try:
         data = strict_yaml.load(text)
+    except strict_yaml.REFUSED as error:
+        raise PersonaError(f"{source}:{not_yaml(error)}") from error
+    if lines := [f"{source}: {line}" for line in strict_yaml.unfit(data)]:
+        raise PersonaError(*lines)
+    try:
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
-        return Persona.model_validate_json(json.dumps(data, default=str))
+        return Persona.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise PersonaError(f"{source}: {strict_yaml.problem(error)}") from error
 
 
 def to_yaml(persona: Persona) -> str:

@@ -54,7 +54,7 @@ def judge_folders(
         with ExitStack() as stack:
             for folder in folders:
                 _refuse_running(folder)
-                stack.enter_context(lock(folder))
+                stack.callback(lock(folder).release)
             controls = controls_for(prepared)
             if rescore:
                 for folder in folders:
@@ -89,7 +89,8 @@ def estimates(folders: Sequence[Path], prepared: Prepared) -> Iterator[tuple[Pat
 async def judge_at_end(folder: Path, prepared: Prepared, pool: EnginePool, reporter: Reporter) -> None:
     """Judge a run that has just ended, on the engines of its batch, and write its report again."""
     try:
-        with lock(folder):
+        with ExitStack() as stack:
+            stack.callback(lock(folder).release)
             [result] = await _judge_on(pool, [folder], prepared, controls_for(prepared), _Told(reporter))
             await asyncio.to_thread(write_report, folder)
     except HarnessError as error:

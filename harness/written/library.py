@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from harness import strict_yaml
 from harness.errors import TranscriptError
 from harness.paths import written_dir
 from harness.types import Speaker
 from harness.written.variants import Turns
+from harness.yaml_shape import not_yaml
 
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _LABEL = re.compile(r"^(Patient|Therapist): ", re.MULTILINE)
@@ -86,8 +85,8 @@ def _parts(path: Path) -> tuple[dict[str, Any], str]:
 def _yaml(path: Path, text: str) -> dict[str, Any]:
     try:
         data = strict_yaml.load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise TranscriptError(f"{path}: {strict_yaml.problem(error)}") from error
+    except strict_yaml.REFUSED as error:
+        raise TranscriptError(f"{path}:{not_yaml(error)}") from error
     if not isinstance(data, dict):
         raise TranscriptError(f"{path}: expected keys and values")
     return data
