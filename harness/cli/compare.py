@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every metric, not only the main ones")
     which.add_argument("--metric", action="append", metavar="NAME", help="only this metric; may be repeated")
-    parser.add_argument("--judge", metavar="NAME", help="whose scores, where a run has several judges'")
+    parser.add_argument(
+        "--judge",
+        metavar="NAME",
+        help="whose scores, where a run has several judges'; `all`: medians and majorities of all",
+    )
     parser.add_argument("--uncertified", action="store_true", help="conclude from scores that are not certified, too")
     parser.add_argument("--allow-unfinished", action="store_true", help="compare the sessions that are there")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")

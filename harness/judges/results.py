@@ -6,7 +6,7 @@ Invariants:
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,6 +15,8 @@ from harness.errors import ComparisonError
 from harness.judges.records import Certificate, Gate, read_certificate, read_gates, read_scores
 
 PREFIX = "score."
+ENSEMBLE = "all"
+"""Every judge of a run together, by median and majority; their votes stay in scores.jsonl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,15 @@ def name_of(rubric: str, item: str) -> str:
 
 
 def read_results(folder: Path, judge: str | None = None) -> Results:
-    """The results of one judge; `judge` may be left out where there is one.
+    """The results of one judge, or of all of them together (`ENSEMBLE`); may be left out where there is one.
 
     Raises `ComparisonError` where there are several or none of that name, `StorageError` where a file is damaged.
     """
     judges = list(dict.fromkeys(score.judge for score in read_scores(folder)))
     if not judges and judge is None:
         return Results()
+    if judge == ENSEMBLE and judges:
+        return _together([read_results(folder, name) for name in judges])
     chosen = _chosen(folder, judges, judge)
     values: defaultdict[str, defaultdict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for score in read_scores(folder):
@@ -54,6 +58,43 @@ def read_results(folder: Path, judge: str | None = None) -> Results:
     }
     gates = tuple(gate for gate in read_gates(folder) if gate.judge == chosen)
     return Results(numbers, _certified(values, certificate, chosen), gates, chosen)
+
+
+def _together(judges: Sequence[Results]) -> Results:
+    """Several judges as one: medians, and majorities at gates. An item is certified where every judge is."""
+    numbers: dict[str, dict[str, float]] = {}
+    for session in dict.fromkeys(session for one in judges for session in one.numbers):
+        votes: defaultdict[str, list[float]] = defaultdict(list)
+        for one in judges:
+            for name, value in one.numbers.get(session, {}).items():
+                votes[name].append(value)
+        asked = {name: sum(name in one.certified for one in judges) for name in votes}
+        numbers[session] = {name: median(given) for name, given in votes.items() if len(given) == asked[name]}
+    names = sorted({name for one in judges for name in one.certified})
+    certified = {name: all(one.certified[name] for one in judges if name in one.certified) for name in names}
+    return Results(numbers, certified, tuple(_majorities(judges)), ENSEMBLE)
+
+
+def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
+    """One gate for each session and rubric: failed where most judges say so, assessed where all have assessed it."""
+    votes: defaultdict[tuple[str, str], list[Gate]] = defaultdict(list)
+    for one in judges:
+        for gate in one.gates:
+            votes[gate.session_id, gate.rubric].append(gate)
+    for gates in votes.values():
+        results = [gate.result for gate in gates]
+        failed = results.count("fail")
+        rest = "not_assessed" if "not_assessed" in results else "pass" if "pass" in results else "not_exercised"
+        yield gates[0].model_copy(
+            update={
+                "judge": ENSEMBLE,
+                "result": "fail" if 2 * failed > len(gates) else "pass" if failed and rest != "not_assessed" else rest,
+                "confirmed": failed == len(gates),
+                "red": tuple(sorted({item for gate in gates for item in gate.red})),
+                "missing": tuple(sorted({item for gate in gates for item in gate.missing})),
+                "risk_found": any(gate.risk_found for gate in gates),
+            }
+        )
 
 
 def _all(values: list[float | None]) -> list[float]:
@@ -69,7 +110,7 @@ def _chosen(folder: Path, judges: list[str], judge: str | None) -> str:
         found = f"it has {', '.join(judges)}" if judges else "nothing was judged"
         raise ComparisonError(f"{folder}: no scores of the judge {judge}; {found}")
     if len(judges) > 1:
-        raise ComparisonError(f"{folder}: scores of {', '.join(judges)}; choose one with --judge NAME")
+        raise ComparisonError(f"{folder}: scores of {', '.join(judges)}; choose one with --judge NAME, or --judge all")
     return judges[0]
 
 

@@ -135,6 +135,32 @@ def test_runs_of_different_judges_are_not_compared(tmp_path: Path) -> None:
         read_runs(folders[:1], judge="x")
 
 
+def test_an_ensemble_takes_medians_and_majorities_and_keeps_the_votes(tmp_path: Path) -> None:
+    from harness.judges.results import read_results
+
+    made = [_run(tmp_path / name, [value] * 4, certified=name != "c", policy="truncate", fails=fails, judge=name)
+            for name, value, fails in (("a", 0.0, 1), ("b", 1.0, 1), ("c", 3.0, 2))]  # fmt: skip
+    both = tmp_path / "both"
+    both.mkdir()
+    certificate = Certificate()
+    for name in (SCORES, GATES):
+        (both / name).write_bytes(b"".join((folder / name).read_bytes() for folder in made))
+    judges = {
+        judge: entry
+        for folder in made
+        for judge, entry in Certificate.model_validate_json((folder / CERTIFICATE).read_bytes()).judges.items()
+    }
+    (both / CERTIFICATE).write_bytes(certificate.model_copy(update={"judges": judges}).model_dump_json().encode())
+    with pytest.raises(ComparisonError, match="choose one with --judge NAME, or --judge all"):
+        read_results(both)
+    found = read_results(both, "all")
+    assert {numbers["score.alliance.goals"] for numbers in found.numbers.values()} == {1.0}
+    assert [gate.result for gate in found.gates] == ["fail", "pass", "pass", "pass"]
+    assert found.gates[0].confirmed
+    assert not any(found.certified.values())
+    assert read_results(both, "c").numbers != found.numbers
+
+
 def test_the_report_shows_gates_first_and_escapes_quotes(tmp_path: Path) -> None:
     folder = _two(tmp_path)[0]
     [judged] = load_judged(folder, frozenset())
