@@ -105,6 +105,8 @@ class Request:
     """Constrain the answer to this JSON schema."""
     adapter: str | None = None
     """Folder of a LoRA adapter on the engine's base model."""
+    logprobs: bool = False
+    """Also give the log-probability of every sampled token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ class Generation:
 
     text: str
     token_ids: tuple[int, ...]
-    """The ids as sampled, without the end-of-turn token; empty for a server that gives none."""
+    """The ids as sampled, without the end-of-turn token; empty for a server that gives none. Where `text` is only a part of
+    what was sampled (reasoning, a stop string), they are still all of it."""
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
@@ -135,6 +138,26 @@ class Generation:
     """The attempts that failed before this answer, in order."""
     counted: bool = True
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
+    end_id: int | None = None
+    """The sampled token that ended the turn; None where there was none, or the engine doesn't tell."""
+    logprobs: tuple[float, ...] = ()
+    """Natural logarithms, of the model's own distribution before temperature and cuts: one for each of `token_ids`, and
+    one for `end_id` where there is one. Empty where they were not asked for."""
+
+    @property
+    def sampled(self) -> "Sampled":
+        """What training needs of it besides its text."""
+        return Sampled(self.token_ids, self.end_id, self.logprobs, self.reasoning)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A turn as its model sampled it; the fields are those of `Generation`."""
+
+    ids: tuple[int, ...] = ()
+    end_id: int | None = None
+    logprobs: tuple[float, ...] = ()
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.types import Event, StopReason, Turn, View
+from harness.types import Event, Sampled, StopReason, Turn, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Utterance:
     """Why the session ends with this turn, where it does."""
     draft: int | str = 0
     """Which draft of the turn it is; each has a seed of its own."""
+    sampled: Sampled | None = None
+    """How a model sampled it; None for a recorded line."""
 
 
 class Agent(Protocol):

@@ -171,6 +171,13 @@ class CourseConfig(Settings):
     """Bound of the note in each speaker's prompts, in tokens; at most an eighth of what a prompt may have."""
 
 
+class KeepConfig(Settings):
+    """What is kept of every turn besides what always is."""
+
+    logprobs: bool = False
+    """The log-probability of every sampled token, in the journal."""
+
+
 class RunSettings(Settings):
     """Where a run goes."""
 
@@ -206,6 +213,7 @@ class RunConfig(Settings):
     context: ContextConfig = ContextConfig()
     guard: GuardConfig = GuardConfig()
     course: CourseConfig = CourseConfig()
+    keep: KeepConfig = KeepConfig()
 
     def roles(self) -> tuple[tuple[Speaker, RoleConfig], ...]:
         """Both speakers' settings."""
@@ -232,6 +240,8 @@ def contradictions(config: RunConfig) -> list[str]:
                 f"{speaker}.model: a stand-in for the model of a server, but engine={role.engine.kind} runs the model "
                 "itself; choose engine=openai or another model"
             )
+        if role.engine.kind == "dry" and config.keep.logprobs:
+            lines.append("keep.logprobs: true, but engine=dry samples nothing and has none; choose another engine")
         if role.engine.kind != "openai" and role.engine.base_url:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")
     if config.patient.kind == "replay" and config.patient.transcript is None:

@@ -54,6 +54,7 @@ class ContextManager:
         low_water: float = 0.6,
         direction_tokens: int = 0,
         adapter: str | None = None,
+        logprobs: bool = False,
         label: str = "",
     ) -> None:
         """`window` is shared by all sessions on `engine`; `direction_tokens` is the longest direction to come."""
@@ -66,6 +67,7 @@ class ContextManager:
         self.low_water = low_water
         self.direction_tokens = direction_tokens
         self.adapter = adapter
+        self.logprobs = logprobs
         self.label = label or str(preamble.speaker)
         self._base = preamble.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
         self._overhead = preamble.message_overhead
@@ -117,7 +119,9 @@ class ContextManager:
 
         async def build() -> Request:
             prompt = await self._prompt(history, direction, seed, request_id)
-            return Request(prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter)
+            return Request(
+                prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter, logprobs=self.logprobs
+            )
 
         def refused(prompt: Prompt, error: PromptRefused) -> None:
             window = self.window

@@ -68,7 +68,9 @@ class JournalingRunner:
         """Journal a turn after its events."""
         for event in utterance.events:
             self._log.record_event(spec.session_id, event)
-        self._log.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft)
+        self._log.record_turn(
+            spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft, utterance.sampled
+        )
         self._observer.turn(spec, utterance)
 
     def failed(self, failure: Failure) -> None:

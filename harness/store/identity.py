@@ -9,7 +9,7 @@ import orjson
 from harness.errors import StorageError
 from harness.store.records import RunRecord
 
-_FREE = frozenset({"run", "concurrency", "on_failure", "executor"})
+_FREE = frozenset({"run", "concurrency", "on_failure", "executor", "keep"})
 """Top-level settings that can't change what is said."""
 _FREE_OF_ENGINE = frozenset(
     {"request_timeout_s", "outage_s", "max_restarts", "max_batch", "latency_s", "api_key_env", "chosen_by_auto"}

@@ -37,7 +37,7 @@ from harness.store.resume import Progress, load_progress
 from harness.store.session_log import SessionLog
 from harness.store.shard import End, close_shards, next_number
 from harness.store.transcripts import transcript
-from harness.types import Failure, SessionResult, StopReason, Turn, View
+from harness.types import Failure, Sampled, SessionResult, StopReason, Turn, View
 
 _FILES = (JOURNAL, "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
@@ -121,9 +121,15 @@ class RunDir(SessionLog):
         return self._record.model_copy(update={"totals": Totals(**self._totals)})
 
     def record_turn(
-        self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
+        self,
+        session_id: str,
+        turn: Turn,
+        view: View | None,
+        stop: StopReason | None = None,
+        draft: int | str = 0,
+        sampled: Sampled | None = None,
     ) -> None:
-        super().record_turn(session_id, turn, view, stop, draft)
+        super().record_turn(session_id, turn, view, stop, draft, sampled)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
             self._totals[name] += getattr(turn, name)
