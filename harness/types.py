@@ -35,6 +35,19 @@ class StopReason(StrEnum):
     TRANSCRIPT_EXHAUSTED = "transcript_exhausted"
 
 
+class Source(StrEnum):
+    """Where the turns of a session come from."""
+
+    SIMULATED = "simulated"
+    REPLAYED = "replayed"
+    """The patient's lines are recorded; the therapist's are not."""
+    IMPORTED = "imported"
+    """All lines are of other origin; no model of ours said any."""
+    BRANCHED = "branched"
+    """Goes on from a turn of another session."""
+    HUMAN = "human"
+
+
 class FinishReason(StrEnum):
     """Why the model stopped writing: at an end-of-turn token, or at `max_new_tokens`."""
 
@@ -217,6 +230,21 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """From where a session branches off."""
+
+    run: str
+    """Folder of the run that holds the other session."""
+    session_id: str
+    turn: int
+    """Index of the first turn that is said anew; those before it are the other session's."""
+    variant: int
+    """0-based number among the branches from this turn; 0 has the seed of the other session."""
+    exchanges: int | None = None
+    """How many exchanges are played at most; None goes on to the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """One session of a plan."""
 
@@ -230,6 +258,11 @@ class SessionSpec:
     """Id of the course of therapy that it belongs to; None for a session of its own."""
     number: int = 1
     """Its place in that course, from 1."""
+    source: Source = Source.SIMULATED
+    branch: Branch | None = None
+    """Of a branched session; None for any other."""
+    meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What is known of an imported session besides its turns, as `licence`; empty for any other."""
 
 
 HANDOVER = "handover"

@@ -28,7 +28,7 @@ from harness.store.outputs import check_writable, default_path
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress, SessionState
 from harness.store.run_dir import RunDir
-from harness.types import SessionSpec, Speaker
+from harness.types import SessionSpec, Source, Speaker
 
 UNTOLD = 1 << 20
 """Tokens; window of a server that says its own only when it is reached."""
@@ -85,7 +85,8 @@ def sessions_left(open_run: OpenRun) -> Iterator[Session]:
     """
     config, progress = open_run.spec.config, open_run.progress
     ids = tuple(persona.id for persona in open_run.spec.personas)
-    for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions):
+    source = Source.SIMULATED if open_run.spec.lines is None else Source.REPLAYED
+    for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions, source):
         session = _next(open_run.folder.path, course, progress)
         if session is not None:
             yield session

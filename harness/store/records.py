@@ -19,7 +19,18 @@ from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.store.files import storage_error
 from harness.store.provenance import Provenance
-from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import (
+    Branch,
+    Event,
+    Failure,
+    SessionResult,
+    SessionSpec,
+    Source,
+    Speaker,
+    StopReason,
+    Turn,
+    View,
+)
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name != "patient_state")
@@ -103,6 +114,11 @@ class SessionRecord(_Record):
     """Id of the course that it belongs to; None for a session of its own."""
     number: int = 1
     """Its place in that course, from 1."""
+    source: Source = Source.SIMULATED
+    branch: Branch | None = None
+    """From where a branched session branches off."""
+    meta: dict[str, Any] = {}
+    """What is known of an imported session besides its turns."""
     usage: dict[Speaker, Usage] = {}
     events: tuple[Event, ...] = ()
     metrics: dict[str, Any] = {}
@@ -157,9 +173,14 @@ def unflatten(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_fields(spec: SessionSpec) -> dict[str, Any]:
-    """Which session a line is about; `course` and `number` only for one of a course."""
+    """Which session a line is about; `course` and `number` only for one of a course, `branch` and `meta` likewise."""
     fields: dict[str, Any] = {"session_id": spec.session_id, "persona_id": spec.persona_id, "seed": spec.seed}
-    return fields if spec.course is None else {**fields, "course": spec.course, "number": spec.number}
+    fields["source"] = spec.source
+    if spec.course is not None:
+        fields |= {"course": spec.course, "number": spec.number}
+    if spec.branch is not None:
+        fields["branch"] = spec.branch
+    return {**fields, "meta": spec.meta} if spec.meta else fields
 
 
 def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[str, Any]:
