@@ -1,32 +1,16 @@
 """Reads the transcript that a replayed patient speaks from.
 
-Two formats: text with `Patient: ...` / `Therapist: ...` paragraphs, or a sessions.jsonl of a run.
-
-Invariant: an error is never a line. A bracketed error that stands for the last therapist turn is dropped; anywhere else
-it is refused.
+Two formats: the text form of a session, or a sessions.jsonl of a run.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.agents.text_form import is_label, parse_text, read_text
 from harness.errors import TranscriptError
 from harness.types import Speaker
-
-_LABEL = re.compile(
-    r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*",
-    re.IGNORECASE,
-)
-_BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
-_ERROR_WORDS = re.compile(
-    r"error|exception|fail|maximum context|max_model_len|context length|timed? ?out|refused|unavailable"
-    r"|traceback|no response",
-    re.I,
-)
-_PREAMBLE = re.compile(r"^\s*(?:#.*|[-*_=]{3,}\s*)?$")
-"""What may stand before the first label: blank lines, headings and rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +25,12 @@ class Transcript:
     """The bracketed error that ended the recorded session, where one did."""
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A labelled turn as it stands in a text file."""
-
-    speaker: Speaker
-    line: int
-    """Line of its label, counted from 1."""
-    text: str
-
-
 def read_transcript(path: Path, session: str | None = None) -> Transcript:
     """Read `path`. `session` names one session of a sessions.jsonl; it may be left out where the file holds only one.
 
     Raises `TranscriptError` with the file and the line number.
     """
-    text = _read(path)
+    text = read_text(path, "patient.transcript")
     first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("{"):
         return _from_jsonl(path, text, session)
@@ -64,76 +38,8 @@ def read_transcript(path: Path, session: str | None = None) -> Transcript:
         raise TranscriptError(
             f"{path}: is a text transcript, but patient.session={session} asks for one of a sessions.jsonl"
         )
-    return _from_text(path, text)
-
-
-def _read(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise TranscriptError(f"{path}: no such file; patient.transcript expects a transcript") from error
-    except IsADirectoryError as error:
-        raise TranscriptError(
-            f"{path}: is a folder; patient.transcript expects a file, as its sessions.jsonl"
-        ) from error
-    except OSError as error:
-        raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise TranscriptError(
-            f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from error
-
-
-def _from_text(path: Path, text: str) -> Transcript:
-    entries = list(_entries(path, text))
-    if not entries:
-        raise TranscriptError(
-            f"{path}:1: no turn found; expected paragraphs that begin with 'Patient:' or 'Therapist:'"
-        )
-    ended_by: str | None = None
-    if entries[-1].speaker is Speaker.THERAPIST and is_error(entries[-1].text):
-        ended_by = entries.pop().text
-    for entry in entries:
-        if not entry.text:
-            raise TranscriptError(
-                f"{path}:{entry.line}: the {entry.speaker}'s turn is empty; expected text after the label"
-            )
-        if is_error(entry.text):
-            raise TranscriptError(
-                f"{path}:{entry.line}: the {entry.speaker}'s turn is an error message ({entry.text[:60]}); "
-                "only the last therapist turn may be one"
-            )
-    return _transcript(path, [(entry.speaker, entry.text) for entry in entries], ended_by)
-
-
-def _entries(path: Path, text: str) -> Iterator[_Entry]:
-    current: _Entry | None = None
-    lines: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        label = _LABEL.match(line)
-        if label is None:
-            if current is None and not _PREAMBLE.match(line):
-                raise TranscriptError(
-                    f"{path}:{number}: expected 'Patient:' or 'Therapist:' before any text, found {line.strip()[:40]!r}"
-                )
-            if line.lstrip().startswith('{"session_id"'):
-                raise TranscriptError(f"{path}:{number}: a line of a sessions.jsonl inside a text transcript")
-            lines.append(line)
-            continue
-        if current is not None:
-            yield _Entry(current.speaker, current.line, "\n".join(lines).strip())
-        current = _Entry(Speaker(label.group(1).lower()), number, "")
-        lines = [line[label.end() :]]
-    if current is not None:
-        yield _Entry(current.speaker, current.line, "\n".join(lines).strip())
-
-
-def is_error(text: str) -> bool:
-    """Whether a whole turn is an error in brackets, as `[Error: maximum context length ...]`."""
-    return bool(_BRACKETED.match(text) and _ERROR_WORDS.search(text))
+    form = parse_text(path, text)
+    return _transcript(path, [(entry.speaker, entry.text) for entry in form.entries], form.error)
 
 
 def _from_jsonl(path: Path, text: str, wanted: str | None) -> Transcript:
@@ -154,7 +60,7 @@ def _from_jsonl(path: Path, text: str, wanted: str | None) -> Transcript:
 
 def _session(path: Path, number: int, line: str) -> tuple[str, list[tuple[Speaker, str]]]:
     place = f"{path}:{number}"
-    if _LABEL.match(line):
+    if is_label(line):
         raise TranscriptError(f"{place}: a text turn inside a sessions.jsonl; expected one JSON object a line")
     try:
         record = json.loads(line)
