@@ -126,7 +126,7 @@ def _head(path: Path, lines: list[str]) -> Mapping[str, Any]:
         head = yaml.safe_load("\n".join(lines))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = 2 + (mark.line if mark is not None else 0)
+        line = 2 + (min(mark.line, len(lines) - 1) if mark is not None else 0)
         problem = getattr(error, "problem", None) or "can't be read"
         raise TranscriptError(f"{path}:{line}: the head is no YAML: {problem}; expected lines KEY: VALUE") from error
     except RecursionError as error:

@@ -123,7 +123,7 @@ def test_a_yaml_head_is_no_dialogue(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "what"),
     [
-        ("id: [a", ":3: the head is no YAML"),
+        ("id: [a", ":2: the head is no YAML"),
         ("- a\n- b", ":2: the head is no list"),
         ("a: !!python/name:os.system x", "no YAML"),
     ],
