@@ -4,13 +4,14 @@ Hydra composes YAML into a plain dict (`compose.py`); from here on only these mo
 roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from harness.config.guard import GuardConfig
+from harness.config.plugins import ENGINES, POLICIES, TRACKERS
 from harness.types import Sampling, Speaker
 
 
@@ -24,7 +25,14 @@ def _unquoted_off(value: object) -> object:
 
 
 Positive = Annotated[int, Field(gt=0)]
-EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
+EngineKind = str
+"""`auto`, or the name of a registered engine."""
+
+
+def _one_of(name: str, names: Sequence[str]) -> str:
+    if name not in names:
+        raise ValueError(f"one of {', '.join(names)}")
+    return name
 
 
 class Settings(BaseModel):
@@ -75,6 +83,11 @@ class ModelConfig(Settings):
 class EngineConfig(Settings):
     """What serves a model. Keys that a kind does not use are refused where they would mislead."""
 
+    @field_validator("kind")
+    @classmethod
+    def _is_engine(cls, kind: str) -> str:
+        return kind if kind == "auto" else _one_of(kind, ["auto", *ENGINES.names()])
+
     kind: EngineKind = "auto"
     chosen_by_auto: bool = False
     """True where `auto` was asked for and `kind` is what this machine made of it."""
@@ -97,6 +110,8 @@ class EngineConfig(Settings):
     """How often a dead engine is started again in one run."""
     latency_s: float = Field(0.0, ge=0)
     """dry: seconds that every answer takes."""
+    options: dict[str, Any] = {}
+    """The own settings of an engine that a plug-in brought."""
 
 
 class RoleConfig(Settings):
@@ -140,7 +155,13 @@ class PatientConfig(RoleConfig):
 class ContextConfig(Settings):
     """How a view is kept within its window."""
 
-    policy: Literal["truncate", "summarize", "hybrid", "none"] = "truncate"
+    @field_validator("policy")
+    @classmethod
+    def _is_policy(cls, policy: str) -> str:
+        return _one_of(policy, POLICIES.names())
+
+    policy: str = "truncate"
+    """`truncate`, `summarize`, `hybrid`, `none`, or the name of a plug-in's."""
     low_water: float = Field(0.6, gt=0.0, lt=1.0)
     """A full view shrinks to this share of the prompt budget, so that its prefix then stays the same for many turns."""
     note_tokens: Positive = 256
@@ -189,6 +210,16 @@ class RunSettings(Settings):
 class RunConfig(Settings):
     """Everything that decides what a run does."""
 
+    plugins: tuple[str, ...] = ()
+    """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
+    trackers: tuple[str, ...] = ()
+    """Names of trackers that are told of the run."""
+
+    @field_validator("trackers")
+    @classmethod
+    def _are_trackers(cls, trackers: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_one_of(name, TRACKERS.names()) for name in trackers)
+
     run: RunSettings = RunSettings()
     seed: Annotated[int, Field(ge=0)] = 0
     personas: Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -235,7 +266,7 @@ def contradictions(config: RunConfig) -> list[str]:
             lines.append(
                 "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
             )
-        if role.engine.kind != "openai" and role.model.stand_in:
+        if role.engine.kind in ("vllm", "transformers", "dry") and role.model.stand_in:
             lines.append(
                 f"{speaker}.model: a stand-in for the model of a server, but engine={role.engine.kind} runs the model "
                 "itself; choose engine=openai or another model"

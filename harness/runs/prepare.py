@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.agents.transcript import read_transcript
 from harness.config.auto import check_ray
 from harness.config.overrides import changed
+from harness.config.plugins import recorded
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
 from harness.engines.pool import engine_key
@@ -161,6 +162,7 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config_hash=config_hash(settings),
         persona_hashes=_persona_hashes(spec),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
+        plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
     )
     path = spec.config.run.dir or default_path(record.name, now.astimezone())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.compare.catalogue import section_of_count
+from harness.comparison.catalogue import section_of_count
 from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import numbers
