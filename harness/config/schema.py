@@ -271,8 +271,10 @@ def contradictions(config: RunConfig) -> list[str]:
                 f"{speaker}.model: a stand-in for the model of a server, but engine={role.engine.kind} runs the model "
                 "itself; choose engine=openai or another model"
             )
-        if role.engine.kind == "dry" and config.keep.logprobs:
-            lines.append("keep.logprobs: true, but engine=dry samples nothing and has none; choose another engine")
+        if role.engine.kind in ("dry", "callable") and config.keep.logprobs:
+            lines.append(
+                f"keep.logprobs: true, but engine={role.engine.kind} samples no tokens and has none; choose another"
+            )
         if role.engine.kind != "openai" and role.engine.base_url:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")
     if config.patient.kind == "replay" and config.patient.transcript is None:

@@ -94,6 +94,8 @@ class RunRecord(_Record):
     totals: Totals = Totals()
     timings: dict[str, float] = {}
     """Seconds by phase."""
+    source: Source = Source.SIMULATED
+    """Where its sessions come from."""
 
 
 class Usage(_Record):
