@@ -36,10 +36,11 @@ def main(args: argparse.Namespace) -> int:
             print(json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False, default=str))
     else:
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*(Text(name) for name in answer.columns))
+        table = Table(*map(escape, answer.columns))
         for row in answer.rows:
             table.add_row(*(Text("" if value is None else str(value)) for value in row))
         Console().print(table)

@@ -4,7 +4,7 @@ sessions.parquet also has the columns that Inspect Scout reads of a transcript (
 `source_id`, `source_uri`, `score`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,8 +66,7 @@ Record = dict[str, Any]
 def parquet(job: Job) -> Written:
     """Write all four tables."""
     make_folder(job.out)
-    written = write_tables(job.runs, job.out)
-    return written
+    return write_tables(job.runs, job.out)
 
 
 def write_tables(runs: Sequence[ExportedRun], out: Path) -> Written:
@@ -190,12 +189,11 @@ def _lines(path: Path) -> Iterator[Record]:
     """Lines as they stand; a torn last one is left out."""
     if not path.exists():
         return
-    parse: Callable[[bytes], Any] = orjson.loads
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
             try:
-                yield parse(line)
+                yield orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 raise StorageError(f"{path}:{number}: not JSON: {error}") from error
