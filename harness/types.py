@@ -241,7 +241,7 @@ class Branch:
     variant: int
     """0-based number among the branches from this turn; 0 has the seed of the other session."""
     exchanges: int | None = None
-    """How many exchanges are played at most; None goes on to the end."""
+    """How many exchanges are said anew at most, that of the first new turn counted; None goes on to the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,16 @@ from harness.store.records import RunStatus, read_sessions
 
 def execute(config: RunConfig, reporter: Reporter) -> Outcome:
     """Play a new run. Raises a `HarnessError` for what stops it."""
-    return _play(prepare(config, SharedResources()), reporter)
+    return play(prepare(config, SharedResources()), reporter)
 
 
 def resume(path: Path, reporter: Reporter, *, retry_failed: bool = False, overrides: Sequence[str] = ()) -> Outcome:
     """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`."""
-    return _play(reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides), reporter)
+    return play(reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides), reporter)
 
 
-def _play(run: CheckedRun, reporter: Reporter) -> Outcome:
+def play(run: CheckedRun, reporter: Reporter) -> Outcome:
+    """Play a run that is checked. Raises a `HarnessError` for what stops it."""
     follower = _OneRun(reporter)
     play_batch([run], reporter, follower)
     if isinstance(follower.end, HarnessError):

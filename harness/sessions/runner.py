@@ -44,7 +44,8 @@ class JournalingRunner:
         if session.started is None:
             self._log.start_session(session.spec, **session_agents.started())
         guard = Guard(self._config.guard, persona.language)
-        result = await run_session(session, session_agents.agents, guard, self._config.max_exchanges, self.turn)
+        bound = session.bound(self._config.max_exchanges)
+        result = await run_session(session, session_agents.agents, guard, bound, self.turn)
         if session.rest:
             handed = await self._factory.hand_over(session_agents, session, persona)
             for event in handed:

@@ -95,7 +95,7 @@ def test_a_failure_is_a_line_of_its_own_and_no_session(tmp_path: Path) -> None:
         run_dir.end(RunStatus.FINISHED)
     assert (path / "sessions.jsonl").read_bytes() == b""
     (line,) = lines(path / "failures.jsonl")
-    assert list(line) == ["session_id", "persona_id", "seed", "error", "message", "where", "turns"]
+    assert list(line) == ["session_id", "persona_id", "seed", "source", "error", "message", "where", "turns"]
     (read,) = read_failures(path / "failures.jsonl")
     assert (read.error, read.message, read.where, read.turns) == (
         "EngineError",
