@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config.auto import resolve_kind
-from harness.config.plugins import ENGINES, POLICIES, folders, load_plugins
+from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folders, load_plugins
 from harness.config.schema import RunConfig, contradictions
 from harness.config.searchpath import own_first
 from harness.errors import ConfigError, did_you_mean, first_line
@@ -209,9 +209,23 @@ def check(composed: Composed) -> RunConfig:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(*_lines(error, composed)) from error
-    if clashes := contradictions(config):
-        raise ConfigError(*clashes)
+    if lines := [*_unknown_names(config, composed), *contradictions(config)]:
+        raise ConfigError(*lines)
     return config
+
+
+def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
+    """One line for each engine, context policy or tracker that nobody registered."""
+    named: list[tuple[str, str, Registry[Any]]] = [("context.policy", config.context.policy, POLICIES)]
+    named += [
+        (_written_key(f"{role}.engine.kind", composed.tree), of.engine.kind, ENGINES) for role, of in config.roles()
+    ]
+    named += [("trackers", name, TRACKERS) for name in config.trackers]
+    for key, name, registry in dict.fromkeys(named):
+        known = registry.names()
+        if name not in known:
+            expected = f"one of {', '.join(known)}" if known else "none: no plug-in brings one"
+            yield f"{_source(key, composed)}: {key}: expected {expected}, found {name!r}{did_you_mean(name, known)}"
 
 
 def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:

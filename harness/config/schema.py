@@ -4,14 +4,13 @@ Hydra composes YAML into a plain dict (`compose.py`); from here on only these mo
 roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from harness.config.guard import GuardConfig
-from harness.config.plugins import ENGINES, POLICIES, TRACKERS
 from harness.types import Sampling, Speaker
 
 
@@ -27,12 +26,6 @@ def _unquoted_off(value: object) -> object:
 Positive = Annotated[int, Field(gt=0)]
 EngineKind = str
 """`auto`, or the name of a registered engine."""
-
-
-def _one_of(name: str, names: Sequence[str]) -> str:
-    if name not in names:
-        raise ValueError(f"one of {', '.join(names)}")
-    return name
 
 
 class Settings(BaseModel):
@@ -82,11 +75,6 @@ class ModelConfig(Settings):
 
 class EngineConfig(Settings):
     """What serves a model. Keys that a kind does not use are refused where they would mislead."""
-
-    @field_validator("kind")
-    @classmethod
-    def _is_engine(cls, kind: str) -> str:
-        return kind if kind == "auto" else _one_of(kind, ["auto", *ENGINES.names()])
 
     kind: EngineKind = "auto"
     chosen_by_auto: bool = False
@@ -155,11 +143,6 @@ class PatientConfig(RoleConfig):
 class ContextConfig(Settings):
     """How a view is kept within its window."""
 
-    @field_validator("policy")
-    @classmethod
-    def _is_policy(cls, policy: str) -> str:
-        return _one_of(policy, POLICIES.names())
-
     policy: str = "truncate"
     """`truncate`, `summarize`, `hybrid`, `none`, or the name of a plug-in's."""
     low_water: float = Field(0.6, gt=0.0, lt=1.0)
@@ -214,11 +197,6 @@ class RunConfig(Settings):
     """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
     trackers: tuple[str, ...] = ()
     """Names of trackers that are told of the run."""
-
-    @field_validator("trackers")
-    @classmethod
-    def _are_trackers(cls, trackers: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_one_of(name, TRACKERS.names()) for name in trackers)
 
     run: RunSettings = RunSettings()
     seed: Annotated[int, Field(ge=0)] = 0

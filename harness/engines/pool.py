@@ -39,9 +39,19 @@ def build(
 
     `adapters` are the LoRA folders that its requests will name; `log` takes the engine's own messages.
     """
+    kind, options = _checked(engine, adapters)
+    return kind.make(EngineSetup(engine, model, options, tuple(adapters), log, listener))
+
+
+def check_settings(role: RoleConfig) -> None:
+    """Raise `ConfigError` for settings that the role's kind of engine can't have; nothing is loaded."""
+    _checked(role.engine, [role.model.adapter] if role.model.adapter else [])
+
+
+def _checked(engine: EngineConfig, adapters: Sequence[Path]) -> tuple[EngineType, BaseModel | None]:
     kind: EngineType = ENGINES.get(resolve_kind(engine.kind))
     _check(kind, engine, adapters)
-    return kind.make(EngineSetup(engine, model, _options(kind, engine), tuple(adapters), log, listener))
+    return kind, _options(kind, engine)
 
 
 def _check(kind: EngineType, engine: EngineConfig, adapters: Sequence[Path]) -> None:

@@ -14,7 +14,7 @@ from harness.config.overrides import changed
 from harness.config.plugins import recorded
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
-from harness.engines.pool import engine_key
+from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
 from harness.models import fetch as models
@@ -198,6 +198,8 @@ def spec_of(config: RunConfig, date: datetime, resources: SharedResources) -> Ru
     if config.executor.kind == "ray":
         check_ray()
     personas = resources.personas(config)
+    for _, role in config.roles():
+        check_settings(role)
     roles: dict[Speaker, RoleConfig] = dict(config.roles())
     lines = None
     if config.patient.transcript is not None:

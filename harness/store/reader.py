@@ -100,7 +100,7 @@ class Run:
         """The patient's inner state, one record per patient turn that has one."""
         return Records(
             lambda: (
-                _of(line) | {"turn": turn.index, **turn.patient_state}
+                _of(line) | {**turn.patient_state, "turn": turn.index}
                 for line in self._lines()
                 for turn in line.turns
                 if turn.patient_state
