@@ -57,6 +57,7 @@ class Where:
                     f"{option}: {type(node).__name__} is not allowed; expected names, numbers, texts, lists, comparisons, "
                     "and, or, not, in, + - * /"
                 )
+        self._names = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
 
     def __call__(self, facts: Mapping[str, Any]) -> bool:
         """Whether it holds. Raises `ConfigError` for a name that no row can have, or values that can't be compared."""
@@ -64,6 +65,11 @@ class Where:
 
     def value(self, facts: Mapping[str, Any]) -> Any:
         """What it gives for a row."""
+        for name in self._names - facts.keys():
+            raise ConfigError(
+                f"{self._option}: {name!r} is nothing that a row has{did_you_mean(name, facts)}; "
+                f"there are {', '.join(facts)}"
+            )
         try:
             return self._value(self._tree, facts)
         except (TypeError, ZeroDivisionError, RecursionError) as error:
@@ -100,11 +106,6 @@ class Where:
     def _fact(self, node: ast.AST, facts: Mapping[str, Any]) -> Any:
         match node:
             case ast.Name(id=name):
-                if name not in facts:
-                    raise ConfigError(
-                        f"{self._option}: {name!r} is nothing that a row has{did_you_mean(name, facts)}; "
-                        f"there are {', '.join(facts)}"
-                    )
                 return facts[name]
             case ast.Attribute(value=inner, attr=name):
                 return _part(self._value(inner, facts), name)
