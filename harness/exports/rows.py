@@ -206,7 +206,7 @@ def row(
         "input_ids": ids + completion,
         "completion_mask": [0] * len(ids) + [1] * len(completion),
         "labels": [IGNORED] * len(ids) + completion,
-        "logprobs": list(sampled.logprobs) if sampled and sampled.logprobs else None,
+        "logprobs": list(sampled.logprobs) if sampled and len(sampled.logprobs) == len(completion) else None,
         "sampled": bool(sampled and sampled.ids),
         "canonical": canonical,
         "reasoning": sampled.reasoning if sampled else None,
