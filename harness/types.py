@@ -67,6 +67,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """How a model's answer is told from its reasoning. Found by rendering its chat template."""
+
+    awaits: str | None = None
+    """The marker with which the prompt ends in the midst of reasoning, as `<think>`; None where it opens none."""
+    header: str | None = None
+    """What the model itself writes before its answer, as harmony's `<|channel|>final<|message|>`; None for nothing."""
+    special: tuple[str, ...] = ()
+    """The tokenizer's special tokens, where some of them tell reasoning and an engine must not skip them; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What one request sends: a rendered view that is known to fit. Made by `context` only."""
 
@@ -80,14 +92,19 @@ class Prompt:
     max_model_len: int
     stop_ids: tuple[int, ...] = ()
     """Tokens that end the answer by the chat template; a model's own settings may know others, or none."""
+    stop_texts: tuple[str, ...] = ()
+    """Text that ends the answer by the chat template, where it ends with no token: `<|im_end|>` on a tokenizer without it."""
+    answer: AnswerFormat = AnswerFormat()
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """What the chat template was given besides messages; a server that applies it itself is told the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to draw tokens. None leaves the engine's own default in place."""
+    """How to draw tokens. None leaves the engine's own default in place: a server is sent nothing."""
 
-    temperature: float = 0.7
-    top_p: float = 1.0
+    temperature: float | None = 0.7
+    top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
@@ -104,6 +121,59 @@ class Sampling:
         return own if self.avoid_said == 1.0 else max(own, self.avoid_said)
 
 
+class Purpose(StrEnum):
+    """What a request is for; usage is counted by it."""
+
+    TURN = "turn"
+    REJECTED_DRAFT = "rejected_draft"
+    """A draft of a turn that became none. Known only afterwards: no request is sent with it."""
+    NOTE = "note"
+    APPRAISAL = "appraisal"
+    CHECK = "check"
+    JUDGE = "judge"
+    NARRATIVE = "narrative"
+    HANDOVER = "handover"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUsage:
+    """What answered requests cost."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Of those answers that tell."""
+    completion_tokens: int = 0
+
+    def __add__(self, other: "RequestUsage") -> "RequestUsage":
+        return RequestUsage(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+    def __sub__(self, other: "RequestUsage") -> "RequestUsage":
+        return RequestUsage(
+            self.requests - other.requests,
+            self.prompt_tokens - other.prompt_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.completion_tokens - other.completion_tokens,
+        )
+
+    def fields(self) -> dict[str, int]:
+        """For a journal line."""
+        return {
+            "requests": self.requests,
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+
+NOTHING = RequestUsage()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One prompt for one engine."""
@@ -118,6 +188,7 @@ class Request:
     """Constrain the answer to this JSON schema."""
     adapter: str | None = None
     """Folder of a LoRA adapter on the engine's base model."""
+    purpose: Purpose = Purpose.TURN
     logprobs: bool = False
     """Also give the log-probability of every sampled token."""
 
@@ -142,8 +213,8 @@ class Generation:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
-    cached_tokens: int = 0
-    """Prompt tokens served from the engine's prefix cache."""
+    cached_tokens: int | None = 0
+    """Prompt tokens served from the engine's prefix cache; None where it does not tell."""
     latency_s: float = 0.0
     reasoning: str | None = None
     """Reasoning text of the model, kept out of the dialogue."""
@@ -151,6 +222,8 @@ class Generation:
     """The attempts that failed before this answer, in order."""
     counted: bool = True
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
+    wasted: RequestUsage = NOTHING
+    """What answers before this one cost that were of no use, as empty ones."""
     end_id: int | None = None
     """The sampled token that ended the turn; None where there was none, or the engine doesn't tell."""
     logprobs: tuple[float, ...] = ()
@@ -158,9 +231,14 @@ class Generation:
     one for `end_id` where there is one. Empty where they were not asked for."""
 
     @property
+    def usage(self) -> RequestUsage:
+        """What it cost with all that was wasted on the way."""
+        return self.wasted + RequestUsage(1, self.prompt_tokens, self.cached_tokens or 0, self.completion_tokens)
+
+    @property
     def sampled(self) -> "Sampled":
         """What training needs of it besides its text."""
-        return Sampled(self.token_ids, self.end_id, self.logprobs, self.reasoning)
+        return Sampled(self.token_ids, self.end_id, self.logprobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +248,6 @@ class Sampled:
     ids: tuple[int, ...] = ()
     end_id: int | None = None
     logprobs: tuple[float, ...] = ()
-    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +280,8 @@ class Turn:
     speaker: Speaker
     text: str
     prompt_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = 0
+    """None where the engine does not tell."""
     completion_tokens: int = 0
     max_new_tokens: int = 0
     max_model_len: int = 0
@@ -214,6 +292,8 @@ class Turn:
     summary_tokens: int = 0
     """Tokens of the note in the view; 0 without one."""
     patient_state: Mapping[str, Any] | None = None
+    reasoning: str | None = None
+    """What the model thought before it spoke; never part of the dialogue, and None where it thought nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class EngineType:
     """What `engine.options` must be."""
 
 
-OWN_KEYS = frozenset({"args", "base_url", "model", "api_key_env", "latency_s"})
+OWN_KEYS = frozenset({"args", "base_url", "model", "api_key_env", "extra_body", "latency_s"})
 """Keys of `engine` that only the engines use that say so."""
 M = TypeVar("M", bound=Callable[[EngineSetup], Engine])
 

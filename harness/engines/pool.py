@@ -165,7 +165,9 @@ class _Member:
 def engine_key(role: RoleConfig) -> str:
     """What two roles must agree on to share an engine."""
     engine = role.engine.model_dump(mode="json", exclude={"chosen_by_auto"}) | {"kind": resolve_kind(role.engine.kind)}
-    model = role.model.model_dump(mode="json", exclude={"adapter", "chat_template", "template_args"})
+    # Prompts, sampling and adapters are the request's; whether a server may have a template of ours is the engine's affair.
+    of_request = {"adapter", "template_args"} | (set() if role.engine.kind == "openai" else {"chat_template"})
+    model = role.model.model_dump(mode="json", exclude=of_request)
     return json.dumps([engine, model], sort_keys=True)
 
 

@@ -209,7 +209,7 @@ def row(
         "logprobs": list(sampled.logprobs) if sampled and len(sampled.logprobs) == len(completion) else None,
         "sampled": bool(sampled and sampled.ids),
         "canonical": canonical,
-        "reasoning": sampled.reasoning if sampled else None,
+        "reasoning": turn.reasoning,
         "session_id": spec.session_id,
         "turn": index,
         "speaker": str(turn.speaker),

@@ -213,7 +213,8 @@ def spec_of(config: RunConfig, date: datetime, resources: SharedResources) -> Ru
 
 def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
-    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
+    no_weights = role.engine.kind in ("dry", "openai")
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path", tokenizer_only=no_weights))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 

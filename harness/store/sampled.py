@@ -1,7 +1,7 @@
 """How a turn was sampled, as its journal line keeps it: compact, and only what there is.
 
 `ids` is base64 of the token ids, 3 bytes each, little-endian (4 characters a token); `end_id` the token that ended the
-turn; `logprobs` base64 of 32-bit floats, one for each id and one for `end_id`; `reasoning` a text.
+turn; `logprobs` base64 of 32-bit floats, one for each id and one for `end_id`.
 
 Invariant: a line without these fields (a recorded turn, or a run of an older version) reads as None.
 """
@@ -29,21 +29,19 @@ def sampled_fields(sampled: Sampled) -> dict[str, Any]:
         fields["end_id"] = sampled.end_id
     if sampled.logprobs:
         fields["logprobs"] = b64encode(np.asarray(sampled.logprobs, dtype="<f4").tobytes()).decode()
-    if sampled.reasoning:
-        fields["reasoning"] = sampled.reasoning
     return fields
 
 
 def sampled_of(record: Mapping[str, Any], place: str) -> Sampled | None:
     """What a journal line says of how its turn was sampled. Raises `StorageError` that names `place`."""
-    if not record.keys() & {"ids", "end_id", "logprobs", "reasoning"}:
+    if not record.keys() & {"ids", "end_id", "logprobs"}:
         return None
     try:
         ids = unpack_ids(record.get("ids", ""))
         logprobs = np.frombuffer(b64decode(record.get("logprobs", ""), validate=True), dtype="<f4").tolist()
     except (binascii.Error, ValueError, TypeError) as error:
         raise StorageError(f"{place}: ids or logprobs: not base64 of whole numbers ({error})") from error
-    return Sampled(ids, record.get("end_id"), tuple(logprobs), record.get("reasoning"))
+    return Sampled(ids, record.get("end_id"), tuple(logprobs))
 
 
 def pack_ids(ids: Sequence[int]) -> str:

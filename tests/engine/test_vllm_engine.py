@@ -81,7 +81,7 @@ async def test_a_prompt_asked_again_comes_from_the_prefix_cache(served: Served) 
     request = served.ask("word " * 400)
     await served.generate(request)
     again = await served.generate(served.ask("word " * 400))
-    assert again.cached_tokens >= 256
+    assert (again.cached_tokens or 0) >= 256
 
 
 async def test_the_same_seed_gives_the_same_text_and_another_seed_another(served: Served) -> None:

@@ -41,7 +41,6 @@ def test_ids_come_back_as_they_were_sampled(ids: list[int]) -> None:
         st.lists(st.integers(0, 2**24 - 1), max_size=9).map(tuple),
         st.none() | st.integers(0, 2**24 - 1),
         st.lists(st.floats(-50, 0, width=32), max_size=9).map(tuple),
-        st.none() | st.text(min_size=1),
     )
 )
 def test_what_is_known_of_a_turn_survives_the_journal(sampled: Sampled) -> None:

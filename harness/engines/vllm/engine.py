@@ -224,16 +224,16 @@ class VllmEngine:
 
         drawn = request.sampling
         return SamplingParams(
-            temperature=drawn.temperature,
-            top_p=drawn.top_p,
+            temperature=1.0 if drawn.temperature is None else drawn.temperature,
+            top_p=1.0 if drawn.top_p is None else drawn.top_p,
             top_k=drawn.top_k or 0,
             min_p=drawn.min_p or 0.0,
             repetition_penalty=drawn.penalty,
-            stop=list(drawn.stop),
+            stop=[*drawn.stop, *request.prompt.stop_texts],
             stop_token_ids=[token for token in request.prompt.stop_ids if token not in self._end_ids],
             seed=request.seed % 2**63 if self._seeded else None,
             max_tokens=request.prompt.max_new_tokens,
-            skip_special_tokens=True,
+            skip_special_tokens=not request.prompt.answer.special,
             logprobs=0 if request.logprobs else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
             structured_outputs=_constraint(request.json_schema),
@@ -245,7 +245,7 @@ class VllmEngine:
             raise EngineError(f"vLLM ended {request.request_id} with {done.finish_reason!r} and not with an answer")
         ids = tuple(done.token_ids)
         sampled = len(ids)
-        reasoning, text = split(done.text)
+        reasoning, text = split(done.text, request.prompt.answer, constrained=request.json_schema is not None)
         end_id = None
         if done.finish_reason == "stop" and ids and ids[-1] in self._end_ids.union(request.prompt.stop_ids):
             ids, end_id = ids[:-1], ids[-1]
