@@ -18,6 +18,10 @@ from harness.types import Speaker
 
 LABELS: Mapping[str, Speaker] = {str(speaker): speaker for speaker in Speaker}
 """Who speaks after which label, in lower case."""
+MOST_BYTES = 32_000_000
+"""Of a text transcript; an hour of talk is 60,000."""
+LONGEST_TURN = 100_000
+"""Characters."""
 _RULE = "---"
 _BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
 _ERROR_WORDS = re.compile(
@@ -50,23 +54,36 @@ class TextForm:
     """The bracketed error that ended the recorded session, where one did."""
 
 
-def read_text(path: Path, key: str) -> str:
-    """A file as text; `key` is the setting that named it. Raises `TranscriptError`."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise TranscriptError(f"{path}: no such file; {key} expects a transcript") from error
-    except IsADirectoryError as error:
-        raise TranscriptError(f"{path}: is a folder; {key} expects a file, as its sessions.jsonl") from error
-    except OSError as error:
-        raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
+def decoded(path: Path, content: bytes, line: int = 1) -> str:
+    """Text from bytes of which the first stands in `line`. Raises `TranscriptError` where they are no UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line += content.count(b"\n", 0, error.start)
         raise TranscriptError(
             f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
         ) from error
+
+
+def check_turn(place: str, speaker: Speaker, text: str, expected: str = "expected text") -> None:
+    """Refuse what nobody said, and what no turn is. Raises `TranscriptError`."""
+    if not text.strip():
+        raise TranscriptError(f"{place}: the {speaker}'s turn is empty; {expected}")
+    if is_error(text):
+        raise TranscriptError(
+            f"{place}: the {speaker}'s turn is an error message ({text[:60]}); only the last therapist turn may be one"
+        )
+    if len(text) > LONGEST_TURN:
+        raise TranscriptError(
+            f"{place}: the {speaker}'s turn has {len(text)} characters; expected at most {LONGEST_TURN}"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise TranscriptError(f"{place}: the {speaker}'s turn holds half of a surrogate pair, which is no text")
+
+
+def ended_by_error(speaker: Speaker, text: str) -> bool:
+    """Whether this last turn of a session is the error that ended it."""
+    return speaker is Speaker.THERAPIST and is_error(text)
 
 
 def parse_text(path: Path, text: str, labels: Mapping[str, Speaker] = LABELS) -> TextForm:
@@ -80,18 +97,10 @@ def parse_text(path: Path, text: str, labels: Mapping[str, Speaker] = LABELS) ->
         names = " or ".join(repr(f"{name.capitalize()}:") for name in list(labels)[:2])
         raise TranscriptError(f"{path}:1: no turn found; expected paragraphs that begin with {names}")
     ended_by: str | None = None
-    if entries[-1].speaker is Speaker.THERAPIST and is_error(entries[-1].text):
+    if ended_by_error(entries[-1].speaker, entries[-1].text):
         ended_by = entries.pop().text
     for entry in entries:
-        if not entry.text:
-            raise TranscriptError(
-                f"{path}:{entry.line}: the {entry.speaker}'s turn is empty; expected text after the label"
-            )
-        if is_error(entry.text):
-            raise TranscriptError(
-                f"{path}:{entry.line}: the {entry.speaker}'s turn is an error message ({entry.text[:60]}); "
-                "only the last therapist turn may be one"
-            )
+        check_turn(f"{path}:{entry.line}", entry.speaker, entry.text, "expected text after the label")
     return TextForm(head, tuple(entries), ended_by)
 
 

@@ -4,13 +4,21 @@ Two formats: the text form of a session, or a sessions.jsonl of a run.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from harness.agents.text_form import is_label, parse_text, read_text
+from harness.agents.text_form import MOST_BYTES, check_turn, decoded, ended_by_error, is_label, parse_text
 from harness.errors import TranscriptError
+from harness.reading import opened, read_bytes
 from harness.types import Speaker
+from harness.visible import one_line
+
+LONGEST_LINE = 64_000_000
+"""Bytes of a line of a sessions.jsonl, which holds one session; such a file may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +38,57 @@ def read_transcript(path: Path, session: str | None = None) -> Transcript:
 
     Raises `TranscriptError` with the file and the line number.
     """
-    text = read_text(path, "patient.transcript")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if first.lstrip().startswith("{"):
-        return _from_jsonl(path, text, session)
+    try:
+        with opened(path) as file:
+            first = next((line for line in iter(partial(file.readline, LONGEST_LINE), b"") if line.strip()), b"")
+            file.seek(0)
+            if first.removeprefix(BOM_UTF8).lstrip().startswith(b"{"):
+                return _from_jsonl(path, file, session)
+        content = read_bytes(path, MOST_BYTES)
+    except FileNotFoundError as error:
+        raise TranscriptError(f"{path}: no such file; patient.transcript expects a transcript") from error
+    except IsADirectoryError as error:
+        raise TranscriptError(
+            f"{path}: is a folder; patient.transcript expects a file, as its sessions.jsonl"
+        ) from error
+    except OSError as error:
+        raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
     if session is not None:
         raise TranscriptError(
             f"{path}: is a text transcript, but patient.session={session} asks for one of a sessions.jsonl"
         )
-    form = parse_text(path, text)
+    form = parse_text(path, decoded(path, content))
     return _transcript(path, [(entry.speaker, entry.text) for entry in form.entries], form.error)
 
 
-def _from_jsonl(path: Path, text: str, wanted: str | None) -> Transcript:
-    found: dict[str, list[tuple[Speaker, str]]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+def _from_jsonl(path: Path, file: BinaryIO, wanted: str | None) -> Transcript:
+    found: dict[str, int] = {}
+    transcript: list[tuple[Speaker, str]] = []
+    for number, content in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
+        if len(content) == LONGEST_LINE:
+            raise TranscriptError(f"{path}:{number}: expected a line of at most {LONGEST_LINE} bytes")
+        line = decoded(path, content, number)
         if not line.strip():
             continue
         session_id, turns = _session(path, number, line)
-        found[session_id] = turns
+        if session_id in found:
+            raise TranscriptError(
+                f"{path}:{number}: session {session_id!r} stands there again, after line {found[session_id]}"
+            )
+        found[session_id] = number
+        if wanted in (session_id, None):
+            transcript = turns
     if wanted is None and len(found) == 1:
         wanted = next(iter(found))
     if wanted is None or wanted not in found:
-        some = ", ".join(list(found)[:8]) + (f", ... ({len(found)} in all)" if len(found) > 8 else "")
+        some = ", ".join(map(one_line, list(found)[:8])) + (f", ... ({len(found)} in all)" if len(found) > 8 else "")
         asked = "patient.session is not set" if wanted is None else f"no session {wanted!r}"
         raise TranscriptError(f"{path}: {asked}; expected one of {some}")
-    return _transcript(path, found[wanted], None)
+    error = transcript.pop()[1] if transcript and ended_by_error(*transcript[-1]) else None
+    for index, (speaker, text) in enumerate(transcript):
+        if speaker is Speaker.PATIENT or text.strip():
+            check_turn(f"{path}:{found[wanted]}: turns.{index}", speaker, text)
+    return _transcript(path, transcript, error)
 
 
 def _session(path: Path, number: int, line: str) -> tuple[str, list[tuple[Speaker, str]]]:
@@ -64,6 +97,8 @@ def _session(path: Path, number: int, line: str) -> tuple[str, list[tuple[Speake
         raise TranscriptError(f"{place}: a text turn inside a sessions.jsonl; expected one JSON object a line")
     try:
         record = json.loads(line)
+    except RecursionError as error:
+        raise TranscriptError(f"{place}: nested too deeply; expected a line of a sessions.jsonl") from error
     except ValueError as error:
         raise TranscriptError(f"{place}: not JSON ({error}); expected a line of a sessions.jsonl") from error
     if not isinstance(record, Mapping) or not isinstance(record.get("session_id"), str):

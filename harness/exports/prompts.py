@@ -12,7 +12,8 @@ from harness.config.compose import load
 from harness.config.schema import RunConfig
 from harness.context.manager import ContextManager
 from harness.context.policies import make_policy
-from harness.context.render.renderer import Renderer, Rendering
+from harness.context.render.incremental import Rendering
+from harness.context.render.renderer import Renderer
 from harness.context.view import project
 from harness.engines.base import EngineInfo
 from harness.errors import ConfigError, ContextOverflow, PersonaError

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.agents.text_form import is_error
+from harness.agents.text_form import check_turn, decoded
 from harness.errors import TranscriptError, did_you_mean
+from harness.reading import read_bytes
 from harness.types import Speaker
 
-LONGEST_TURN = 100_000
-"""Characters; what is longer is no utterance."""
 MOST_TURNS = 20_000
 """Of one session; a table without a column that tells sessions apart has more."""
 LARGEST_FILE = 1 << 29
@@ -94,14 +93,9 @@ def utterance(speaker: Speaker, text: object, place: str, labels: Mapping[str, A
     if not isinstance(text, str):
         raise TranscriptError(f"{place}: text: found {type(text).__name__}, expected a string")
     said = text.replace("\r\n", "\n").strip()
-    if not said:
-        raise TranscriptError(f"{place}: the {speaker}'s turn is empty; expected what was said")
-    if len(said) > LONGEST_TURN:
-        raise TranscriptError(f"{place}: a turn of {len(said)} characters; expected at most {LONGEST_TURN}")
+    check_turn(place, speaker, said, "expected what was said")
     if "\x00" in said:
         raise TranscriptError(f"{place}: the text holds a NUL character; expected text")
-    if is_error(said):
-        raise TranscriptError(f"{place}: the {speaker}'s turn is an error message ({said[:60]}); take it out")
     return Said(speaker, said, place, labels or {})
 
 
@@ -134,15 +128,12 @@ def safe_id(text: str) -> str:
 
 def read_bounded(path: Path) -> str:
     """The text of a file. Raises `TranscriptError`."""
-    from harness.agents.text_form import read_text
-
     try:
-        size = path.stat().st_size if path.exists() else 0
+        text = decoded(path, read_bytes(path, LARGEST_FILE))
+    except FileNotFoundError as error:
+        raise TranscriptError(f"{path}: no such file; expected a transcript") from error
     except OSError as error:
         raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
-    if size > LARGEST_FILE:
-        raise TranscriptError(f"{path}: {size / 2**20:.0f} MiB; expected at most {LARGEST_FILE / 2**20:.0f}; split it")
-    text = read_text(path, "import")
     if not text.strip():
         raise TranscriptError(f"{path}: is empty; expected sessions")
     return text

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.agents.text_form import LONGEST_TURN
 from harness.errors import TranscriptError, did_you_mean
-from harness.imports.sessions import LONGEST_TURN, Found, Layout, Said, read_bounded, session, utterance
+from harness.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
 
 PLACES = ("text", "speaker", "session", "persona", "order")
 """What a column can hold; `text` and `speaker` are needed."""

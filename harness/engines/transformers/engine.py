@@ -10,6 +10,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -196,7 +197,7 @@ class _Loaded:
         now = time.perf_counter()
         return [
             self._generation(
-                job, out[row, length : length + rows.sampled[row]].tolist(), rows.logprobs[row], now - job.queued
+                job, out[row, length : length + rows.sampled[row]].tolist(), now - job.queued, rows.logprobs[row]
             )
             for row, job in enumerate(jobs)
         ]
@@ -215,7 +216,7 @@ class _Loaded:
             self._model.device,
         )
 
-    def _generation(self, job: Job, sampled: list[int], logprobs: list[float], latency_s: float) -> Generation:
+    def _generation(self, job: Job, sampled: list[int], latency_s: float, logprobs: Sequence[float] = ()) -> Generation:
         request = job.request
         ended = bool(sampled) and sampled[-1] in self._end_ids.union(request.prompt.stop_ids)
         ids = sampled[:-1] if ended else sampled
