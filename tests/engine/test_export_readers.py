@@ -34,14 +34,17 @@ def exported(run: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tiny(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """A model of two narrow layers with random weights, and the real tokenizer."""
+def tiny(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of two narrow layers with random weights, and the real tokenizer."""
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+    folder = tmp_path_factory.mktemp("tiny")
     tokenizer = AutoTokenizer.from_pretrained(small_model)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=4096, num_key_value_heads=2, **sizes)
-    return LlamaForCausalLM(config), tokenizer
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.mark.parametrize("form", ["sft", "kto", "messages", "sharegpt", "dpo"])
@@ -63,14 +66,13 @@ def options(folder: Path) -> dict[str, Any]:
 
 
 def test_trl_takes_an_sft_step_with_the_loss_on_the_completion_alone(
-    exported: Path, tiny: tuple[Any, Any], tmp_path: Path
+    exported: Path, tiny: Path, tmp_path: Path
 ) -> None:
     from datasets import load_dataset
     from trl import SFTConfig, SFTTrainer
 
-    model, tokenizer = tiny
     rows = load_dataset(str(exported / "sft"))["train"]
-    trainer = SFTTrainer(model, SFTConfig(**options(tmp_path)), train_dataset=rows, processing_class=tokenizer)
+    trainer = SFTTrainer(str(tiny), SFTConfig(**options(tmp_path)), train_dataset=rows)
     batch = next(iter(trainer.get_train_dataloader()))
     whole = {tuple(row["input_ids"]): row for row in rows}
     for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
@@ -79,25 +81,23 @@ def test_trl_takes_an_sft_step_with_the_loss_on_the_completion_alone(
     assert trainer.train().global_step == 1
 
 
-def test_trl_takes_a_dpo_step(exported: Path, tiny: tuple[Any, Any], tmp_path: Path) -> None:
+def test_trl_takes_a_dpo_step(exported: Path, tiny: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
     from trl import DPOConfig, DPOTrainer
 
-    model, tokenizer = tiny
     rows = load_dataset(str(exported / "dpo"))["train"]
-    trainer = DPOTrainer(model, args=DPOConfig(**options(tmp_path)), train_dataset=rows, processing_class=tokenizer)
+    trainer = DPOTrainer(str(tiny), args=DPOConfig(**options(tmp_path)), train_dataset=rows)
     made = {tuple(row["prompt_ids"]) for row in trainer.train_dataset}
     assert made == {tuple(row["prompt_ids"]) for row in rows}  # TRL's own tokenizing gives the prompts that were sent
     assert trainer.train().global_step == 1
 
 
-def test_trl_takes_a_kto_step(exported: Path, tiny: tuple[Any, Any], tmp_path: Path) -> None:
+def test_trl_takes_a_kto_step(exported: Path, tiny: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
     from trl import KTOConfig, KTOTrainer
 
-    model, tokenizer = tiny
     rows = load_dataset(str(exported / "kto"))["train"]
-    trainer = KTOTrainer(model, args=KTOConfig(**options(tmp_path)), train_dataset=rows, processing_class=tokenizer)
+    trainer = KTOTrainer(str(tiny), args=KTOConfig(**options(tmp_path)), train_dataset=rows)
     assert trainer.train().global_step == 1
 
 

@@ -1,41 +1,17 @@
-"""Every row of an export is what a model really saw: over templates, policies, windows and seeds, simulated and imported."""
+"""Every row of an export is what a model really saw: over templates, policies and windows, simulated and imported."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
-import harness
 from harness.__main__ import main
 from harness.context.render.renderer import Renderer
-from harness.engines.dry.engine import DryEngine
-from harness.store.archive import Archive
-from harness.types import Generation, Message, Request, Speaker
+from harness.types import Message, Request
+from tests.fixtures.exported import check_export, check_row, rows
 from tests.fixtures.templates import tokenizer
 
 FAMILIES = ("llama3", "qwen3", "gemma", "mistral_v3", "chatml")
-Sent = dict[str, Request]
-
-
-def rows(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.glob("*.jsonl")):
-        yield from map(orjson.loads, path.read_bytes().splitlines())
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """What the engine got, by request id."""
-    requests: Sent = {}
-    generate = DryEngine.generate
-
-    async def noted(self: DryEngine, request: Request) -> Generation:
-        requests[request.request_id] = request
-        return await generate(self, request)
-
-    monkeypatch.setattr(DryEngine, "generate", noted)
-    return requests
 
 
 @pytest.fixture(scope="module")
@@ -49,52 +25,12 @@ def folders(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return made
 
 
-def check_row(row: dict[str, Any], renderer: Renderer) -> None:
-    """What holds for every row, wherever it comes from."""
-    prompt, completion = row["prompt_ids"], row["completion_ids"]
-    assert prompt
-    assert completion
-    assert row["input_ids"] == prompt + completion
-    assert row["completion_mask"] == [0] * len(prompt) + [1] * len(completion)
-    assert row["labels"] == [-100] * len(prompt) + completion
-    assert len(row["input_ids"]) <= row["max_model_len"]
-    assert len(completion) <= row["max_new_tokens"]
-    assert completion[-1] in renderer.template.stop_ids
-    assert not set(completion[:-1]) & set(renderer.template.stop_ids)
-    assert renderer.decode(completion).strip() == row["completion"]
-
-
 @pytest.mark.parametrize("policy", ["truncate", "summarize", "hybrid", "none"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rows_are_what_show_prints_and_the_engine_got(
-    family: str, policy: str, folders: dict[str, Path], sent: Sent, tmp_path: Path
+    family: str, policy: str, folders: dict[str, Path], sent: Mapping[str, Request], tmp_path: Path
 ) -> None:
-    window = 16384 if policy == "none" else 2048
-    run = harness.run(
-        f"context={policy}", f"model.path={folders[family]}", f"engine.max_model_len={window}", "engine=dry",
-        "personas=[two-cups]", "max_exchanges=20", f"seed={len(family) * 7 + len(policy)}",
-        "therapist.max_new_tokens=160", "patient.max_new_tokens=160", run={"dir": str(tmp_path / "run")}, quiet=True,
-    )  # fmt: skip
-    archive = Archive(run.path)
-    session = archive.session("two-cups-000")
-    for side in Speaker:
-        out = tmp_path / side
-        assert main(["export", str(run.path), "--format", "sft", "--out", str(out), "--side", side]) == 0
-        found = list(rows(out))
-        assert len(found) > 8
-        for row in found:
-            shown = archive.prompt(session, row["turn"])
-            draft = "" if row["draft"] == "0" else f".{row['draft']}"
-            request = sent[f"{row['session_id']}/{row['turn']}{draft}"]
-            assert row["prompt_ids"] == list(shown.ids) == list(request.prompt.ids or ())
-            assert row["messages"] == [{"role": m.role, "content": m.content} for m in request.prompt.messages]
-            assert len(row["prompt_ids"]) == session.turns[row["turn"]].prompt_tokens
-            assert row["turn_seed"] == request.seed
-            assert row["completion"] == session.turns[row["turn"]].text
-            assert row["sampled"]
-            assert row["canonical"]
-            check_row(row, archive.renderer(side))
-        assert policy == "none" or any(row["evicted_turns"] for row in found)
+    check_export(folders[family], policy, sent, tmp_path)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
