@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.context.policies import context_policy
     from harness.context.render.renderer import Renderer
     from harness.engines.base import engine
+    from harness.exports.job import Written, exporter
     from harness.metrics.registry import metric
     from harness.personas.schema import Persona
     from harness.runs.reporter import Reporter
@@ -67,6 +68,8 @@ __all__ = [
     "compare",
     "context_policy",
     "engine",
+    "export",
+    "exporter",
     "metric",
     "open_run",
     "open_sweep",
@@ -85,6 +88,7 @@ _LAZY = {
     "add_folder": "harness.config.plugins",
     "context_policy": "harness.context.policies",
     "engine": "harness.engines.base",
+    "exporter": "harness.exports.job",
     "metric": "harness.metrics.registry",
     "tracker": "harness.runs.tracking",
 }
@@ -176,6 +180,21 @@ def compare(
 
     paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
     return compared(read_runs(paths), names=metrics or HEADLINES, baseline=baseline, by=by)
+
+
+def export(
+    *runs: "Run | Sweep | Path | str", format: str, out: Path | str, settings: Sequence[str] = (), **options: Any
+) -> "Written":
+    """Write runs and sweeps as training data or tables into the new folder `out`: `sft`, `dpo`, `kto`, `messages`,
+    `sharegpt`, `parquet`, `inspect`, or a format of a plug-in (docs/train.md).
+
+    `options` are those of the command: `where`, `split`, `side`, `keep`, `by`, `margin`, `label`, `licence`; `settings` say how
+    imported sessions are rendered. Gives the files with their rows, and what was left out and why.
+    """
+    from harness.exports.export import export as exported
+
+    paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
+    return exported(paths, format, Path(out), settings=settings, **options)
 
 
 def __getattr__(name: str) -> Any:

@@ -18,11 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from harness.exports.job import Job, Written
-    from harness.exports.rows import Fault
-    from harness.exports.runs import ExportedRun
+    from harness.exports.job import Written
 
 INTERMIXED = True
 
@@ -47,67 +43,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.config.plugins import EXPORTERS, load_plugins
-    from harness.exports.runs import open_runs
+    from harness.exports.export import export
 
-    load_plugins()
-    form = EXPORTERS.get(args.format)
     settings = [word for word in args.runs if "=" in word and not Path(word).exists()]
-    runs = open_runs([Path(word) for word in args.runs if word not in settings])
-    _refuse_unused(args, form.takes, settings)
-    job = _job(args, runs, settings)
-    _print(form.write(job), args.out)
-    return 0
-
-
-def _refuse_unused(args: argparse.Namespace, takes: "Collection[str]", settings: list[str]) -> None:
-    from harness.errors import ConfigError
-
-    given = {"faults": args.keep, "overrides": settings or None}
-    given |= {name: getattr(args, name) for name in ("split", "by", "margin", "label", "side", "where")}
-    for name, value in given.items():
-        if value is not None and name not in takes:
-            shown = {"faults": "--keep", "overrides": settings[0] if settings else ""}.get(name, f"--{name}")
-            raise ConfigError(f"{shown}: has no effect with --format {args.format}")
-
-
-def _job(args: argparse.Namespace, runs: "list[ExportedRun]", settings: list[str]) -> "Job":
-    from harness.exports.job import Job
-    from harness.exports.rows import Wanted
-    from harness.exports.split import split_of
-    from harness.exports.where import Where
-    from harness.store.records import read_sessions
-    from harness.types import Speaker
-
-    wanted = Wanted(Speaker(args.side or "therapist"), Where(args.where) if args.where else None, _faults(args.keep))
-    split = None
-    if args.split is not None:
-        files = [run.path / "sessions.jsonl" for run in runs]
-        split = split_of(args.split, {line.persona_id for file in files for line in read_sessions(file)})
-    return Job(
-        runs,
+    written = export(
+        [Path(word) for word in args.runs if word not in settings],
+        args.format,
         args.out,
-        wanted,
-        settings,
-        split,
-        Where(args.by, "--by") if args.by else None,
-        args.margin or 0.0,
-        Where(args.label, "--label") if args.label else None,
-        args.licence,
+        side=args.side,
+        where=args.where,
+        split=args.split,
+        keep=args.keep,
+        by=args.by,
+        margin=args.margin,
+        label=args.label,
+        licence=args.licence,
+        settings=settings,
     )
-
-
-def _faults(text: str | None) -> "tuple[Fault, ...]":
-    from harness.errors import ConfigError
-    from harness.exports.rows import Fault
-
-    if text == "all":
-        return tuple(Fault)
-    words = [word.strip() for word in (text or "").split(",") if word.strip()]
-    for word in words:
-        if word not in list(Fault):
-            raise ConfigError(f"--keep: {word!r}: expected {', '.join(Fault)}, or all")
-    return tuple(Fault(word) for word in words)
+    _print(written, args.out)
+    return 0
 
 
 def _print(written: "Written", out: Path) -> None:

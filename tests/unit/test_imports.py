@@ -208,3 +208,29 @@ def test_options_without_effect_and_folders_in_use_are_refused(tmp_path: Path) -
     assert main(["import", str(path), "--format", "text", *RIGHTS, "--columns", "text=a"]) == 2
     assert main(["import", str(path), "--format", "text", *RIGHTS, "--out", str(tmp_path)]) == 2
     assert main(["import", str(path), "--format", "text", *RIGHTS, "--speakers", "a=doctor"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "form", "options"),
+    [
+        ("t.csv", ANNOTATED, "csv", ("--columns", "session=transcript_id,order=utterance_id,speaker=interlocutor,text=utterance_text")),
+        ("t.json", json.dumps(SUPPORT), "messages", ()),
+        ("t.jsonl", "\n".join(map(json.dumps, SHARED)), "sharegpt", ()),
+    ],
+)  # fmt: skip
+def test_a_run_of_each_layout_goes_through_metrics_guard_and_export(
+    tmp_path: Path, name: str, text: str, form: str, options: tuple[str, ...]
+) -> None:
+    run = imported(tmp_path, put(tmp_path, name, text), form, *options)
+    sessions = list(read_sessions(run / "sessions.jsonl"))
+    metrics = orjson.loads((run / "metrics.json").read_bytes())
+    assert metrics["sessions"] == len(sessions) == read_record(run).totals.finished
+    assert all(session.metrics["guard"] is not None for session in sessions)
+    assert main(["export", str(run), "--format", "messages", "--out", str(tmp_path / "out"), "--keep", "all"]) == 0
+    rows = lines(tmp_path / "out" / "train.jsonl")
+    said = [turn.text for session in sessions for turn in session.turns if turn.speaker is Speaker.THERAPIST]
+    assert [m["content"] for row in rows for m in row["messages"] if m["role"] == "assistant"] == said
+    assert {row["licence"] for row in rows} == {"CC-BY-4.0"}
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "license: cc-by-4.0" in card
+    assert "made up for this test" in card
