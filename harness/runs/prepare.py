@@ -26,7 +26,7 @@ from harness.sessions.loop import Session
 from harness.sessions.plan import plan
 from harness.store.identity import config_hash, refuse_changed
 from harness.store.outputs import check_writable, default_path
-from harness.store.records import RunRecord, RunStatus, Totals, read_record
+from harness.store.records import RunRecord, RunStatus, Totals, read_record, refuse_imported
 from harness.store.resume import Progress, SessionState
 from harness.store.run_dir import RunDir
 from harness.types import SessionSpec, Source, Speaker
@@ -135,6 +135,7 @@ def reopen(path: Path, resources: SharedResources, *, retry_failed: bool, overri
     are no longer the same.
     """
     record = read_record(path)
+    refuse_imported(path, record, "resume")
     config = changed(record.config, overrides)
     settings = config.model_dump(mode="json")
     refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded

@@ -18,7 +18,7 @@ from harness.errors import StorageError, did_you_mean
 from harness.models import fetch as models
 from harness.store.journal import read_journal
 from harness.store.played import Played, read_played
-from harness.store.records import read_record
+from harness.store.records import read_record, refuse_imported
 from harness.types import Message, Speaker, Turn
 
 
@@ -39,6 +39,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.record = read_record(path)
         self._path = path
+        refuse_imported(path, self.record, "rebuild")
         try:
             self.config = RunConfig.model_validate(self.record.config)
         except ValidationError as error:

@@ -232,6 +232,14 @@ def read_record(folder: Path) -> RunRecord:
     return _validated(RunRecord, content, str(path))
 
 
+def refuse_imported(folder: Path, record: RunRecord, what: str) -> None:
+    """Raise `StorageError` for a run whose sessions are of other origin, where `what` needs the settings of a run."""
+    if record.source is Source.IMPORTED:
+        raise StorageError(
+            f"{folder}: its sessions are imported, no model was asked for them; there is nothing to {what}"
+        )
+
+
 def read_sessions(path: Path) -> Iterator[SessionRecord]:
     """The sessions of a sessions.jsonl, one at a time.
 

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness
+from harness.__main__ import main
+from harness.config.plugins import EXPORTERS
 from harness.errors import ConfigError, StorageError
 from harness.exports.dpo import Value, confidence
+from harness.exports.job import Job, Written, exporter
 from harness.exports.rows import Fault, completion_ids, faults, rewards
 from harness.exports.runs import ExportedRun
 from harness.exports.split import Seen, split_of
@@ -226,3 +230,26 @@ def test_scores_of_repeats_are_one_mean_with_its_error_and_nothing_missing_is_a_
     assert judged.session == {"mi.a": 2.0}
     assert judged.spread == {"mi.a": 1.0}
     assert judged.turns == {3: {"mi.a": 2.0}}
+
+
+def test_a_plug_ins_format_gets_the_options_that_it_takes_and_no_others(tmp_path: Path) -> None:
+    def counted(job: Job) -> Written:
+        return Written({"counted": sum(1 for _ in job.sessions())})
+
+    exporter("counted", takes=("side",))(counted)
+    run = tmp_path / "run"
+    (tmp_path / "talk.txt").write_text("Patient: Hi.\n\nTherapist: Hello.\n")
+    rights = ["--licence", "x", "--source", "y"]
+    assert main(["import", str(tmp_path / "talk.txt"), "--format", "text", "--out", str(run), *rights]) == 0
+    try:
+        assert harness.export(run, format="counted", out=tmp_path / "out", side="patient").files == {"counted": 1}
+        with pytest.raises(ConfigError, match="--split: has no effect with --format counted"):
+            harness.export(run, format="counted", out=tmp_path / "out", split="persona=0.5")
+    finally:
+        EXPORTERS.forget("counted")
+    with pytest.raises(ConfigError, match="exporter 'conted'"):
+        harness.export(run, format="conted", out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="imported sessions share no prompts"):
+        harness.export(run, format="dpo", out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="--keep: 'cut': expected mended"):
+        harness.export(run, format="sft", out=tmp_path / "out2", keep="cut")

@@ -234,3 +234,15 @@ def test_a_run_of_each_layout_goes_through_metrics_guard_and_export(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "license: cc-by-4.0" in card
     assert "made up for this test" in card
+
+
+@pytest.mark.parametrize("words", [("resume",), ("show", "t", "--turn", "1"), ("replay-check",)])
+def test_what_needs_a_models_prompts_is_refused_in_one_line(
+    tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = imported(tmp_path, put(tmp_path, "t.txt", TALK), "text")
+    command, *rest = words
+    assert main([command, str(run), *rest]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "its sessions are imported" in said
