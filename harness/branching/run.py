@@ -52,7 +52,7 @@ def prepare_branches(
     if config.run.dir is not None:
         check_writable(config.run.dir)
     resources = SharedResources()
-    spec = replace(spec_of(config, datetime.now(UTC), resources), branches=len(begun))
+    spec = replace(spec_of(config, datetime.now(UTC), resources, {}), branches=len(begun))
     personas = {persona.id: persona for persona in spec.personas}
     return CheckedRun(spec, lambda: _begin(create(spec, resources), begun, personas))
 

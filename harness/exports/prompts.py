@@ -18,10 +18,11 @@ from harness.context.view import project
 from harness.engines.base import EngineInfo
 from harness.errors import ConfigError, ContextOverflow, PersonaError
 from harness.exports.runs import ExportedRun
+from harness.models.located import located
 from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona
-from harness.runs.prepare import located, role_contexts_of
+from harness.runs.prepare import role_contexts_of
 from harness.runs.resources import SharedResources
 from harness.sessions.factory import RoleContext
 from harness.store.played import Played
@@ -103,7 +104,7 @@ class StagedPrompts:
                     f"context={config.context.policy}: needs a model to write notes, and imported sessions are read "
                     "without one; expected truncate or none"
                 )
-            roles = {speaker: located(speaker, role) for speaker, role in config.roles()}
+            roles = {speaker: located(speaker, role, tokenizer_only=True) for speaker, role in config.roles()}
             self._contexts[key] = (config, role_contexts_of(roles, datetime.now(UTC), self._resources))
         return self._contexts[key]
 

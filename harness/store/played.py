@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, parse
-from harness.store.resume import event_of, prefix_of, spec_of
+from harness.store.resume import event_of, prefix_of, spec_of, started
 from harness.store.sampled import sampled_of
 from harness.types import Event, Sampled, SessionSpec, StopReason, Turn, View
 
@@ -68,7 +68,7 @@ def read_played(folder: Path, only: Collection[str] | None = None, *, finished: 
 
 
 def _started(record: Mapping[str, Any], place: str) -> Played:
-    session = Played(spec_of(record, place), record)
+    session = Played(spec_of(record, place), started(record, place))
     if "prefix" in record:
         session.turns, _, session.events = prefix_of(record["prefix"], place)
         before = len(session.turns)
