@@ -21,11 +21,14 @@ _ABOUT = {
 }
 
 
+NOT_GIVEN = "not given (text by models, under the terms of these models)"
+
+
 def card(job: Job, written: Written) -> str:
     """README.md of an export."""
     licences = _licences(job)
     head = {
-        "license": "other" if len(licences) != 1 else next(iter(licences)).lower(),
+        "license": next(iter(licences)).lower() if len(licences) == 1 and NOT_GIVEN not in licences else "other",
         "tags": ["therapist-harness", *sorted({str(run.record.source) for run in job.runs})],
         "configs": [
             {
@@ -91,7 +94,5 @@ def _licences(job: Job) -> dict[str, int]:
         for session in run.sessions() if run.imported else ():
             found[str(session.spec.meta.get("licence", "unknown"))] += 1
         if not run.imported:
-            found[job.licence or "not given (text by models, under the terms of these models)"] += (
-                run.record.totals.finished
-            )
+            found[job.licence or NOT_GIVEN] += run.record.totals.finished
     return dict(found)

@@ -5,7 +5,7 @@ Invariant: ids come from the same renderer and the same context manager as in a 
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from harness.config.compose import load
@@ -74,9 +74,12 @@ class SentPrompts:
 class StagedPrompts:
     """Prompts of imported sessions, as a run under these settings would send them."""
 
-    def __init__(self, overrides: Sequence[str]) -> None:
-        """`overrides` are settings of a run; the therapist of a session's `meta` is taken where none is given."""
-        self._overrides = list(overrides)
+    def __init__(self, overrides: Sequence[str], date: datetime) -> None:
+        """`overrides` are settings of a run; the therapist of a session's `meta` is taken where none is given. `date` is
+        the day that chat templates print."""
+        engine = [] if any(one.startswith("engine=") for one in overrides) else ["engine=dry"]  # none is started
+        self._overrides = [*engine, *overrides]
+        self._date = date
         self._own_therapist = not any(one.startswith(THERAPISTS) for one in overrides)
         self._contexts: dict[str, tuple[RunConfig, Mapping[Speaker, RoleContext]]] = {}
         self._resources = SharedResources()
@@ -98,14 +101,14 @@ class StagedPrompts:
         named = session.spec.meta.get("therapist") if self._own_therapist else None
         key = named if isinstance(named, str) else ""
         if key not in self._contexts:
-            config = load(["engine=dry", *([f"therapist={key}"] if key else []), *self._overrides])
+            config = load([*([f"therapist={key}"] if key else []), *self._overrides])
             if config.context.policy not in ("truncate", "none"):
                 raise ConfigError(
                     f"context={config.context.policy}: needs a model to write notes, and imported sessions are read "
                     "without one; expected truncate or none"
                 )
             roles = {speaker: located(speaker, role, tokenizer_only=True) for speaker, role in config.roles()}
-            self._contexts[key] = (config, role_contexts_of(roles, datetime.now(UTC), self._resources))
+            self._contexts[key] = (config, role_contexts_of(roles, self._date, self._resources))
         return self._contexts[key]
 
     def _persona(self, session: Played, side: Speaker) -> Persona:
@@ -124,7 +127,7 @@ class StagedPrompts:
 def prompts_of(run: ExportedRun, overrides: Sequence[str]) -> Prompts:
     """Where the prompts of a run come from. Raises `ConfigError` for settings that would have no effect."""
     if run.imported:
-        return StagedPrompts(overrides)
+        return StagedPrompts(overrides, run.record.started_at)
     if overrides:
         raise ConfigError(
             f"{overrides[0]}: has no effect on {run.path.name}, whose prompts were sent; settings are for imported sessions"
