@@ -3,7 +3,7 @@
   python -m harness export outputs/latest --format sft --out data --split persona=0.9
   python -m harness export outputs/sweep-DATE --format sft --out data --where "metrics.guard.loop is None"
   python -m harness export BRANCHES --format dpo --out pairs --by "scores.mi_coding.empathy" --margin 0.5
-  python -m harness export IMPORTED --format sft --out data --where "meta.quality == 'good'" \
+  python -m harness export IMPORTED --format sft --out data --where "meta.quality == 'good'" \\
       model=smollm2-135m engine.max_model_len=2048
   python -m harness export outputs/latest --format parquet --out tables
 

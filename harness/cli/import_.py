@@ -2,8 +2,8 @@
 
   python -m harness import examples/sessions --format text
   python -m harness import talks.jsonl --format sharegpt --licence CC-BY-4.0 --source "Talks, 2024"
-  python -m harness import talks.csv --format csv --licence unknown --source "our clinic's pilot" \
-      --columns session=transcript_id,order=utterance_id,speaker=interlocutor,text=utterance_text \
+  python -m harness import talks.csv --format csv --licence unknown --source "our clinic's pilot" \\
+      --columns session=transcript_id,order=utterance_id,speaker=interlocutor,text=utterance_text \\
       --labels main_therapist_behaviour,client_talk_type --meta mi_quality
 
 A licence and a source are needed, on the command line or in the file's head, and are kept with every session. Nothing is
