@@ -24,16 +24,12 @@ COMPLETION = {
     ],
     "usage": USAGE,
 }
-CHAT = {
-    "choices": [
-        {
-            "message": {"content": "Hello you"},
-            "finish_reason": "stop",
-            "logprobs": {"content": [{"token": "Hello", "logprob": -0.5}, {"token": " you", "logprob": -1.25}]},
-        }
-    ],
-    "usage": USAGE,
+CHOICE = {
+    "message": {"content": "Hello you"},
+    "finish_reason": "stop",
+    "logprobs": {"content": [{"token": "Hello", "logprob": -0.5}, {"token": " you", "logprob": -1.25}]},
 }
+CHAT = {"choices": [CHOICE], "usage": USAGE}
 
 
 def read(answer: dict[str, Any], request: Request = ASKED) -> tuple[object, ...]:
@@ -51,8 +47,8 @@ def test_a_chat_answer_tells_log_probabilities_without_ids() -> None:
 
 @pytest.mark.parametrize("told", [None, [], {"content": [{}]}, {"token_logprobs": [None, -1.0]}, {"content": "x"}, 5])
 def test_what_cannot_be_read_is_nothing(told: object) -> None:
-    (choice,) = CHAT["choices"]  # type: ignore[misc]
-    assert read({"choices": [{**choice, "logprobs": told}], "usage": USAGE})[2] == ()  # type: ignore[dict-item]
+    answer: dict[str, Any] = {**CHAT, "choices": [{**CHOICE, "logprobs": told}]}
+    assert read(answer)[2] == ()
 
 
 def test_nothing_is_asked_for_that_is_not_wanted() -> None:
