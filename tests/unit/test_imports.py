@@ -246,3 +246,11 @@ def test_what_needs_a_models_prompts_is_refused_in_one_line(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "its sessions are imported" in said
+
+
+def test_the_report_of_an_import_says_where_it_is_from_and_misses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = imported(tmp_path, put(tmp_path, "t.txt", TALK), "text")
+    assert "CC-BY-4.0" in (run / "report.html").read_text()
+    assert "left out" not in capsys.readouterr().err + caplog.text
