@@ -119,6 +119,21 @@ RESIST = {
         "You don't know what to say to that, and let it show",
         "You answer the easy half of it and leave the other half alone",
     ),
+    Resistance.AMBIVALENT: (
+        "As soon as that is said you feel the pull the other way. Speak for the other side",
+        "You want it and you don't. Say both in one breath, and settle nothing",
+        "Take back half of what you said before",
+    ),
+    Resistance.TESTING: (
+        "Try the therapist out: say something small and edgy, and see what comes",
+        "Ask something personal or off the subject, to see how they take it",
+        "Hold back on purpose, and let it be noticed that you do",
+    ),
+    Resistance.FLATTERING: (
+        "Praise the therapist for that, and say nothing of yourself",
+        "You say how lucky you are to be here, and slip away from the question",
+        "You ask what the therapist thinks, since they are so good at this",
+    ),
 }
 
 

@@ -83,6 +83,9 @@ FORM = {
     Resistance.HELP_REJECTING: Temper(0.9, 0.6, 1.2),
     Resistance.COMPLIANT_WITHOUT_CHANGE: Temper(1.1, 0.45, 0.6),
     Resistance.SILENT: Temper(0.8, 0.9, 1.3),
+    Resistance.AMBIVALENT: Temper(0.9, 0.7, 1.0),
+    Resistance.TESTING: Temper(0.75, 0.8, 1.3),
+    Resistance.FLATTERING: Temper(1.0, 0.5, 0.8),
 }
 READINESS = {
     Stage.PRECONTEMPLATION: 0.5,

@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from harness.errors import ConfigError
 from harness.paths import prompt_dir
 from harness.personas.errors import closest
-from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
+from harness.personas.schema import Channel, Length, Persona, Resistance, Stage, Style
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
@@ -30,11 +30,16 @@ STYLE = {
     Style.RESERVED: "You are reserved, careful, feelings kept to yourself.",
     Style.TANGENTIAL: "You drift: a name or a detail leads to another story before the point.",
     Style.PLEASING: "You want to be liked: you thank, apologize, and play down your needs.",
+    Style.HALTING: "Words come hard to you: half sentences, plain words, stops.",
 }
-VERBOSITY = {
-    Verbosity.SHORT: "You say one or two short sentences.",
-    Verbosity.MEDIUM: "You say two to four sentences.",
-    Verbosity.LONG: "You say four or five sentences.",
+LENGTH = {
+    Length.TERSE: "You say little: a few words, at most a sentence.",
+    Length.AVERAGE: "You mostly say a sentence or two, sometimes three words.",
+    Length.TALKATIVE: "You talk a lot once you start, and now and then say only a word.",
+}
+CHANNEL = {
+    Channel.TYPED: "You type, quickly and not carefully.",
+    Channel.SPOKEN: "You speak aloud.",
 }
 RESISTANCE = {
     Resistance.SKEPTICAL: "You doubt that this helps, and want to know how it would work in real life.",
@@ -44,6 +49,9 @@ RESISTANCE = {
     Resistance.HELP_REJECTING: "You ask for help, then find the catch in each suggestion.",
     Resistance.COMPLIANT_WITHOUT_CHANGE: "You say yes to everything, and nothing in your days changes.",
     Resistance.SILENT: "Under pressure you shut down: a half sentence, 'I don't know'.",
+    Resistance.AMBIVALENT: "You argue both sides: when one is taken up, you speak for the other.",
+    Resistance.TESTING: "You try out whether this one can be trusted before you say what matters.",
+    Resistance.FLATTERING: "You praise the therapist, and steer away from yourself by it.",
 }
 STAGE = {
     Stage.PRECONTEMPLATION: "You do not think that you are the one who must change.",
@@ -106,7 +114,8 @@ def patient_system(
     """
     manner = {
         "style": STYLE[persona.style],
-        "verbosity": VERBOSITY[persona.verbosity],
+        "length": LENGTH[persona.profile.length],
+        "channel": CHANNEL[persona.profile.channel],
         "resistance": [RESISTANCE[form] for form in persona.resistance],
         "stage": STAGE[persona.stage],
     }

@@ -125,7 +125,7 @@ def parse(text: str, source: str) -> Persona:
         _check_shape(text)
         data = yaml.load(text, Loader=_Loader)
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
-        return Persona.model_validate_json(json.dumps(data, default=str))
+        return Persona.model_validate_json(json.dumps(_today(data, source), default=str))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
@@ -134,6 +134,16 @@ def parse(text: str, source: str) -> Persona:
         if isinstance(error, ValidationError):
             raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
         raise PersonaError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _today(data: Any, source: str) -> Any:
+    """The keys of an older file as they are called now: `verbosity` became `profile.length`."""
+    if not isinstance(data, dict) or "verbosity" not in data or "profile" in data:
+        return data
+    length = {"short": "terse", "medium": "average", "long": "talkative"}.get(str(data["verbosity"]))
+    if length is None:
+        raise PersonaError(f"{source}: verbosity: expected short, medium or long, found {data['verbosity']!r}")
+    return {key: value for key, value in data.items() if key != "verbosity"} | {"profile": {"length": length}}
 
 
 def to_yaml(persona: Persona) -> str:

@@ -12,7 +12,7 @@ from harness.errors import PersonaError
 from harness.paths import persona_dir
 from harness.personas.library import find, load, parse, read, to_yaml
 from harness.personas.safety import means
-from harness.personas.schema import Persona, Problem, Resistance, Risk, Stage, Style, Verbosity, persona_hash
+from harness.personas.schema import Length, Persona, Problem, Resistance, Risk, Stage, Style, persona_hash
 
 FIRST = "skeptical-bullied-overwhelmed"
 
@@ -30,7 +30,7 @@ def test_every_persona_of_the_library_validates_and_there_are_at_least_thirty(li
 def test_the_library_covers_every_problem_stage_and_verbosity(library: list[Persona]) -> None:
     assert {problem for persona in library for problem in persona.problems} == set(Problem)
     assert {persona.stage for persona in library} == set(Stage)
-    assert {persona.verbosity for persona in library} == set(Verbosity)
+    assert {persona.profile.length for persona in library} == set(Length)
 
 
 def test_every_style_and_every_form_of_resistance_appears_at_least_twice(library: list[Persona]) -> None:

@@ -110,10 +110,10 @@ def test_a_persona_speaks_its_language(persona: Persona, language: str, asked: s
 
 def test_every_manner_has_its_words(persona: Persona) -> None:
     """A style or form added to the schema without words for the actor fails here and not in a run."""
-    from harness.agents.prompt import RESISTANCE, STAGE, STYLE, VERBOSITY
-    from harness.personas.schema import Resistance, Stage, Style, Verbosity
+    from harness.agents.prompt import LENGTH, RESISTANCE, STAGE, STYLE
+    from harness.personas.schema import Length, Resistance, Stage, Style
 
-    assert (set(STYLE), set(VERBOSITY)) == (set(Style), set(Verbosity))
+    assert (set(STYLE), set(LENGTH)) == (set(Style), set(Length))
     assert (set(RESISTANCE), set(STAGE)) == (set(Resistance), set(Stage))
 
 
