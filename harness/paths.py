@@ -23,6 +23,11 @@ def persona_dir() -> Path:
     return _data_dir("personas")
 
 
+def example_dir() -> Path:
+    """The written sessions and other examples that ship with the harness."""
+    return _data_dir("examples")
+
+
 def prompt_dir() -> Path:
     """The templates that come with the harness."""
     return _PACKAGE / "agents" / "prompts"

@@ -28,6 +28,8 @@ _ERROR_WORDS = re.compile(
 _PREAMBLE = re.compile(r"^\s*(?:#.*|[-*_=]{3,}\s*)?$")
 """What may stand before the first label: blank lines, headings and rules."""
 
+_HEAD = re.compile(r"---[ \t]*\n(?:(?!---)[^\n]*\n){0,200}---[ \t]*\n")
+
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
@@ -88,7 +90,7 @@ def _read(path: Path) -> str:
 
 
 def _from_text(path: Path, text: str) -> Transcript:
-    entries = list(_entries(path, text))
+    entries = list(_entries(path, _without_head(text)))
     if not entries:
         raise TranscriptError(
             f"{path}:1: no turn found; expected paragraphs that begin with 'Patient:' or 'Therapist:'"
@@ -107,6 +109,12 @@ def _from_text(path: Path, text: str) -> Transcript:
                 "only the last therapist turn may be one"
             )
     return _transcript(path, [(entry.speaker, entry.text) for entry in entries], ended_by)
+
+
+def _without_head(text: str) -> str:
+    """The text with a YAML head (between two lines of ---) blanked out; line numbers stay."""
+    head = _HEAD.match(text)
+    return text if head is None else "\n" * head[0].count("\n") + text[head.end() :]
 
 
 def _entries(path: Path, text: str) -> Iterator[_Entry]:

@@ -1,0 +1,171 @@
+"""What a patient remembers of a session while listening: its own words, and what the therapist has said before.
+
+Invariants:
+- What a turn takes up of the patient's own words, and whether it was said before, depends on the turns before it alone:
+  a listener that heard the same turns hears the next one alike.
+- Memory grows with the words that are different, never with the number of times they were said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import NamedTuple
+
+from harness.agents.cues import Words
+from harness.agents.english import telling
+from harness.text import FUNCTION_WORDS, stem, words
+
+EARLIER = 0.5
+"""What taking up an earlier turn is worth beside taking up the last one."""
+TAKEN = 0.25
+"""What it is worth to take up a word once more."""
+ENOUGH = 1.1
+"""How fast taking up saturates: with one telling word of the patient's two thirds are reached."""
+COPIED = 0.2, 0.5
+"""Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
+before left out: from where it is parroting, and where it is nothing else."""
+SAME = 0.3, 0.7
+"""Share of a turn that the therapist said before in the same words: from where it is noticed, and where it is all."""
+SAME_FRAME = 0.5, 0.85
+"""The same for a turn with its matter left out, against one earlier turn: what a template with gaps leaves."""
+SENTENCE = 3
+"""Words from which a sentence that comes back is one said before."""
+BACKCHANNEL = 4
+"""Words up to which a turn is no more than a nod, which may come back."""
+
+_GAP = "_"
+_TURNED = {
+    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "am": "are", "i'm": "you",
+    "i've": "you", "i'd": "you", "i'll": "you", "we": "you", "our": "your", "was": "were",
+}  # fmt: skip
+"""A patient's words as a therapist gives them back."""
+
+
+class Uptake(NamedTuple):
+    """How a therapist's turn stands to what was said before; each from 0 to 1."""
+
+    taken_up: float
+    """How much of the patient's own it gives back in other words."""
+    parroted: float
+    """How much of it is the patient's last turn, word for word."""
+    same: float
+    """How much of it the therapist has said before."""
+    strange: float
+    """How much there is of its own, in telling words, and nothing of the patient's."""
+    fresh: float
+    """How much of the last turn alone it takes up."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The last patient turn."""
+
+    stems: frozenset[str] = frozenset()
+    pairs: frozenset[tuple[str, ...]] = frozenset()
+    """Of its words as the therapist would say them."""
+
+
+class Memory:
+    """What one patient has said and heard so far."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+        self._last = _Turn()
+        self._taken: set[str] = set()
+        self._runs: set[tuple[str, ...]] = set()
+        self._sentences: set[tuple[str, ...]] = set()
+        self._frames: list[frozenset[tuple[str, ...]]] = []
+
+    def say(self, text: str) -> None:
+        """The patient's next turn."""
+        own = words(text)
+        self._said |= self._last.stems
+        turned = [_TURNED.get(word, word) for word in own]
+        self._last = _Turn(_stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
+
+    def knows(self, stems: frozenset[str]) -> bool:
+        """Whether the patient has said any of these."""
+        return bool(stems & self._last.stems) or bool(stems & self._said)
+
+    def hear(self, text: Words) -> Uptake:
+        """How the therapist's turn stands to the turns before; then it is one of them."""
+        new = self._new(text)
+        stems = _stems([word for sentence in new for word in sentence])
+        now, before = stems & self._last.stems, stems & self._said - self._last.stems
+        fresh = sum(map(self._worth, now))
+        worth = fresh + EARLIER * sum(map(self._worth, before))
+        own = sum(map(telling, stems - now - before))
+        parroted = self._parroted(new, len(now), len(stems))
+        same = self._same(text, new)
+        self._taken |= now | before
+        return Uptake(
+            taken_up=1 - exp(-ENOUGH * worth),
+            parroted=parroted,
+            same=same,
+            strange=_between(own, 2.0, 6.0) if worth < 0.15 else 0.0,
+            fresh=1 - exp(-ENOUGH * fresh),
+        )
+
+    def _new(self, text: Words) -> list[tuple[str, ...]]:
+        """The sentences that the therapist has not said before; short ones always count as new."""
+        new = []
+        for start, end, _ in text.sentences:
+            sentence = text.words[start:end]
+            if sentence not in self._sentences:
+                new.append(sentence)
+            if len(sentence) >= SENTENCE:
+                self._sentences.add(sentence)
+        return new
+
+    def _worth(self, root: str) -> float:
+        return telling(root) * (TAKEN if root in self._taken else 1.0)
+
+    def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
+        pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
+        if not pairs:
+            return 0.0
+        copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
+        return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
+
+    def _same(self, text: Words, new: Sequence[tuple[str, ...]]) -> float:
+        """By the sentences, by the words, and by the frame that is left without their matter."""
+        if len(text.words) <= BACKCHANNEL:
+            return 0.0
+        runs = _runs(text.words)
+        same = max(
+            _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
+            _between(1 - sum(map(len, new)) / len(text.words), *SAME),
+        )
+        frame = frozenset(_runs(_framed(text)))
+        if len(frame) >= 3:
+            nearest = max((len(frame & other) for other in self._frames), default=0) / len(frame)
+            same = max(same, _between(nearest, *SAME_FRAME))
+        if frame not in self._frames:
+            self._frames.append(frame)
+        self._runs.update(runs)
+        return same
+
+
+def _framed(text: Words) -> list[str]:
+    """The words with the matter left out: what stands in for the patient's nouns in a template."""
+    framed: list[str] = []
+    for start, end, question in text.sentences:
+        for word in text.words[start:end]:
+            kept = word if word in FUNCTION_WORDS or telling(stem(word)) < 0.5 else _GAP
+            if kept != _GAP or framed[-1:] != [_GAP]:
+                framed.append(kept)
+        framed.append("?" if question else ".")
+    return framed
+
+
+def _stems(tokens: Sequence[str]) -> frozenset[str]:
+    return frozenset([stem(word) for word in tokens if word not in FUNCTION_WORDS])
+
+
+def _runs(tokens: Sequence[str], length: int = 3) -> list[tuple[str, ...]]:
+    return list(zip(*(tokens[place:] for place in range(length)), strict=False))
+
+
+def _between(value: float, low: float, high: float) -> float:
+    """Where the value stands between the two, from 0 to 1."""
+    return max(0.0, min(1.0, (value - low) / (high - low)))
