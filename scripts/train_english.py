@@ -8,9 +8,10 @@ the file changes when the texts do.
 
 import json
 from collections import Counter
+from itertools import pairwise
 
-from harness.agents.english import FILE, word_class
 from harness.agents.cues import read
+from harness.agents.english import FILE, word_class
 from harness.agents.transcript import read_transcript
 from harness.paths import example_dir, persona_dir
 from harness.personas.library import load
@@ -19,8 +20,11 @@ from harness.text import content_stems, words
 
 def main() -> None:
     """Count and write."""
-    documents = [persona.prompt_text() + ". " + ". ".join(layer.content for layer in persona.disclosure)
-                 for persona in load("all", [persona_dir()]) if persona.language == "en"]
+    documents = [
+        persona.prompt_text() + ". " + ". ".join(layer.content for layer in persona.disclosure)
+        for persona in load("all", [persona_dir()])
+        if persona.language == "en"
+    ]
     for path in sorted((example_dir() / "sessions").glob("*.txt")):
         session = read_transcript(path)
         documents.append("\n".join([*session.patient, *session.therapist]))
@@ -30,8 +34,11 @@ def main() -> None:
         cut = read(text)
         for start, end, _ in cut.sentences:
             classes = ["^", *map(word_class, cut.words[start:end]), "$"]
-            pairs.update(f"{one} {other}" for one, other in zip(classes, classes[1:], strict=False))
-    kept = {"documents": {stem: n for stem, n in sorted(common.items()) if n >= 2}, "pairs": dict(sorted(pairs.items()))}
+            pairs.update(f"{one} {other}" for one, other in pairwise(classes))
+    kept = {
+        "documents": {stem: n for stem, n in sorted(common.items()) if n >= 2},
+        "pairs": dict(sorted(pairs.items())),
+    }
     FILE.write_text(json.dumps(kept, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     print(f"{FILE}: {len(documents)} documents, {len(kept['documents'])} stems, {len(pairs)} pairs")
 

@@ -36,8 +36,9 @@ class InnerState(NamedTuple):
     """How many of them the actor was brought to tell."""
     appraisal: Appraisal = Appraisal()
     """What the therapist's last turn did."""
-    attuned: float = 0.0
-    """How well the patient has felt listened to of late: a running mean, which trust grows from."""
+    attuned: float = 0.2
+    """How well the patient has felt listened to of late: a running mean, which trust grows from. It begins at 0
+    (`initial`); the default is for states of older journals, which do not say."""
     strain: float = 0.0
     """What was hard to bear of late; a patient who has borne enough leaves."""
     hurt: int = 0
@@ -129,7 +130,9 @@ LONG_AGO = -100
 def initial(persona: Persona) -> InnerState:
     """The state in which this patient sits down."""
     start = persona.start
-    state = InnerState(trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress)
+    state = InnerState(
+        trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress, attuned=0.0
+    )
     return state._replace(openness=_openness(state.openness, state.trust, state.hope, state.overwhelm, persona))
 
 
@@ -175,7 +178,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     settling = SETTLING if state.last_shown("tell") is not None and _since(state, "tell") <= SETTLING_TURNS else 1.0
     trust = _move(
         state.trust,
-        up=nature.trust * settling * heard * (0.075 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        up=nature.trust * settling * heard * (0.085 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)

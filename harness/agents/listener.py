@@ -6,6 +6,7 @@ Invariants:
 - Memory grows with the words that are different, never with the number of times they were said.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
@@ -19,7 +20,7 @@ EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""
 TAKEN = 0.25
 """What it is worth to take up a word once more."""
-ENOUGH = 1.1
+ENOUGH = 1.15
 """How fast taking up saturates: with one telling word of the patient's two thirds are reached."""
 COPIED = 0.2, 0.5
 """Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
@@ -30,6 +31,10 @@ SAME_FRAME = 0.5, 0.85
 """The same for a turn with its matter left out, against one earlier turn: what a template with gaps leaves."""
 SENTENCE = 3
 """Words from which a sentence that comes back is one said before."""
+PHRASE = 5
+"""Words of a phrase that nobody says twice by chance."""
+WORN = 0, 3
+"""Earlier turns with such a phrase: from where it is noticed, and where it is all that is heard."""
 BACKCHANNEL = 4
 """Words up to which a turn is no more than a nod, which may come back."""
 
@@ -74,6 +79,7 @@ class Memory:
         self._taken: set[str] = set()
         self._runs: set[tuple[str, ...]] = set()
         self._sentences: set[tuple[str, ...]] = set()
+        self._phrases: Counter[tuple[str, ...]] = Counter()
         self._frames: list[frozenset[tuple[str, ...]]] = []
 
     def say(self, text: str) -> None:
@@ -136,6 +142,9 @@ class Memory:
             _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
             _between(1 - sum(map(len, new)) / len(text.words), *SAME),
         )
+        phrases = set(_runs(text.words, PHRASE))
+        same = max(same, _between(max((self._phrases[phrase] for phrase in phrases), default=0), *WORN))
+        self._phrases.update(phrases)
         frame = frozenset(_runs(_framed(text)))
         if len(frame) >= 3:
             nearest = max((len(frame & other) for other in self._frames), default=0) / len(frame)

@@ -38,16 +38,19 @@ class SimulatedPatient:
         appraiser: Appraiser | None,
         self_check: SelfCheck | None = None,
         start: InnerState | None = None,
+        exchanges: int | None = None,
     ) -> None:
         """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken.
 
-        `start` is the state in which it sits down; None is the persona's own.
+        `start` is the state in which it sits down; None is the persona's own. `exchanges` is how many the session may
+        have at most, which is the patient's clock; None is a session without an end in sight.
         """
         self._model_speaker = model_speaker
         self._persona = persona
         self._appraiser = appraiser
         self._self_check = self_check
         self._start = start or inner_state.initial(persona)
+        self._exchanges = exchanges
         self._felt: _Felt | None = None
         """For the turn being made: all its drafts share it."""
         self._events: list[Event] = []
@@ -71,7 +74,14 @@ class SimulatedPatient:
                 )
                 self._events += said.events
         every, self._events = self._events, []
-        return replace(said, events=tuple(every))
+        return replace(said, turn=self._remembering(said.turn, felt), events=tuple(every))
+
+    def _remembering(self, turn: Turn, felt: _Felt) -> Turn:
+        """The turn with the state as its words leave it: told is what was said."""
+        if felt.state is None:
+            return turn
+        state = directions.confirmed(felt.state, self._persona, turn.text)
+        return turn if state is felt.state else replace(turn, patient_state=state.to_dict())
 
     def taken(self, said: Utterance) -> None:
         self._model_speaker.taken(said)
@@ -91,7 +101,8 @@ class SimulatedPatient:
         if self._felt is None or self._felt.turns != len(history):
             direction, state = None, None
             if self._appraiser is not None:
-                direction, state = directions.direction(await self._state(history, self._appraiser), self._persona)
+                before = await self._state(history, self._appraiser)
+                direction, state = directions.direction(before, self._persona, self._left(history))
             self._felt = _Felt(len(history), direction, state, state.to_dict() if state else None)
         return self._felt
 
@@ -99,11 +110,14 @@ class SimulatedPatient:
         """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
         if len(history) < 2:
             return self._start
-        heard, turn = history[-2:]
-        before = self._left_by(heard)
-        appraisal, events = await appraiser.appraise(heard, turn)
+        before = self._left_by(history[-2])
+        appraisal, events = await appraiser.appraise(history)
         self._events += events
-        return inner_state.step(before, appraisal, self._persona)
+        return inner_state.step(before, appraisal, self._persona, self._left(history))
+
+    def _left(self, history: Sequence[Turn]) -> int | None:
+        """Exchanges that are left after the one that the patient's next turn opens."""
+        return None if self._exchanges is None else max(0, self._exchanges - 1 - len(history) // 2)
 
     def _left_by(self, turn: Turn) -> InnerState:
         """The state as a patient turn left it."""

@@ -174,6 +174,7 @@ class AgentFactory:
             self._appraiser(session.spec, persona),
             self._self_check(session.spec, persona),
             InnerState.from_dict(state) if state else None,
+            exchanges=self._config.max_exchanges,
         )
         return SessionAgents({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, preambles, patient)
 
@@ -214,9 +215,9 @@ class AgentFactory:
             case "off":
                 return None
             case "rules":
-                return RuleAppraiser()
+                return RuleAppraiser(persona)
             case "model":
-                return ModelAppraiser(self._query(APPRAISAL_TOKENS), persona.identity.name, spec)
+                return ModelAppraiser(self._query(APPRAISAL_TOKENS), persona, spec)
 
     def _self_check(self, spec: SessionSpec, persona: Persona) -> SelfCheck | None:
         wanted = self._config.patient.self_check

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.agents.appraisal import Appraisal, appraise
-from harness.agents.directions import COOL_DOWN, EARLIEST_END, WORDS, direction
+from harness.agents.directions import COOL_DOWN, EARLIEST_END, direction, wordings
 from harness.agents.inner_state import InnerState, initial, step
 from harness.agents.prompt import END
 from harness.paths import persona_dir
@@ -97,7 +97,7 @@ def test_every_behaviour_keeps_its_cool_down(behaviour: str, script: tuple[str, 
 
 def test_the_wordings_of_a_behaviour_rotate() -> None:
     said = [words for words, _ in play(FIRST, PUSHY, 30) if words]
-    slow = [words for words in said if any(wording in words for wording in WORDS["slow_down"])]
+    slow = [words for words in said if any(wording in words for wording in wordings("en").words["slow_down"])]
     assert len(slow) >= 4
     assert len(set(slow[:4])) == 4
 

@@ -19,13 +19,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from harness.text import plain
+from harness.text import plain, word_set
 
 FOLDER = Path(__file__).parent
 MOST_PHRASES = 20_000
 """Bound of a table after its choices are written out."""
 
-_QUOTED = re.compile(r"\"[^\"]{1,300}\"|“[^”]{1,300}”|«[^»]{1,300}»|„[^“”]{1,300}[“”]|(?<![\w'])'(?=\w)[^'\n]{2,200}'(?!\w)")
+_QUOTED = re.compile(
+    r"\"[^\"]{1,300}\"|“[^”]{1,300}”|«[^»]{1,300}»|„[^“”]{1,300}[“”]|(?<![\w'])'(?=\w)[^'\n]{2,200}'(?!\w)"
+)
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?…;:\n]")
 _ENDS = frozenset(".!?…;:\n")
 _WHOLE = {
@@ -35,16 +37,93 @@ _WHOLE = {
     "whats": "what is", "youve": "you have", "wasnt": "was not", "wouldnt": "would not",
 }  # fmt: skip
 _ENDINGS = {"n't": "not", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'m": "am"}
-_IS = frozenset("it that this what there he she who how where here everything nothing something someone".split())
-_NEGATIONS = frozenset("not never no hardly without nor neither nicht nie kein keine niemals jamás nunca pas jamais".split())
+_IS = frozenset(
+    [
+        "it",
+        "that",
+        "this",
+        "what",
+        "there",
+        "he",
+        "she",
+        "who",
+        "how",
+        "where",
+        "here",
+        "everything",
+        "nothing",
+        "something",
+        "someone",
+    ]
+)
+_NEGATIONS = frozenset(
+    [
+        "not",
+        "never",
+        "no",
+        "hardly",
+        "without",
+        "nor",
+        "neither",
+        "nicht",
+        "nie",
+        "kein",
+        "keine",
+        "niemals",
+        "jamás",
+        "nunca",
+        "pas",
+        "jamais",
+    ]
+)
 _REPORTED = frozenset(
-    "said says say saying told tells tell telling called calls call think thinks thought thinking believe believes feel "
-    "feels felt afraid fear fears worry worried hear heard hears voice voices if whether wonder wondering".split()
+    [
+        "said",
+        "says",
+        "say",
+        "saying",
+        "told",
+        "tells",
+        "tell",
+        "telling",
+        "called",
+        "calls",
+        "call",
+        "think",
+        "thinks",
+        "thought",
+        "thinking",
+        "believe",
+        "believes",
+        "feel",
+        "feels",
+        "felt",
+        "afraid",
+        "fear",
+        "fears",
+        "worry",
+        "worried",
+        "hear",
+        "heard",
+        "hears",
+        "voice",
+        "voices",
+        "if",
+        "whether",
+        "wonder",
+        "wondering",
+    ]
 )
 """Before a phrase they make it somebody's words or worry, and not the therapist's opinion."""
-_OWN_VIEW = frozenset("i honestly frankly agree right".split())
+_OWN_VIEW = word_set(
+    """
+    i honestly frankly agree right
+    """
+)
 """They make it the therapist's opinion again."""
-_UNNEGATED = frozenset(("validating", "advising", "reflecting", "flattering", "harming", "missing", "rushing", "gentle"))
+_UNNEGATED = frozenset(
+    ("validating", "advising", "reflecting", "flattering", "harming", "missing", "rushing", "gentle")
+)
 _OWN_WORDS = frozenset(("harming", "missing", "advising"))
 
 
@@ -191,7 +270,7 @@ def _written_out(phrase: str) -> Iterator[tuple[str, ...]]:
     slots: list[list[tuple[str, ...]]] = []
     for slot in phrase.split():
         optional = slot.endswith("?")
-        choices = [(choice.rstrip("?"),) for choice in slot.split("|")]
+        choices: list[tuple[str, ...]] = [(choice.rstrip("?"),) for choice in slot.split("|")]
         slots.append([*choices, ()] if optional else choices)
     for row in product(*slots):
         if words := tuple(word for part in row for word in part):
