@@ -1,0 +1,212 @@
+"""What a sentence is judged by: its cue words in order, its form, its place, and what it takes up of the patient's words.
+
+Invariants:
+- Words that name a topic never count as themselves, only as the patient's own words (`=`), as a feeling (`@`), or as any
+  other (`_`): what is heard doesn't depend on what a session is about.
+- A feature is a string; the same turn after the same words always has the same ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.hearing.cut import Part, bare
+from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, meaning
+from harness.text import FUNCTION_WORDS, stem, words
+
+COMMON = 1.0
+"""Weight of a word that is as common as words come, if it is told apart at all."""
+_LENGTHS = (2, 4, 7, 11, 16, 24, 36)
+_MODALS = frozenset(
+    (
+        "should",
+        "could",
+        "must",
+        "might",
+        "can",
+        "may",
+        "have",
+        "need",
+        "want",
+        "shouldn't",
+        "mustn't",
+        "can't",
+        "better",
+        "ought",
+        "will",
+        "would",
+    )
+)
+_FIRST = frozenset(("i", "i'm", "i've", "i'd", "i'll", "me", "my"))
+_WE = frozenset(("we", "we'll", "we're", "we've", "let's", "our", "we'd"))
+_YOU = frozenset(("you", "you're", "you've", "you'd", "you'll", "your", "part", "yourself"))
+_IT = frozenset(("it", "it's", "that", "that's", "this", "there", "there's", "these", "those", "it'd", "it'll"))
+_THEY = frozenset(("he", "he's", "she", "she's", "they", "they're", "his", "her", "their", "he'd", "she'd"))
+_STEMS = (
+    "sounds like",
+    "sound like",
+    "seems like",
+    "seems to",
+    "looks like",
+    "it feels like",
+    "i'm hearing",
+    "i hear",
+    "you're saying",
+    "you feel",
+    "you're feeling",
+    "if i understand",
+    "part of you",
+    "one hand",
+    "you mentioned",
+    "you said",
+    "you're telling",
+    "in other words",
+    "sense that",
+    "you told",
+    "seems as",
+    "sounds as",
+)
+_CONNECT = frozenset(("so", "and", "but", "because", "then", "yet"))
+
+
+class Context(NamedTuple):
+    """What the patient said before the turn."""
+
+    last: Mapping[str, float]
+    """Meanings of the content words of the last turn that says something, with how rare they are (0 to 1)."""
+    before: Mapping[str, float]
+    """Those of the turns before."""
+    length: int
+    """Words of the last turn."""
+
+
+@lru_cache(maxsize=4096)
+def _content(text: str) -> tuple[int, tuple[str, ...]]:
+    said = words(text)
+    return len(said), tuple(
+        dict.fromkeys(m for w in said if w not in FUNCTION_WORDS and w not in BACKCHANNELS and (m := meaning(w)))
+    )
+
+
+def context(heard: str | Sequence[str], rarity: Mapping[str, float]) -> Context:
+    """`heard` is the patient's last turn, or the last turns with the newest at the end, of which three count."""
+    turns = [heard] if isinstance(heard, str) else list(heard)[-3:]
+    if not turns:
+        return Context({}, {}, 0)
+    length, own = _content(turns[-1])
+    older = [m for text in turns[:-1] for m in _content(text)[1]]
+    weight = {m: rarity.get(m, 1.0) for m in (*own, *older)}
+    return Context({m: weight[m] for m in own}, {m: weight[m] for m in older if m not in own}, length)
+
+
+@lru_cache(maxsize=16384)
+def _sort(word: str) -> tuple[str | None, str]:
+    """Meaning of a content word (None for others), and how it is seen where the patient did not say it."""
+    if word in FUNCTION_WORDS or word in BACKCHANNELS:
+        return None, word
+    seen = "@" if stem(word) in FEELINGS else word if word in CUES else "#" if word.isdigit() else "_"
+    return meaning(word), seen
+
+
+def taken_up(said: Sequence[str], heard: Context) -> tuple[str, ...]:
+    """Its words that stand in what the patient said."""
+    return tuple(
+        word for word in dict.fromkeys(said) if (m := _sort(word)[0]) and (m in heard.last or m in heard.before)
+    )
+
+
+def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
+    """The features of one part of a turn."""
+    tokens, now, earlier, content = _tokens(part.words, heard)
+    found = set(tokens)
+    found.update(map(" ".join, zip(tokens, tokens[1:], strict=False)))
+    own = bare(part.words)
+    start = bare(tokens) if len(own) == len(part.words) else tokens[len(part.words) - len(own) :]
+    first = _subject(own)
+    grounded = _level(now + 0.5 * earlier, content)
+    form = part.form
+    found.update(
+        (
+            "^ " + " ".join(start[:1]),
+            "^ " + " ".join(start[:2]),
+            "^ " + " ".join(start[:3]),
+            "$ " + " ".join(tokens[-2:]),
+            f"form:{form}",
+            f"subject:{first}",
+            f"form:{form} subject:{first}",
+            f"long:{_bin(len(part.words))}",
+            f"ground:{grounded}",
+            f"ground:{grounded} subject:{first}",
+            f"ground:{grounded} form:{form}",
+            f"now:{min(3, round(2 * now))}",
+            f"earlier:{min(3, round(2 * earlier))}",
+            f"told:{_bin(heard.length)}",
+            f"told:{_bin(heard.length)} ground:{grounded}",
+            f"place:{min(place, 3)} of:{min(len(every), 4)}",
+            f"content:{min(content, 6)}",
+        )
+    )
+    if part.words[0] in _CONNECT:
+        found.add(f"lead:{part.words[0]} subject:{first}")
+    text = " ".join(part.words)
+    stems = any(text.find(line) >= 0 for line in _STEMS)
+    if stems:
+        found.update(("stems", f"stems ground:{grounded}"))
+    if "you" in own or "you'd" in own:
+        found.update(f"you {own[i + 1]}" for i, word in enumerate(own[:-1]) if word == "you" and own[i + 1] in _MODALS)
+    if "if" in own:
+        found.add(f"if subject:{first}")
+    if place and every[place - 1].question:
+        found.add("after a question")
+    if place + 1 < len(every):
+        found.add("before a question" if every[place + 1].question else "before a statement")
+    return list(found)
+
+
+def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], float, float, int]:
+    """Words as they are seen; the rarity of what is taken up of the last turn and of those before; how many content words."""
+    tokens: list[str] = []
+    now = earlier = 0.0
+    content, counted = 0, set[str]()
+    for word in said:
+        root, seen = _sort(word)
+        if root is not None:
+            if root not in counted:
+                counted.add(root)
+                content += 1
+                if root in heard.last:
+                    now += heard.last[root]
+                elif root in heard.before:
+                    earlier += heard.before[root]
+            if seen in "_@#" and (root in heard.last or root in heard.before):
+                seen = "="
+        if seen != "_" or not tokens or tokens[-1] != "_":
+            tokens.append(seen)
+        else:
+            continue
+    return tokens, now, earlier, content
+
+
+def _level(rare: float, content: int) -> int:
+    """How much of what it says is the patient's, from 0 (nothing) to 4; length alone earns nothing."""
+    if rare < 0.3 or not content:
+        return 0
+    portion = rare / content
+    if rare < 0.8:
+        return 1 if portion < 0.3 else 2
+    return 2 if portion < 0.2 else 3 if portion < 0.4 else 4
+
+
+def _subject(own: Sequence[str]) -> str:
+    first = own[0] if own else ""
+    for name, group in (("you", _YOU), ("i", _FIRST), ("we", _WE), ("it", _IT), ("they", _THEY)):
+        if first in group:
+            return name
+    if first in FUNCTION_WORDS:
+        return "function"
+    early = set(own[:4])
+    return "noun you" if early & _YOU else "noun"
+
+
+def _bin(number: int) -> int:
+    return sum(number > bound for bound in _LENGTHS)

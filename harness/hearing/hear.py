@@ -1,0 +1,58 @@
+"""Hears a therapist's turn: what each sentence does, and on which words that rests."""
+
+from collections.abc import Sequence
+
+from harness.hearing.acts import ACTS, PLACE, Act, Heard, Sentence
+from harness.hearing.cut import parts
+from harness.hearing.features import context, features, taken_up
+from harness.hearing.model import model
+from harness.text import Parsed, parse
+
+_SILENT = tuple(0.0 for _ in ACTS)
+
+
+def hear(text: str, heard: str | Sequence[str] = "", parsed: Parsed | None = None) -> Heard:
+    """What the therapist's `text` does.
+
+    `heard` is the patient's turn that it answers, or the patient's last turns with the newest at the end (three count).
+    `parsed` is the text cut up, where that was done already. Any text is taken; English is understood.
+    """
+    known = model()
+    cut = parts(parsed or parse(text))
+    before = context(heard, known.rarity)
+    spoken = [place for place, part in enumerate(cut) if part.form != "backchannel"]
+    chances = known.chances([features(cut[place], place, cut, before) for place in spoken]).tolist()
+    scores = dict(zip(spoken, map(tuple, chances), strict=True))
+    return Heard(
+        tuple(
+            Sentence(
+                part.words,
+                part.question,
+                scores.get(place, _SILENT),
+                taken_up(part.words, before),
+                part.form == "backchannel",
+            )
+            for place, part in enumerate(cut)
+        ),
+        known.limits,
+    )
+
+
+def rests_on(text: str, heard: str | Sequence[str], act: Act, most: int = 4) -> list[tuple[str, ...]]:
+    """For each sentence of the turn the words that speak most for `act`, the strongest first (for people who ask why)."""
+    known = model()
+    cut = parts(parse(text))
+    before = context(heard, known.rarity)
+    column = PLACE[act]
+    told: list[tuple[str, ...]] = []
+    for place, part in enumerate(cut):
+        weighed = sorted(
+            (
+                (float(known.weights[known.rows[name], column]), name)
+                for name in features(part, place, cut, before)
+                if name in known.rows
+            ),
+            reverse=True,
+        )
+        told.append(tuple(name for weight, name in weighed[:most] if weight > 0.05))
+    return told
