@@ -14,6 +14,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that says something, or the name of its class."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 class HarnessError(Exception):
     """Any mistake or failure that a user can understand; printed without a traceback."""
 

@@ -24,7 +24,8 @@ def _unquoted_off(value: object) -> object:
 
 
 Positive = Annotated[int, Field(gt=0)]
-EngineKind = Literal["auto", "vllm", "openai", "transformers", "dry"]
+EngineKind = str
+"""`auto`, or the name of a registered engine."""
 
 
 class Settings(BaseModel):
@@ -97,6 +98,8 @@ class EngineConfig(Settings):
     """How often a dead engine is started again in one run."""
     latency_s: float = Field(0.0, ge=0)
     """dry: seconds that every answer takes."""
+    options: dict[str, Any] = {}
+    """The own settings of an engine that a plug-in brought."""
 
 
 class RoleConfig(Settings):
@@ -140,7 +143,8 @@ class PatientConfig(RoleConfig):
 class ContextConfig(Settings):
     """How a view is kept within its window."""
 
-    policy: Literal["truncate", "summarize", "hybrid", "none"] = "truncate"
+    policy: str = "truncate"
+    """`truncate`, `summarize`, `hybrid`, `none`, or the name of a plug-in's."""
     low_water: float = Field(0.6, gt=0.0, lt=1.0)
     """A full view shrinks to this share of the prompt budget, so that its prefix then stays the same for many turns."""
     note_tokens: Positive = 256
@@ -181,6 +185,11 @@ class RunSettings(Settings):
 
 class RunConfig(Settings):
     """Everything that decides what a run does."""
+
+    plugins: tuple[str, ...] = ()
+    """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
+    trackers: tuple[str, ...] = ()
+    """Names of trackers that are told of the run."""
 
     run: RunSettings = RunSettings()
     seed: Annotated[int, Field(ge=0)] = 0
@@ -227,7 +236,7 @@ def contradictions(config: RunConfig) -> list[str]:
             lines.append(
                 "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
             )
-        if role.engine.kind != "openai" and role.model.stand_in:
+        if role.engine.kind in ("vllm", "transformers", "dry") and role.model.stand_in:
             lines.append(
                 f"{speaker}.model: a stand-in for the model of a server, but engine={role.engine.kind} runs the model "
                 "itself; choose engine=openai or another model"

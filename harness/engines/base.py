@@ -6,9 +6,16 @@ Invariants:
 - `generate` may be called from any number of tasks at once; what limits them is the model.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeVar
 
+from pydantic import BaseModel
+
+from harness.config.plugins import ENGINES
+from harness.config.schema import EngineConfig, ModelConfig
+from harness.engines.events import Listener, ignore
 from harness.types import Generation, Request
 
 
@@ -48,3 +55,53 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Free everything, child processes included; may be called twice."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSetup:
+    """What an engine is made from."""
+
+    engine: EngineConfig
+    model: ModelConfig
+    options: BaseModel | None = None
+    """`engine.options`, checked by the settings that the engine was registered with."""
+    adapters: tuple[Path, ...] = ()
+    """LoRA folders that its requests will name."""
+    log: Path | None = None
+    """Takes the engine's own messages."""
+    listener: Listener = ignore
+    """Told what happens while requests wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineType:
+    """A registered engine: how to make it, and what it can do."""
+
+    name: str
+    make: Callable[[EngineSetup], Engine]
+    uses: frozenset[str]
+    """Keys of `engine` that mean something to it, of those that not every engine has."""
+    adapters: bool
+    """Whether it serves LoRA adapters."""
+    settings: type[BaseModel] | None
+    """What `engine.options` must be."""
+
+
+OWN_KEYS = frozenset({"args", "base_url", "model", "api_key_env", "latency_s"})
+"""Keys of `engine` that only the engines use that say so."""
+M = TypeVar("M", bound=Callable[[EngineSetup], Engine])
+
+
+def engine(
+    name: str, *, uses: Collection[str] = (), adapters: bool = False, settings: type[BaseModel] | None = None
+) -> Callable[[M], M]:
+    """Register a class (or a function) that makes an `Engine` of an `EngineSetup`: `engine=NAME` chooses it.
+
+    `uses` are keys of `engine` out of `OWN_KEYS`; `settings` is a pydantic model for `engine.options`, with its defaults.
+    """
+
+    def register(make: M) -> M:
+        ENGINES.add(name, EngineType(name, make, frozenset(uses), adapters, settings), make)
+        return make
+
+    return register

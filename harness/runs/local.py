@@ -14,6 +14,7 @@ from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.reporter import Reporter
 from harness.runs.threads import whole
 from harness.runs.workers import SessionRunner
+from harness.sessions.observer import Observer
 from harness.sessions.runner import JournalingRunner
 
 
@@ -35,7 +36,7 @@ class LocalExecutor:
     ) -> None:
         await self._pool.__aexit__(kind, error, trace)
 
-    async def runner(self, run: CheckedRun, open_run: OpenRun) -> SessionRunner | HarnessError:
+    async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
         if run is self._runs[0]:
             announce(run.spec, self._reporter)
         engines, infos = await start_engines(open_run.spec, self._pool)
@@ -44,7 +45,7 @@ class LocalExecutor:
         except HarnessError as error:
             return error
         await whole(partial(open_run.folder.update, engines=infos))
-        return JournalingRunner(open_run.spec.config, open_run.spec.personas, factory, open_run.folder, self._reporter)
+        return JournalingRunner(open_run.spec.config, open_run.spec.personas, factory, open_run.folder, observer)
 
     def concurrency(self) -> tuple[int, str]:
         return concurrency([run.spec for run in self._runs], self._pool)

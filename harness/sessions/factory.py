@@ -23,7 +23,7 @@ from harness.config.schema import CourseConfig, PatientConfig, RoleConfig, RunCo
 from harness.context.ask import StructuredQuery
 from harness.context.budget import NOTE_SHARE, Window
 from harness.context.manager import ContextManager
-from harness.context.policies import Policy, make_policy
+from harness.context.policies import Policy, make_policy, policy_type
 from harness.context.preamble import Preamble, preflight
 from harness.context.render.renderer import Renderer
 from harness.context.summary import Summarizer, clip
@@ -100,7 +100,7 @@ def _joined(system: str | None, memory: str) -> str | None:
 def check_fits(config: RunConfig, personas: Sequence[Persona], role_contexts: Mapping[Speaker, RoleContext]) -> None:
     """Raise one `ConfigError` with a line for every persona and speaker whose fixed part leaves no room."""
     lines: list[str] = []
-    note = config.context.note_tokens if config.context.policy in ("summarize", "hybrid") else 0
+    note = config.context.note_tokens if policy_type(config.context).notes else 0
     for speaker, role_context in role_contexts.items():
         for persona in personas if speaker is Speaker.PATIENT else personas[:1]:
             label = f"persona {persona.id}" if speaker is Speaker.PATIENT else f"therapist {role_context.role.name}"
@@ -259,7 +259,7 @@ class AgentFactory:
     def _policy(self, speaker: Speaker) -> Policy:
         """The context policy of a speaker, with the summarizer that the config names."""
         context = self._config.context
-        if context.policy in ("truncate", "none"):
+        if not policy_type(context).notes:
             return make_policy(context, None)
         writer = speaker if context.summarizer == "own" else Speaker(context.summarizer)
         if writer not in self._role_contexts:

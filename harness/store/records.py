@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
+from harness.config.plugins import Plugin
 from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.store.files import storage_error
@@ -75,6 +76,8 @@ class RunRecord(_Record):
     persona_hashes: dict[str, str]
     """Persona id to the SHA-256 of its content."""
     provenance: Provenance
+    plugins: tuple[Plugin, ...] = ()
+    """What came from plug-ins: the engine, the metrics, ..."""
     engines: dict[str, EngineInfo] = {}
     """Role to what its engine says about itself."""
     totals: Totals = Totals()

@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.base import EngineInfo
+from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.events import Listener, Notice, Retried, ignore
 from harness.engines.openai import wire
 from harness.engines.openai.gate import Gate
@@ -290,3 +290,8 @@ def _own_limit(model: ModelConfig) -> int | None:
         return None if model.stand_in else model_limit(model)
     except ConfigError:
         return None
+
+
+@engine("openai", uses={"base_url", "model", "api_key_env"})
+def _make(setup: EngineSetup) -> OpenAIEngine:
+    return OpenAIEngine(setup.engine, setup.model, listener=setup.listener)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.base import EngineInfo
+from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.reasoning import split
 from harness.engines.window import checked_ids, context_window
 from harness.errors import EngineError, EngineUnavailable, RequestRejected
@@ -260,3 +260,8 @@ def _load(model: ModelConfig) -> _Loaded:
     loaded = _Loaded(network.to(device).eval(), tokenizer)
     network.generation_config = GenerationConfig()  # the preset's sampling is the request's, never the model folder's
     return loaded
+
+
+@engine("transformers")
+def _make(setup: EngineSetup) -> TransformersEngine:
+    return TransformersEngine(setup.engine, setup.model)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.base import EngineInfo
+from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.reasoning import split
+from harness.engines.supervisor import Supervisor
 from harness.engines.vllm.adapters import Adapter, Adapters
 from harness.engines.vllm.launch import CLOSE_S, Launch, engine_args, environment
 from harness.engines.window import checked_ids, context_window
@@ -291,3 +292,13 @@ def _refusal(error: Exception, request: Request) -> RequestRejected:
             counted=counted if isinstance(counted, int) else None,
         )
     return RequestRejected(f"vLLM rejected {request.request_id}: {error}")
+
+
+@engine("vllm", uses={"args"}, adapters=True)
+def _make(setup: EngineSetup) -> Supervisor:
+    return Supervisor(
+        VllmEngine(setup.engine, setup.model, adapters=setup.adapters, log=setup.log),
+        name=setup.model.path,
+        max_restarts=setup.engine.max_restarts,
+        listener=setup.listener,
+    )

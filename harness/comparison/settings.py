@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from harness.compare.runs import Measured, Pair, RunData
+from harness.comparison.runs import Measured, Pair, RunData
 from harness.store.identity import binding
 
 _PLAN = frozenset({"seed", "personas", "persona_dir", "sessions_per_persona"})

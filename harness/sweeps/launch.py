@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.compose import hydra_override
 from harness.errors import ConfigError, HarnessError
-from harness.sweep.expand import composed_for_sweep, is_sweep_override
-from harness.sweep.player import Player
-from harness.sweep.record import PointRecord, PointState, SweepRecord, mark
+from harness.sweeps.expand import composed_for_sweep, is_sweep_override
+from harness.sweeps.player import Player
+from harness.sweeps.record import PointRecord, PointState, SweepRecord, mark
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -45,7 +45,7 @@ def _launch(
     launcher: "Launcher", folder: Path, points: Sequence[PointRecord], start: int, say: Callable[[str], None]
 ) -> "Sequence[JobReturn]":
     """What the jobs returned; nothing where the launcher itself failed, as it does when a job's process dies."""
-    from harness.sweep.launcher import FusedLauncher
+    from harness.sweeps.launcher import FusedLauncher
 
     jobs = [[*point.overrides, f"run.dir={_quoted(folder / point.folder)}"] for point in points]
     try:
@@ -80,7 +80,7 @@ def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> 
     """
     from hydra.core.plugins import Plugins
 
-    from harness.sweep.launcher import FusedLauncher
+    from harness.sweeps.launcher import FusedLauncher
 
     if config.hydra.launcher.get("_target_") == f"{FusedLauncher.__module__}.{FusedLauncher.__name__}":
         fused = FusedLauncher()

@@ -22,9 +22,9 @@ from harness.runs.resources import SharedResources
 from harness.runs.single import resume_command
 from harness.store.identity import config_hash
 from harness.store.records import RunStatus, read_record
-from harness.sweep import cluster
-from harness.sweep.expand import FOLDER_LENGTH
-from harness.sweep.record import PointState, SweepRecord, mark, read_sweep, state_of
+from harness.sweeps import cluster
+from harness.sweeps.expand import FOLDER_LENGTH
+from harness.sweeps.record import PointState, SweepRecord, mark, read_sweep, state_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

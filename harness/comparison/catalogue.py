@@ -7,9 +7,9 @@ a simulated patient feels, have none.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from math import inf
 
+from harness.config.plugins import METRICS
 from harness.text import word_set
 
 
@@ -187,12 +187,26 @@ _ZERO_WHERE_ABSENT: dict[str, str] = {"course.resistance.behaviours.": "course",
 """Counts that a session names only where there are some, and the section that must have been computed."""
 
 
-@cache
 def metric(name: str) -> Metric:
     """How to show the metric of this name; one that is not in the list is named after its parts."""
     for known in _HEADLINES:
         if known.name == name:
             return known
+    own = METRICS.added().get(name)
+    if own is not None:
+        wanted = None if own.better is None else Wanted(own.better)
+        return Metric(
+            name,
+            own.label,
+            "Plug-ins",
+            share=own.share,
+            wanted=wanted,
+            unit=own.unit,
+            least=-inf,
+            says=f"{own.label}: {{by}} with {{a}} than with {{b}}",
+            more="higher",
+            less="lower",
+        )
     parts = name.split(".")
     spoken = name if len(parts) == 1 else ".".join(parts[1:] if parts[0] in ("course", "usage") else parts)
     label = spoken.replace(".", " ").replace("_", " ")

@@ -19,10 +19,10 @@ from harness.runs.single import resume_command
 from harness.store.lock import lock
 from harness.store.outputs import default_path, point_latest
 from harness.store.records import RunStatus, read_record
-from harness.sweep.expand import Point, check_points, expand
-from harness.sweep.launch import launch
-from harness.sweep.player import Player
-from harness.sweep.record import (
+from harness.sweeps.expand import Point, check_points, expand
+from harness.sweeps.launch import launch
+from harness.sweeps.player import Player
+from harness.sweeps.record import (
     PointRecord,
     PointState,
     SweepRecord,

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.compare.bootstrap import FEWEST, Estimate, Sample, adjusted, estimates, resamples_for
-from harness.compare.catalogue import HEADLINES, Metric, ordered
-from harness.compare.checks import listed, notes, refuse
-from harness.compare.marginal import margin
-from harness.compare.runs import Pair, RunData
-from harness.compare.settings import Setting, settings_of
+from harness.comparison.bootstrap import FEWEST, Estimate, Sample, adjusted, estimates, resamples_for
+from harness.comparison.catalogue import HEADLINES, Metric, ordered
+from harness.comparison.checks import listed, notes, refuse
+from harness.comparison.marginal import margin
+from harness.comparison.runs import Pair, RunData
+from harness.comparison.settings import Setting, settings_of
 from harness.errors import ComparisonError
 
 ENOUGH_PERSONAS = 8

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from harness.compare.bootstrap import LEVEL, Estimate
-from harness.compare.comparison import ALPHA, Comparison, Difference, Row, Verdict
-from harness.compare.words import difference_shown, findings, mean_shown, pairs_shown, sentence
+from harness.comparison.bootstrap import LEVEL, Estimate
+from harness.comparison.comparison import ALPHA, Comparison, Difference, Row, Verdict
+from harness.comparison.words import difference_shown, findings, mean_shown, pairs_shown, sentence
 
 if TYPE_CHECKING:
     from rich.console import Console

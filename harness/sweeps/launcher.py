@@ -8,7 +8,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from harness.sweep.player import Player
+from harness.sweeps.player import Player
 
 
 class FusedLauncher(Launcher):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from math import floor, log10
 
-from harness.compare.bootstrap import FEWEST, Estimate
-from harness.compare.catalogue import Metric
-from harness.compare.comparison import Comparison, Difference, Row, Unit, Verdict
+from harness.comparison.bootstrap import FEWEST, Estimate
+from harness.comparison.catalogue import Metric
+from harness.comparison.comparison import Comparison, Difference, Row, Unit, Verdict
 
 
 def mean_shown(metric: Metric, estimate: Estimate | None) -> str:

@@ -6,8 +6,8 @@ Invariant: what can't be compared is refused with every reason at once, before a
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.compare.runs import RunData
-from harness.compare.settings import Setting, confounded
+from harness.comparison.runs import RunData
+from harness.comparison.settings import Setting, confounded
 from harness.errors import ComparisonError
 
 

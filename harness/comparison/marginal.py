@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.compare.checks import listed
-from harness.compare.runs import Measured, Pair
-from harness.compare.settings import Setting, key_shown, names, text
+from harness.comparison.checks import listed
+from harness.comparison.runs import Measured, Pair
+from harness.comparison.settings import Setting, key_shown, names, text
 from harness.errors import ComparisonError, did_you_mean
 
 

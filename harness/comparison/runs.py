@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.compare.catalogue import section_of_count
+from harness.comparison.catalogue import section_of_count
+from harness.config.plugins import load_plugins
 from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import numbers
@@ -61,6 +62,7 @@ def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False) -> list[
     Raises `StorageError` where a folder holds neither or a file is damaged, `ComparisonError` where a run is not
     finished and that is not allowed.
     """
+    load_plugins()  # their metrics have labels of their own
     folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in run_folders(path)))
     started = [folder for folder in folders if (folder / "run.json").exists()]
     records = {folder: read_record(folder) for folder in started}
