@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.agents.cues import Hit, Words, read, table
+from harness.hearing import Act, hear
 from harness.text import FUNCTION_WORDS, stem, word_set
 
 _LIST_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s", re.MULTILINE)
@@ -41,6 +42,12 @@ class Acts:
     """0 for no question, 0.5 for a closed one, 1 for an open one; less the more there are."""
     validations: int
     reflections: int
+    reflected: float
+    """Probability that the turn reflects, as the classifier of `harness.hearing` hears it (English; else 0)."""
+    told: float
+    """Share of its statements that advise or teach, by the same."""
+    confronted: float
+    """Probability that it confronts, by the same."""
     gentle: int
     advice: int
     permission: int
@@ -59,10 +66,12 @@ class Acts:
     """Of each "you told me ..." what is said to have been told, as stems."""
 
 
-def hear_acts(text: Words, raw: str, heard: str, language: str, beliefs: Sequence[str]) -> Acts:
-    """The acts of the turn `text` (`raw` is its text), which answers the patient's turn `heard`."""
+def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, beliefs: Sequence[str]) -> Acts:
+    """The acts of the turn `text` (`raw` is its text), which answers the last of the patient's turns `heard`."""
     cues = table(language)
-    hits = cues.find(text, read(heard).words) if cues is not None else []
+    last = heard[-1] if heard else ""
+    hits = cues.find(text, read(last).words) if cues is not None else []
+    sounds = hear(raw, heard) if language[:2] == "en" else None
     kinds = _counts(hits)
     questions = raw.count("?")
     asking = {number for number, sentence in enumerate(text.sentences) if sentence[2]}
@@ -73,6 +82,9 @@ def hear_acts(text: Words, raw: str, heard: str, language: str, beliefs: Sequenc
         asked=_asked(text, hits, questions),
         validations=kinds.get("validating", 0),
         reflections=kinds.get("reflecting", 0),
+        reflected=sounds.chance(Act.REFLECTION) if sounds else 0.0,
+        told=sounds.share(Act.ADVICE, Act.INFORMATION) if sounds else 0.0,
+        confronted=sounds.chance(Act.CONFRONTATION) if sounds else 0.0,
         gentle=kinds.get("gentle", 0),
         advice=kinds.get("advising", 0) + lists,
         permission=kinds.get("permission", 0),

@@ -13,7 +13,7 @@ from math import exp
 from typing import NamedTuple
 
 from harness.agents.cues import Words
-from harness.agents.english import telling
+from harness.agents.english import STOCK, telling
 from harness.text import FUNCTION_WORDS, stem, words
 
 EARLIER = 0.5
@@ -22,6 +22,10 @@ TAKEN = 0.25
 """What it is worth to take up a word once more."""
 ENOUGH = 1.15
 """How fast taking up saturates: with one telling word of the patient's two thirds are reached."""
+OWN_WORDS = 0.25
+"""What taking up is worth where nothing telling of the therapist's own stands beside it: a word dropped into a frame."""
+PUT = 1.5
+"""How much of its own, in telling words, puts what was said into other words."""
 COPIED = 0.2, 0.5
 """Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
 before left out: from where it is parroting, and where it is nothing else."""
@@ -35,6 +39,8 @@ PHRASE = 5
 """Words of a phrase that nobody says twice by chance."""
 WORN = 0, 3
 """Earlier turns with such a phrase: from where it is noticed, and where it is all that is heard."""
+FRAMES = 0, 3
+"""Earlier sentences with the same frame: from where it is noticed, and where it is all that is heard."""
 BACKCHANNEL = 4
 """Words up to which a turn is no more than a nod, which may come back."""
 
@@ -79,6 +85,7 @@ class Memory:
         self._taken: set[str] = set()
         self._runs: set[tuple[str, ...]] = set()
         self._sentences: set[tuple[str, ...]] = set()
+        self._framed: Counter[tuple[str, ...]] = Counter()
         self._phrases: Counter[tuple[str, ...]] = Counter()
         self._frames: list[frozenset[tuple[str, ...]]] = []
 
@@ -104,12 +111,13 @@ class Memory:
         parroted = self._parroted(new, len(now), len(stems))
         same = self._same(text, new)
         self._taken |= now | before
+        put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, own / PUT)
         return Uptake(
-            taken_up=1 - exp(-ENOUGH * worth),
+            taken_up=put * (1 - exp(-ENOUGH * worth)),
             parroted=parroted,
             same=same,
             strange=_between(own, 2.0, 6.0) if worth < 0.15 else 0.0,
-            fresh=1 - exp(-ENOUGH * fresh),
+            fresh=put * (1 - exp(-ENOUGH * fresh)),
         )
 
     def _new(self, text: Words) -> list[tuple[str, ...]]:
@@ -133,19 +141,32 @@ class Memory:
         copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
+    def _worn(self, framed: Sequence[tuple[str, ...]], length: int) -> float:
+        """How much of the turn is sentences whose frame came several times before; nods don't count."""
+        worn = 0.0
+        for frame in framed:
+            if _GAP not in frame or len(frame) < 3:
+                continue
+            worn += len(frame) * _between(self._framed[frame], *FRAMES)
+            self._framed[frame] += 1
+        return _between(worn / max(1, length), *SAME)
+
     def _same(self, text: Words, new: Sequence[tuple[str, ...]]) -> float:
-        """By the sentences, by the words, and by the frame that is left without their matter."""
+        """By the sentences, by the words, and by the frames that are left without their matter."""
+        framed = _framed(text)
+        worn = self._worn(framed, len(text.words))
         if len(text.words) <= BACKCHANNEL:
-            return 0.0
+            return worn
         runs = _runs(text.words)
         same = max(
+            worn,
             _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
             _between(1 - sum(map(len, new)) / len(text.words), *SAME),
         )
         phrases = set(_runs(text.words, PHRASE))
         same = max(same, _between(max((self._phrases[phrase] for phrase in phrases), default=0), *WORN))
         self._phrases.update(phrases)
-        frame = frozenset(_runs(_framed(text)))
+        frame = frozenset(_runs([word for sentence in framed for word in sentence]))
         if len(frame) >= 3:
             nearest = max((len(frame & other) for other in self._frames), default=0) / len(frame)
             same = max(same, _between(nearest, *SAME_FRAME))
@@ -155,16 +176,17 @@ class Memory:
         return same
 
 
-def _framed(text: Words) -> list[str]:
-    """The words with the matter left out: what stands in for the patient's nouns in a template."""
-    framed: list[str] = []
+def _framed(text: Words) -> list[tuple[str, ...]]:
+    """The sentences with their matter left out: a gap stands where a template has the patient's words."""
+    sentences: list[tuple[str, ...]] = []
     for start, end, question in text.sentences:
+        framed: list[str] = []
         for word in text.words[start:end]:
-            kept = word if word in FUNCTION_WORDS or telling(stem(word)) < 0.5 else _GAP
+            kept = word if word in FUNCTION_WORDS or stem(word) in STOCK else _GAP
             if kept != _GAP or framed[-1:] != [_GAP]:
                 framed.append(kept)
-        framed.append("?" if question else ".")
-    return framed
+        sentences.append((*framed, "?" if question else "."))
+    return sentences
 
 
 def _stems(tokens: Sequence[str]) -> frozenset[str]:
