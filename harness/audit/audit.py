@@ -44,7 +44,9 @@ def mean(earned: Iterable[Earned]) -> Earned:
     """Of several patients; they must not be none."""
     every = list(earned)
     return Earned(
-        fmean(one.trust_change for one in every), fmean(one.layers_told for one in every), sum(e.sessions for e in every)
+        fmean(one.trust_change for one in every),
+        fmean(one.layers_told for one in every),
+        sum(e.sessions for e in every),
     )
 
 

@@ -67,7 +67,10 @@ class RuleVoice:
         persona = self._persona
         told = [*_sentences(persona.presenting_problem), *_sentences(persona.history)]
         for trigger in persona.conceptualization.triggers:
-            told += [f"When {trigger.situation}, I {trigger.behaviour.removeprefix('you ')}", f"I think: {trigger.thought}"]
+            told += [
+                f"When {trigger.situation}, I {trigger.behaviour.removeprefix('you ')}",
+                f"I think: {trigger.thought}",
+            ]
             told.append(f"It's {trigger.emotion}, and {trigger.body}")
         told += [f"{person.name} is {person.relation}" for person in persona.people]
         told += [f"I {habit}" for habit in persona.conceptualization.coping]

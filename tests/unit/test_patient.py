@@ -106,7 +106,12 @@ async def test_a_resumed_patient_feels_what_an_uninterrupted_one_does(renderer: 
     told = answers("They laughed when I came into the kitchen.")
     through = patient(Scripted(told), renderer, RuleAppraiser(RACHEL))
     history: list[Turn] = []
-    lines = ("So they laughed in the kitchen.", "And you came in on it.", "Nobody to sit with, then, in that kitchen.", WARM)
+    lines = (
+        "So they laughed in the kitchen.",
+        "And you came in on it.",
+        "Nobody to sit with, then, in that kitchen.",
+        WARM,
+    )
     for index in range(0, 8, 2):
         said = await speak(through, history)
         recorded = [replace(turn, patient_state=turn.patient_state and dict(turn.patient_state)) for turn in history]
