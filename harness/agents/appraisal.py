@@ -175,7 +175,7 @@ def _plain(acts: Acts) -> Appraisal:
     return Appraisal(
         validated=min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         asked=acts.asked,
-        advised=min(1.0, max(acts.advice / 3, TOLD * acts.told) * (0.5 if acts.permission else 1.0)),
+        advised=min(1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1)) * (0.5 if acts.permission else 1.0)),
         rushed=max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * acts.gentle)),
         misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2)),
         harmed=min(1.0, acts.harm),

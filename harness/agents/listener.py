@@ -18,13 +18,17 @@ from harness.text import FUNCTION_WORDS, stem, words
 
 EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""
+REMEMBERED = 0.4
+"""How telling a word of an earlier turn must be to count: everyday words come back by chance."""
+ROOM, STRAYS = 4.0, 0.2
+"""Telling words of its own that a turn may have freely, and how fast more of them lead away from what it takes up."""
 TAKEN = 0.25
 """What it is worth to take up a word once more."""
 ENOUGH = 1.15
 """How fast taking up saturates: with one telling word of the patient's two thirds are reached."""
-OWN_WORDS = 0.25
+OWN_WORDS = 0.15
 """What taking up is worth where nothing telling of the therapist's own stands beside it: a word dropped into a frame."""
-PUT = 1.5
+PUT = 1.8
 """How much of its own, in telling words, puts what was said into other words."""
 COPIED = 0.2, 0.5
 """Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
@@ -106,18 +110,19 @@ class Memory:
         stems = _stems([word for sentence in new for word in sentence])
         now, before = stems & self._last.stems, stems & self._said - self._last.stems
         fresh = sum(map(self._worth, now))
-        worth = fresh + EARLIER * sum(map(self._worth, before))
+        worth = fresh + EARLIER * sum(self._worth(root) for root in before if telling(root) >= REMEMBERED)
         own = sum(map(telling, stems - now - before))
         parroted = self._parroted(new, len(now), len(stems))
         same = self._same(text, new)
         self._taken |= now | before
+        focus = worth / (worth + STRAYS * max(0.0, own - ROOM)) if worth else 0.0
         put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, own / PUT)
         return Uptake(
-            taken_up=put * (1 - exp(-ENOUGH * worth)),
+            taken_up=focus * put * (1 - exp(-ENOUGH * worth)),
             parroted=parroted,
             same=same,
             strange=_between(own, 2.0, 6.0) if worth < 0.15 else 0.0,
-            fresh=put * (1 - exp(-ENOUGH * fresh)),
+            fresh=focus * put * (1 - exp(-ENOUGH * fresh)),
         )
 
     def _new(self, text: Words) -> list[tuple[str, ...]]:
