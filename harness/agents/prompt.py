@@ -79,6 +79,19 @@ PLAN = (
 """Phases of a session: the share of its exchanges up to which each lasts, and its direction to the therapist."""
 
 
+def template_languages() -> tuple[str, ...]:
+    """Codes of the languages other than English that have a patient's part of their own (`patient.de.jinja`)."""
+    return tuple(sorted(path.name.split(".")[1] for path in PROMPTS.glob("patient.*.jinja")))
+
+
+def localized(template: str, language: str) -> str:
+    """The template of that name in the language (`patient.jinja` is `patient.de.jinja`), else itself; a path stays."""
+    code = language.split("-")[0]
+    stem, dot, ending = template.rpartition(".")
+    own = f"{stem}.{code}{dot}{ending}"
+    return own if "/" not in template and (PROMPTS / own).is_file() else template
+
+
 def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     """Render a template, looked up in `dirs`, then among those of the harness; an absolute path stands for itself.
 

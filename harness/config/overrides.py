@@ -19,7 +19,7 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
 
     Raises `ConfigError` with a line for every key that is no setting, and for every bad value.
     """
-    tree = RunConfig.model_validate(settings).model_dump(mode="json")
+    tree = RunConfig.model_validate(_as_it_was(settings)).model_dump(mode="json")
     _load_plugins(tree["plugins"], overrides)
     known = sorted(_leaves(tree))
     lines = []
@@ -40,6 +40,14 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     except ValidationError as error:
         found = {".".join(map(str, item["loc"])): f"{item['msg']}, found {item['input']!r}" for item in error.errors()}
         raise ConfigError(*(f"command line: {key}: {why}" for key, why in found.items())) from error
+
+
+def _as_it_was(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a run of before `guard.mends`, whose guard mended both sides; a resumed run stays one run."""
+    guard = settings.get("guard")
+    if not isinstance(guard, Mapping) or "mends" in guard:
+        return settings
+    return {**settings, "guard": {**guard, "mends": "both"}}
 
 
 def _load_plugins(recorded: Sequence[str], overrides: Sequence[str]) -> None:

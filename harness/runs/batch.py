@@ -22,6 +22,7 @@ from harness.report import write_report
 from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
 from harness.runs.local import LocalExecutor
+from harness.runs.opening import openings
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
 from harness.runs.reporter import Reporter
 from harness.runs.threads import whole
@@ -161,6 +162,8 @@ class Batch:
             runner = await self._runner(first, executor)
             limit, why = executor.concurrency()
             self._reporter.say(f"sessions in flight: {limit} ({why})")
+            for line in dict.fromkeys(line for run in self._runs for line in openings(run.spec)):
+                self._reporter.say(line)
             self._reporter.start(sum(run.spec.sessions for run in self._runs), done=sum(r.done for r in self._runs))
             await run_all(self._sessions(runner, executor), limit)
 
