@@ -1,6 +1,6 @@
 """The patient: a persona played by a model, or the recorded lines of one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,10 +8,11 @@ from harness.agents import directions, inner_state
 from harness.agents.appraiser import Appraiser
 from harness.agents.base import Utterance
 from harness.agents.inner_state import InnerState
+from harness.agents.profile import Shape, whole_sentences
 from harness.agents.self_check import SelfCheck
 from harness.agents.speaker import ModelSpeaker
 from harness.personas.schema import Persona
-from harness.types import Event, Speaker, StopReason, Turn, View
+from harness.types import Event, FinishReason, Speaker, StopReason, Turn, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class SimulatedPatient:
         self_check: SelfCheck | None = None,
         start: InnerState | None = None,
         exchanges: int | None = None,
+        shapes: Callable[[int, str | None], Shape] | None = None,
     ) -> None:
         """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken.
 
@@ -51,6 +53,7 @@ class SimulatedPatient:
         self._self_check = self_check
         self._start = start or inner_state.initial(persona)
         self._exchanges = exchanges
+        self._shapes = shapes
         self._felt: _Felt | None = None
         """For the turn being made: all its drafts share it."""
         self._events: list[Event] = []
@@ -60,21 +63,34 @@ class SimulatedPatient:
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
     ) -> Utterance | StopReason:
         felt = await self._feel(history)
-        said = await self._model_speaker.say(
-            history, directions=(felt.direction, nudge), draft=attempt, patient_state=felt.recorded
-        )
+        said = await self._say(history, felt, nudge, attempt)
         self._events += said.events
         if self._self_check is not None and attempt == 0:
             objection, events = await self._self_check.check(history, said.turn, felt.state)
             self._events += events
             if objection is not None:
-                wanted = (felt.direction, objection.direction)
-                said = await self._model_speaker.say(
-                    history, directions=wanted, draft="checked", patient_state=felt.recorded
-                )
+                said = await self._say(history, felt, objection.direction, "checked")
                 self._events += said.events
         every, self._events = self._events, []
         return replace(said, turn=self._remembering(said.turn, felt), events=tuple(every))
+
+    async def _say(self, history: Sequence[Turn], felt: _Felt, more: str | None, draft: int | str) -> Utterance:
+        """A draft of the turn, under the patient's own direction and one `more`, as long as was drawn for it."""
+        if self._shapes is None:
+            return await self._model_speaker.say(
+                history, directions=(felt.direction, more), draft=draft, patient_state=felt.recorded
+            )
+        shape = self._shapes(len(history), felt.state and directions.shown_in(felt.state))
+        said = await self._model_speaker.say(
+            history,
+            directions=(felt.direction, more, shape.direction(self._persona.language)),
+            draft=draft,
+            patient_state=felt.recorded,
+            max_new_tokens=shape.max_new_tokens,
+        )
+        if said.turn.finish_reason is not FinishReason.LENGTH:
+            return said
+        return replace(said, turn=replace(said.turn, text=whole_sentences(said.turn.text)))
 
     def _remembering(self, turn: Turn, felt: _Felt) -> Turn:
         """The turn with the state as its words leave it: told is what was said."""

@@ -37,6 +37,7 @@ class ModelSpeaker:
         directions: Sequence[str | None] = (),
         draft: int | str = 0,
         patient_state: Mapping[str, Any] | None = None,
+        max_new_tokens: int | None = None,
     ) -> Utterance:
         """The next turn, under the directions that are not None. Raises what the context manager raises.
 
@@ -51,6 +52,7 @@ class ModelSpeaker:
             request_id=f"{self._session_id}/{index}" + (f".{draft}" if draft else ""),
             direction=given,
             sampling=turn_sampling(self._context.sampling, draft),
+            max_new_tokens=max_new_tokens,
         )
         text, marked = without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from harness.agents.directions import shown_in
 from harness.agents.inner_state import InnerState
 from harness.personas.schema import Length, Persona
 
@@ -57,7 +58,7 @@ class RuleVoice:
 
     def _directed(self, state: InnerState) -> str | None:
         """What the behaviour that was directed for this turn comes to; None for one that leaves the matter open."""
-        behaviour = next((name for name, (turn, _) in state.shown.items() if turn == state.turn - 1), None)
+        behaviour = shown_in(state)
         if behaviour == "tell":
             return first_person(self._persona.disclosure[state.told - 1].content)
         return _ANSWERS.get(behaviour or "")

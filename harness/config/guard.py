@@ -71,7 +71,10 @@ class GuardConfig(BaseModel):
         """What it does to the two speakers, in a line for people."""
         if not self.enabled:
             return "guard: off"
-        sides = {"patient": "records on the therapist's side, mends the patient's turns", "none": "records, mends nothing"}
+        sides = {
+            "patient": "records on the therapist's side, mends the patient's turns",
+            "none": "records, mends nothing",
+        }
         return f"guard: {sides.get(self.mends, 'mends both sides: the therapist is not measured as it is')}"
 
     def finds_repetition_as_by_default(self) -> bool:

@@ -24,6 +24,21 @@ def _unquoted_off(value: object) -> object:
 
 
 Positive = Annotated[int, Field(gt=0)]
+LengthProfile = Literal[
+    "persona",
+    "off",
+    "terse",
+    "average",
+    "talkative",
+    "typed",
+    "spoken",
+    "typed-terse",
+    "typed-average",
+    "typed-talkative",
+    "spoken-terse",
+    "spoken-average",
+    "spoken-talkative",
+]
 EngineKind = str
 """`auto`, or the name of a registered engine."""
 
@@ -134,6 +149,10 @@ class PatientConfig(RoleConfig):
     self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
     """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
     does not hold: by `rules`, or by rules and then by the patient's own `model`."""
+    profile: Annotated[LengthProfile, BeforeValidator(_unquoted_off)] = "persona"
+    """simulated: how long turns come out, and whether typed or spoken, as a light direction and a bound on new tokens for
+    each turn. `persona` is the persona's own profile; `terse`, `average`, `talkative`, `typed`, `spoken` or both, as in
+    `typed-terse`, replace it; `off` leaves length to the model."""
     transcript: Path | None = None
     """replay: a text transcript, or a sessions.jsonl."""
     session: str | None = None

@@ -5,7 +5,7 @@ Invariants:
 - Nothing of a session is kept here; all sessions of a run share one cast.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
 from harness.agents.base import Agent
 from harness.agents.inner_state import InnerState, after_a_break
 from harness.agents.patient import ReplayPatient, SimulatedPatient
+from harness.agents.profile import Shape, chosen, draw
 from harness.agents.prompt import patient_memory, patient_opening, patient_system, therapist_memory, therapist_system
 from harness.agents.self_check import ANSWER_TOKENS as CHECK_TOKENS
 from harness.agents.self_check import SelfCheck
@@ -69,6 +70,9 @@ class RoleContext:
         memory = "" if earlier is None else self._memory(persona, earlier)
         if self.speaker is Speaker.THERAPIST:
             return Preamble(self.speaker, _joined(therapist_system(self.role.prompt), memory), None, self.renderer)
+        own = chosen(self.role.profile, persona.profile) if isinstance(self.role, PatientConfig) else None
+        if own is not None and own != persona.profile:
+            persona = persona.model_copy(update={"profile": own})
         brief = self.window.max_model_len < BRIEF_BELOW
         told = 0 if earlier is None else earlier.told
         system = patient_system(persona, self.role.prompt or "patient.jinja", brief=brief, told=told)
@@ -175,6 +179,7 @@ class AgentFactory:
             self._self_check(session.spec, persona),
             InnerState.from_dict(state) if state else None,
             exchanges=self._config.max_exchanges,
+            shapes=self._shapes(session.spec, persona),
         )
         return SessionAgents({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, preambles, patient)
 
@@ -218,6 +223,10 @@ class AgentFactory:
                 return RuleAppraiser(persona)
             case "model":
                 return ModelAppraiser(self._query(APPRAISAL_TOKENS), persona, spec)
+
+    def _shapes(self, spec: SessionSpec, persona: Persona) -> Callable[[int, str | None], Shape] | None:
+        profile = chosen(self._config.patient.profile, persona.profile)
+        return None if profile is None else lambda index, behaviour: draw(profile, spec.seed, index, behaviour)
 
     def _self_check(self, spec: SessionSpec, persona: Persona) -> SelfCheck | None:
         wanted = self._config.patient.self_check

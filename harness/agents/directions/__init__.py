@@ -120,6 +120,11 @@ def confirmed(state: InnerState, persona: Persona, text: str) -> InnerState:
     return state
 
 
+def shown_in(state: InnerState) -> str | None:
+    """The behaviour that was directed for the turn that this state comes with."""
+    return next((name for name, (turn, _) in state.shown.items() if turn == state.turn - 1), None)
+
+
 def _cool(state: InnerState, behaviour: str) -> bool:
     last = state.last_shown(behaviour)
     return last is None or state.turn - last >= COOL_DOWN[behaviour]
