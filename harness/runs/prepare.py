@@ -160,6 +160,7 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config=settings,
         config_hash=config_hash(settings),
         persona_hashes=_persona_hashes(spec),
+        languages=tuple(sorted({persona.language for persona in spec.personas})),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
         plugins=recorded(),
         totals=Totals(sessions=spec.sessions),

@@ -75,6 +75,8 @@ class RunRecord(_Record):
     """SHA-256 over the settings that can change results."""
     persona_hashes: dict[str, str]
     """Persona id to the SHA-256 of its content."""
+    languages: tuple[str, ...] = ()
+    """Codes of the languages that the patients speak; none in a run of an older version."""
     provenance: Provenance
     plugins: tuple[Plugin, ...] = ()
     """What came from plug-ins: the engine, the metrics, ..."""
