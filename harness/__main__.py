@@ -15,6 +15,7 @@ COMMANDS = {
     "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
+    "fidelity": "say how like people a run's patients are, and whether they part good from poor",
     "audit": "try to talk patients round without listening, and say what it earns",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",

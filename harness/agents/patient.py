@@ -86,7 +86,7 @@ class SimulatedPatient:
             directions=(felt.direction, more, shape.direction(self._persona.language)),
             draft=draft,
             patient_state=felt.recorded,
-            max_new_tokens=shape.max_new_tokens,
+            max_new_tokens=shape.max_new_tokens(self._persona.language),
         )
         if said.turn.finish_reason is not FinishReason.LENGTH:
             return said

@@ -30,8 +30,9 @@ QUESTIONS = 0.04
 HESITATES = {Channel.TYPED: 0.05, Channel.SPOKEN: 0.15}
 CORRECTS = {Channel.TYPED: 0.05, Channel.SPOKEN: 0.08}
 """Shares of the turns that ask back, hesitate, and correct themselves. Hesitation and correction are chosen, not measured."""
-TOKENS_PER_WORD = 1.4
-SPARE_TOKENS = 4
+TOKENS_PER_WORD, TOKENS_PER_OTHER_WORD = 1.2, 1.7
+"""Of English and of other languages, with their punctuation, in the vocabularies of current models."""
+SPARE_TOKENS = 2
 """Beside the words' own tokens: the sentence's end, and a word that was to be the last."""
 ROOMY = frozenset(("tell", "partial", "close", "walk_out", "door"))
 """Behaviours that need room whatever was drawn."""
@@ -64,10 +65,10 @@ class Shape:
     manner: str | None
     """`asks`, `hesitates` or `corrects`; mostly none."""
 
-    @property
-    def max_new_tokens(self) -> int:
+    def max_new_tokens(self, language: str) -> int:
         """Most tokens that this turn may take."""
-        return ceil(TOKENS_PER_WORD * self.words) + SPARE_TOKENS
+        each = TOKENS_PER_WORD if language[:2] == "en" else TOKENS_PER_OTHER_WORD
+        return ceil(each * self.words) + SPARE_TOKENS
 
     def direction(self, language: str) -> str:
         """The words for the actor; English where the language has none."""
