@@ -24,7 +24,7 @@ from harness.store.records import read_sessions
 from harness.text import words
 from harness.types import Speaker
 
-BOUND = 5.0
+BOUND = 6.0
 PERSONAS = 6
 
 

@@ -121,6 +121,8 @@ _OWN_VIEW = word_set(
     """
 )
 """They make it the therapist's opinion again."""
+_TURNED = {"i": "you", "me": "you", "my": "your", "am": "are"}
+"""A patient's words as a therapist says them."""
 _UNNEGATED = frozenset(
     ("validating", "advising", "reflecting", "flattering", "harming", "missing", "rushing", "gentle")
 )
@@ -177,7 +179,7 @@ class Table:
         found = self._all(text)
         if not found:
             return found
-        said = f" {' '.join(heard)} "
+        said = f" {' '.join(_TURNED.get(word, word) for word in heard)} "
         meant = [hit for hit in found if self._meant(hit, text, said)]
         grave = [hit for hit in meant if hit.kind in ("missing", "harming")]
         return [hit for hit in meant if hit.kind != "validating" or not any(_within(hit, other) for other in grave)]
@@ -206,7 +208,11 @@ class Table:
             return False
         if hit.kind not in _OWN_WORDS:
             return True
+        if hit.kind == "advising" and "have" in text.words[hit.end : hit.end + 2]:
+            return False  # "you shouldn't have had to"
         wide = text.words[max(start, hit.start - 6) : hit.start]
+        if not _NEGATIONS.isdisjoint(wide) and not _REPORTED.isdisjoint(wide):
+            return False  # "I won't tell you what you should do"
         if not _REPORTED.isdisjoint(wide) and _OWN_VIEW.isdisjoint(wide[-6:]):
             return False
         if hit.kind == "harming":
