@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.agents.acts import Acts, hear_acts
-from harness.agents.cues import read
+from harness.agents.cues import read, table
 from harness.agents.english import coherence
 from harness.agents.listener import Memory, Uptake
 from harness.agents.prompt import render
 from harness.guard.crisis import crisis
+from harness.text import FUNCTION_WORDS
 
 RECENT = 3
 """Patient turns that a therapist's turn is heard against by the classifier."""
@@ -88,7 +89,9 @@ class Listener:
         """`beliefs` are the patient's own about itself, which nobody should confirm."""
         self._language = language
         self._beliefs = tuple(beliefs)
-        self._memory = Memory()
+        cues = table(language)
+        english = language[:2] == "en" or cues is None
+        self._memory = Memory(FUNCTION_WORDS if english or cues is None else cues.common)
         self._turns: deque[str] = deque(maxlen=RECENT)
         self._hollow = 0
         """Validations without matter so far."""

@@ -83,7 +83,9 @@ class _Turn:
 class Memory:
     """What one patient has said and heard so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, common: frozenset[str] = FUNCTION_WORDS) -> None:
+        """`common` are the words of the language that tell nothing."""
+        self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
         self._taken: set[str] = set()
@@ -98,7 +100,7 @@ class Memory:
         own = words(text)
         self._said |= self._last.stems
         turned = [_TURNED.get(word, word) for word in own]
-        self._last = _Turn(_stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
+        self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
 
     def knows(self, stems: frozenset[str]) -> bool:
         """Whether the patient has said any of these."""
@@ -109,7 +111,7 @@ class Memory:
         new = self._new(text)
         credit, strays, taken, stems = 0.0, 0.0, set[str](), set[str]()
         for sentence in new:
-            these = _stems(sentence)
+            these = self._stems(sentence)
             worth, own = self._sentence(these - taken, these)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, own / PUT)
             credit += put * worth
@@ -167,7 +169,7 @@ class Memory:
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]]) -> float:
         """By the sentences, by the words, and by the frames that are left without their matter."""
-        framed = _framed(text)
+        framed = self._framed_sentences(text)
         worn = self._worn(framed, len(text.words))
         if len(text.words) <= BACKCHANNEL:
             return worn
@@ -189,22 +191,20 @@ class Memory:
         self._runs.update(runs)
         return same
 
+    def _framed_sentences(self, text: Words) -> list[tuple[str, ...]]:
+        """The sentences with their matter left out: a gap stands where a template has the patient's words."""
+        sentences: list[tuple[str, ...]] = []
+        for start, end, question in text.sentences:
+            framed: list[str] = []
+            for word in text.words[start:end]:
+                kept = word if word in self._common or stem(word) in STOCK else _GAP
+                if kept != _GAP or framed[-1:] != [_GAP]:
+                    framed.append(kept)
+            sentences.append((*framed, "?" if question else "."))
+        return sentences
 
-def _framed(text: Words) -> list[tuple[str, ...]]:
-    """The sentences with their matter left out: a gap stands where a template has the patient's words."""
-    sentences: list[tuple[str, ...]] = []
-    for start, end, question in text.sentences:
-        framed: list[str] = []
-        for word in text.words[start:end]:
-            kept = word if word in FUNCTION_WORDS or stem(word) in STOCK else _GAP
-            if kept != _GAP or framed[-1:] != [_GAP]:
-                framed.append(kept)
-        sentences.append((*framed, "?" if question else "."))
-    return sentences
-
-
-def _stems(tokens: Sequence[str]) -> frozenset[str]:
-    return frozenset([stem(word) for word in tokens if word not in FUNCTION_WORDS])
+    def _stems(self, tokens: Sequence[str]) -> frozenset[str]:
+        return frozenset([stem(word) for word in tokens if word not in self._common])
 
 
 def _runs(tokens: Sequence[str], length: int = 3) -> list[tuple[str, ...]]:

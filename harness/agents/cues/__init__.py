@@ -130,6 +130,8 @@ _OWN_WORDS = frozenset(("harming", "missing", "advising"))
 
 
 ANY = "_"
+COMMON = "_common"
+"""Key of the words that tell nothing; the others are kinds of phrases."""
 _KINDS = " "
 """Key of the kinds at the end of a phrase; no word is a blank."""
 _Node = dict[str, Any]
@@ -157,11 +159,18 @@ class Words(NamedTuple):
 class Table:
     """The phrases of one language, as a tree of their words."""
 
-    def __init__(self, kinds: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, kinds: Mapping[str, Any]) -> None:
         """Raises `ValueError` for a table that writes out to too many phrases."""
-        self.kinds = tuple(kinds)
+        self.common = word_set(kinds.get(COMMON, ""))
+        """Words of the language that tell nothing."""
         self._tree: _Node = {}
-        rows = [(row, kind) for kind, phrases in kinds.items() for phrase in phrases for row in _written_out(phrase)]
+        rows = [
+            (row, kind)
+            for kind, phrases in kinds.items()
+            if kind != COMMON
+            for phrase in phrases
+            for row in _written_out(phrase)
+        ]
         if len(rows) > MOST_PHRASES:
             raise ValueError(f"a table of cues: expected at most {MOST_PHRASES} phrases, found {len(rows)}")
         for row, kind in rows:
