@@ -5,10 +5,12 @@ Invariants:
 - What a session's system prompts hold does not change during the session, so that an engine's prefix cache holds.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
+import yaml
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -60,6 +62,9 @@ STAGE = {
     Stage.ACTION: "You have begun to change things, and it is shaky.",
     Stage.MAINTENANCE: "You have changed a good deal and fear slipping back.",
 }
+ENGLISH: Mapping[str, Mapping[Any, str]] = {
+    "style": STYLE, "length": LENGTH, "channel": CHANNEL, "resistance": RESISTANCE, "stage": STAGE,
+}  # fmt: skip
 LANGUAGES = {
     "ar": "Arabic", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian", "ja": "Japanese",
     "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
@@ -90,6 +95,15 @@ def localized(template: str, language: str) -> str:
     stem, dot, ending = template.rpartition(".")
     own = f"{stem}.{code}{dot}{ending}"
     return own if "/" not in template and (PROMPTS / own).is_file() else template
+
+
+@cache
+def _manners() -> Mapping[str, Mapping[str, Mapping[Any, str]]]:
+    """How a patient talks, in the languages other than English that have words for it."""
+    manners: Mapping[str, Mapping[str, Mapping[Any, str]]] = yaml.safe_load(
+        (PROMPTS / "manner.yaml").read_text(encoding="utf-8")
+    )
+    return manners
 
 
 def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
@@ -125,13 +139,15 @@ def patient_system(
     `told` layers were told in earlier sessions.
     `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
     """
+    words = _manners().get(persona.language.split("-")[0], ENGLISH)
     manner = {
-        "style": STYLE[persona.style],
-        "length": LENGTH[persona.profile.length],
-        "channel": CHANNEL[persona.profile.channel],
-        "resistance": [RESISTANCE[form] for form in persona.resistance],
-        "stage": STAGE[persona.stage],
+        "style": words["style"][persona.style],
+        "length": words["length"][persona.profile.length],
+        "channel": words["channel"][persona.profile.channel],
+        "resistance": [words["resistance"][form] for form in persona.resistance],
+        "stage": words["stage"][persona.stage],
     }
+    template = localized(template, persona.language)
     held_back = [layer.topic for layer in persona.disclosure[told:]]
     return render(
         *(template, dirs),
@@ -149,7 +165,7 @@ def patient_opening(
 ) -> str:
     """The first user message for the patient, who speaks first: a greeting, which small models answer in their part
     where a stage direction makes them narrate. `again`: the two have met before."""
-    return render(template, dirs, persona=persona, again=again)
+    return render(localized(template, persona.language), dirs, persona=persona, again=again)
 
 
 def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: object) -> str | None:

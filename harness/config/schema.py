@@ -143,9 +143,10 @@ class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
-    state: Annotated[Literal["rules", "model", "off"], BeforeValidator(_unquoted_off)] = "rules"
+    state: Annotated[Literal["auto", "rules", "model", "off"], BeforeValidator(_unquoted_off)] = "auto"
     """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
-    `rules`, or the patient's own `model` (one short request more a turn). `off`: there is no inner state."""
+    `rules`, or the patient's own `model` (one short request more a turn). `auto` is rules in a language that has cues for
+    them, else the model. `off`: there is no inner state."""
     self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
     """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
     does not hold: by `rules`, or by rules and then by the patient's own `model`."""

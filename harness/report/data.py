@@ -91,7 +91,7 @@ class Report:
         patient = self.role("patient")
         if patient.get("kind") == "replay":
             return []
-        return shortcomings(self.run.languages, by_rules=patient.get("state", "rules") == "rules")
+        return shortcomings(self.run.languages, str(patient.get("state", "rules")))
 
     def role(self, name: str) -> Mapping[str, Any]:
         """The settings of `patient` or `therapist`."""

@@ -13,6 +13,7 @@ from harness.agents.appraiser import ANSWER_TOKENS as APPRAISAL_TOKENS
 from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
 from harness.agents.base import Agent
 from harness.agents.inner_state import InnerState, after_a_break
+from harness.agents.languages import heard_by_rules
 from harness.agents.patient import ReplayPatient, SimulatedPatient
 from harness.agents.profile import Shape, chosen, draw
 from harness.agents.prompt import patient_memory, patient_opening, patient_system, therapist_memory, therapist_system
@@ -219,9 +220,9 @@ class AgentFactory:
         match self._config.patient.state:
             case "off":
                 return None
-            case "rules":
+            case state if heard_by_rules(state, persona.language):
                 return RuleAppraiser(persona)
-            case "model":
+            case _:
                 return ModelAppraiser(self._query(APPRAISAL_TOKENS), persona, spec)
 
     def _shapes(self, spec: SessionSpec, persona: Persona) -> Callable[[int, str | None], Shape] | None:
