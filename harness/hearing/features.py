@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.hearing.cut import Part, bare
-from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, meaning
+from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
 from harness.text import FUNCTION_WORDS, stem, words
 
 COMMON = 1.0
@@ -65,6 +65,9 @@ _STEMS = (
     "you told",
     "seems as",
     "sounds as",
+)
+_SOFTENERS = frozenset(
+    ("just", "maybe", "perhaps", "please", "always", "never", "first", "also", "instead", "simply", "why", "not")
 )
 _CONNECT = frozenset(("so", "and", "but", "because", "then", "yet"))
 
@@ -154,6 +157,8 @@ def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> l
         found.update(("stems", f"stems ground:{grounded}"))
     if "you" in own or "you'd" in own:
         found.update(f"you {own[i + 1]}" for i, word in enumerate(own[:-1]) if word == "you" and own[i + 1] in _MODALS)
+    if first in ("function", "noun") and _requests(own):
+        found.update(("request", f"request form:{form}"))
     if "if" in own:
         found.add(f"if subject:{first}")
     if place and every[place - 1].question:
@@ -161,6 +166,11 @@ def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> l
     if place + 1 < len(every):
         found.add("before a question" if every[place + 1].question else "before a statement")
     return list(found)
+
+
+def _requests(own: Sequence[str]) -> bool:
+    """Whether it begins as a request does: `try`, `just call`, `maybe go`."""
+    return own[0] in VERBS or (len(own) > 1 and own[0] in _SOFTENERS and own[1] in VERBS)
 
 
 def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], float, float, int]:

@@ -144,17 +144,39 @@ trust believe
 unfair blame blamed fault judged
 ready willing prepared motivated
 """
+_IRREGULAR = """
+ate eat eaten | beat beaten | began begin begun | bit bite bitten | bought buy | broke break broken | brought bring | built build | came come | caught catch
+chose choose chosen | cost | did do done | drank drink drunk | drove drive driven | fell fall fallen | felt feel | fought fight | found find | froze freeze
+gave give given | grew grow grown | heard hear | held hold | hid hide hidden | hit | kept keep | knew know known | left leave | lent lend | lied lie lying
+lost lose | meant mean | met meet | paid pay | ran run | rang ring rung | said say | sang sing | sat sit | saw see seen | sent send | shook shake | shot shoot
+slept sleep | sold sell | spent spend | spoke speak spoken | stole steal stolen | stood stand | stuck | swam swim | taught teach | threw throw thrown
+thought think | told tell | took take taken | tore tear torn | understood understand | went go gone | woke wake woken | won win | wore wear worn | wrote write written
+""".replace("|", "\n")
+"""Forms of one verb."""
+_FORM: dict[str, str] = {}
+for _line in _IRREGULAR.strip().splitlines():
+    for _word in _line.split():
+        _FORM[_word] = stem(_line.split()[1] if len(_line.split()) > 1 else _word)
 _GROUP: dict[str, str] = {}
 for _line in _ALIKE.strip().splitlines():
     _head, *_others = _line.split()
     for _word in (_head, *_others):
-        _GROUP.setdefault(stem(_word), f"={_head}")
+        _GROUP.setdefault(_FORM.get(_word, stem(_word)), f"={_head}")
 
 
 def meaning(word: str) -> str:
     """What a word is compared by: the group of words like it, or else its stem."""
-    root = stem(word)
+    root = _FORM.get(word) or stem(word)
     return _GROUP.get(root, root)
+
+
+VERBS = word_set(
+    """add aim allow ask avoid be begin believe bring buy call challenge change check choose come consider continue count cut decide do don't drink eat
+    enjoy exercise explain fill find focus follow forget get give go have hold ignore imagine join keep leave let limit listen look lower make
+    never notice open pay pick plan practice practise put read reduce relax remember replace rest ring say schedule see send set sign sit sleep slow
+    speak spend stand start stay stick stop take talk tell think throw treat trust try turn use visit wait wake walk wash watch work write"""
+)
+"""Verbs that a request begins with."""
 
 
 FEELINGS = frozenset(
