@@ -29,7 +29,7 @@ _AGENT = (
 
 ENGLISH: Mapping[str, Hinted] = {
     "behaviour": Hinted.any_of(
-        ("tried to", "attempted", "attempt", "i took", "i swallowed", "overdosed", "od'd", "my wrists"),
+        ("tried", "attempt", "i took", "i swallowed", "overdosed", "i od", "my wrists"),
         rf"\b(?:i|i've|ive|i have|i'd|i had) (?:(?:already|once|just|nearly|almost|actually|even) )?(?:tried|attempted) (?:to )?"
         rf"(?:{_KILL}|die|suicide|hang myself|overdose|od)\b",
         r"\b(?:my|a|last|previous|first|second|another|failed) (?:\w+ )?suicide attempt\b",
@@ -42,7 +42,8 @@ ENGLISH: Mapping[str, Hinted] = {
     "plan": Hinted.any_of(
         (
             *("hang", "overdos", "shoot", "jump", "pills", "meds", "in front of", "traffic", "wrists", "suicide", "plan", "goodbye", "good-bye", "note"),
-            *("to kill", "to end", "to die", "gonna kill", "gonna die", "gonna end", "do it"),
+            *("tonight", "tomorrow", "today", "this week", "methods", "tablets", "ways", "way to", "decided to", "the spot", "a spot"),
+            *("the day", "a day", "the date", "a date", "a night", "the night", "do it", "farewell", "i know", "i'd", "i decided", "i thought about", "figured out", "worked out", "hanging", "myself"),
             *("ways to", "how to", "how i'd", "how i would", "my car", "drive", "driving", "the car", "bridge", "gun", "rope"),
         ),
         rf"\b{_INTENDS}\b.{{0,40}}\b{_MEANS}",
@@ -55,11 +56,11 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\bi (?:know|decided|figured out|worked out|planned|thought about) (?:exactly )?(?:how|when|where)(?: and \w+)? (?:i'd|i would|i'll|i'm going to|to) (?:do it|die|end|kill)\b",
         r"\bi(?:'ve| have)? (?:picked|chosen|chose|set|got) (?:a|the) (?:day|date|bridge|spot|night)\b(?=.{0,40}\b(?:die|end|kill|jump|do it|gone)\b)",
         r"\bi(?:'ve| have)? (?:bought|got|have) (?:a|the) (?:gun|rope)\b(?=.{0,60}\b(?:myself|die|end|do it|kill)\b)",
-        rf"\bi(?:'m| am|m) (?:going to|gonna|about to) (?:{_KILL}|die|end it|do it) (?:tonight|tomorrow|today|this week|after|on|when|before|once)\b",
+        rf"\bi(?:'m| am|m) (?:going to|gonna|about to) (?:{_KILL}|die|end it|do it) (?:tonight|tomorrow|today|this week)\b",
         r"\bi(?:'ve|ve| have)? decided to (?:die|end it|end my life|kill myself)\b",
     ),
     "thoughts": Hinted.any_of(
-        ("kill", "kms", "unalive", "unaliving", "my life", "own life", "it all", "suicid", "off myself", "offing myself", "top myself", "myself in", "with myself", "dying", "death", "end it", "ending it", "hurt myself", "ending my"),
+        ("kill", "kms", "unalive", "unaliving", "my life", "own life", "it all", "suicid", "off myself", "offing myself", "top myself", "myself in", "with myself", "dying", "death", "end it", "ending it", "ending my", "topping", "die", "be dead", "being dead", "end myself", "ending myself"),
         rf"\b{_KILL}\b",
         r"\bsuicid(?:e|al)\b",
         r"\b(?:thoughts?|thinking|think|thought|dream\w*|fantasi[sz]\w*|obsess\w*|daydream\w*) (?:a lot |all the time |constantly |often |sometimes )?(?:of|about) (?:my own )?(?:dying|death|being dead)\b",
@@ -68,7 +69,7 @@ ENGLISH: Mapping[str, Hinted] = {
     ),
     "wish": Hinted.any_of(
         (
-            *("to die", "wanna die", "dead", "disappear", "vanish", "never born", "been born", "better off", "alive", "be here", "wake", "waking", "awake", "exist", "here anymore"),
+            *("die", "dead", "liv", "being here", "being around", "around any", "be morning", "around", "woke", "going on", "would just", "easier", "better", "happier", "nicer", "born", "without me", "exist", "not here", "this life", "stop", "gone", "to sleep", "go on", "asleep", "disappear", "vanish", "never born", "been born", "better off", "alive", "be here", "wake", "waking", "awake", "exist", "here anymore"),
             *("to live", "living", "no reason", "no point", "the point", "hope i die", "gone", "be around", "not around", "without me", "go on", "needn't be", "this world", "this earth", "want it to", "forever", "was over"),
             *("all to stop", "all to end", "all to be over", "be over", "of life", "with life", "not here", "n't here", "nt here"),
         ),
@@ -104,7 +105,7 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\bnot (?:going to|gonna) (?:be here|be around) (?:much longer|anymore|for long)\b",
     ),
     "self_harm": Hinted.any_of(
-        ("myself", "harm", "cutting", "i cut", "to cut", "my arms", "my thighs", "a razor"),
+        ("myself", "harm", "injur", "mutilat", "cut", "marks on", "burns on"),
         r"\b(?:cut|cutting|burn|burning|burned|burnt|hurt|hurting|harm|harming|harmed|injure|injuring|punish|punishing|scratch|scratching|hit|hitting|punch|punching) (?:and \w+ )?myself\b(?! (?:out|off|up)\b)",
         r"\bself[- ]?(?:harm(?:ed|ing|s)?|injur\w+|mutilat\w+)\b",
         r"\b(?:been|started|stopped|back to|stop|urge for|urges? to|want to|wanna|tempted to) (?:cut|cutting)(?: again)?(?=\s*(?:[.,…!?]|$|again|so|because|when|tonight|my (?:arms?|legs?|thighs?|wrists?|skin)))",
@@ -112,7 +113,7 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\b(?:cut|cuts|burns|marks) on (?:my|both) (?:arms?|thighs?|wrists?|legs?)\b",
     ),
     "harm_to_others": Hinted.any_of(
-        ("kill", "strangle", "stab", "shoot", "hurt", "harm", "beat", "choke", "smother", "shake"),
+        ("kill", "strangle", "stab", "shoot", "hurt", "harm", "beat", "chok", "smother", "shak", "shook", "stab", "strangl"),
         rf"\b{_AGENT}(?: (?:just|really|actually|sometimes|him|to|on|of))* (?:kill|strangl|stab|shoot|chok|smother)(?:e|ing|ling)? (?:him|her|them|everyone|everybody|somebody|someone|people|those|that|my {_FAMILY})\b",
         rf"\b{_AGENT}(?: (?:just|really|actually|sometimes|to|of))* (?:hurt|harm|beat|shak)(?:e|ing)? (?:him|her|them|everyone|somebody|someone|others|other people|my {_FAMILY}|the baby)\b",
         rf"\bi (?:hurt|harmed|shook|choked) my (?:kids?|child|children|baby|son|daughter|wife|girlfriend)\b",
@@ -123,25 +124,25 @@ ENGLISH: Mapping[str, Hinted] = {
 
 GERMAN: Mapping[str, Hinted] = {
     "behaviour": Hinted.any_of(("versucht", "versuch", "überdosis"), r"\b(?:habe|hab|hatte) (?:schon )?(?:mal |einmal )?versucht,? (?:mich umzubringen|mir das leben zu nehmen|zu sterben)", r"\b(?:mein|meinem|meinen|nach dem) (?:letzten? )?(?:suizid|selbstmord)versuch"),
-    "plan": Hinted.any_of(("plan", "abschiedsbrief", "tabletten"), r"\babschiedsbrief", r"\bplan,? (?:mich umzubringen|zu sterben)", r"\b(?:tabletten|pillen) (?:gesammelt|gehortet)"),
-    "thoughts": Hinted.any_of(("umbring", "umzubringen", "das leben nehmen", "das leben zu nehmen", "suizid", "selbstmord"), r"\b(?:mich|mir) (?:selbst )?um(?:zu)?bringe?n?\b", r"\bdas leben (?:zu )?nehmen\b", r"\b(?:suizid|selbstmord)(?!prävention|versuch (?:meines|meiner|von))\w*"),
+    "plan": Hinted.any_of(("plan", "abschiedsbrief", "tabletten", "pillen"), r"\babschiedsbrief", r"\bplan,? (?:mich umzubringen|zu sterben)", r"\b(?:tabletten|pillen) (?:gesammelt|gehortet)"),
+    "thoughts": Hinted.any_of(("umbring", "umzubring", "das leben nehmen", "das leben zu nehmen", "suizid", "selbstmord"), r"\b(?:mich|mir) (?:selbst )?um(?:zu)?bringe?n?\b", r"\bdas leben (?:zu )?nehmen\b", r"\b(?:suizid|selbstmord)(?!prävention|versuch (?:meines|meiner|von))\w*"),
     "wish": Hinted.any_of(("sterben", "tot", "leben", "aufwachen", "aufzuwachen", "nicht mehr da", "besser dran"), r"\b(?:will|möchte|wollte|würde gern) (?:nur noch |einfach )?(?:sterben|tot sein)", r"\bwäre (?:ich )?(?:am liebsten )?tot\b", r"\b(?:will|möchte|mag) (?:einfach )?nicht mehr (?:leben|da sein|aufwachen)", r"\bnicht mehr aufzuwachen\b", r"\bohne mich besser dran\b"),
     "self_harm": Hinted.any_of(("ritz", "verletz", "selbstverletz"), r"\b(?:ritze|ritzen|geritzt) (?:mich)?|\bmich (?:selbst )?(?:ritz|geritzt|verletz(?:e|en)\b)", r"\bselbstverletz"),
-    "harm_to_others": Hinted.any_of(("bringe ihn", "bringe sie", "umbringen"), r"\bich (?:bringe|bring|werde) (?:ihn|sie|meinen? \w+) um(?:bringen)?\b"),
+    "harm_to_others": Hinted.any_of(("bring", " um"), r"\bich (?:bringe|bring|werde) (?:ihn|sie|meinen? \w+) um(?:bringen)?\b"),
 }
 SPANISH: Mapping[str, Hinted] = {
     "behaviour": Hinted.any_of(("intent",), r"\b(?:intenté|he intentado|había intentado) (?:matarme|suicidarme|quitarme la vida|morir)", r"\b(?:mi|un|el) (?:último )?intento de suicidio"),
-    "plan": Hinted.any_of(("plan", "carta de despedida", "pastillas"), r"\bcartas? de despedida", r"\bplan para (?:matarme|morir|suicidarme)", r"\b(?:guardado|juntado) (?:las )?pastillas"),
+    "plan": Hinted.any_of(("plan", "de despedida", "pastillas"), r"\bcartas? de despedida", r"\bplan para (?:matarme|morir|suicidarme)", r"\b(?:guardado|juntado) (?:las )?pastillas"),
     "thoughts": Hinted.any_of(("matarme", "suicid", "quitarme la vida", "acabar con"), r"\bmatarme\b", r"\bsuicid(?:arme|io|a)\b", r"\bquitarme la vida\b", r"\bacabar con (?:todo|mi vida)\b"),
-    "wish": Hinted.any_of(("morir", "muert", "vivir", "desaparecer", "despertar", "sin mí"), r"\b(?:quiero|quisiera|querría|ganas de) (?:morir|morirme|estar muert[oa]|desaparecer)", r"\bno (?:quiero|quisiera) (?:vivir|seguir viviendo|despertar|estar aquí)", r"\bojalá (?:estuviera muert|no despert)", r"\bestarían mejor sin mí\b"),
+    "wish": Hinted.any_of(("morir", "muert", "vivi", "desaparecer", "despert", "sin mí", "estar aquí"), r"\b(?:quiero|quisiera|querría|ganas de) (?:morir|morirme|estar muert[oa]|desaparecer)", r"\bno (?:quiero|quisiera) (?:vivir|seguir viviendo|despertar|estar aquí)", r"\bojalá (?:estuviera muert|no despert)", r"\bestarían mejor sin mí\b"),
     "self_harm": Hinted.any_of(("cortarme", "me corto", "me corté", "lastimarme", "hacerme daño", "autolesi"), r"\b(?:cortarme|me corto|me corté|lastimarme|hacerme daño)\b", r"\bautolesi"),
     "harm_to_others": Hinted.any_of(("matarlo", "matarla", "matar a"), r"\bvoy a matar(?:lo|la|los| a mi)\b|\bquiero matar(?:lo|la| a mi)\b"),
 }
 FRENCH: Mapping[str, Hinted] = {
     "behaviour": Hinted.any_of(("essayé", "tentative", "tenté"), r"\bj'ai (?:déjà )?(?:essayé|tenté) de (?:me tuer|me suicider|mourir|mettre fin)", r"\bma (?:dernière )?tentative(?: de suicide)?\b"),
-    "plan": Hinted.any_of(("plan", "lettre d'adieu", "médicaments"), r"\blettres? d'adieu", r"\bplan pour (?:me tuer|mourir|en finir)"),
+    "plan": Hinted.any_of(("plan", "d'adieu"), r"\blettres? d'adieu", r"\bplan pour (?:me tuer|mourir|en finir)"),
     "thoughts": Hinted.any_of(("me tuer", "suicid", "en finir", "mettre fin"), r"\bme tuer\b", r"\bsuicid(?:er|aire|e)\b", r"\b(?:envie|veux|pense à|penser à) (?:d')?en finir\b", r"\bmettre fin à mes jours\b"),
-    "wish": Hinted.any_of(("mourir", "mort", "vivre", "disparaître", "réveiller", "sans moi"), r"\b(?:veux|voudrais|envie de) (?:mourir|disparaître|être mort)", r"\bne (?:veux|voudrais) (?:plus|pas) (?:vivre|me réveiller|être là)", r"\bmieux sans moi\b"),
+    "wish": Hinted.any_of(("mourir", "mort", "vivre", "disparaître", "réveiller", "sans moi", "être là"), r"\b(?:veux|voudrais|envie de) (?:mourir|disparaître|être mort)", r"\bne (?:veux|voudrais) (?:plus|pas) (?:vivre|me réveiller|être là)", r"\bmieux sans moi\b"),
     "self_harm": Hinted.any_of(("mutil", "me couper", "me fais du mal", "me faire du mal", "scarifi"), r"\b(?:automutil|scarifi)\w*", r"\bme (?:couper|fais du mal|faire du mal)\b"),
     "harm_to_others": Hinted.any_of(("tuer",), r"\bje vais (?:le|la|les) tuer\b|\bje veux tuer (?:mon|ma)\b"),
 }
@@ -152,7 +153,7 @@ TIERS: Mapping[str, str] = {"behaviour": "plan", "plan": "plan", "thoughts": "th
 """The tier of the safety gate that a level speaks for; harm without a wish to die has none."""
 
 FIGURES = Hinted.any_of(
-    ("kill", "dead", "die", "dying", "death", "suicid", "myself", "cut", "jump", "shoot", "disappear", "hurt", "end it"),
+    ("kill", "dead", "die", "dying", "death", "suicid", "myself", "cut", "jump", "shoot", "disappear", "hurt", "end it", "strangle", "burn", "injur", "hit myself"),
     r"\bkill(?:s|ed|ing)? (?:me|time|it|two birds|the mood|my (?:back|feet|knees?|head|vibe|buzz|appetite))\b(?!self)",
     r"\b(?:would|will|'d|'ll|gonna|going to|could) kill (?:me|you)\b(?!self)",
     r"\bi could (?:just )?(?:kill|strangle) (?:him|her|them|my)\b",
@@ -165,7 +166,7 @@ FIGURES = Hinted.any_of(
 )
 """What only sounds like it."""
 OTHERS = Hinted.any_of(
-    ("suicid", "killed", "attempt", "kill", "overdosed"),
+    ("suicid", "attempt", "kill", "overdose", "own li", "his li", "her li", "their li"),
     r"\b(?:brother|sister|mother|father|mom|mum|dad|friend|friends|son|daughter|cousin|uncle|aunt|neighbou?r|colleague|classmate|husband|wife|partner|boyfriend|girlfriend|ex|grand\w+|roommate|he|she|somebody|someone|kid|boy|girl|patient|buddy|mate)s?(?:'s)?"
     r"(?: (?:once|who|also|recently|actually|even|had|has|have|just|tried|tried to|attempted|attempted to|died by|committed|died|by|of|to|a|died from|in|nearly|almost|is|was|did|going to|wanted to))* "
     r"(?:kill(?:ed|ing)? (?:himself|herself|themsel\w+)|suicid\w*|attempt(?:ed)?|overdosed|took (?:his|her|their) (?:own )?li(?:fe|ves))\b",
@@ -174,7 +175,7 @@ OTHERS = Hinted.any_of(
 )
 """Somebody else did it or tried to."""
 ASKED = Hinted.any_of(
-    ("if i", "whether i", "ask", "said i", "says i", "think i", "thinks i"),
+    ("suicidal", "planning something", "going to", "gonna"),
     r"\b(?:if|whether) (?:i|i'm|im|i am|i was|you'?re?) (?:am |was |were |feel |'m )?(?:suicidal|planning something|going to hurt)\b",
     r"\b(?:ask\w*|think|thinks|thought|said|says) (?:me |that )?(?:if |whether )?i(?:'m|m| am| was) (?:suicidal|going to|gonna)\b",
 )

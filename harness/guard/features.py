@@ -17,7 +17,7 @@ _SHORT_ANSWERS = _FILLERS | word_set(
 """A turn of nothing else keeps the talk going or answers it; to say it again is no loop."""
 SAFETY = Hinted.any_of(
     (
-        *("988", "911", "999", "112", "116", "hotline", "helpline", "lifeline", "samaritan", "suicid", "crisis", "emergency", "safety", "safe", "danger"),
+        *("988", "911", "999", "112", "116", "hotline", "helpline", "lifeline", "samaritan", "suicid", "crisis", "emergency", "safety", "safe", "danger", "immediate", "hot line", "hot lines", "help line", "life"),
         *("yourself", "your life", "poison control"),
     ),
     r"\b(?:988|911|999|112|116 ?123|hot ?lines?|help ?lines?|lifelines?|samaritans|suicid\w*)\b",

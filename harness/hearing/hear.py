@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from harness.hearing.acts import ACTS, PLACE, Act, Heard, Sentence
 from harness.hearing.cut import parts
-from harness.hearing.features import context, features, taken_up
+from harness.hearing.features import context, features, look
 from harness.hearing.model import model
 from harness.text import parse
 
@@ -28,19 +28,14 @@ def _hear(text: str, heard: tuple[str, ...]) -> Heard:
     known = model()
     cut = parts(parse(text))
     before = context(heard, known.rarity)
-    spoken = [place for place, part in enumerate(cut) if part.form != "backchannel"]
-    chances = known.chances([features(cut[place], place, cut, before) for place in spoken]).tolist()
-    scores = dict(zip(spoken, map(tuple, chances), strict=True))
+    looked = [None if part.form == "backchannel" else look(part, place, cut, before) for place, part in enumerate(cut)]
+    scores = iter(known.chances([one.features for one in looked if one is not None]).tolist())
     return Heard(
         tuple(
-            Sentence(
-                part.words,
-                part.question,
-                scores.get(place, _SILENT),
-                taken_up(part.words, before),
-                part.form == "backchannel",
-            )
-            for place, part in enumerate(cut)
+            Sentence(part.words, part.question, _SILENT, (), backchannel=True)
+            if one is None
+            else Sentence(part.words, part.question, tuple(next(scores)), one.taken_up)
+            for part, one in zip(cut, looked, strict=True)
         ),
         known.limits,
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import text
@@ -60,7 +60,7 @@ CRISIS = [
 ]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.parametrize("pattern", [*ROLES, *CRISIS, SAFETY, PLAN])
 @given(data=st.data())
 def test_whatever_a_pattern_matches_holds_one_of_its_hints(pattern: Hinted, data: st.DataObject) -> None:
