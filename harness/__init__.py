@@ -1,3 +1,289 @@
-"""Therapist models and simulated patients talk through whole sessions; no prompt ever overflows."""
+"""Therapist models and simulated patients talk through whole sessions; no prompt ever overflows.
 
-__version__ = "0.1.0"
+    import harness
+
+    run = harness.run(engine="dry", personas=["two-cups"], max_exchanges=4)
+    run.turns().df()
+
+Settings are those of the command line, as keyword arguments, as a dict of dotted keys, or as `KEY=VALUE` texts. All
+functions work inside a running event loop, as in a notebook; `arun` and `aresume` can be awaited.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness.errors import (
+    ComparisonError,
+    ConfigError,
+    ContextOverflow,
+    EngineError,
+    EngineUnavailable,
+    HarnessError,
+    JudgeError,
+    PersonaError,
+    PromptRefused,
+    RequestRejected,
+    StorageError,
+    TranscriptError,
+)
+from harness.paths import __version__ as __version__
+
+if TYPE_CHECKING:
+    from harness.comparison.comparison import Comparison
+    from harness.config.plugins import add_folder
+    from harness.context.policies import context_policy
+    from harness.context.render.renderer import Renderer
+    from harness.engines.base import engine
+    from harness.metrics.registry import metric
+    from harness.personas.schema import Persona
+    from harness.runs.reporter import Reporter
+    from harness.runs.tracking import tracker
+    from harness.store.reader import Records, Run
+    from harness.sweeps.reader import Sweep
+
+__all__ = [
+    "ComparisonError",
+    "ConfigError",
+    "ContextOverflow",
+    "EngineError",
+    "EngineUnavailable",
+    "HarnessError",
+    "JudgeError",
+    "Persona",
+    "PersonaError",
+    "PromptRefused",
+    "Records",
+    "Renderer",
+    "RequestRejected",
+    "Run",
+    "StorageError",
+    "Sweep",
+    "TranscriptError",
+    "add_folder",
+    "aresume",
+    "arun",
+    "compare",
+    "context_policy",
+    "engine",
+    "metric",
+    "open_run",
+    "open_sweep",
+    "resume",
+    "run",
+    "sweep",
+    "tracker",
+]
+
+_LAZY = {
+    "Persona": "harness.personas.schema",
+    "Records": "harness.store.reader",
+    "Renderer": "harness.context.render.renderer",
+    "Run": "harness.store.reader",
+    "Sweep": "harness.sweeps.reader",
+    "add_folder": "harness.config.plugins",
+    "context_policy": "harness.context.policies",
+    "engine": "harness.engines.base",
+    "metric": "harness.metrics.registry",
+    "tracker": "harness.runs.tracking",
+}
+"""Imported when first asked for, so that `python -m harness --help` answers at once."""
+
+T = TypeVar("T")
+Speaking = Callable[..., str | Awaitable[str]]
+
+
+def run(
+    *settings: str | Mapping[str, Any],
+    therapist: str | Speaking | None = None,
+    patient: str | Speaking | None = None,
+    config_dir: Path | str | None = None,
+    quiet: bool = False,
+    **more: Any,
+) -> "Run":
+    """Play the sessions of one config and return the finished run.
+
+    `therapist` or `patient` may be a Python function (docs/api.md): an agent of your own in the place of a model.
+    `quiet` shows no progress. Raises a `HarnessError` for what stops the run; a session that fails stops nothing, and is
+    in `failures()`.
+    """
+    overrides = _overrides(settings, more, {"therapist": therapist, "patient": patient})
+    return _here_or_in_a_thread(lambda: _run(overrides, config_dir, quiet))
+
+
+async def arun(*settings: str | Mapping[str, Any], **more: Any) -> "Run":
+    """`run`, to be awaited."""
+    return await asyncio.to_thread(lambda: run(*settings, **more))
+
+
+def resume(
+    path: Path | str,
+    *settings: str,
+    therapist: Speaking | None = None,
+    patient: Speaking | None = None,
+    retry_failed: bool = False,
+    quiet: bool = False,
+) -> "Run":
+    """Go on with the run in `path`; a speaker that was a Python function is given again. Raises as `run`."""
+    for function in (therapist, patient):
+        if function is not None:
+            _offered(function)
+    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, quiet))
+
+
+async def aresume(path: Path | str, *settings: str, **more: Any) -> "Run":
+    """`resume`, to be awaited."""
+    return await asyncio.to_thread(lambda: resume(path, *settings, **more))
+
+
+def sweep(
+    *settings: str | Mapping[str, Any], config_dir: Path | str | None = None, quiet: bool = False, **more: Any
+) -> "Sweep":
+    """Play every combination of settings: a setting with commas, as `"therapist=act,cbt"`, makes points."""
+    overrides = _overrides(settings, more, {})
+    return _here_or_in_a_thread(lambda: _sweep(overrides, config_dir, quiet))
+
+
+def open_run(path: Path | str) -> "Run":
+    """The run in a folder. Raises `StorageError` where there is none."""
+    from harness.store.reader import open_run as opened
+
+    return opened(path)
+
+
+def open_sweep(path: Path | str) -> "Sweep":
+    """The sweep in a folder. Raises `StorageError` where there is none."""
+    from harness.sweeps.reader import open_sweep as opened
+
+    return opened(path)
+
+
+def compare(
+    *runs: "Run | Sweep | Path | str",
+    metrics: Sequence[str] | None = None,
+    baseline: str | None = None,
+    by: str | None = None,
+) -> "Comparison":
+    """What differs between the settings of runs, by paired differences with intervals.
+
+    `metrics` are dotted names (default: the headline metrics); `baseline` chooses the setting that the others are compared
+    with, as `"therapist=act"`; `by` compares one key over all others. Raises `ComparisonError` where they can't be compared.
+    """
+    from harness.comparison.catalogue import HEADLINES
+    from harness.comparison.comparison import compare as compared
+    from harness.comparison.runs import read_runs
+
+    paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
+    return compared(read_runs(paths), names=metrics or HEADLINES, baseline=baseline, by=by)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _run(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Run":
+    from harness.config.compose import load
+    from harness.runs.single import execute
+    from harness.store.reader import Run
+
+    config = load(overrides, Path(config_dir) if config_dir else None)
+    return Run(execute(config, _reporter(quiet)).path.resolve())
+
+
+def _resume(path: Path, settings: Sequence[str], retry_failed: bool, quiet: bool) -> "Run":
+    from harness.runs.single import resume as resumed
+    from harness.store.reader import Run
+
+    return Run(resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings).path.resolve())
+
+
+def _sweep(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Sweep":
+    from harness.cli.reporter import TerminalReporter
+    from harness.runs.reporter import Silent
+    from harness.sweeps import sweep as played
+    from harness.sweeps.reader import Sweep
+
+    folder, _ = played(overrides, Path(config_dir) if config_dir else None, Silent if quiet else TerminalReporter)
+    return Sweep(folder.resolve())
+
+
+def _reporter(quiet: bool) -> "Reporter":
+    if quiet:
+        from harness.runs.reporter import Silent
+
+        return Silent()
+    from harness.cli.reporter import TerminalReporter
+
+    return TerminalReporter()
+
+
+def _here_or_in_a_thread(work: Callable[[], T]) -> T:
+    """Do work that starts an event loop of its own: in a thread where one runs here already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "harness") as thread:
+        return thread.submit(work).result()
+
+
+def _overrides(
+    settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, Any], speakers: Mapping[str, str | Speaking | None]
+) -> list[str]:
+    """Everything as `KEY=VALUE` texts, in the order in which it was given; later ones win."""
+    lines: list[str] = []
+    for given in (*settings, more):
+        if isinstance(given, str):
+            lines.append(given)
+        else:
+            lines += [line for key, value in given.items() for line in _flat(key, value)]
+    for role, speaker in speakers.items():
+        if isinstance(speaker, str):
+            lines.append(f"{role}={speaker}")
+        elif speaker is not None:
+            name = _offered(speaker)
+            lines += [f"{role}.model=remote", f"{role}.engine.kind=callable", f"{role}.engine.model={_written(name)}"]
+    return lines
+
+
+def _offered(function: Speaking) -> str:
+    from harness.engines.callable.engine import offer
+
+    return offer(function)
+
+
+def _flat(key: str, value: Any) -> list[str]:
+    """One override for a value, or one for each leaf of a nested dict."""
+    if isinstance(value, Mapping):
+        return [line for below, leaf in value.items() for line in _flat(f"{key}.{below}", leaf)]
+    return [f"{key}={_written(value)}"]
+
+
+def _written(value: Any) -> str:
+    """A Python value in Hydra's grammar."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"[{','.join(_written(one) for one in value)}]"
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value)
+    if text and all(character.isalnum() or character in "-_./:@%+" for character in text):
+        return text
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{quoted}'"

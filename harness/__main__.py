@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from harness import __version__
 from harness.errors import HarnessError, did_you_mean
+from harness.paths import __version__
 
 COMMANDS = {
     "run": "play sessions: personas x seeds, with any setting as KEY=VALUE; -m for a sweep",

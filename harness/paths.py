@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
-_CHECKOUT = _PACKAGE.parent
+__version__ = "0.1.0"
+PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = PACKAGE.parent
 
 
 def _data_dir(name: str) -> Path:
     """The top-level folder of a checkout, or the copy that a wheel carries."""
-    packaged = _PACKAGE / "_data" / name
+    packaged = PACKAGE / "_data" / name
     return packaged if packaged.is_dir() else _CHECKOUT / name
 
 
@@ -25,7 +26,7 @@ def persona_dir() -> Path:
 
 def prompt_dir() -> Path:
     """The templates that come with the harness."""
-    return _PACKAGE / "agents" / "prompts"
+    return PACKAGE / "agents" / "prompts"
 
 
 def cache_dir() -> Path:

@@ -6,7 +6,6 @@ Invariants:
   and how much of the patient's own words comes back, and leave the rest at zero.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ from typing import Any
 
 from harness.agents.cues import COMMON, CUES, OPEN_QUESTION
 from harness.agents.prompt import render
+from harness.context.ask import json_object
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
@@ -137,11 +137,10 @@ def appraisal_prompt(name: str, heard: str, text: str, dirs: tuple[Path, ...] = 
 
 def parse_appraisal(answer: str) -> Appraisal | None:
     """The model's answer as an appraisal; None where it isn't one (then appraise by rules)."""
-    start, end = answer.find("{"), answer.rfind("}")
+    grades = json_object(answer) or {}
     try:
-        grades = json.loads(answer[start : end + 1])
         return Appraisal(**{name: float(grades[name]) / 3 for name in _PARTS})
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from harness.agents import directions, inner_state
 from harness.agents.appraiser import Appraiser
-from harness.agents.base import Utterance
+from harness.agents.base import Utterance, optional
 from harness.agents.inner_state import InnerState
-from harness.agents.self_check import SelfCheck
+from harness.agents.self_check import Objection, SelfCheck
 from harness.agents.speaker import ModelSpeaker
+from harness.errors import HarnessError
 from harness.personas.schema import Persona
+from harness.text import says_nothing
 from harness.types import Event, Speaker, StopReason, Turn, View
 
 
@@ -60,18 +62,36 @@ class SimulatedPatient:
         said = await self._model_speaker.say(
             history, directions=(felt.direction, nudge), draft=attempt, patient_state=felt.recorded
         )
+        if isinstance(said, StopReason):
+            return said
         self._events += said.events
-        if self._self_check is not None and attempt == 0:
+        if self._self_check is not None and attempt == 0 and not says_nothing(said.turn.text):
             objection, events = await self._self_check.check(history, said.turn, felt.state)
             self._events += events
             if objection is not None:
-                wanted = (felt.direction, objection.direction)
-                said = await self._model_speaker.say(
-                    history, directions=wanted, draft="checked", patient_state=felt.recorded
-                )
-                self._events += said.events
+                checked = await self._rewritten(history, said, felt, objection)
+                if isinstance(checked, StopReason):
+                    return checked
+                said = checked
         every, self._events = self._events, []
         return replace(said, events=tuple(every))
+
+    async def _rewritten(
+        self, history: Sequence[Turn], draft: Utterance, felt: _Felt, objection: Objection
+    ) -> Utterance | StopReason:
+        """A second draft that heeds the objection, or why the session ends; the first one where there is no second."""
+        wanted = (felt.direction, objection.direction)
+        said = await optional(
+            self._model_speaker.say(history, directions=wanted, draft="checked", patient_state=felt.recorded)
+        )
+        if isinstance(said, StopReason):
+            return said
+        if isinstance(said, HarnessError):
+            data = {"by": "self_check", "because": objection.form, "failed": str(said)}
+            self._events.append(Event("retry", draft.turn.index, Speaker.PATIENT, data))
+            return draft
+        self._events += said.events
+        return draft if says_nothing(said.turn.text) else said
 
     def taken(self, said: Utterance) -> None:
         self._model_speaker.taken(said)

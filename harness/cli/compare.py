@@ -37,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.compare.catalogue import HEADLINES
-    from harness.compare.comparison import compare
-    from harness.compare.output import terminal, to_csv, to_json, to_markdown, to_terminal
-    from harness.compare.runs import read_runs
+    from harness.comparison.catalogue import HEADLINES
+    from harness.comparison.comparison import compare
+    from harness.comparison.output import terminal, to_csv, to_json, to_markdown, to_terminal
+    from harness.comparison.runs import read_runs
     from harness.errors import ComparisonError
 
     forms = {"markdown": to_markdown, "csv": to_csv, "json": to_json}

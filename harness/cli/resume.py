@@ -24,11 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from harness.cli.reporter import TerminalReporter
-    from harness.sweep.record import is_sweep
+    from harness.sweeps.record import is_sweep
 
     if is_sweep(args.run_dir):
         from harness.errors import ConfigError
-        from harness.sweep import resume_sweep
+        from harness.sweeps import resume_sweep
 
         if args.overrides:
             raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")

@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
 
     if args.multirun:
         from harness.cli.reporter import TerminalReporter
-        from harness.sweep import read_sweep, sweep
+        from harness.sweeps import read_sweep, sweep
 
         folder, code = sweep(args.overrides, args.config_dir, TerminalReporter)
         return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code

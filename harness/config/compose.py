@@ -11,12 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from harness.config.auto import resolve_kind
+from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folders, load_plugins
 from harness.config.schema import RunConfig, contradictions
 from harness.config.searchpath import own_first
-from harness.errors import ConfigError, did_you_mean
+from harness.errors import ConfigError, did_you_mean, first_line
 from harness.paths import conf_dir, prompt_dir
 
 CONFIG_NAME = "config"
@@ -27,7 +29,15 @@ _ROLE_GROUPS = tuple(
 _SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
 """Settings that users write as if they were part of `personas`, which is a list."""
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
-_FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|model\.template_args)\.")
+DEFAULT_MODEL = "smollm2-135m"
+"""The choice of config.yaml, which nobody asked for."""
+INHERIT = "inherit"
+"""Of a role's sampling: the value of its model's preset."""
+_FREE_KEYS = re.compile(
+    r"((patient|therapist)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
+)
+_PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
+"""Groups whose choices plug-ins may add to, and the key that names the choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,10 @@ def hydra_override(override: str) -> str:
     for key, written in _SAMPLE_KEYS.items():
         if override.startswith(f"{written}="):
             return key + override.removeprefix(written)
+    head, _, value = override.partition("=")
+    prefix, _, group = head.rpartition(".")
+    if group in _PLUGGED and prefix in ("", *ROLES) and value in _PLUGGED[group][0].added():
+        return f"{head}.{_PLUGGED[group][1]}={value}"
     for short, full in _ROLE_GROUPS:
         if override.startswith(short):
             return full + override.removeprefix(short)
@@ -74,21 +88,23 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Compose
     from omegaconf.errors import OmegaConfBaseException
 
     own = own_dir(config_dir)
+    load_plugins(_named_plugins(overrides, own))
     asked = tuple(hydra_override(override) for override in overrides)
     try:
         return _compose(asked, own)
     except (HydraException, OmegaConfBaseException) as error:
-        lines = tuple(_diagnose(asked, own)) or (_first_line(error),)
+        lines = tuple(_diagnose(asked, own)) or (first_line(error),)
         raise ConfigError(*lines) from error
 
 
 def _compose(overrides: tuple[str, ...], own: Path | None) -> Composed:
-    return _composed(overrides, own) if own else _packaged(overrides)
+    return _composed(overrides, own) if own else _packaged(overrides, folders())
 
 
 @lru_cache(maxsize=256)
-def _packaged(overrides: tuple[str, ...]) -> Composed:
-    """From conf/ alone, which stays as it is while a process lives: the points of a sweep repeat much."""
+def _packaged(overrides: tuple[str, ...], plugged: tuple[Path, ...]) -> Composed:
+    """From conf/ and the folders of plug-ins, which stay as they are while a process lives: the points of a sweep repeat
+    much."""
     return _composed(overrides, None)
 
 
@@ -109,8 +125,28 @@ def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
         {str(key): value for key, value in tree.items()},
         overrides,
         choices,
-        (own, conf_dir()) if own else (conf_dir(),),
+        _dirs(own),
     )
+
+
+def _dirs(own: Path | None) -> tuple[Path, ...]:
+    """Where config files are looked up, in this order."""
+    return (*([own] if own else []), conf_dir(), *folders())
+
+
+def _named_plugins(overrides: Sequence[str], own: Path | None) -> tuple[str, ...]:
+    """The modules that `plugins` names: on the command line, else in the user's config.yaml.
+
+    They are needed before Hydra composes, since they may bring config files.
+    """
+    given = [override.partition("=")[2] for override in overrides if re.match(r"\+{0,2}plugins=", override)]
+    value: object = None
+    if given:
+        value = yaml.safe_load(given[-1])
+    elif own and (own / f"{CONFIG_NAME}.yaml").is_file():
+        tree = yaml.safe_load((own / f"{CONFIG_NAME}.yaml").read_text(encoding="utf-8"))
+        value = tree.get("plugins") if isinstance(tree, Mapping) else None
+    return tuple(map(str, value)) if isinstance(value, list) else (value,) if isinstance(value, str) else ()
 
 
 def _diagnose(overrides: tuple[str, ...], own: Path | None) -> Iterator[str]:
@@ -125,7 +161,7 @@ def _diagnose(overrides: tuple[str, ...], own: Path | None) -> Iterator[str]:
         except (HydraException, OmegaConfBaseException) as error:
             if known is None:
                 known = sorted(set(_keys(_compose((), own).tree)))
-            yield _explain(override, error, known, (own, conf_dir()) if own else (conf_dir(),))
+            yield _explain(override, error, known, _dirs(own))
 
 
 def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequence[Path]) -> str:
@@ -135,14 +171,15 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
     group = key.partition("@")[0]
     options = _options(group, dirs)
     if isinstance(error, OverrideParseException) or not _:
-        return f"command line: {override!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
+        shown = f"{key}=..." if "base_url" in key or "://" in value else override  # it may hold a key
+        return f"command line: {shown!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
     if options:
         return f"command line: {key}={value}: no such choice{did_you_mean(value, options)}; expected one of {', '.join(options)}"
     if key not in known:
         return (
             f"command line: {key}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
         )
-    return f"command line: {override}: {_first_line(error)}"
+    return f"command line: {override}: {first_line(error)}"
 
 
 def groups() -> dict[str, list[str]]:
@@ -158,10 +195,6 @@ def _options(group: str, dirs: Sequence[Path]) -> list[str]:
     return sorted({file.stem for folder in dirs for file in (folder / group).glob("*.yaml")} - hidden)
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
 def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """All dotted keys of a tree, inner nodes included."""
     for key, value in tree.items():
@@ -172,7 +205,7 @@ def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def check(composed: Composed) -> RunConfig:
     """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
-    tree = inherit(composed.tree)
+    tree = inherit(composed.tree, frozenset(_sampling_asked_for(composed)))
     if tree.get("personas") is None:
         tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
     for name in ROLES:
@@ -183,13 +216,39 @@ def check(composed: Composed) -> RunConfig:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(*_lines(error, composed)) from error
-    if clashes := contradictions(config):
-        raise ConfigError(*clashes)
+    if lines := [*_unknown_names(config, composed), *contradictions(config)]:
+        raise ConfigError(*lines)
     return config
 
 
-def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill what a role leaves at null from the run's engine, the run's model and the model's sampling."""
+def _sampling_asked_for(composed: Composed) -> Iterator[str]:
+    """The roles whose model's sampling somebody asked for: by choosing the model, or in words."""
+    chosen = composed.choices.get("model") != DEFAULT_MODEL
+    named = any(override.startswith(("model=", "model.sampling.")) for override in composed.overrides)
+    for name in ROLES:
+        own = composed.choices.get(f"model@{name}.model", INHERIT) != INHERIT
+        if chosen or named or own or any(o.startswith(f"{name}.model.sampling.") for o in composed.overrides):
+            yield name
+
+
+def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
+    """One line for each engine, context policy or tracker that nobody registered."""
+    named: list[tuple[str, str, Registry[Any]]] = [("context.policy", config.context.policy, POLICIES)]
+    named += [
+        (_written_key(f"{role}.engine.kind", composed.tree), of.engine.kind, ENGINES) for role, of in config.roles()
+    ]
+    named += [("trackers", name, TRACKERS) for name in config.trackers]
+    for key, name, registry in dict.fromkeys(named):
+        known = registry.names()
+        if name not in known:
+            expected = f"one of {', '.join(known)}" if known else "none: no plug-in brings one"
+            yield f"{_source(key, composed)}: {key}: expected {expected}, found {name!r}{did_you_mean(name, known)}"
+
+
+def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict[str, Any]:
+    """Fill what a role leaves at null from the run's engine and the run's model, and what it leaves at `inherit` of its
+    sampling from its model. To a server that is sent only for the roles `sampling_asked_for`: else its own defaults hold.
+    """
     resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
     for name in ROLES:
         role = tree.get(name)
@@ -197,11 +256,22 @@ def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
             continue
         model = _filled(tree.get("model"), role.get("model"))
         engine = _filled(tree.get("engine"), role.get("engine"))
-        sampling = _filled(model.pop("sampling", None), role.get("sampling"))
+        preset = model.pop("sampling", None)
         if engine.get("kind") == "auto":
             engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
+        if engine.get("kind") == "openai" and name not in sampling_asked_for:
+            preset = None
+        sampling = _sampling(preset, role.get("sampling"))
         resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
     return resolved
+
+
+def _sampling(preset: object, own: object) -> dict[str, Any]:
+    """A role's sampling: `inherit` takes the preset's value, and null is the engine's own default."""
+    known = preset if isinstance(preset, Mapping) else {}
+    asked = {**dict.fromkeys(known, INHERIT), **own} if isinstance(own, Mapping) else dict(known)
+    found = {key: known.get(key) if value == INHERIT else value for key, value in asked.items()}
+    return {key: value for key, value in found.items() if key != "stop" or value is not None}
 
 
 def _filled(base: object, own: object) -> dict[str, Any]:
@@ -218,7 +288,13 @@ def _own_prompt(prompt: str, dirs: Sequence[Path]) -> str:
     The config folder comes before the harness's templates, to replace one of them on purpose; the working directory
     after them, so that a file lying about never does.
     """
-    own = [folder / prompt for folder in dirs if folder != conf_dir() and (folder / prompt).is_file()]
+    own = [
+        place / prompt
+        for folder in dirs
+        if folder != conf_dir()
+        for place in (folder, folder / "prompts")
+        if (place / prompt).is_file()
+    ]
     if not own and not (prompt_dir() / prompt).is_file() and Path(prompt).is_file():
         own = [Path(prompt)]
     return str(own[0].resolve()) if own else prompt
@@ -259,7 +335,7 @@ def _inherited(tree: Mapping[str, Any], role: str, rest: str) -> bool:
     node: object = tree.get(role)
     for part in rest.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
-    return node is None
+    return node is None or node == INHERIT
 
 
 _UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")

@@ -1,12 +1,14 @@
 """A run's resolved config with a few settings changed, as a resumed run is given them."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from harness.config.schema import RunConfig
+from harness.config.plugins import load_plugins
+from harness.config.schema import RunConfig, server_mistakes
 from harness.errors import ConfigError, did_you_mean
 
 _OF_BOTH_ROLES = ("engine.", "model.")
@@ -18,6 +20,7 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     Raises `ConfigError` with a line for every key that is no setting, and for every bad value.
     """
     tree = RunConfig.model_validate(settings).model_dump(mode="json")
+    _load_plugins(tree["plugins"], overrides)
     known = sorted(_leaves(tree))
     lines = []
     for override in overrides:
@@ -33,10 +36,29 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     if lines:
         raise ConfigError(*lines)
     try:
-        return RunConfig.model_validate(tree)
+        config = RunConfig.model_validate(tree)
     except ValidationError as error:
         found = {".".join(map(str, item["loc"])): f"{item['msg']}, found {item['input']!r}" for item in error.errors()}
         raise ConfigError(*(f"command line: {key}: {why}" for key, why in found.items())) from error
+    if mistakes := [line for _, role in config.roles() for line in server_mistakes(role.engine)]:
+        raise ConfigError(*dict.fromkeys(mistakes))
+    return config
+
+
+def _load_plugins(recorded: Sequence[str], overrides: Sequence[str]) -> None:
+    """Import the plug-ins that the user names, and no other: a run folder may come from somebody else.
+
+    Raises `ConfigError` where the run needs one that is neither named nor imported already.
+    """
+    given = [yaml.safe_load(override.partition("=")[2]) for override in overrides if override.startswith("plugins=")]
+    named = given[-1] if given else []
+    load_plugins([named] if isinstance(named, str) else list(map(str, named or [])))
+    missing = [module for module in recorded if module not in sys.modules]
+    if missing:
+        raise ConfigError(
+            f"plugins: the run was started with {', '.join(missing)}, which is imported only where you ask for it; "
+            f"add plugins=[{','.join(recorded)}]"
+        )
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> set[str]:

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
+from harness.config.plugins import folders
+
 _own: ContextVar[Path | None] = ContextVar("own_config_dir", default=None)
 
 
@@ -38,5 +40,7 @@ def _register() -> None:
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             if (own := _own.get()) is not None:
                 search_path.prepend("--config-dir", f"file://{own}")
+            for folder in folders():
+                search_path.append("plugin", f"file://{folder}")
 
     Plugins.instance().register(OwnConfigFirst)

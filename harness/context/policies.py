@@ -10,8 +10,9 @@ comes back both truncate and keep the old note, and they differ in what happens 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from harness.config.plugins import POLICIES
 from harness.config.schema import ContextConfig
 from harness.context.summary import Summarizer, SummaryFailed, clip
 from harness.errors import ContextOverflow
@@ -135,12 +136,63 @@ class Summarize:
         return Compacted(replace(full.after, noted=noted), fallback=why)
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyType:
+    """A registered policy: how to make it, and whether it writes notes."""
+
+    name: str
+    make: Callable[..., Policy]
+    notes: bool
+    """Whether `make` also gets a summarizer, and every prompt keeps `context.note_tokens` free for its note."""
+
+
+P = TypeVar("P", bound=Callable[..., Policy])
+
+
+def context_policy(name: str, *, notes: bool = False) -> Callable[[P], P]:
+    """Register a class (or a function) that makes a `Policy` of a `ContextConfig`: `context=NAME` chooses it.
+
+    With `notes` it gets a `Summarizer`, too.
+    """
+
+    def register(make: P) -> P:
+        POLICIES.add(name, PolicyType(name, make, notes), make)
+        return make
+
+    return register
+
+
+def policy_type(config: ContextConfig) -> PolicyType:
+    """The policy that a config names. Raises `ConfigError`."""
+    found: PolicyType = POLICIES.get(config.policy)
+    return found
+
+
 def make_policy(config: ContextConfig, summarizer: Summarizer | None) -> Policy:
     """The policy of a config; those with notes need a summarizer."""
-    if config.policy == "truncate":
-        return Truncate()
-    if config.policy == "none":
-        return Refuse()
+    found = policy_type(config)
+    if not found.notes:
+        return found.make(config)
     if summarizer is None:
         raise ValueError(f"context={config.policy} needs a summarizer")
-    return Summarize(summarizer, config.policy, owes=config.policy == "summarize")
+    return found.make(config, summarizer)
+
+
+@context_policy("truncate")
+def _truncate(config: ContextConfig) -> Policy:
+    return Truncate()
+
+
+@context_policy("none")
+def _none(config: ContextConfig) -> Policy:
+    return Refuse()
+
+
+@context_policy("summarize", notes=True)
+def _summarize(config: ContextConfig, summarizer: Summarizer) -> Policy:
+    return Summarize(summarizer, "summarize", owes=True)
+
+
+@context_policy("hybrid", notes=True)
+def _hybrid(config: ContextConfig, summarizer: Summarizer) -> Policy:
+    return Summarize(summarizer, "hybrid", owes=False)

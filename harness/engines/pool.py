@@ -14,12 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pydantic import BaseModel, ValidationError
+
 from harness.config.auto import resolve_kind
-from harness.config.schema import EngineConfig, EngineKind, ModelConfig, RoleConfig
-from harness.engines.base import Engine, EngineInfo
+from harness.config.plugins import ENGINES
+from harness.config.schema import EngineConfig, ModelConfig, RoleConfig
+from harness.engines.base import OWN_KEYS, Engine, EngineInfo, EngineSetup, EngineType
 from harness.engines.events import Listener, ignore
-from harness.engines.supervisor import Supervisor
-from harness.errors import ConfigError
+from harness.errors import ConfigError, did_you_mean
 
 _MOST_GPU_SHARE = 0.95
 """Of the GPU's memory for all engines of this process together; the rest is the CUDA context and fragments."""
@@ -29,60 +31,76 @@ def build(
     engine: EngineConfig,
     model: ModelConfig,
     *,
+    sessions: int | None = None,
     adapters: Sequence[Path] = (),
     log: Path | None = None,
     listener: Listener = ignore,
 ) -> Engine:
     """An engine that is not started yet. Raises `ConfigError` for settings that its kind can't have.
 
-    `adapters` are the LoRA folders that its requests will name; `log` takes the engine's own messages.
+    `sessions` are those in flight at most; `adapters` are the LoRA folders that its requests will name; `log` takes the
+    engine's own messages.
     """
-    kind = resolve_kind(engine.kind)
+    kind, options = _checked(engine, adapters)
+    return kind.make(EngineSetup(engine, model, options, sessions, tuple(adapters), log, listener))
+
+
+def check_settings(role: RoleConfig) -> None:
+    """Raise `ConfigError` for settings that the role's kind of engine can't have; nothing is loaded."""
+    _checked(role.engine, [role.model.adapter] if role.model.adapter else [])
+
+
+def _checked(engine: EngineConfig, adapters: Sequence[Path]) -> tuple[EngineType, BaseModel | None]:
+    kind: EngineType = ENGINES.get(resolve_kind(engine.kind))
     _check(kind, engine, adapters)
-    if kind == "vllm":
-        from harness.engines.vllm.engine import VllmEngine
-
-        return Supervisor(
-            VllmEngine(engine, model, adapters=tuple(adapters), log=log),
-            name=model.path,
-            max_restarts=engine.max_restarts,
-            listener=listener,
-        )
-    if kind == "transformers":
-        from harness.engines.transformers.engine import TransformersEngine
-
-        return TransformersEngine(engine, model)
-    if kind == "openai":
-        from harness.engines.openai.engine import OpenAIEngine
-
-        return OpenAIEngine(engine, model, listener=listener)
-    from harness.engines.dry.engine import DryEngine
-
-    return DryEngine(engine, model)
+    return kind, _options(kind, engine)
 
 
-def _check(kind: EngineKind, engine: EngineConfig, adapters: Sequence[Path]) -> None:
+def _check(kind: EngineType, engine: EngineConfig, adapters: Sequence[Path]) -> None:
     """A setting that the kind would ignore is refused, because it would mislead."""
-    lines = []
-    if engine.args and kind != "vllm":
-        lines.append(f"engine.args: only the vllm engine takes them; found engine={kind}")
-    if adapters and kind != "vllm":
-        lines.append(f"model.adapter: only the vllm engine serves LoRA adapters; found engine={kind}")
-    for key in ("base_url", "model", "api_key_env"):
-        if getattr(engine, key) is not None and kind != "openai":
-            lines.append(f"engine.{key}: only the openai engine uses it; found engine={kind}")
-    if engine.latency_s and kind != "dry":
-        lines.append(f"engine.latency_s: only the dry engine uses it; found engine={kind}")
+    lines = [
+        f"engine.{key}: the {kind.name} engine has no use for it; found {getattr(engine, key)!r}"
+        for key in sorted(OWN_KEYS - kind.uses)
+        if getattr(engine, key)
+    ]
+    if adapters and not kind.adapters:
+        lines.append(f"model.adapter: the {kind.name} engine serves no LoRA adapters; the vllm engine does")
     if lines:
         raise ConfigError(*lines)
+
+
+def _options(kind: EngineType, engine: EngineConfig) -> BaseModel | None:
+    if kind.settings is None:
+        if engine.options:
+            raise ConfigError(f"engine.options: the {kind.name} engine has none; found {', '.join(engine.options)}")
+        return None
+    if unknown := sorted(engine.options.keys() - kind.settings.model_fields.keys()):
+        meant = did_you_mean(unknown[0], kind.settings.model_fields)
+        raise ConfigError(f"engine.options.{unknown[0]}: the {kind.name} engine has no such setting{meant}")
+    try:
+        return kind.settings.model_validate(engine.options)
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False, include_context=False)
+        raise ConfigError(
+            *(
+                f"engine.options.{'.'.join(map(str, one['loc']))}: {one['msg']}; found {one['input']!r}"
+                for one in mistakes
+            )
+        ) from error
 
 
 class EnginePool:
     """The engines of `roles`. Use as `async with EnginePool(roles) as pool: engine = await pool.acquire(role)`."""
 
     def __init__(
-        self, roles: Sequence[RoleConfig], *, log_dir: Path | None = None, listener: Listener = ignore
+        self,
+        roles: Sequence[RoleConfig],
+        *,
+        sessions: int | None = None,
+        log_dir: Path | None = None,
+        listener: Listener = ignore,
     ) -> None:
+        """`sessions` are those in flight at most, where that is known before the engines are."""
         self._members: dict[str, _Member] = {}
         grouped: dict[str, list[RoleConfig]] = {}
         for role in roles:
@@ -92,7 +110,14 @@ class EnginePool:
             adapters = {role.model.adapter for role in members if role.model.adapter is not None}
             log = log_dir / f"engine-{number}.log" if log_dir is not None else None
             self._members[key] = _Member(
-                build(engine, members[0].model, adapters=sorted(adapters), log=log, listener=listener)
+                build(
+                    engine,
+                    members[0].model,
+                    sessions=sessions,
+                    adapters=sorted(adapters),
+                    log=log,
+                    listener=listener,
+                )
             )
         self._stack = AsyncExitStack()
 
@@ -140,7 +165,9 @@ class _Member:
 def engine_key(role: RoleConfig) -> str:
     """What two roles must agree on to share an engine."""
     engine = role.engine.model_dump(mode="json", exclude={"chosen_by_auto"}) | {"kind": resolve_kind(role.engine.kind)}
-    model = role.model.model_dump(mode="json", exclude={"adapter", "chat_template", "template_args"})
+    # Prompts, sampling and adapters are the request's; whether a server may have a template of ours is the engine's affair.
+    of_request = {"adapter", "template_args"} | (set() if role.engine.kind == "openai" else {"chat_template"})
+    model = role.model.model_dump(mode="json", exclude=of_request)
     return json.dumps([engine, model], sort_keys=True)
 
 

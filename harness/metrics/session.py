@@ -9,6 +9,7 @@ from harness.guard.findings import FINDINGS
 from harness.metrics.course import course
 from harness.metrics.ngrams import Words
 from harness.metrics.reflection import echoes, reflection_rate
+from harness.metrics.registry import SessionData, add_own
 from harness.metrics.repetition import repetitions
 from harness.metrics.retention import retention
 from harness.metrics.speech import count_repeating, speech
@@ -50,7 +51,7 @@ def session_metrics(
         for speaker, own in places.items()
     }
     echo = {speaker: _mean(echoed[place] for place in places[speaker]) for speaker in Speaker}
-    return {
+    metrics: dict[str, Any] = {
         "metrics_version": METRICS_VERSION,
         "exchanges": len(answers),
         "ending": None if stop_reason is None else str(stop_reason),
@@ -67,6 +68,8 @@ def session_metrics(
         "compactions": sum(event.kind == "compaction" for event in events),
         "retention": None if final_view is None else retention(turns, final_view, known).as_dict(),
     }
+    add_own(metrics, SessionData(turns, events, stop_reason))
+    return metrics
 
 
 def _pairs(said: Sequence[Said], turns: Sequence[Turn], speaker: Speaker) -> list[tuple[Said, Said]]:

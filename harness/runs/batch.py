@@ -9,14 +9,14 @@ Invariants:
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from harness.engines.events import Listener, Notice, Paused, Restarted, Resumed
+from harness.engines.events import Learned, Listener, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report import write_report
 from harness.runs.executor import Executor
@@ -25,6 +25,7 @@ from harness.runs.local import LocalExecutor
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
 from harness.runs.reporter import Reporter
 from harness.runs.threads import whole
+from harness.runs.tracking import Tracked, Tracking
 from harness.runs.workers import SessionRunner, run_all
 from harness.sessions.loop import Session
 from harness.store.metrics import write_metrics
@@ -77,14 +78,17 @@ def play_batch(
     follower: Follower,
     *,
     log_dir: Path | None = None,
-    signals: Sequence[signal.Signals] = STOPPING,
+    signals: Sequence[signal.Signals] | None = None,
 ) -> signal.Signals | None:
     """Play runs that need the same engines; the signal that cut them short, if one did.
 
-    `log_dir` takes what the engines say (default: in the folder of the first run). Raises a `HarnessError` for what
+    `log_dir` takes what the engines say (default: in the folder of the first run); `signals` end the batch in order
+    (default: SIGINT and SIGTERM, or none outside the main thread, where Python hears of none). Raises a `HarnessError` for what
     stops all of them, after the open ones were saved; those of which `follower` heard nothing were not begun.
     """
     batch = Batch(runs, reporter, follower, log_dir)
+    if signals is None:
+        signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
 
     def first() -> None:
         reporter.say("interrupted: keeping what was said; once more to stop at once")
@@ -112,6 +116,7 @@ class Batch:
         self._follower = follower
         self._log_dir = log_dir
         self._open: dict[CheckedRun, OpenRun] = {}
+        self._tracking: dict[CheckedRun, Tracking] = {}
         self._telling = threading.Lock()
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -172,6 +177,8 @@ class Batch:
                 event = "engine_back"
             case Restarted():
                 event = "engine_restarted"
+            case Learned():
+                event = "engine_learned"
             case _:
                 return
         for open_run in tuple(self._open.values()):
@@ -204,13 +211,15 @@ class Batch:
         except HarnessError as error:
             self._tell(run, error)
             return False
+        self._tracking[run] = tracking = Tracking(run.spec.config.trackers, self._reporter.say)
+        tracking.started(open_run.folder.record, open_run.folder.path)
         self._follower.opened(run, open_run.folder.path)
         return True
 
     async def _runner(self, run: CheckedRun, executor: Executor) -> "_CountingRunner | None":
         """Where a run is played; None where it is refused."""
         open_run = self._open[run]
-        runner = await executor.runner(run, open_run)
+        runner = await executor.runner(run, open_run, Tracked(self._reporter, self._tracking[run]))
         if isinstance(runner, HarnessError):
             await whole(self._refuse, run, runner)
             return None
@@ -237,7 +246,8 @@ class Batch:
 
     def _end(self, run: CheckedRun, status: RunStatus) -> Outcome:
         """Bring a run to disk, with its metrics and report where it finished. Raises `StorageError`."""
-        folder = self._open[run].folder
+        folder, tracking = self._open[run].folder, self._tracking.pop(run)
+        metrics: Mapping[str, Any] | None = None
         try:
             folder.end(status)
         finally:
@@ -245,8 +255,10 @@ class Batch:
             folder.close()
         if status is RunStatus.FINISHED:
             (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
-            write_metrics(folder.path)
+            metrics = write_metrics(folder.path)
             write_report(folder.path)
+        tracking.finished(folder.record, metrics)
+        tracking.close()
         return Outcome(folder.path, folder.record)
 
     def _tell(self, run: CheckedRun, end: Outcome | HarnessError) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from harness.errors import HarnessError
 from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.workers import SessionRunner
+from harness.sessions.observer import Observer
 
 
 class Executor(Protocol):
@@ -22,7 +23,7 @@ class Executor(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def runner(self, run: CheckedRun, open_run: OpenRun) -> SessionRunner | HarnessError:
+    async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
         """Where the sessions of a run are played, its engines started; or what refuses this run and no other.
 
         Raises a `HarnessError` for what concerns all runs.

@@ -11,9 +11,10 @@ from pathlib import Path
 from harness.agents.transcript import read_transcript
 from harness.config.auto import check_ray
 from harness.config.overrides import changed
+from harness.config.plugins import recorded
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
-from harness.engines.pool import engine_key
+from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
 from harness.models import fetch as models
@@ -160,6 +161,7 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config_hash=config_hash(settings),
         persona_hashes=_persona_hashes(spec),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
+        plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
     )
     path = spec.config.run.dir or default_path(record.name, now.astimezone())
@@ -170,6 +172,8 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources) -> RunS
     if config.executor.kind == "ray":
         check_ray()
     personas = resources.personas(config)
+    for _, role in config.roles():
+        check_settings(role)
     roles: dict[Speaker, RoleConfig] = dict(config.roles())
     lines = None
     if config.patient.transcript is not None:
@@ -183,7 +187,8 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources) -> RunS
 
 def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
-    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
+    no_weights = role.engine.kind in ("dry", "openai")
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path", tokenizer_only=no_weights))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 

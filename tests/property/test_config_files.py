@@ -5,7 +5,7 @@ import pytest
 from harness.config.compose import groups, load
 from harness.config.schema import RunConfig
 from harness.engines.pool import engine_key
-from harness.sweep.expand import expand
+from harness.sweeps.expand import expand
 
 
 @pytest.mark.parametrize("group", sorted(set(groups()) - {"experiment", "hydra"}))

@@ -14,11 +14,11 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from harness.__main__ import main
-from harness.compare.catalogue import HEADLINES
-from harness.compare.comparison import Comparison, Difference, Unit, Verdict, compare
-from harness.compare.output import to_csv, to_json, to_markdown, to_terminal
-from harness.compare.runs import read_runs, run_folders
-from harness.compare.words import findings, sentence
+from harness.comparison.catalogue import HEADLINES
+from harness.comparison.comparison import Comparison, Difference, Unit, Verdict, compare
+from harness.comparison.output import to_csv, to_json, to_markdown, to_terminal
+from harness.comparison.runs import read_runs, run_folders
+from harness.comparison.words import findings, sentence
 from harness.errors import ComparisonError, StorageError
 from harness.store.records import RunStatus
 from tests.fixtures.comparing import Session, config, kept, write_run
@@ -385,7 +385,7 @@ def test_two_forms_cannot_share_standard_output(tmp_path: Path, capsys: pytest.C
 
 def test_no_wanted_direction_is_a_clinical_claim(tmp_path: Path) -> None:
     """How the simulated patient feels, and how much a therapist asks or reflects, is neither good nor bad here."""
-    from harness.compare.catalogue import metric
+    from harness.comparison.catalogue import metric
 
     for name in (*HEADLINES, "course.state.distress.end", "patient.words"):
         if name.startswith("course.") or name.split(".")[-1] in (

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.compare.comparison import Comparison, compare
-from harness.compare.runs import read_runs
+from harness.comparison.comparison import Comparison, compare
+from harness.comparison.runs import read_runs
 from harness.errors import ComparisonError
 from tests.fixtures.comparing import config, write_run
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.compare.checks import notes
-from harness.compare.runs import read_runs
-from harness.compare.settings import Setting, settings_of
+from harness.comparison.checks import notes
+from harness.comparison.runs import read_runs
+from harness.comparison.settings import Setting, settings_of
 from tests.fixtures.comparing import config, kept, write_run
 
 SESSIONS = [("p", 0, kept(0.5))]

@@ -65,7 +65,7 @@ def make(
         speaker, options.pop("system", "You listen."), "(It begins.)" if speaker is PATIENT else None, renderer
     )
     summarizer = Summarizer(engine, renderer, window, note_tokens=NOTE)
-    config = ContextConfig(policy=policy, note_tokens=NOTE)  # type: ignore[arg-type]
+    config = ContextConfig(policy=policy, note_tokens=NOTE)
     made = make_policy(config, summarizer)
     return ContextManager(preamble, engine, window, made, sampling=Sampling(), max_new_tokens=MAX_NEW, **options)
 

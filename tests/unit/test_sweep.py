@@ -8,8 +8,8 @@ import pytest
 
 from harness.errors import StorageError
 from harness.guard.findings import FAULTS
-from harness.sweep import cluster
-from harness.sweep.record import PointRecord, PointState, SweepRecord, mark, read_sweep, refresh, write_points
+from harness.sweeps import cluster
+from harness.sweeps.record import PointRecord, PointState, SweepRecord, mark, read_sweep, refresh, write_points
 
 DRY = "engine=dry"
 

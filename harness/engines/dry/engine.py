@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from harness.config.schema import EngineConfig, ModelConfig
-from harness.engines.base import EngineInfo
+from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.dry.phrases import sentences
 from harness.engines.dry.schema_instance import instance
 from harness.engines.window import checked_ids, context_window
@@ -142,3 +142,8 @@ class Phrases:
         pairs = list(pairwise(order))[:1000]
         joined = self._encode([f"{self._texts[a]} {self._texts[b]}" for a, b in pairs])
         return all(ids == self._first[a] + self._next[b] for ids, (a, b) in zip(joined, pairs, strict=True))
+
+
+@engine("dry", uses={"latency_s"})
+def _make(setup: EngineSetup) -> DryEngine:
+    return DryEngine(setup.engine, setup.model)

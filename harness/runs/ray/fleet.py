@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from harness.engines.events import Listener
 from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError
-from harness.runs.engines import announce
+from harness.runs.engines import announce, in_flight
 from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.ray.cluster import Layout, connected, lay_out, nodes
 from harness.runs.ray.replica import Opened, Place, Refused, Replica
@@ -27,6 +27,7 @@ from harness.runs.threads import whole
 from harness.runs.workers import SessionRunner
 from harness.sessions.course import following
 from harness.sessions.loop import Session
+from harness.sessions.observer import Observer
 from harness.store.resume import Progress, load_progress
 from harness.store.shard import End, Finished
 from harness.types import Failure, SessionResult
@@ -95,7 +96,11 @@ class RayExecutor:
             layout = lay_out(self._config, roles, nodes())
             self._reporter.say(f"ray: {layout}{self._fewer(layout)}")
             for number, node in enumerate(layout.nodes):
-                place = Place(Path.cwd(), self._log_dir.absolute() / f"replica-{number}", layout.threads(number))
+                logs, sessions = (
+                    self._log_dir.absolute() / f"replica-{number}",
+                    in_flight([run.spec for run in self._runs]),
+                )
+                place = Place(Path.cwd(), logs, layout.threads(number), sessions)
                 actor = ray.remote(Replica).options(
                     num_gpus=layout.gpus,
                     num_cpus=1 if layout.gpus else 0,
@@ -114,7 +119,7 @@ class RayExecutor:
         # Stopping must finish although the task is being cancelled, or what was said is not on disk.
         await asyncio.shield(self._stop())
 
-    async def runner(self, run: CheckedRun, open_run: OpenRun) -> SessionRunner | HarnessError:
+    async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
         if run is self._runs[0]:
             announce(run.spec, self._reporter)
         folder = open_run.folder.path.absolute()
@@ -131,7 +136,7 @@ class RayExecutor:
         for member, answer in zip(live, answers, strict=True):
             if isinstance(answer, Opened):
                 open_run.folder.open_shard(member.shards[folder], answer.pid)
-        return _Part(self, open_run, folder, self._reporter)
+        return _Part(self, open_run, folder, observer)
 
     def concurrency(self) -> tuple[int, str]:
         members = self._live()
@@ -304,26 +309,26 @@ class RayExecutor:
 class _Part:
     """The stage of a run in a cluster."""
 
-    def __init__(self, fleet: RayExecutor, open_run: OpenRun, folder: Path, reporter: Reporter) -> None:
+    def __init__(self, fleet: RayExecutor, open_run: OpenRun, folder: Path, observer: Observer) -> None:
         self._fleet = fleet
         self.log = open_run.folder
         self.folder = folder
-        self._reporter = reporter
+        self._observer = observer
 
     async def play(self, session: Session) -> Session | None:
         """Play a session somewhere and keep its end; the one that follows. Raises as `RayExecutor.play`."""
         end = await self._fleet.play(self, session)
         self.log.take_back(end)
         if isinstance(end, Failure):
-            self._reporter.failed(end)
+            self._observer.failed(end)
             return None
-        self._reporter.finished(end.result)
+        self._observer.finished(end.result)
         return following(session, end.result.events)
 
     def failed(self, failure: Failure) -> None:
         """Keep a failure that happened here and not in a replica."""
         self.log.fail_session(failure)
-        self._reporter.failed(failure)
+        self._observer.failed(failure)
 
 
 def _first_line(error: Exception) -> str:

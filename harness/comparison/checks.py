@@ -1,0 +1,117 @@
+"""Whether settings can be compared, and what a reader has to know who compares them.
+
+Invariant: what can't be compared is refused with every reason at once, before anything is computed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.comparison.runs import RunData
+from harness.comparison.settings import Setting, confounded
+from harness.errors import ComparisonError
+
+
+def refuse(settings: Sequence[Setting]) -> None:
+    """Raise with every reason why these settings can't be compared."""
+    reasons = [
+        f"{run.path}: no finished session; nothing to compare"
+        for setting in settings
+        for run in setting.runs
+        if not run.sessions
+    ]
+    reasons += _other_metrics(settings)
+    if len(settings) < 2:
+        raise ComparisonError(
+            *reasons, "one setting only: the runs differ at most in seeds and personas; expected two settings"
+        )
+    reasons += _other_personas(settings)
+    reasons += _other_seeds(settings)
+    if reasons:
+        raise ComparisonError(*reasons)
+
+
+def _other_metrics(settings: Sequence[Setting]) -> Iterator[str]:
+    versions: defaultdict[int | None, list[str]] = defaultdict(list)
+    for setting in settings:
+        for run in setting.runs:
+            for version in run.versions:
+                versions[version].append(run.path.name)
+    if len(versions) > 1 or None in versions:
+        found = "; ".join(f"{version or 'none'} in {', '.join(names)}" for version, names in versions.items())
+        yield f"metrics_version: {found}; expected the same in all runs; definitions changed, play the older ones again"
+
+
+def _other_personas(settings: Sequence[Setting]) -> Iterator[str]:
+    base = settings[0]
+    first = _hashes(base)
+    for setting in settings[1:]:
+        hashes = _hashes(setting)
+        if hashes == first:
+            continue
+        only = sorted(hashes.keys() ^ first.keys())
+        changed = [name for name in sorted(hashes.keys() & first.keys()) if hashes[name] != first[name]]
+        parts = [f"not on both sides: {listed(only)}"] if only else []
+        parts += [f"changed in between: {listed(changed)}"] if changed else []
+        yield f"personas of `{setting.name}` and `{base.name}` differ ({'; '.join(parts)}); expected the same personas"
+
+
+def _hashes(setting: Setting) -> dict[str, frozenset[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for run in setting.runs:
+        for persona, digest in run.record.persona_hashes.items():
+            found[persona].add(digest)
+    return {persona: frozenset(digests) for persona, digests in found.items()}
+
+
+def _other_seeds(settings: Sequence[Setting]) -> Iterator[str]:
+    base = settings[0]
+    for setting in settings[1:]:
+        if _seeds(setting) != _seeds(base):
+            yield (
+                f"seeds of `{setting.name}` ({listed(_seeds(setting))}) and `{base.name}` ({listed(_seeds(base))}) "
+                "differ; expected the same seeds, so that sessions can be paired"
+            )
+        elif setting.sessions and base.sessions and not setting.sessions.keys() & base.sessions.keys():
+            yield f"`{setting.name}` and `{base.name}` have no finished session of the same persona and seed; no pairs"
+
+
+def _seeds(setting: Setting) -> list[str]:
+    return sorted({str(run.record.config.get("seed")) for run in setting.runs})
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    rest = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def notes(settings: Sequence[Setting]) -> Iterator[str]:
+    """What a reader has to know before reading a number, one sentence each."""
+    for together in confounded(settings):
+        yield f"{' and '.join(together)} change together: a difference can't be put down to one of them"
+    for setting in settings:
+        if setting.failed:
+            yield (
+                f"{setting.name}: {setting.failed} of {setting.planned} sessions failed and are in no number; "
+                "what made them fail may be what sets the settings apart"
+            )
+        unfinished = setting.planned - setting.failed - len(setting.sessions)
+        if unfinished > 0:
+            yield f"{setting.name}: {unfinished} of {setting.planned} sessions are not finished"
+    if any(_is_dry(run.record.config) for setting in settings for run in setting.runs):
+        yield "engine=dry: no model spoke; only lengths and token counts mean anything"
+    commits = {_commit(run) for setting in settings for run in setting.runs}
+    if len(commits) > 1:
+        yield f"made by different versions of the harness: {', '.join(sorted(commits))}"
+
+
+def _is_dry(config: Mapping[str, object]) -> bool:
+    role = config.get("therapist")
+    engine = role.get("engine") if isinstance(role, Mapping) else None
+    return isinstance(engine, Mapping) and engine.get("kind") == "dry"
+
+
+def _commit(run: RunData) -> str:
+    provenance = run.record.provenance
+    git = f" {provenance.git.commit[:10]}{' (changed)' * provenance.git.dirty}" if provenance.git else ""
+    return provenance.harness + git

@@ -1,0 +1,141 @@
+"""Runs to compare, as numbers: which folders are meant, and what their sessions measured."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.comparison.catalogue import section_of_count
+from harness.config.plugins import load_plugins
+from harness.errors import ComparisonError, StorageError
+from harness.guard.findings import FINDINGS
+from harness.metrics.aggregate import numbers
+from harness.store.files import storage_error
+from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
+from harness.types import Speaker
+
+Pair = tuple[str, int]
+"""Persona id and session seed: what a session is paired by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One session as numbers."""
+
+    numbers: Mapping[str, float]
+    sections: frozenset[str]
+    """Parts of its metrics that were computed, as `course` and `retention`."""
+
+    def value(self, name: str) -> float:
+        """A number, NaN where it was not measured."""
+        value = self.numbers.get(name)
+        if value is not None:
+            return value
+        return 0.0 if section_of_count(name) in self.sections else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """One run folder."""
+
+    path: Path
+    record: RunRecord
+    sessions: Mapping[Pair, Measured]
+    versions: frozenset[int | None]
+    """`metrics_version` of its sessions."""
+
+
+class _Point(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    folder: str
+
+
+class _Sweep(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    points: tuple[_Point, ...]
+
+
+def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False) -> list[RunData]:
+    """The runs of these run folders and sweep folders, in order.
+
+    Raises `StorageError` where a folder holds neither or a file is damaged, `ComparisonError` where a run is not
+    finished and that is not allowed.
+    """
+    load_plugins()  # their metrics have labels of their own
+    folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in run_folders(path)))
+    started = [folder for folder in folders if (folder / "run.json").exists()]
+    records = {folder: read_record(folder) for folder in started}
+    unfinished = [line for folder in folders if (line := _unfinished(folder, records.get(folder)))]
+    if not records:
+        raise ComparisonError(*unfinished)
+    if unfinished and not allow_unfinished:
+        raise ComparisonError(*unfinished, "compare what is there with --allow-unfinished")
+    return [_read(folder, record) for folder, record in records.items()]
+
+
+def run_folders(path: Path) -> list[Path]:
+    """The folder of a run itself, or those of a sweep: by its sweep.json, else the run folders in it by name."""
+    if (path / "run.json").exists():
+        return [path]
+    listed = path / "sweep.json"
+    if listed.exists():
+        return [path / point.folder for point in _read_sweep(listed).points]
+    found = sorted(file.parent for file in path.glob("*/run.json"))
+    if not found:
+        raise StorageError(f"{path}: holds no run and no sweep (no run.json, no sweep.json); give the folder of one")
+    return found
+
+
+def _read_sweep(path: Path) -> _Sweep:
+    try:
+        return _Sweep.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise storage_error(path, "read", error, "give the folders of its runs") from error
+    except ValidationError as error:
+        mistake = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(map(str, mistake["loc"])) or "file"
+        raise StorageError(f"{path}: {where}: {mistake['msg']}; give the folders of its runs") from error
+
+
+def _unfinished(folder: Path, record: RunRecord | None) -> str | None:
+    if record is None:
+        return f"{folder}: not started; finish the sweep with `python -m harness resume {folder.parent}`"
+    if record.status is RunStatus.FINISHED:
+        return None
+    totals = record.totals
+    done = f"{totals.finished} of {totals.sessions} sessions finished"
+    return f"{folder}: {record.status}, {done}; finish it with `python -m harness resume {folder}`"
+
+
+def _read(folder: Path, record: RunRecord) -> RunData:
+    path = folder / "sessions.jsonl"
+    looked_for = _looked_for(record.config)
+    sessions: dict[Pair, Measured] = {}
+    versions: set[int | None] = set()
+    for session in read_sessions(path) if path.exists() else ():
+        pair = (session.persona_id, session.seed)
+        if pair in sessions:
+            raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
+        sessions[pair] = Measured(
+            dict(_with_zeros(session, looked_for)),
+            frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
+        )
+        versions.add(session.metrics.get("metrics_version"))
+    return RunData(folder, record, sessions, frozenset(versions))
+
+
+def _looked_for(config: Mapping[str, object]) -> frozenset[str]:
+    """The findings that the guard of a run looked for."""
+    guard = config.get("guard")
+    if not isinstance(guard, Mapping) or not guard.get("enabled", True):
+        return frozenset()
+    return frozenset(kind for kind in FINDINGS if guard.get(kind) != "off")
+
+
+def _with_zeros(session: SessionRecord, looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
+    """The numbers of a session; a finding that was looked for and not found counts 0."""
+    for kind in looked_for if "guard" in session.metrics else ():
+        for leaf in ("turns", *map(str, Speaker)):
+            yield f"guard.{kind}.{leaf}", 0.0
+    yield from numbers(session.metrics)

@@ -1,0 +1,179 @@
+"""What is compared: settings, each with its runs, named by the config keys in which they differ.
+
+Invariants:
+- Runs that differ only in which sessions they play (seed, personas) are one setting.
+- Two settings never have the same name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from harness.comparison.runs import Measured, Pair, RunData
+from harness.store.identity import binding
+
+_PLAN = frozenset({"seed", "personas", "persona_dir", "sessions_per_persona"})
+"""Keys that say which sessions are played, not how."""
+_ROLES = ("patient", "therapist")
+_PRESET = {
+    "therapist.name": ("therapist.prompt", "therapist.session_plan"),
+    "patient.name": ("patient.prompt", "patient.kind"),
+    "course.sessions": ("course.note", "course.note_tokens"),
+}
+"""Keys that another brings with it: a role's name, or that sessions follow one another at all."""
+_FIRST = ("name", "policy", "path", "kind")
+"""Last parts of the keys that name a setting best."""
+UNSET = "(not set)"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One way to play the sessions."""
+
+    name: str
+    """Short, for tables and sentences, as `hybrid` or `act, hybrid`."""
+    keys: Mapping[str, Any]
+    """Every key in which the settings differ, with its value here."""
+    runs: tuple[RunData, ...]
+    sessions: Mapping[Pair, Measured]
+    """Of all its runs."""
+
+    @property
+    def described(self) -> str:
+        """All that makes it another setting: `therapist=act context.policy=hybrid`."""
+        return " ".join(f"{key_shown(key)}={_shown(value)}" for key, value in self.keys.items())
+
+    @property
+    def failed(self) -> int:
+        """Sessions that failed."""
+        return sum(run.record.totals.failed for run in self.runs)
+
+    @property
+    def planned(self) -> int:
+        """Sessions that were to be played."""
+        return sum(run.record.totals.sessions for run in self.runs)
+
+
+def settings_of(runs: Sequence[RunData]) -> list[Setting]:
+    """The settings of the runs, in the order in which they first come."""
+    groups: list[tuple[dict[str, Any], list[RunData]]] = []
+    for run in runs:
+        flat = _flat(run)
+        alike = [members for known, members in groups if known == flat]
+        if alike and not any(member.sessions.keys() & run.sessions.keys() for member in alike[0]):
+            alike[0].append(run)
+        else:
+            groups.append((flat, [run]))
+    rows = _told_apart(groups)
+    keys = _differing(rows)
+    called = names(rows, keys)
+    return [
+        Setting(
+            name=name,
+            keys={key: row.get(key, UNSET) for key in keys},
+            runs=tuple(members),
+            sessions={pair: session for run in members for pair, session in run.sessions.items()},
+        )
+        for name, row, (_, members) in zip(called, rows, groups, strict=True)
+    ]
+
+
+def confounded(settings: Sequence[Setting]) -> list[list[str]]:
+    """Keys that change together, so that a difference can't be put down to one of them."""
+    keys = list(settings[0].keys)
+    classes: dict[tuple[int, ...], list[str]] = {}
+    for key in keys:
+        classes.setdefault(_partition([setting.keys for setting in settings], key), []).append(key)
+    return [together for together in classes.values() if len(together) > 1]
+
+
+def _flat(run: RunData) -> dict[str, Any]:
+    """The keys that make a setting: those that can change results, and the content of the models."""
+    flat = {key: value for key, value in binding(run.record.config).items() if key.split(".")[0] not in _PLAN}
+    flat.setdefault("course.sessions", 1)
+    for role, model in run.record.provenance.models.items():
+        flat[f"{role}.model.sha256"] = model.sha256 and model.sha256[:12]
+    return flat
+
+
+def _told_apart(groups: Sequence[tuple[dict[str, Any], list[RunData]]]) -> list[dict[str, Any]]:
+    """The keys of each group; where the same sessions were played twice under the same keys, also their folder."""
+    flats = [flat for flat, _ in groups]
+    if all(flats.count(flat) == 1 for flat in flats):
+        return [dict(flat) for flat in flats]
+    folders = [members[0].path for _, members in groups]
+    short = len({folder.name for folder in folders}) == len(folders)
+    return [{**flat, "run": folder.name if short else str(folder)} for flat, folder in zip(flats, folders, strict=True)]
+
+
+def _differing(rows: list[dict[str, Any]]) -> list[str]:
+    """The keys in which the rows differ, most telling first. `rows` get a key `K` for a `K` that both roles share."""
+    keys = sorted({key for row in rows for key in row if len({text(other.get(key, UNSET)) for other in rows}) > 1})
+    for key in [key for key in keys if key.startswith("patient.")]:
+        shared = key.removeprefix("patient.")
+        twins = [f"{role}.{shared}" for role in _ROLES]
+        if "." in shared and all(text(row.get(twins[0], UNSET)) == text(row.get(twins[1], UNSET)) for row in rows):
+            keys = [other for other in keys if other not in twins] + [shared]
+            for row in rows:
+                row[shared] = row.get(key, UNSET)
+    keys.sort(key=lambda key: (_rank(key), key))
+    return [key for key in keys if not _comes_with(key, keys, rows)]
+
+
+def _rank(key: str) -> int:
+    last = key.split(".")[-1]
+    return _FIRST.index(last) if last in _FIRST else len(_FIRST)
+
+
+def _comes_with(key: str, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a preset that differs in the same way brings this key with it."""
+    presets = [name for name, brings in _PRESET.items() if key in brings]
+    parent, _, last = key.rpartition(".")
+    if parent.endswith("model") and last != "path":
+        presets.append(f"{parent}.path")
+    return any(preset in keys and _partition(rows, preset) == _partition(rows, key) for preset in presets)
+
+
+def _partition(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[int, ...]:
+    """Which rows have the same value: equal for two keys that change together."""
+    seen: dict[str, int] = {}
+    return tuple(seen.setdefault(text(row.get(key, UNSET)), len(seen)) for row in rows)
+
+
+def names(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+    """Values of as few keys as tell the rows apart, with their keys where the values alone don't speak."""
+    needed: list[str] = []
+    told: set[tuple[int, ...]] = set()
+    for key in keys:
+        partition = _partition(rows, key)
+        if partition not in told:
+            told.add(partition)
+            needed.append(key)
+    short = [", ".join(_value_shown(key, row.get(key, UNSET)) for key in needed) for row in rows]
+    if len(set(short)) == len(short):
+        return short
+    return [", ".join(f"{key_shown(key)}={_shown(row.get(key, UNSET))}" for key in needed) for row in rows]
+
+
+def _value_shown(key: str, value: object) -> str:
+    """A word speaks for itself; a number, a switch or nothing needs its key."""
+    if isinstance(value, str) and value and value != UNSET:
+        return Path(value).name or value
+    return f"{key_shown(key).split('.')[-1]}={_shown(value)}"
+
+
+def key_shown(key: str) -> str:
+    """A key as users write it."""
+    return key.removesuffix(".name")
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else text(value)
+
+
+def text(value: object) -> str:
+    """A value so that equal ones have equal texts."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,203 @@
+"""What can be extended without a fork: engines, context policies, metrics, exporters, trackers, and folders of config.
+
+A plug-in is a Python module. It is found through the entry-point group `harness.plugins` of an installed package, or by
+name through `plugins=[module,...]`, and registers what it brings with the decorators of `harness`. Ours register the
+same way: a registry knows the module of each of ours by name and imports it when it is first asked for.
+
+Invariants:
+- A name belongs to one plug-in; a second one is refused, so that nothing is replaced by accident.
+- What a plug-in does wrong while it registers ends in one `ConfigError` line that names its module.
+"""
+
+import hashlib
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from harness.errors import ConfigError, did_you_mean, first_line
+
+GROUP = "harness.plugins"
+"""Entry-point group of installed packages."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """Where something that is not ours comes from; goes to run.json."""
+
+    kind: str
+    """`engine`, `context policy`, `metric`, `exporter`, `tracker` or `folder`."""
+    name: str
+    module: str
+    distribution: str | None
+    """Name and version of the installed package; None for a module that is in none."""
+    sha256: str | None
+    """Of the module's file, or of all files of a folder; None where there is no file."""
+
+
+class Registry(Generic[T]):
+    """What there is of one kind, by name."""
+
+    def __init__(self, kind: str, ours: Mapping[str, str] | None = None) -> None:
+        """`ours` names the module that registers each of ours."""
+        self.kind = kind
+        self._ours = dict(ours or {})
+        self._items: dict[str, T] = {}
+        self._plugins: dict[str, Plugin] = {}
+
+    def add(self, name: str, item: T, source: object) -> None:
+        """Register an item; `source` is the class or function it was made from. Raises `ConfigError`."""
+        module = getattr(source, "__module__", "?")
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"plugin {module}: {self.kind} {name!r}: expected a lower-case name, as my_{self.kind[:6]}"
+            )
+        own = module.startswith("harness.")
+        if name in self._items or (name in self._ours and not own):
+            there = self._plugins[name].module if name in self._plugins else "the harness"
+            raise ConfigError(f"plugin {module}: {self.kind} {name!r}: {there} has one of that name; choose another")
+        self._items[name] = item
+        if not own:
+            self._plugins[name] = Plugin(self.kind, name, module, _distribution(module), _file_hash(source))
+
+    def get(self, name: str) -> T:
+        """The item of that name. Raises `ConfigError` with the names there are."""
+        if name not in self._items and name in self._ours:
+            importlib.import_module(self._ours[name])
+        if name not in self._items:
+            known = self.names()
+            raise ConfigError(
+                f"{self.kind} {name!r}: not there{did_you_mean(name, known)}; expected one of {', '.join(known)}"
+            )
+        return self._items[name]
+
+    def names(self) -> list[str]:
+        """All names, ours first."""
+        return [*self._ours, *(name for name in self._items if name not in self._ours)]
+
+    def added(self) -> dict[str, T]:
+        """The items that plug-ins brought."""
+        return {name: self._items[name] for name in self._plugins}
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Where these come from."""
+        return tuple(self._plugins.values())
+
+    def forget(self, name: str) -> None:
+        """Take an item of a plug-in back; for what lives no longer than a test or a notebook's cell."""
+        self._plugins.pop(name)
+        self._items.pop(name)
+
+
+ENGINES: Registry[Any] = Registry(
+    "engine",
+    {
+        "vllm": "harness.engines.vllm.engine",
+        "openai": "harness.engines.openai.engine",
+        "transformers": "harness.engines.transformers.engine",
+        "dry": "harness.engines.dry.engine",
+        "callable": "harness.engines.callable.engine",
+    },
+)
+POLICIES: Registry[Any] = Registry(
+    "context policy", dict.fromkeys(("truncate", "summarize", "hybrid", "none"), "harness.context.policies")
+)
+METRICS: Registry[Any] = Registry("metric")
+EXPORTERS: Registry[Any] = Registry("exporter")
+TRACKERS: Registry[Any] = Registry("tracker")
+REGISTRIES: tuple[Registry[Any], ...] = (ENGINES, POLICIES, METRICS, EXPORTERS, TRACKERS)
+
+_folders: dict[Path, Plugin] = {}
+
+
+def add_folder(path: Path | str) -> None:
+    """Register a folder with config groups (`therapist/`, `model/`, ...), `prompts/`, `personas/` or `rubrics/` of its own.
+
+    Its files add to ours and never replace them. Raises `ConfigError` where it is no folder.
+    """
+    folder = Path(path).resolve()
+    frame = inspect.currentframe()
+    caller = str(frame.f_back.f_globals.get("__name__", "?")) if frame and frame.f_back else "?"
+    if not folder.is_dir():
+        raise ConfigError(f"plugin {caller}: no folder at {folder}")
+    _folders[folder] = Plugin("folder", folder.name, caller, _distribution(caller), _folder_hash(folder))
+
+
+def folders() -> tuple[Path, ...]:
+    """The folders that plug-ins brought, in the order in which they came."""
+    return tuple(_folders)
+
+
+def load_plugins(modules: Sequence[str] = ()) -> None:
+    """Import the installed plug-ins, then those named. Raises `ConfigError`."""
+    _load_installed()
+    for module in modules:
+        if not _MODULE.fullmatch(module):
+            raise ConfigError(f"plugins: {module!r}: expected the name of a Python module, as my_package.my_module")
+        _imported(module, f"plugins: {module}")
+
+
+def recorded() -> tuple[Plugin, ...]:
+    """All that came from plug-ins, for run.json."""
+    return (*(plugin for registry in REGISTRIES for plugin in registry.plugins()), *_folders.values())
+
+
+@cache
+def _load_installed() -> None:
+    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+        package = entry.dist.name if entry.dist else "?"
+        _imported(entry.module, f"plugin {entry.name} of the package {package}")
+
+
+def _imported(module: str, named: str) -> None:
+    here = str(Path.cwd())
+    beside = here not in sys.path and "" not in sys.path
+    if beside:  # the installed command has no working directory in its path, `python -m harness` has
+        sys.path.append(here)
+    try:
+        importlib.import_module(module)
+    except ConfigError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name and module.startswith(error.name):
+            raise ConfigError(f"{named}: no module {error.name!r}; is it installed, or in this folder?") from error
+        raise ConfigError(f"{named}: it needs the module {error.name!r}, which is not installed") from error
+    except Exception as error:  # whatever a plug-in's code raises is its author's to mend
+        raise ConfigError(f"{named}: can't be imported: {type(error).__name__}: {first_line(error)}") from error
+    finally:
+        if beside:
+            sys.path.remove(here)
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def _distribution(module: str) -> str | None:
+    names = _distributions().get(module.partition(".")[0])
+    return f"{names[0]} {metadata.version(names[0])}" if names else None
+
+
+def _file_hash(source: object) -> str | None:
+    try:
+        file = inspect.getsourcefile(source)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else None
+
+
+def _folder_hash(folder: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        total.update(file.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()

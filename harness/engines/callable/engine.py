@@ -1,0 +1,118 @@
+"""A Python function as a speaker: an agent of the user's own takes the place of a served model.
+
+The function gets the last message's text, or, where its parameter is called `messages`, the whole view as a list of
+`{"role": ..., "content": ...}`. It returns the turn's text, and may be asynchronous; a plain function runs in a thread.
+
+Invariants:
+- What the function raises, or returns that is no text, fails the turn of its session and no other.
+- Functions live in this process only: a run that had one is resumed from Python, with the function given again.
+"""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from harness.engines.base import EngineInfo, EngineSetup, engine
+from harness.engines.window import context_window
+from harness.errors import ConfigError, EngineError, EngineUnavailable, first_line
+from harness.models.tokenizer import load_tokenizer
+from harness.types import FinishReason, Generation, Message, Request
+
+Function = Callable[..., str | Awaitable[str]]
+LONGEST = 1 << 20
+"""Characters of an answer."""
+_functions: dict[str, Function] = {}
+
+
+def offer(function: Function) -> str:
+    """Make a function known to this process; the name under which `engine.model` finds it.
+
+    Raises `ConfigError` where it doesn't take exactly one argument.
+    """
+    name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+    _parameter(function, name)
+    _functions[name] = function
+    return name
+
+
+def _parameter(function: Function, name: str) -> str:
+    """Name of the one argument that a function needs."""
+    parameters = inspect.signature(function).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in positional if p.default is p.empty]
+    if not positional or len(needed) > 1:
+        raise ConfigError(f"{name}: expected a function of one argument: the text said last, or `messages`")
+    return positional[0].name
+
+
+class CallableEngine:
+    """Answers by calling a function."""
+
+    def __init__(self, setup: EngineSetup) -> None:
+        """Raises `ConfigError` where this process knows no function of that name."""
+        name = setup.engine.model or ""
+        if name not in _functions:
+            raise ConfigError(
+                f"engine.model: no function {name!r} in this process; a run with a Python function is started and "
+                "resumed from Python, as harness.resume(PATH, therapist=my_function)"
+            )
+        self._name, self._function, self._setup = name, _functions[name], setup
+        self._takes_messages = _parameter(self._function, name) == "messages"
+        self._window = context_window(setup.engine, setup.model)
+        self._count: Callable[[str], int] | None = None
+
+    async def start(self) -> EngineInfo:
+        """Load the tokenizer with which tokens are estimated. Raises `ConfigError` where there is none."""
+        model = self._setup.model
+        tokenizer = await asyncio.to_thread(
+            lambda: load_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
+        )
+        self._count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return EngineInfo(
+            "callable", self._name, self._window, counts_as_we_do=False, details=(("function", self._name),)
+        )
+
+    async def generate(self, request: Request) -> Generation:
+        """Call the function. Raises `EngineError` for what it raises, and for an answer that is no text."""
+        if self._count is None:
+            raise EngineUnavailable("the callable engine is not running")
+        if request.json_schema is not None:
+            raise EngineError(f"{self._name}: a function can't be asked for structured output")
+        began = time.perf_counter()
+        given = self._given(request.prompt.messages)
+        try:
+            if inspect.iscoroutinefunction(self._function):
+                answer = await self._function(given)
+            else:
+                answer = await asyncio.to_thread(self._function, given)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+        except Exception as error:  # whatever the user's function raises is data of its own session
+            raise EngineError(f"{self._name}: {type(error).__name__}: {first_line(error)}") from error
+        if not isinstance(answer, str) or not answer.strip():
+            raise EngineError(f"{self._name}: expected the turn's text, found {type(answer).__name__} {answer!r:.40}")
+        if len(answer) > LONGEST:
+            raise EngineError(f"{self._name}: a turn of {len(answer)} characters; expected at most {LONGEST}")
+        return Generation(
+            text=answer,
+            token_ids=(),
+            finish_reason=FinishReason.STOP,
+            prompt_tokens=request.prompt.tokens,
+            completion_tokens=self._count(answer),
+            latency_s=time.perf_counter() - began,
+            counted=False,
+        )
+
+    def _given(self, messages: Sequence[Message]) -> object:
+        if self._takes_messages:
+            return [{"role": message.role, "content": message.content} for message in messages]
+        return messages[-1].content
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+@engine("callable", uses={"model"})
+def _make(setup: EngineSetup) -> CallableEngine:
+    return CallableEngine(setup)

@@ -1,0 +1,120 @@
+"""Trackers: plug-ins that are told of a run as it goes, as experiment trackers are.
+
+Invariants:
+- A tracker works on a thread of its own; no session waits for it.
+- One that fails is told of once and left out from then on; it never costs a session or a run.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from harness.agents.base import Utterance
+from harness.config.plugins import TRACKERS
+from harness.errors import first_line
+from harness.sessions.observer import Observer
+from harness.store.records import RunRecord
+from harness.types import Failure, SessionResult, SessionSpec
+
+WAITING = 1000
+"""Most things that may wait to be told to a slow tracker; what is more is left out, with a word at the end."""
+
+
+class Tracker(Protocol):
+    """What a plug-in registers. All are called on one thread, in order."""
+
+    def started(self, run: RunRecord, folder: Path) -> None:
+        """The run's folder is open; `run.config` holds all settings."""
+        ...
+
+    def session(self, result: SessionResult) -> None:
+        """A session is over."""
+        ...
+
+    def finished(self, run: RunRecord, metrics: Mapping[str, Any] | None) -> None:
+        """The run is over, with its metrics.json where it finished."""
+        ...
+
+
+K = TypeVar("K", bound=Callable[[], Tracker])
+
+
+def tracker(name: str) -> Callable[[K], K]:
+    """Register a class (or a function) without arguments that makes a `Tracker`: `trackers=[NAME]` turns it on."""
+
+    def register(make: K) -> K:
+        TRACKERS.add(name, make, make)
+        return make
+
+    return register
+
+
+class Tracking:
+    """The trackers of one run. Every method returns at once, but for `close`."""
+
+    def __init__(self, names: Sequence[str], say: Callable[[str], None]) -> None:
+        self._say = say
+        self._trackers: dict[str, Tracker] = {}
+        self._thread = ThreadPoolExecutor(1, "tracking") if names else None
+        self._left_out = self._waiting = 0
+        for name in names:
+            self._tell_one(name, partial(self._make, name))
+
+    def _make(self, name: str) -> None:
+        self._trackers[name] = TRACKERS.get(name)()
+
+    def started(self, run: RunRecord, folder: Path) -> None:
+        self._tell(lambda one: one.started(run, folder))
+
+    def session(self, result: SessionResult) -> None:
+        self._tell(lambda one: one.session(result))
+
+    def finished(self, run: RunRecord, metrics: Mapping[str, Any] | None) -> None:
+        self._tell(lambda one: one.finished(run, metrics))
+
+    def close(self) -> None:
+        """Wait until all is told."""
+        if self._thread is not None:
+            self._thread.shutdown()
+        if self._left_out:
+            self._say(f"trackers: {self._left_out} events were left out, since the tracker was too slow")
+
+    def _tell(self, what: Callable[[Tracker], None]) -> None:
+        if self._thread is None or not self._trackers:
+            return
+        if self._waiting > WAITING:
+            self._left_out += 1
+            return
+        self._waiting += 1
+        self._thread.submit(self._tell_all, what)
+
+    def _tell_all(self, what: Callable[[Tracker], None]) -> None:
+        self._waiting -= 1
+        for name, one in list(self._trackers.items()):
+            self._tell_one(name, partial(what, one))
+
+    def _tell_one(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # a tracker's mistake is its author's to mend
+            self._trackers.pop(name, None)
+            self._say(f"tracker {name}: {type(error).__name__}: {first_line(error)}; it is told nothing more")
+
+
+class Tracked:
+    """An observer that also tells the trackers of a run."""
+
+    def __init__(self, observer: Observer, tracking: Tracking) -> None:
+        self._observer, self._tracking = observer, tracking
+
+    def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
+        self._observer.turn(spec, utterance)
+
+    def finished(self, result: SessionResult) -> None:
+        self._observer.finished(result)
+        self._tracking.session(result)
+
+    def failed(self, failure: Failure) -> None:
+        self._observer.failed(failure)

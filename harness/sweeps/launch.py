@@ -1,0 +1,104 @@
+"""The points of a sweep handed to the Hydra launcher that the sweep names.
+
+Invariant: how a point goes is said by its folder; a launcher that breaks costs no more than the points it had.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config.compose import hydra_override
+from harness.errors import ConfigError, HarnessError
+from harness.sweeps.expand import composed_for_sweep, is_sweep_override
+from harness.sweeps.player import Player
+from harness.sweeps.record import PointRecord, PointState, SweepRecord, mark
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+    from hydra.plugins.launcher import Launcher
+    from hydra.types import HydraContext
+    from omegaconf import DictConfig
+
+_EXTRAS = {"ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+"""Launchers that come with an extra of this project."""
+
+
+def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -> None:
+    """Play points as the launcher's jobs and wait for them. Raises `ConfigError` where the launcher isn't installed."""
+    from hydra._internal.callbacks import Callbacks
+    from hydra.types import HydraContext
+
+    say = player.reporter().say
+    own = [override for override in map(hydra_override, record.overrides) if not is_sweep_override(override)]
+    logs = f"hydra.sweep.dir={_quoted(player.folder / 'logs')}"
+    with composed_for_sweep([*own, logs], record.config_dir) as (hydra, config):
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+        launcher = _launcher(context, player, config)
+        size = config.hydra.sweeper.max_batch_size or len(points)
+        for start in range(0, len(points), size):
+            batch = points[start : start + size]
+            returned = _launch(launcher, player.folder, batch, start, say)
+            _mark_defects(player.folder, batch, returned, say)
+
+
+def _launch(
+    launcher: "Launcher", folder: Path, points: Sequence[PointRecord], start: int, say: Callable[[str], None]
+) -> "Sequence[JobReturn]":
+    """What the jobs returned; nothing where the launcher itself failed, as it does when a job's process dies."""
+    from harness.sweeps.launcher import FusedLauncher
+
+    jobs = [[*point.overrides, f"run.dir={_quoted(folder / point.folder)}"] for point in points]
+    try:
+        return launcher.launch(jobs, initial_job_idx=start)
+    except HarnessError:
+        raise
+    except Exception as error:
+        if isinstance(launcher, FusedLauncher):
+            raise
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        say(f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}")
+        return ()
+
+
+def _mark_defects(
+    folder: Path, points: Sequence[PointRecord], returned: "Sequence[JobReturn]", say: Callable[[str], None]
+) -> None:
+    """Hydra keeps what a job raises; a point tells of its failures itself, so this is a defect."""
+    from hydra.core.utils import JobStatus
+
+    for point, job in zip(points, returned, strict=False):
+        if job.status is JobStatus.FAILED:
+            line = f"defect in the harness: {job._return_value!r}"
+            mark(folder, {point.folder}, PointState.FAILED, exit_code=1, error=line)
+            say(f"point {point.label}: {line}")
+
+
+def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> "Launcher":
+    """The launcher that a config names. Hydra takes plugins only from packages installed for it, so ours is made here.
+
+    Raises `ConfigError` where it isn't installed.
+    """
+    from hydra.core.plugins import Plugins
+
+    from harness.sweeps.launcher import FusedLauncher
+
+    if config.hydra.launcher.get("_target_") == f"{FusedLauncher.__module__}.{FusedLauncher.__name__}":
+        fused = FusedLauncher()
+        fused.setup(hydra_context=context, task_function=player, config=config)
+        return fused
+    try:
+        return Plugins.instance().instantiate_launcher(context, player, config)
+    except (ImportError, RuntimeError) as error:
+        raise ConfigError(_missing(config.hydra.runtime.choices.get("hydra/launcher"), error)) from error
+
+
+def _missing(launcher: Any, error: Exception) -> str:
+    extra = _EXTRAS.get(str(launcher))
+    remedy = f"pip install 'therapist-harness[{extra}]'" if extra else "is its plugin installed?"
+    return f"hydra/launcher={launcher}: {str(error).splitlines()[0]}; {remedy}"
+
+
+def _quoted(path: Path) -> str:
+    """A path as a value of Hydra's grammar."""
+    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"

@@ -1,0 +1,187 @@
+"""The task that a launcher gives its jobs: play points of a sweep, each into its own run folder.
+
+Invariants:
+- A point that was begun goes on from its last whole turn, wherever and however often its job is started.
+- Everything is in the folders: a job needs nothing but this object and its composed config.
+"""
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.config.compose import Composed, check
+from harness.config.schema import RunConfig
+from harness.errors import ConfigError, HarnessError, StorageError
+from harness.runs.batch import Outcome, play_batch
+from harness.runs.interrupts import handlers_kept
+from harness.runs.prepare import CheckedRun, prepare, reopen
+from harness.runs.reporter import Reporter
+from harness.runs.resources import SharedResources
+from harness.runs.single import resume_command
+from harness.store.identity import config_hash
+from harness.store.records import RunStatus, read_record
+from harness.sweeps import cluster
+from harness.sweeps.expand import FOLDER_LENGTH
+from harness.sweeps.record import PointState, SweepRecord, mark, read_sweep, state_of
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Plays points of the sweep in `folder`; goes to other machines by pickle."""
+
+    folder: Path
+    reporter: Callable[[], Reporter]
+    """Makes the one who tells a person; called where the points are played."""
+    failed_before: int
+    """Failed points when the sweep was started; they don't count for `on_failure`."""
+    retry_failed: bool = False
+
+    def __call__(self, cfg: "DictConfig") -> int:
+        """Play one point as one run, as any launcher's job; its exit code.
+
+        Leaves by an exception of its own where it was interrupted: see `cluster.leave`.
+        """
+        return self.play([cfg])[0]
+
+    def play(self, cfgs: Sequence["DictConfig"]) -> list[int]:
+        """Play points, those that share their engines as one batch; their exit codes."""
+        names = [Path(str(cfg.run.dir)).name for cfg in cfgs]
+        record = read_sweep(self.folder)
+        if not record.is_stopped(self.failed_before):
+            left = [name for name in names if record.point(name).state is not PointState.FINISHED]
+            reporter = self.reporter()
+            follower = _Follower(self, record, reporter)
+            try:
+                runs = follower.prepare({name: cfg for name, cfg in zip(names, cfgs, strict=True) if name in left})
+                interrupted = self._play(runs, follower, reporter)
+            finally:
+                reporter.stop()
+            if interrupted is not None:
+                cluster.leave(interrupted)
+            record = read_sweep(self.folder)
+        return [record.point(name).exit_code for name in names]
+
+    def _play(self, runs: Sequence[CheckedRun], follower: "_Follower", reporter: Reporter) -> signal.Signals | None:
+        """Batch after batch; the signal that ended them, if one did."""
+        groups: dict[object, list[CheckedRun]] = {}
+        for run in runs:
+            groups.setdefault((run.spec.engines(), run.spec.config.executor), []).append(run)
+        for group in groups.values():
+            if follower.stopped:
+                break
+            if len(groups) > 1 or len(group) > 1:
+                reporter.say(f"{len(group)} of {len(runs)} points share their engines and are played as one batch")
+            logs, signals = self.folder / "logs" / f"engines-{follower.name(group[0])}", cluster.signals_of_this_job()
+            try:
+                with handlers_kept(signals):
+                    interrupted = play_batch(group, reporter, follower, log_dir=logs, signals=signals)
+            except HarnessError as error:
+                follower.lost(group, error)
+            else:
+                if interrupted is not None:
+                    return interrupted
+        return None
+
+
+class _Follower:
+    """Keeps sweep.json, and tells a person how the points go."""
+
+    def __init__(self, player: Player, record: SweepRecord, reporter: Reporter) -> None:
+        self._player = player
+        self._reporter = reporter
+        self._folder = player.folder
+        self._names: dict[CheckedRun, str] = {}
+        self._ended: set[CheckedRun] = set()
+        self._labels = {point.folder: point.label for point in record.points}
+        self.stopped = False
+
+    def name(self, run: CheckedRun) -> str:
+        """Name of a point's folder."""
+        return self._names[run]
+
+    def prepare(self, cfgs: Mapping[str, "DictConfig"]) -> list[CheckedRun]:
+        """Check points, or open their folders again; the ones that can be played."""
+        resources, runs = SharedResources(), []
+        for name, cfg in cfgs.items():
+            if self.stopped:
+                break
+            try:
+                run = self._pending(name, cfg, resources)
+            except HarnessError as error:
+                self._failed(name, error)
+            else:
+                self._names[run] = name
+                runs.append(run)
+        return runs
+
+    def opened(self, run: CheckedRun, path: Path) -> None:
+        mark(self._folder, {self._names[run]}, PointState.RUNNING)
+
+    def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
+        name = self._names[run]
+        self._ended.add(run)
+        if isinstance(end, HarnessError):
+            self._failed(name, end)
+            return not self.stopped
+        if end.status is RunStatus.FAILED:
+            return True  # the engines are gone: `lost` says why
+        state, exit_code = state_of(end.record)
+        self._mark(name, state, exit_code)
+        totals = end.record.totals
+        failed = f", {totals.failed} failed" if totals.failed else ""
+        self._reporter.say(
+            f"point {self._labels[name]}: {state}, {totals.finished}/{totals.sessions} sessions{failed}: {end.path}"
+        )
+        return not self.stopped
+
+    def abandoned(self) -> None:
+        self._reporter.say(f"go on with: {resume_command(self._folder)}")
+
+    def lost(self, group: Sequence[CheckedRun], error: HarnessError) -> None:
+        """Nothing more of a batch can be played."""
+        for run in group:
+            name = self._names[run]
+            path = self._folder / name / "run.json"
+            if run not in self._ended or (path.is_file() and read_record(path.parent).status is RunStatus.FAILED):
+                self._failed(name, error)
+
+    def _pending(self, name: str, cfg: "DictConfig", resources: SharedResources) -> CheckedRun:
+        path = self._folder / name
+        if (path / "run.json").is_file():
+            return reopen(path, resources, retry_failed=self._player.retry_failed)
+        config = _checked(cfg)
+        found = config_hash(config.model_dump(mode="json"))[:FOLDER_LENGTH]
+        if found != name:
+            raise ConfigError(
+                f"point {name}: its settings are not those that the sweep was started with; "
+                "expected the same config files and, for engine=auto, the same engines on every machine"
+            )
+        return prepare(config, resources)
+
+    def _failed(self, name: str, error: HarnessError) -> None:
+        if isinstance(error, StorageError) and read_sweep(self._folder).point(name).state is PointState.RUNNING:
+            self._reporter.say(f"point {self._labels[name]}: left to the process that plays it ({error})")
+            return
+        self._mark(name, PointState.FAILED, error.exit_code, str(error))
+        for line in str(error).splitlines():
+            self._reporter.say(f"point {self._labels[name]}: {line}")
+
+    def _mark(self, name: str, state: PointState, exit_code: int, error: str | None = None) -> None:
+        record = mark(self._folder, {name}, state, exit_code=exit_code, error=error)
+        if record.is_stopped(self._player.failed_before) and not self.stopped:
+            self.stopped = True
+            self._reporter.say(f"on_failure={record.on_failure}: the sweep stops here")
+
+
+def _checked(cfg: "DictConfig") -> RunConfig:
+    """The config of a job as Hydra composed it. Raises `ConfigError`."""
+    from omegaconf import OmegaConf
+
+    tree = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(tree, dict)
+    return check(Composed({str(key): value for key, value in tree.items()}, (), {}, ()))

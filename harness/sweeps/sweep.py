@@ -1,0 +1,186 @@
+"""A sweep from its overrides to its last point: expand, check, launch what is left, sum up.
+
+Invariants:
+- Every point is composed and checked before anything is launched.
+- Nothing that a folder holds is overwritten: a sweep started again goes on, with new points it grows.
+- One process at a time leads a sweep.
+"""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from harness.errors import ConfigError, StorageError
+from harness.runs.reporter import Reporter
+from harness.runs.single import resume_command
+from harness.store.lock import lock
+from harness.store.outputs import default_path, point_latest
+from harness.store.records import RunStatus, read_record
+from harness.sweeps.expand import Point, check_points, expand
+from harness.sweeps.launch import launch
+from harness.sweeps.player import Player
+from harness.sweeps.record import (
+    PointRecord,
+    PointState,
+    SweepRecord,
+    is_sweep,
+    mark,
+    read_sweep,
+    refresh,
+    write_points,
+)
+
+
+def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[[], Reporter]) -> tuple[Path, int]:
+    """Play every combination of the settings in `overrides`; the sweep's folder and the worst exit code.
+
+    Raises `ConfigError` with a line for every mistake in any point, before anything is loaded, and `StorageError`
+    where the folder can't be used.
+    """
+    found = expand(overrides, config_dir)
+    folder = _folder(found)
+    points = list({point.folder: point for point in reversed(found)}.values())[::-1]
+    same = f", {len(found) - len(points)} more are the same as another" if len(points) < len(found) else ""
+    reporter().say(f"points: {len(points)}, all settings checked{same}")
+    held = lock(folder)
+    try:
+        record = write_points(
+            folder,
+            [_record(point) for point in points],
+            overrides=overrides,
+            config_dir=config_dir.resolve() if config_dir else None,
+            on_failure=points[0].config.on_failure,
+        )
+        point_latest(folder)
+        asked = {point.folder for point in points}
+        return folder, _lead(
+            folder, record, [p for p in record.points if p.folder in asked], reporter, retry_failed=False
+        )
+    finally:
+        held.release()
+
+
+def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed: bool) -> int:
+    """Go on with all points of a sweep that are left; the worst exit code. Raises as `sweep`."""
+    folder = folder.resolve()
+    read_sweep(folder)
+    held = lock(folder)
+    try:
+        record = refresh(folder)
+        fresh = [point for point in record.points if not (folder / point.folder / "run.json").is_file()]
+        _refuse_changed(fresh, check_points([point.overrides for point in fresh], record.config_dir))
+        return _lead(folder, record, record.points, reporter, retry_failed=retry_failed)
+    finally:
+        held.release()
+
+
+def _record(point: Point) -> PointRecord:
+    return PointRecord(folder=point.folder, config_hash=point.config_hash, settings=(), overrides=point.overrides)
+
+
+def _folder(points: Sequence[Point]) -> Path:
+    """Make the folder of a sweep, or find it again."""
+    runs = {point.config.run for point in points}
+    dirs = {run.dir for run in runs}
+    if len(dirs) > 1:
+        raise ConfigError("run.dir: found several, expected one: it is the sweep's folder, points get theirs inside it")
+    path = dirs.pop()
+    if path is None:
+        names = {run.name for run in runs if run.name}
+        return default_path("-".join(["sweep", *sorted(names)[:1]]), datetime.now(UTC).astimezone()).resolve()
+    path = path.resolve()
+    if path.is_dir() and not is_sweep(path) and any(not entry.name.startswith(".") for entry in path.iterdir()):
+        found = "a run" if (path / "run.json").exists() else "other files"
+        raise StorageError(f"{path}: holds {found} and no sweep; choose a new or empty run.dir")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: can't make the folder: {error.strerror}; choose another run.dir") from error
+    return path
+
+
+def _refuse_changed(recorded: Sequence[PointRecord], found: Sequence[Point]) -> None:
+    lines = [
+        f"point {old.label}: its settings are not those that the sweep was started with; undo the change in the config "
+        "files, or start another sweep"
+        for old, new in zip(recorded, found, strict=True)
+        if old.config_hash != new.config_hash
+    ]
+    if lines:
+        raise ConfigError(*lines)
+
+
+def _lead(
+    folder: Path,
+    record: SweepRecord,
+    points: Sequence[PointRecord],
+    reporter: Callable[[], Reporter],
+    *,
+    retry_failed: bool,
+) -> int:
+    """Launch what is left of `points` and sum up."""
+    left = [point for point in points if _is_left(folder, point, retry_failed)]
+    failed_before = mark(folder, {point.folder for point in left}, PointState.WAITING).count(PointState.FAILED)
+    interrupted = False
+    if left:
+        player = Player(folder, reporter, failed_before, retry_failed)
+        try:
+            with _terminated_as_interrupted():
+                launch(player, record, left)
+        except KeyboardInterrupt:
+            interrupted = True
+    record = refresh(folder)
+    return _summed_up(
+        folder, record, points, reporter().say, interrupted=interrupted, stopped=record.is_stopped(failed_before)
+    )
+
+
+def _is_left(folder: Path, point: PointRecord, retry_failed: bool) -> bool:
+    """Whether there is something to do for a point: failed sessions stay failed unless they are to be retried."""
+    if point.state in (PointState.FINISHED, PointState.RUNNING):
+        return False
+    run = folder / point.folder
+    over = (run / "run.json").is_file() and read_record(run).status is RunStatus.FINISHED
+    return retry_failed or not over
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a wait for other processes as SIGINT does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _summed_up(
+    folder: Path,
+    record: SweepRecord,
+    points: Sequence[PointRecord],
+    say: Callable[[str], None],
+    *,
+    interrupted: bool,
+    stopped: bool,
+) -> int:
+    """Tell a person how the sweep stands; its exit code."""
+    states = ", ".join(f"{record.count(state)} {state}" for state in PointState if record.count(state))
+    say(f"points: {states}")
+    say(f"sweep folder: {folder}")
+    asked = {point.folder for point in points}
+    now = [point for point in record.points if point.folder in asked]
+    unfinished = any(p.state not in (PointState.FINISHED, PointState.FAILED) for p in now)
+    if running := record.count(PointState.RUNNING):
+        say(f"{running} still played by other processes, which go on by themselves")
+    if interrupted or unfinished:
+        say(f"go on with: {resume_command(folder)}")
+    if interrupted or (unfinished and not stopped):
+        return 130
+    return max((point.exit_code for point in now if point.state is PointState.FAILED), default=0)

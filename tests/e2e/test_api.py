@@ -1,0 +1,120 @@
+"""`import harness`: runs from Python, in a notebook's event loop, and with functions as speakers."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import harness
+
+SHORT = {"engine": "dry", "personas": ["two-cups"], "max_exchanges": 2}
+
+
+def test_a_run_from_python_equals_one_from_the_command_line(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, quiet=True)
+    assert (run.path, run.exit_code, run.status) == (tmp_path / "run", 0, "finished")
+    turns = list(run.turns())
+    assert [turn["index"] for turn in turns] == [0, 1, 2, 3]
+    assert {turn["session_id"] for turn in turns} == {"two-cups-000"}
+    again = harness.open_run(tmp_path / "run")
+    assert list(again.turns()) == turns
+    assert len(again.sessions()) == 1
+    assert next(iter(again.states()))["turn"] == 0
+    assert "<table>" in again._repr_html_()
+
+
+def test_both_work_inside_a_running_event_loop(tmp_path: Path) -> None:
+    async def notebook() -> tuple[int, int]:
+        first = harness.run(SHORT, {"run.dir": tmp_path / "a"}, quiet=True)
+        second = await harness.arun(SHORT, {"run.dir": tmp_path / "b"}, quiet=True)
+        return first.exit_code, len(second.turns())
+
+    assert asyncio.run(notebook()) == (0, 4)
+
+
+async def reply(text: str) -> str:
+    await asyncio.sleep(0)
+    return f"You said {len(text)} letters."
+
+
+def by_messages(messages: list[dict[str, str]]) -> str:
+    return f"{len(messages)} messages, the first from {messages[0]['role']}."
+
+
+def test_a_function_speaks_for_the_therapist(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, therapist=reply, quiet=True)
+    said = [turn["text"] for turn in run.turns() if turn["speaker"] == "therapist"]
+    assert len(said) == 2
+    assert all(text.startswith("You said ") for text in said)
+    assert run.record.engines["therapist"].kind == "callable"
+
+
+def test_a_function_that_asks_for_messages_gets_the_view(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, therapist=by_messages, quiet=True)
+    said = [turn["text"] for turn in run.turns() if turn["speaker"] == "therapist"]
+    assert said[0].startswith("2 messages, the first from system") or said[0].startswith("1 messages")
+
+
+def test_what_a_function_raises_fails_its_session_only(tmp_path: Path) -> None:
+    calls = 0
+
+    def sometimes(text: str) -> str:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ValueError("not today")
+        return f"Go on, number {calls}."
+
+    run = harness.run(
+        SHORT, {"run.dir": tmp_path / "run"}, sessions_per_persona=3, concurrency=1, therapist=sometimes, quiet=True
+    )
+    assert run.exit_code == 1
+    assert len(run.sessions()) == 2
+    (failure,) = run.failures()
+    assert "ValueError: not today" in failure["message"]
+
+
+def test_a_run_with_a_function_is_resumed_from_python_only(tmp_path: Path) -> None:
+    def never(text: str) -> str:
+        raise ValueError("no")
+
+    folder = tmp_path / "run"
+    assert harness.run(SHORT, {"run.dir": folder}, therapist=never, quiet=True).exit_code == 1
+
+    def never_again(text: str) -> str:
+        return "Go on."
+
+    never_again.__qualname__ = never.__qualname__
+    run = harness.resume(folder, therapist=never_again, retry_failed=True, quiet=True)
+    assert run.exit_code == 0
+    assert [turn["text"] for turn in run.turns() if turn["speaker"] == "therapist"] == ["Go on.", "Go on."]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"personas": ["two-cup"]}, "two-cup"),
+        ({"max_exchange": 3}, "did you mean max_exchanges?"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_mistakes_raise_config_errors(settings: dict[str, object], line: str, tmp_path: Path) -> None:
+    with pytest.raises(harness.ConfigError, match=line.replace("?", r"\?")):
+        harness.run("engine=dry", {"run.dir": tmp_path / "run"}, settings, quiet=True)
+
+
+def test_a_sweep_and_its_comparison(tmp_path: Path) -> None:
+    sweep = harness.sweep(SHORT, "therapist=act,cbt", {"run.dir": tmp_path / "sweep"}, quiet=True)
+    assert len(sweep.runs()) == 2
+    assert {point["therapist"] for point in sweep.points()} == {"act", "cbt"}
+    comparison = harness.compare(sweep, metrics=["exchanges"])
+    assert len(comparison.settings) == 2
+    assert harness.open_sweep(sweep.path).points()[0]["state"] == "finished"
+
+
+def test_values_reach_hydra_as_they_are(tmp_path: Path) -> None:
+    odd = "it's a {strange}, name=1 \\ $x"
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run", "run.name": "plain"}, quiet=True)
+    assert run.record.name == "plain"
+    with pytest.raises(harness.HarnessError):
+        harness.run(SHORT, {"run.dir": tmp_path / "other", "persona_dir": tmp_path / odd}, quiet=True)
