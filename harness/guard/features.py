@@ -8,16 +8,33 @@ from operator import or_
 from typing import NamedTuple
 
 from harness.guard.patterns import Hinted
+from harness.hearing.words import FILLERS, is_short_answer
 from harness.text import FUNCTION_WORDS, Sentence, parse, stem, word_set
 
-_FILLERS = word_set("ah alright and but hm hmm mm mhm mm-hm mm-hmm no oh ok okay right so sure uh uh-huh um well yeah yep yes")
-_SHORT_ANSWERS = _FILLERS | word_set(
-    "aha cool exactly fine good gotcha great huh i idk indeed know maybe nah nope not really see true thanks thank you wow"
-)
-"""A turn of nothing else keeps the talk going or answers it; to say it again is no loop."""
 SAFETY = Hinted.any_of(
     (
-        *("988", "911", "999", "112", "116", "hotline", "helpline", "lifeline", "samaritan", "suicid", "crisis", "emergency", "safety", "safe", "danger", "immediate", "hot line", "hot lines", "help line", "life"),
+        *(
+            "988",
+            "911",
+            "999",
+            "112",
+            "116",
+            "hotline",
+            "helpline",
+            "lifeline",
+            "samaritan",
+            "suicid",
+            "crisis",
+            "emergency",
+            "safety",
+            "safe",
+            "danger",
+            "immediate",
+            "hot line",
+            "hot lines",
+            "help line",
+            "life",
+        ),
         *("yourself", "your life", "poison control"),
     ),
     r"\b(?:988|911|999|112|116 ?123|hot ?lines?|help ?lines?|lifelines?|samaritans|suicid\w*)\b",
@@ -90,7 +107,7 @@ def features(index: int, text: str) -> Features:
     tokens = said.words if whole_turn else tuple(chain.from_iterable(said.sentences[place].words for place in kept))
     requests = not _REQUEST_WORDS.isdisjoint(tokens)
     parts: dict[tuple[frozenset[str], bool], Clause] = {}  # what a turn says ten times is compared once
-    whole: set[tuple[str, ...]] = {tokens} if whole_turn and tokens and not _SHORT_ANSWERS.issuperset(tokens) else set()
+    whole: set[tuple[str, ...]] = {tokens} if whole_turn and tokens and not is_short_answer(tokens) else set()
     for sentence, clauses in ((said.sentences[place], parsed.clauses[place]) for place in kept):
         if len(sentence.words) >= _SENTENCE:
             whole.add(sentence.words)
@@ -164,9 +181,9 @@ def _requests(clause: Sequence[str]) -> bool:
 def opening(tokens: Sequence[str]) -> str:
     """What a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
     start = 0
-    while start < len(tokens) - 1 and tokens[start] in _FILLERS:
+    while start < len(tokens) - 1 and tokens[start] in FILLERS:
         start += 1
-    if start >= len(tokens) or _SHORT_ANSWERS.issuperset(tokens):
+    if start >= len(tokens) or is_short_answer(tokens):
         return ""
     if tokens[start] in _PLAIN_OPENERS:
         return " ".join(tokens[start : start + 3]) if len(tokens) - start >= 3 else ""

@@ -47,7 +47,9 @@ _AT_HOME = 0.25
 _FEW_WORDS = 6
 _FEW_FOREIGN = 2
 """Different words that speak for another language."""
-_ENGLISH = word_set("no me o so um as or the and for are was is he she we i a an be to do in on at hello hi okay ok yeah hey alas pero con per van men war die mal gut ten tot son sin e y d com")
+_ENGLISH = word_set(
+    "no me o so um as or the and for are was is he she we i a an be to do in on at hello hi okay ok yeah hey alas pero con per van men war die mal gut ten tot son sin e y d com"
+)
 """Short English words, names and pieces that other languages have, too."""
 _FEW_LETTERS = 6
 

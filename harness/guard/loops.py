@@ -35,7 +35,9 @@ LOOPING_SHARE = 0.08
 """Share of a turn's clauses that must come back, so that a long turn is no loop for one of its many clauses."""
 LOOPING_WORDS = 0.05
 """The same for the words of a sentence or phrase."""
-_ACT_WORDS = FUNCTION_WORDS - word_set("a an and as at by for from in into of on onto or over the to under with without like")
+_ACT_WORDS = FUNCTION_WORDS - word_set(
+    "a an and as at by for from in into of on onto or over the to under with without like"
+)
 """Function words that a phrase which only names something doesn't hold."""
 
 
@@ -221,9 +223,7 @@ class SpeakerHistory:
                 return old, shared
         return None, 0
 
-    def _clause_loop(
-        self, turn: Features, window: Sequence[_Late], other: "SpeakerHistory | None"
-    ) -> Finding | None:
+    def _clause_loop(self, turn: Features, window: Sequence[_Late], other: "SpeakerHistory | None") -> Finding | None:
         """The clause that most of the window's turns hold too. A patient's questions and requests count soonest."""
         best: tuple[list[int], Clause] | None = None
         wanted = max(1, ceil(LOOPING_SHARE * len(turn.clauses)))
@@ -267,9 +267,7 @@ class SpeakerHistory:
         hidden = len(clause.stems) - clause.mask.bit_count()
         return max(self._config.similarity * len(clause.stems), 1 if alone else 2) - hidden
 
-    def _phrase_loop(
-        self, turn: Features, window: Sequence[_Late], other: "SpeakerHistory | None"
-    ) -> Finding | None:
+    def _phrase_loop(self, turn: Features, window: Sequence[_Late], other: "SpeakerHistory | None") -> Finding | None:
         """The run of four words that most of the window's turns hold too."""
         least = min(self._config.loop_turns, self._config.opening_turns) - 1
         often = _in_at_least(least, [late.old.mask for late in window])
@@ -286,7 +284,9 @@ class SpeakerHistory:
                     covered.update(range(place, place + 4))
         if not covered or len(covered) < LOOPING_WORDS * len(turn.words):
             return None
-        worn = {gram: turns for gram, turns in found.items() if self._is_worn(gram, turns) and not _is_topic(gram, other)}
+        worn = {
+            gram: turns for gram, turns in found.items() if self._is_worn(gram, turns) and not _is_topic(gram, other)
+        }
         gram, turns = min(worn.items(), key=lambda item: (-len(item[1]), item[0]))
         return Finding("loop", {"form": "phrase", "what": " ".join(gram), "turns": [*turns, turn.index]})
 

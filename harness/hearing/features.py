@@ -177,30 +177,6 @@ def _requests(own: Sequence[str]) -> bool:
     return own[0] in VERBS or (len(own) > 1 and own[0] in _SOFTENERS and own[1] in VERBS)
 
 
-def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], float, float, int]:
-    """Words as they are seen; the rarity of what is taken up of the last turn and of those before; how many content words."""
-    tokens: list[str] = []
-    now = earlier = 0.0
-    content, counted = 0, set[str]()
-    for word in said:
-        root, seen = _sort(word)
-        if root is not None:
-            if root not in counted:
-                counted.add(root)
-                content += 1
-                if root in heard.last:
-                    now += heard.last[root]
-                elif root in heard.before:
-                    earlier += heard.before[root]
-            if seen in "_@#" and (root in heard.last or root in heard.before):
-                seen = "="
-        if seen != "_" or not tokens or tokens[-1] != "_":
-            tokens.append(seen)
-        else:
-            continue
-    return tokens, now, earlier, content
-
-
 def _level(rare: float, content: int) -> int:
     """How much of what it says is the patient's, from 0 (nothing) to 4; length alone earns nothing."""
     if rare < 0.3 or not content:

@@ -1,5 +1,7 @@
 """Words by which sentences are told apart: kept as they are, or seen as one of a group. English."""
 
+from collections.abc import Sequence
+
 from harness.text import FUNCTION_WORDS, stem, word_set
 
 FILLERS = word_set(
@@ -11,6 +13,10 @@ BACKCHANNELS = word_set(
     sure uh uh-huh uh-hum um understand wow yeah yep yes absolutely fine no course of that's it got cool perfect excellent wonderful nice"""
 )
 """A sentence of up to four of these only keeps the patient talking."""
+_SHORT_ANSWER = 5
+"""Words up to which it can be one."""
+SHORT_ANSWERS = BACKCHANNELS | word_set("aha cool dunno idk maybe nah nope not thank thanks true you")
+"""A turn of nothing else answers or keeps the talk going; everybody says it again."""
 WH = word_set("what what's how how's why where when who whose which")
 AUXILIARY = word_set(
     """do does did don't doesn't didn't is are was were am isn't aren't wasn't weren't have has had haven't hasn't can could can't couldn't would
@@ -64,6 +70,13 @@ TAGS = frozenset(
         "is that what you're saying",
     )
 )
+
+
+def is_short_answer(words: Sequence[str]) -> bool:
+    """Whether a turn (its words in lower case) only answers or keeps the talk going; not for a turn without words."""
+    return 0 < len(words) <= _SHORT_ANSWER and SHORT_ANSWERS.issuperset(words)
+
+
 CUES = FUNCTION_WORDS | word_set(
     """
     able absolutely accept according add advice advise afraid agenda agree agreed alcohol-free allow almost alone alright amazing answer anyone

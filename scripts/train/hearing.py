@@ -29,8 +29,8 @@ from harness.text import FUNCTION_WORDS, words
 
 SEED = 7
 FOLDS = 5
-C = 0.25
-SWAP = 0.8
+C = 0.12
+SWAP = 0.4
 KEPT = 0.45
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -186,7 +186,7 @@ def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[
     found = np.zeros((len(single), len(ACTS)))
     told, other = np.full((len(turns), len(ACTS)), -9.0), np.full((len(turns), len(ACTS)), -9.0)
     share = np.empty(len(turns), object)
-    draw = np.random.default_rng(SEED)
+    draw = np.random.default_rng(SEED)  # whose words a turn is swapped to
     column = ACTS.index(Act.REFLECTION)
     for fold in range(FOLDS):
         trained = Trained(
@@ -272,7 +272,7 @@ def report(
         )
     shares = np.array(
         [
-            [(sure(slope * odds + shift) * size).sum() / max(1, size.sum()) for odds in (p, q)]
+            [((sure(slope * odds + shift) >= limit) * size).sum() / max(1, size.sum()) for odds in (p, q)]
             if size.sum()
             else [0.0, 0.0]
             for p, q, size in (one if one is not None else (np.zeros(1), np.zeros(1), np.zeros(1)) for one in out.share)
