@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+from harness.types import NOTHING
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean ...?)` where something known is similar, else nothing."""
@@ -53,6 +55,8 @@ class EngineError(HarnessError):
     """An engine can't be started or reached, or can't answer."""
 
     exit_code = 3
+    usage = NOTHING
+    """What the answers cost that it gave all the same, none of which was of use."""
 
 
 class EngineUnavailable(EngineError):
@@ -73,6 +77,10 @@ class PromptRefused(RequestRejected):
         super().__init__(message)
         self.limit = limit
         self.counted = counted
+
+
+class PromptCut(PromptRefused):
+    """The engine read only a part of a prompt and answered as if that were all."""
 
 
 class ContextOverflow(HarnessError):

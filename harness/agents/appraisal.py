@@ -8,7 +8,6 @@ Invariants:
   one is heard by questions, length, repetition and shared words alone.
 """
 
-import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -20,6 +19,7 @@ from harness.agents.cues import read, table
 from harness.agents.english import coherence
 from harness.agents.listener import Memory, Uptake
 from harness.agents.prompt import render
+from harness.context.ask import json_object
 from harness.guard.crisis import crisis
 from harness.text import FUNCTION_WORDS
 
@@ -216,11 +216,10 @@ def appraisal_prompt(name: str, heard: str, text: str, dirs: tuple[Path, ...] = 
 
 def parse_appraisal(answer: str) -> Appraisal | None:
     """The model's answer as an appraisal; None where it isn't one (then appraise by rules)."""
-    start, end = answer.find("{"), answer.rfind("}")
+    grades = json_object(answer) or {}
     try:
-        grades = json.loads(answer[start : end + 1])
         return Appraisal(**{name: float(grades[name]) / 3 for name in GRADED})
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

@@ -20,11 +20,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.engines.cores import cores
+from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
 from harness.paths import cache_dir
 
 PIP = f"{sys.executable} -m pip install"
-GPU_VLLM = f"{PIP} 'vllm>=0.32,<0.33'"
+GPU_VLLM = f"{PIP} 'vllm>=0.26,<0.33'"
 CPU_VLLM = "scripts/quickstart (installs vLLM's CPU build and all that it needs)"
 GPU_TIMEOUT_S = 2.0
 """What `nvidia-smi` may take."""
@@ -191,7 +192,15 @@ def check_vllm(cuda_build: str | None, cpu_build: str | None, *, has_gpu: bool) 
         remedy = f"in another environment: {GPU_VLLM}"
         return Check("vLLM", Status.WARNING, f"{cpu_build} (CPU build), which leaves the GPU idle", remedy)
     if cuda_build or cpu_build:
-        return Check("vLLM", Status.OK, f"{cuda_build} (GPU build)" if cuda_build else f"{cpu_build} (CPU build)")
+        found = f"{cuda_build} (GPU build)" if cuda_build else f"{cpu_build} (CPU build)"
+        if not supported(cuda_build or cpu_build or ""):
+            return Check(
+                "vLLM",
+                Status.WARNING,
+                f"{found}, and {', '.join(TESTED)} are tested",
+                GPU_VLLM if cuda_build else CPU_VLLM,
+            )
+        return Check("vLLM", Status.OK, f"{found}; tested: {', '.join(TESTED)}")
     found = "not installed; engine=auto takes transformers, which is slower"
     return Check("vLLM", Status.OPTIONAL, found, GPU_VLLM if has_gpu else CPU_VLLM)
 

@@ -29,7 +29,13 @@ _ROLE_GROUPS = tuple(
 _SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
 """Settings that users write as if they were part of `personas`, which is a list."""
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
-_FREE_KEYS = re.compile(r"((patient|therapist)\.)?(engine\.args|engine\.options|model\.template_args)\.")
+DEFAULT_MODEL = "smollm2-135m"
+"""The choice of config.yaml, which nobody asked for."""
+INHERIT = "inherit"
+"""Of a role's sampling: the value of its model's preset."""
+_FREE_KEYS = re.compile(
+    r"((patient|therapist)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
+)
 _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 """Groups whose choices plug-ins may add to, and the key that names the choice."""
 
@@ -165,7 +171,8 @@ def _explain(override: str, error: Exception, known: Sequence[str], dirs: Sequen
     group = key.partition("@")[0]
     options = _options(group, dirs)
     if isinstance(error, OverrideParseException) or not _:
-        return f"command line: {override!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
+        shown = f"{key}=..." if "base_url" in key or "://" in value else override  # it may hold a key
+        return f"command line: {shown!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
     if options:
         return f"command line: {key}={value}: no such choice{did_you_mean(value, options)}; expected one of {', '.join(options)}"
     if key not in known:
@@ -198,7 +205,7 @@ def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def check(composed: Composed) -> RunConfig:
     """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
-    tree = inherit(composed.tree)
+    tree = inherit(composed.tree, frozenset(_sampling_asked_for(composed)))
     if tree.get("personas") is None:
         tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
     for name in ROLES:
@@ -212,6 +219,16 @@ def check(composed: Composed) -> RunConfig:
     if lines := [*_unknown_names(config, composed), *contradictions(config)]:
         raise ConfigError(*lines)
     return config
+
+
+def _sampling_asked_for(composed: Composed) -> Iterator[str]:
+    """The roles whose model's sampling somebody asked for: by choosing the model, or in words."""
+    chosen = composed.choices.get("model") != DEFAULT_MODEL
+    named = any(override.startswith(("model=", "model.sampling.")) for override in composed.overrides)
+    for name in ROLES:
+        own = composed.choices.get(f"model@{name}.model", INHERIT) != INHERIT
+        if chosen or named or own or any(o.startswith(f"{name}.model.sampling.") for o in composed.overrides):
+            yield name
 
 
 def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
@@ -228,8 +245,10 @@ def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
             yield f"{_source(key, composed)}: {key}: expected {expected}, found {name!r}{did_you_mean(name, known)}"
 
 
-def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill what a role leaves at null from the run's engine, the run's model and the model's sampling."""
+def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict[str, Any]:
+    """Fill what a role leaves at null from the run's engine and the run's model, and what it leaves at `inherit` of its
+    sampling from its model. To a server that is sent only for the roles `sampling_asked_for`: else its own defaults hold.
+    """
     resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
     for name in ROLES:
         role = tree.get(name)
@@ -237,11 +256,22 @@ def inherit(tree: Mapping[str, Any]) -> dict[str, Any]:
             continue
         model = _filled(tree.get("model"), role.get("model"))
         engine = _filled(tree.get("engine"), role.get("engine"))
-        sampling = _filled(model.pop("sampling", None), role.get("sampling"))
+        preset = model.pop("sampling", None)
         if engine.get("kind") == "auto":
             engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
+        if engine.get("kind") == "openai" and name not in sampling_asked_for:
+            preset = None
+        sampling = _sampling(preset, role.get("sampling"))
         resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
     return resolved
+
+
+def _sampling(preset: object, own: object) -> dict[str, Any]:
+    """A role's sampling: `inherit` takes the preset's value, and null is the engine's own default."""
+    known = preset if isinstance(preset, Mapping) else {}
+    asked = {**dict.fromkeys(known, INHERIT), **own} if isinstance(own, Mapping) else dict(known)
+    found = {key: known.get(key) if value == INHERIT else value for key, value in asked.items()}
+    return {key: value for key, value in found.items() if key != "stop" or value is not None}
 
 
 def _filled(base: object, own: object) -> dict[str, Any]:
@@ -305,7 +335,7 @@ def _inherited(tree: Mapping[str, Any], role: str, rest: str) -> bool:
     node: object = tree.get(role)
     for part in rest.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
-    return node is None
+    return node is None or node == INHERIT
 
 
 _UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")

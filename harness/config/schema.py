@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from harness.config.address import address_mistake
 from harness.config.guard import GuardConfig
 from harness.types import Sampling, Speaker
 
@@ -23,7 +24,7 @@ def _unquoted_off(value: object) -> object:
     return "off" if value is False else value
 
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, lt=2**31)]
 LengthProfile = Literal[
     "persona",
     "off",
@@ -39,6 +40,11 @@ LengthProfile = Literal[
     "spoken-average",
     "spoken-talkative",
 ]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+MOST_SESSIONS = 100_000
+"""In flight: each takes memory, whether an engine can serve it or not."""
+OWN_PARAMETERS = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stream", "n"})
+"""Of a request to a server: what the harness relies on, so that `engine.extra_body` can't hold it."""
 EngineKind = str
 """`auto`, or the name of a registered engine."""
 
@@ -50,8 +56,8 @@ class Settings(BaseModel):
 class SamplingConfig(Settings):
     """How a role draws tokens; null inherits the model preset's value, then the engine's default."""
 
-    temperature: float = Field(0.7, ge=0.0, le=5.0)
-    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    temperature: float | None = Field(None, ge=0.0, le=5.0)
+    top_p: float | None = Field(None, gt=0.0, le=1.0)
     top_k: Positive | None = None
     min_p: float | None = Field(None, ge=0.0, le=1.0)
     repetition_penalty: float | None = Field(None, gt=0.0, le=3.0)
@@ -106,7 +112,9 @@ class EngineConfig(Settings):
     """openai: the name that the server knows; null asks `/v1/models`."""
     api_key_env: str | None = None
     """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
-    request_timeout_s: float = Field(600.0, gt=0)
+    extra_body: dict[str, Any] = {}
+    """openai: parameters by name that go into every request as they are; null leaves one of ours out."""
+    request_timeout_s: float = Field(600.0, gt=0, le=86_400.0)
     outage_s: float = Field(21_600.0, gt=0)
     """openai: how long a run waits for a server that went away."""
     max_restarts: Annotated[int, Field(ge=0)] = 2
@@ -212,12 +220,12 @@ class RunConfig(Settings):
     """Names of trackers that are told of the run."""
 
     run: RunSettings = RunSettings()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     personas: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     """Ids of personas; a bare id stands for a list of one, and `all` for the whole library."""
     sample: Annotated[int, Field(ge=0)] = 0
     """How many sampled personas are played, after those of `personas`, which may then be empty."""
-    sample_seed: Annotated[int, Field(ge=0)] | None = None
+    sample_seed: Seed | None = None
     """Seed of the sampled personas; null takes the run's, so that a new seed brings new patients."""
     persona_dir: Path | None = None
     """A folder of the user's own personas, looked up before the library."""
@@ -226,7 +234,7 @@ class RunConfig(Settings):
     """A patient turn and the therapist's answer are one exchange."""
     min_exchanges: Annotated[int, Field(ge=0)] = 3
     """Before as many exchanges no speaker can end the session."""
-    concurrency: Literal["auto"] | Positive = "auto"
+    concurrency: Literal["auto"] | Annotated[int, Field(gt=0, le=MOST_SESSIONS)] = "auto"
     on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
     """Of a sweep: go on whatever fails, stop it at the first point that fails, or at so many."""
     executor: ExecutorConfig = ExecutorConfig()
@@ -252,6 +260,7 @@ def contradictions(config: RunConfig) -> list[str]:
                 lines.append(f"executor.{key}: set, but executor=local plays in this process; choose executor=ray")
     for speaker, role in config.roles():
         lines += _window_contradictions(speaker, role)
+        lines += server_mistakes(role.engine)
         if role.engine.kind == "openai" and not role.engine.base_url:
             lines.append(
                 "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
@@ -273,6 +282,14 @@ def contradictions(config: RunConfig) -> list[str]:
             "expected 1, or patient=simulated"
         )
     return list(dict.fromkeys(lines))
+
+
+def server_mistakes(engine: EngineConfig) -> Iterator[str]:
+    """What is wrong with the settings of a server, one line each; none holds a credential."""
+    if engine.base_url and (mistake := address_mistake(engine.base_url)):
+        yield f"engine.base_url: {mistake}"
+    for name in sorted(OWN_PARAMETERS & engine.extra_body.keys()):
+        yield f"engine.extra_body.{name}: the harness sets it itself; expected another parameter of the server"
 
 
 def _window_contradictions(speaker: Speaker, role: RoleConfig) -> Iterator[str]:

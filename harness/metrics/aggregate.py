@@ -51,6 +51,8 @@ class RunMetrics:
 
     def __init__(self) -> None:
         self._sessions = self._turns = 0
+        self._told = 0
+        """Prompt tokens of turns whose engine tells how many it had cached."""
         self._endings: Counter[str] = Counter()
         self._sums: Counter[str] = Counter()
         self._found_turns: Counter[str] = Counter()
@@ -71,7 +73,8 @@ class RunMetrics:
         self._turns += len(line["turns"])
         self._endings[str(line["stop_reason"])] += 1
         used = metrics["usage"]
-        self._sums.update({name: used[name] for name in _SUMS})
+        self._sums.update({name: used[name] for name in _SUMS if used[name] is not None})
+        self._told += sum(turn["prompt_tokens"] for turn in line["turns"] if turn.get("cached_tokens") is not None)
         self._longest = max(self._longest, used["longest_prompt"])
         self._compactions += metrics["compactions"]
         for kind in FINDINGS:
@@ -100,9 +103,11 @@ class RunMetrics:
             "endings": dict(sorted(self._endings.items())),
             "usage": {
                 **{name: round(self._sums[name], 3) for name in _SUMS},
-                "cached_share": round(self._sums["cached_tokens"] / prompt, 4) if prompt else None,
+                "cached_share": round(self._sums["cached_tokens"] / self._told, 4) if self._told else None,
                 "prefill_per_generated": (
-                    round((prompt - self._sums["cached_tokens"]) / generated, 4) if generated else None
+                    round((prompt - self._sums["cached_tokens"]) / generated, 4)
+                    if generated and self._told == prompt
+                    else None
                 ),
                 "longest_prompt": self._longest,
                 "compactions": self._compactions,

@@ -101,8 +101,6 @@ def test_a_plain_exchange_is_put_where_the_template_puts_it_without_asking(monke
         "| upper",
         "| capitalize",
         "| tojson",
-        "| truncate(200)",
-        "[:600]",
         "| replace('x', 'y')",
         "| wordwrap(40)",
     ],
@@ -125,12 +123,25 @@ def test_a_template_that_does_something_with_contents_has_its_way(does: str) -> 
         assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
 
 
-def test_a_template_that_hides_contents_is_rendered_in_full_and_tells_no_end_of_a_turn() -> None:
-    tokenizer = byte_tokenizer(template("chatml").replace("message['content']", "(message['content'] and '')"), CHATML)
-    renderer = Renderer(tokenizer)
-    messages = conversation("Hi", "Hello", "Well")
-    assert renderer.render(messages).ids == renderer.render_full(messages)
-    assert renderer.template.stop_ids == (tokenizer.eos_token_id,)
+@pytest.mark.parametrize(
+    ("does", "loses"),
+    [
+        ("(message['content'] and '')", "drops contents of a conversation of 1 messages"),
+        ("(message['content'] if loop.last or loop.first else '')", "drops contents of a conversation of 3 messages"),
+        ("(message['content'] if loop.revindex < 20 else '')", "drops contents of a conversation of 41 messages"),
+        ("(message['content'] | truncate(200))", "drops a part of a message"),
+        ("(message['content'][:600])", "drops a part of a message"),
+        ("message['content'][0]['nothing']['at all']", "can't render a plain conversation"),
+        ("(1 // 0)", "can't render a plain conversation"),
+    ],
+)
+def test_a_template_that_loses_what_was_said_is_refused_in_one_line(does: str, loses: str) -> None:
+    source = template("chatml").replace("message['content']", does)
+    with pytest.raises(ConfigError) as refused:
+        Renderer(byte_tokenizer(source, CHATML), name="a model")
+    assert loses in str(refused.value)
+    assert str(refused.value).startswith("a model: its chat template")
+    assert "\n" not in str(refused.value)
 
 
 def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -265,10 +265,16 @@ def test_ordinary_turns_are_no_role_breaks(speaker: Speaker, text: str) -> None:
     assert judged(text, speaker).events == ()
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\t", "...", "?!", "—"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "?!", "—"])
 def test_a_turn_without_words_is_empty(text: str) -> None:
     assert kinds(judged(text)) == {"empty"}
     assert judged(text).action is Action.RETRY
+
+
+@pytest.mark.parametrize("text", ["...", "…", "(...)", "*. . .*"])
+def test_a_patient_may_be_silent_and_a_therapist_may_not(text: str) -> None:
+    assert not judged(text).events
+    assert kinds(judged(text, T)) == {"empty"}
 
 
 def test_an_emoji_is_something_said() -> None:

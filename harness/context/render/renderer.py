@@ -24,7 +24,7 @@ from harness.context.render.layout import ChatLayout
 from harness.context.render.shorten import shorten
 from harness.context.render.template import ChatTemplate
 from harness.errors import ConfigError
-from harness.models.tokenizer import load_tokenizer
+from harness.models.tokenizer import check_keeps_text, load_tokenizer
 from harness.types import Message, Prompt, Role
 
 log = logging.getLogger(__name__)
@@ -80,13 +80,17 @@ class Renderer:
         template_args: Mapping[str, Any] | None = None,
         date: datetime | None = None,
         name: str = "the tokenizer",
+        stand_in: bool = False,
     ) -> None:
-        """`tokenizer` is a transformers tokenizer; `date` is what a template's `strftime_now` sees (default: now).
+        """`tokenizer` is a transformers tokenizer; `date` is what a template's `strftime_now` sees (default: now). With
+        `stand_in` the prompts are for another model, whose tokenizer is not at hand.
 
         Raises `ConfigError` where there is no chat template or it can't render a plain conversation.
         """
+        check_keeps_text(tokenizer, name)
         self.tokenizer = tokenizer
         self.name = name
+        self.stand_in = stand_in
         self.date = date or datetime.now()
         """Fixed when the renderer is made: a run over midnight keeps its prompts. Recorded by the run."""
         self.vocab_size = max(tokenizer.get_vocab().values()) + 1
@@ -94,7 +98,9 @@ class Renderer:
         self.encode = encoder(tokenizer, proof.TEXTS, typecode)
         """Ids of text that stands in a prompt; control strings in it are control tokens."""
         self._encode_whole = whole_encoder(tokenizer, typecode)
-        args = {"strftime_now": self.date.strftime, **(template_args or {})}
+        self.template_args = dict(template_args or {})
+        """What the user has the template told besides messages."""
+        args = {"strftime_now": self.date.strftime, **self.template_args}
         self.template = ChatTemplate(tokenizer, self.encode, own=chat_template, args=args, name=name)
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._glue_ids = lru_cache(GLUE)(self.encode)
@@ -119,6 +125,7 @@ class Renderer:
         template_args: Mapping[str, Any] | None = None,
         trust_remote_code: bool = False,
         date: datetime | None = None,
+        stand_in: bool = False,
     ) -> "Renderer":
         """Load the tokenizer of a local folder (tokenizer files suffice) or a hub id. Raises `ConfigError`."""
         tokenizer = load_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
@@ -126,7 +133,9 @@ class Renderer:
             template = chat_template.read_text(encoding="utf-8") if chat_template else None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"model.chat_template: {chat_template} can't be read: {error}") from error
-        return cls(tokenizer, chat_template=template, template_args=template_args, date=date, name=str(path))
+        return cls(
+            tokenizer, chat_template=template, template_args=template_args, date=date, name=str(path), stand_in=stand_in
+        )
 
     @property
     def has_system(self) -> bool:
@@ -204,7 +213,11 @@ class Renderer:
         self, messages: Sequence[Message], ids: Sequence[int], *, max_new_tokens: int, max_model_len: int
     ) -> Prompt:
         """Rendered messages as a request sends them."""
-        return Prompt(tuple(messages), ids, len(ids), max_new_tokens, max_model_len, self.template.stop_ids)
+        plain = Prompt(tuple(messages), ids, len(ids), max_new_tokens, max_model_len, template_args=self.template_args)
+        if self.stand_in:
+            return plain
+        template = self.template
+        return replace(plain, stop_ids=template.stop_ids, stop_texts=template.stop_texts, answer=template.answer)
 
     # Content
 
