@@ -38,7 +38,32 @@ _INVITE_STARTS = {line.split()[0] for line in _INVITES}
 
 
 _OPENS_A_CLAUSE = frozenset(
-    "while when if since as in on at with without for from of after before once until by coming going thinking looking to during".split()
+    [
+        "while",
+        "when",
+        "if",
+        "since",
+        "as",
+        "in",
+        "on",
+        "at",
+        "with",
+        "without",
+        "for",
+        "from",
+        "of",
+        "after",
+        "before",
+        "once",
+        "until",
+        "by",
+        "coming",
+        "going",
+        "thinking",
+        "looking",
+        "to",
+        "during",
+    ]
 )
 """Words that open a clause or an adverb before a question, which is no statement of its own."""
 

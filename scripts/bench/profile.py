@@ -59,7 +59,9 @@ def main() -> int:
             )
         found[name] = wasserstein(lengths, wanted)
         middle = lengths[len(lengths) // 2]
-        print(f"patient.profile={name}: {len(lengths)} turns, median {middle} words, {found[name]:.2f} words from the profile")
+        print(
+            f"patient.profile={name}: {len(lengths)} turns, median {middle} words, {found[name]:.2f} words from the profile"
+        )
     held = found[options.profile] <= BOUND < found["off"]
     print(f"bound: {BOUND} words with the profile, more without: {'held' if held else 'NOT HELD'}")
     return 0 if held else 1

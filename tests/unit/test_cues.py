@@ -22,7 +22,9 @@ def test_the_table_has_enough_lines_and_half_of_them_are_traps() -> None:
     assert 0.4 <= traps / len(LINES) <= 0.6
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line['kind']}-{str(line.get('cue') or line.get('trap'))[:40]}")
+@pytest.mark.parametrize(
+    "line", LINES, ids=lambda line: f"{line['kind']}-{str(line.get('cue') or line.get('trap'))[:40]}"
+)
 def test_a_line_is_heard_for_what_it_is(line: dict[str, str]) -> None:
     text = line.get("cue") or line["trap"]
     assert (line["kind"] in heard_kinds(text, line.get("after", ""))) == ("cue" in line)

@@ -383,7 +383,9 @@ def test_a_narrow_mask_has_the_bit_of_every_run() -> None:
 
 
 @pytest.mark.parametrize("mends", ["patient", "none", "both"])
-def test_the_therapist_is_measured_as_it_is_unless_mending_is_asked_for(mends: Literal["patient", "none", "both"]) -> None:
+def test_the_therapist_is_measured_as_it_is_unless_mending_is_asked_for(
+    mends: Literal["patient", "none", "both"],
+) -> None:
     found = verdicts(turns_of(LOOPING), GuardConfig(mends=mends))
     mended = {event.speaker for verdict in found for event in verdict.events if event.kind == "nudge"}
     drafted_again = {turn.speaker for turn, v in zip(turns_of(LOOPING), found, strict=True) if v.action is Action.RETRY}

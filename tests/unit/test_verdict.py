@@ -27,7 +27,12 @@ DIALOGUE = (
 
 def turns_of(texts: tuple[str, ...]) -> list[Turn]:
     return [
-        Turn(index, Speaker.THERAPIST if index % 2 else Speaker.PATIENT, text, patient_state=None if index % 2 else HOPELESS)
+        Turn(
+            index,
+            Speaker.THERAPIST if index % 2 else Speaker.PATIENT,
+            text,
+            patient_state=None if index % 2 else HOPELESS,
+        )
         for index, text in enumerate(texts)
     ]
 
@@ -59,8 +64,12 @@ PLANTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("faults", "reason", "wanted"), [case[1:] for case in PLANTED], ids=[case[0] for case in PLANTED])
-def test_a_planted_fault_is_found_with_its_reason(faults: list[tuple[int, str]], reason: Reason, wanted: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("faults", "reason", "wanted"), [case[1:] for case in PLANTED], ids=[case[0] for case in PLANTED]
+)
+def test_a_planted_fault_is_found_with_its_reason(
+    faults: list[tuple[int, str]], reason: Reason, wanted: Verdict
+) -> None:
     found = patient_verdict(planted(*faults), RACHEL)
     assert found["patient_verdict"] == wanted
     assert {(fault["reason"], fault["turn"]) for fault in found["patient_faults"]} >= {(reason, faults[-1][0])}
