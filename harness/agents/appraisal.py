@@ -32,6 +32,8 @@ HOLLOW = 0.35
 WEARS = 0.6
 REFLECTED = 0.5
 """What a reflection that keeps none of the patient's words is worth beside one that does, at most."""
+PLAIN = 0.3
+"""What it is worth where it is put in everyday words alone, which a template has too."""
 TOLD = 1.5
 """Advice and teaching as a share of what was said, to how much the patient felt told."""
 FREE_PRAISE = 1
@@ -112,7 +114,7 @@ class Listener:
     def _weighed(self, acts: Acts, uptake: Uptake, sense: float, heard: str, *, invented: bool) -> Appraisal:
         plain = _plain(acts)
         new = (1 - uptake.same) * sense
-        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange)
+        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (PLAIN + (1 - PLAIN) * uptake.own)
         given_back = 1 - (1 - uptake.taken_up) * (1 - meant)
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain.advised) * (1 - plain.harmed)
         flattered = self._flattered(acts)

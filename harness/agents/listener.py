@@ -32,6 +32,8 @@ OWN_WORDS = 0.08
 """What taking up is worth where nothing telling of the therapist's own stands beside it: a word dropped into a frame."""
 PUT = 1.2
 """How much of its own, in telling words of the same sentence, puts what was said into other words."""
+PUT_IN = 2.0
+"""The same for a whole turn."""
 COPIED = 0.2, 0.5
 """Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
 before left out: from where it is parroting, and where it is nothing else."""
@@ -67,6 +69,8 @@ class Uptake(NamedTuple):
     """How much of it is the patient's last turn, word for word."""
     same: float
     """How much of it the therapist has said before."""
+    own: float
+    """How much it puts of its own, in telling words."""
     strange: float
     """How much there is of its own, in telling words, and nothing of the patient's."""
 
@@ -109,12 +113,13 @@ class Memory:
     def hear(self, text: Words) -> Uptake:
         """How the therapist's turn stands to the turns before; then it is one of them."""
         new = self._new(text)
-        credit, strays, taken, stems = 0.0, 0.0, set[str](), set[str]()
+        credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
         for sentence in new:
             these = self._stems(sentence)
             worth, own = self._sentence(these - taken, these)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, own / PUT)
             credit += put * worth
+            put_in += own
             strays += own if worth < TOUCHED else 0.0
             stems |= these
             taken |= these & (self._last.stems | self._said)
@@ -126,6 +131,7 @@ class Memory:
             taken_up=focus * (1 - exp(-ENOUGH * credit)),
             parroted=parroted,
             same=same,
+            own=min(1.0, put_in / PUT_IN),
             strange=_between(strays, 2.0, 6.0) if credit < TOUCHED else 0.0,
         )
 
