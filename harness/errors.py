@@ -7,10 +7,19 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+from harness.types import NOTHING
+from harness.visible import one_line
+
+_LONGEST_WORD = 200
+"""Characters; what is longer is no word with a slip in it."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean ...?)` where something known is similar, else nothing."""
-    near = difflib.get_close_matches(word, sorted(known), n=1)
+    choices = sorted(known)
+    if len(word) > _LONGEST_WORD or word in choices:
+        return ""
+    near = difflib.get_close_matches(word, choices, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -24,15 +33,28 @@ class HarnessError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person reads, a line each: one, unless the class says otherwise, whatever a server put in it."""
+        return (one_line(str(self)),)
 
-class ConfigError(HarnessError):
-    """A setting is unknown, has a bad value, or contradicts another. May hold several lines."""
+
+class _Several(HarnessError):
+    """Holds a line for each mistake."""
 
     exit_code = 2
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
-        self.lines = lines
+        self._lines = lines
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(map(one_line, self._lines))
+
+
+class ConfigError(_Several):
+    """A setting is unknown, has a bad value, or contradicts another. May hold several lines."""
 
 
 class PersonaError(ConfigError):
@@ -43,16 +65,16 @@ class TranscriptError(ConfigError):
     """A transcript to replay can't be read; names the file and the line number."""
 
 
-class StorageError(HarnessError):
-    """A run folder can't be written, read, locked or resumed."""
-
-    exit_code = 2
+class StorageError(_Several):
+    """A run folder can't be written, read, locked or resumed. May hold several lines."""
 
 
 class EngineError(HarnessError):
     """An engine can't be started or reached, or can't answer."""
 
     exit_code = 3
+    usage = NOTHING
+    """What the answers cost that it gave all the same, none of which was of use."""
 
 
 class EngineUnavailable(EngineError):
@@ -75,6 +97,10 @@ class PromptRefused(RequestRejected):
         self.counted = counted
 
 
+class PromptCut(PromptRefused):
+    """The engine read only a part of a prompt and answered as if that were all."""
+
+
 class ContextOverflow(HarnessError):
     """A view can't be made to fit its window (policy `none`, or a fixed part that is too long)."""
 
@@ -85,11 +111,5 @@ class JudgeError(HarnessError):
     """A judge gave no usable score."""
 
 
-class ComparisonError(HarnessError):
+class ComparisonError(_Several):
     """Runs that can't be compared. May hold several lines, one a reason."""
-
-    exit_code = 2
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines

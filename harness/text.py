@@ -6,6 +6,7 @@ Invariants:
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
@@ -90,6 +91,11 @@ def plain(text: str) -> str:
         for mark, straight in _TYPOGRAPHY.items():
             low = low.replace(mark, straight)
     return low
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a text shows no character: empty, blank, or made of what is invisible. `...` says something."""
+    return all(unicodedata.category(character)[0] in "CZ" for character in text)
 
 
 def words(text: str) -> list[str]:

@@ -54,6 +54,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """How a model's answer is told from its reasoning. Found by rendering its chat template."""
+
+    awaits: str | None = None
+    """The marker with which the prompt ends in the midst of reasoning, as `<think>`; None where it opens none."""
+    header: str | None = None
+    """What the model itself writes before its answer, as harmony's `<|channel|>final<|message|>`; None for nothing."""
+    special: tuple[str, ...] = ()
+    """The tokenizer's special tokens, where some of them tell reasoning and an engine must not skip them; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What one request sends: a rendered view that is known to fit. Made by `context` only."""
 
@@ -67,14 +79,19 @@ class Prompt:
     max_model_len: int
     stop_ids: tuple[int, ...] = ()
     """Tokens that end the answer by the chat template; a model's own settings may know others, or none."""
+    stop_texts: tuple[str, ...] = ()
+    """Text that ends the answer by the chat template, where it ends with no token: `<|im_end|>` on a tokenizer without it."""
+    answer: AnswerFormat = AnswerFormat()
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """What the chat template was given besides messages; a server that applies it itself is told the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to draw tokens. None leaves the engine's own default in place."""
+    """How to draw tokens. None leaves the engine's own default in place: a server is sent nothing."""
 
-    temperature: float = 0.7
-    top_p: float = 1.0
+    temperature: float | None = 0.7
+    top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
@@ -91,6 +108,59 @@ class Sampling:
         return own if self.avoid_said == 1.0 else max(own, self.avoid_said)
 
 
+class Purpose(StrEnum):
+    """What a request is for; usage is counted by it."""
+
+    TURN = "turn"
+    REJECTED_DRAFT = "rejected_draft"
+    """A draft of a turn that became none. Known only afterwards: no request is sent with it."""
+    NOTE = "note"
+    APPRAISAL = "appraisal"
+    CHECK = "check"
+    JUDGE = "judge"
+    NARRATIVE = "narrative"
+    HANDOVER = "handover"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUsage:
+    """What answered requests cost."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Of those answers that tell."""
+    completion_tokens: int = 0
+
+    def __add__(self, other: "RequestUsage") -> "RequestUsage":
+        return RequestUsage(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+    def __sub__(self, other: "RequestUsage") -> "RequestUsage":
+        return RequestUsage(
+            self.requests - other.requests,
+            self.prompt_tokens - other.prompt_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.completion_tokens - other.completion_tokens,
+        )
+
+    def fields(self) -> dict[str, int]:
+        """For a journal line."""
+        return {
+            "requests": self.requests,
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+
+NOTHING = RequestUsage()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One prompt for one engine."""
@@ -105,6 +175,7 @@ class Request:
     """Constrain the answer to this JSON schema."""
     adapter: str | None = None
     """Folder of a LoRA adapter on the engine's base model."""
+    purpose: Purpose = Purpose.TURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +197,8 @@ class Generation:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
-    cached_tokens: int = 0
-    """Prompt tokens served from the engine's prefix cache."""
+    cached_tokens: int | None = 0
+    """Prompt tokens served from the engine's prefix cache; None where it does not tell."""
     latency_s: float = 0.0
     reasoning: str | None = None
     """Reasoning text of the model, kept out of the dialogue."""
@@ -135,6 +206,13 @@ class Generation:
     """The attempts that failed before this answer, in order."""
     counted: bool = True
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
+    wasted: RequestUsage = NOTHING
+    """What answers before this one cost that were of no use, as empty ones."""
+
+    @property
+    def usage(self) -> RequestUsage:
+        """What it cost with all that was wasted on the way."""
+        return self.wasted + RequestUsage(1, self.prompt_tokens, self.cached_tokens or 0, self.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +245,8 @@ class Turn:
     speaker: Speaker
     text: str
     prompt_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = 0
+    """None where the engine does not tell."""
     completion_tokens: int = 0
     max_new_tokens: int = 0
     max_model_len: int = 0
@@ -178,6 +257,8 @@ class Turn:
     summary_tokens: int = 0
     """Tokens of the note in the view; 0 without one."""
     patient_state: Mapping[str, Any] | None = None
+    reasoning: str | None = None
+    """What the model thought before it spoke; never part of the dialogue, and None where it thought nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ Invariants:
   one is heard by questions, length, repetition and shared words alone.
 """
 
-import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.agents.acts import Acts, hear_acts
-from harness.agents.cues import read
+from harness.agents.cues import read, table
 from harness.agents.english import coherence
 from harness.agents.listener import Memory, Uptake
 from harness.agents.prompt import render
+from harness.context.ask import json_object
 from harness.guard.crisis import crisis
+from harness.text import FUNCTION_WORDS
 
 RECENT = 3
 """Patient turns that a therapist's turn is heard against by the classifier."""
@@ -31,6 +32,8 @@ HOLLOW = 0.35
 WEARS = 0.6
 REFLECTED = 0.5
 """What a reflection that keeps none of the patient's words is worth beside one that does, at most."""
+PLAIN = 0.3
+"""What it is worth where it is put in everyday words alone, which a template has too."""
 TOLD = 1.5
 """Advice and teaching as a share of what was said, to how much the patient felt told."""
 FREE_PRAISE = 1
@@ -88,7 +91,9 @@ class Listener:
         """`beliefs` are the patient's own about itself, which nobody should confirm."""
         self._language = language
         self._beliefs = tuple(beliefs)
-        self._memory = Memory()
+        cues = table(language)
+        english = language[:2] == "en" or cues is None
+        self._memory = Memory(FUNCTION_WORDS if english or cues is None else cues.common)
         self._turns: deque[str] = deque(maxlen=RECENT)
         self._hollow = 0
         """Validations without matter so far."""
@@ -109,7 +114,7 @@ class Listener:
     def _weighed(self, acts: Acts, uptake: Uptake, sense: float, heard: str, *, invented: bool) -> Appraisal:
         plain = _plain(acts)
         new = (1 - uptake.same) * sense
-        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange)
+        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (PLAIN + (1 - PLAIN) * uptake.own)
         given_back = 1 - (1 - uptake.taken_up) * (1 - meant)
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain.advised) * (1 - plain.harmed)
         flattered = self._flattered(acts)
@@ -213,11 +218,10 @@ def appraisal_prompt(name: str, heard: str, text: str, dirs: tuple[Path, ...] = 
 
 def parse_appraisal(answer: str) -> Appraisal | None:
     """The model's answer as an appraisal; None where it isn't one (then appraise by rules)."""
-    start, end = answer.find("{"), answer.rfind("}")
+    grades = json_object(answer) or {}
     try:
-        grades = json.loads(answer[start : end + 1])
         return Appraisal(**{name: float(grades[name]) / 3 for name in GRADED})
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

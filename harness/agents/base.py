@@ -1,10 +1,16 @@
 """What a speaker of a session is to the loop that plays it, and what it gives for its turn."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
-from harness.types import Event, StopReason, Turn, View
+from harness.errors import EngineUnavailable, HarnessError, StorageError
+from harness.types import Event, Purpose, RequestUsage, StopReason, Turn, View
+
+T = TypeVar("T")
+
+AGAIN = 2
+"""The number of the first draft that is asked for because those before it said nothing; 1 is the guard's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,8 @@ class Utterance:
     """Why the session ends with this turn, where it does."""
     draft: int | str = 0
     """Which draft of the turn it is; each has a seed of its own."""
+    usage: Mapping[Purpose, RequestUsage] = field(default_factory=dict)
+    """What the turn cost, all that was asked on the way to it included."""
 
 
 class Agent(Protocol):
@@ -34,10 +42,24 @@ class Agent(Protocol):
     ) -> Utterance | StopReason:
         """The next turn after `history`, or why there is none. Raises a `HarnessError`.
 
-        `nudge` is the guard's direction for this turn; `attempt` counts drafts of the same turn, from 0.
+        `nudge` is a direction for this turn; `attempt` is the number of the draft: 0 for the first, 1 for the guard's
+        second, from `AGAIN` on for those after drafts that said nothing.
         """
         ...
 
     def taken(self, said: Utterance) -> None:
         """Of all its drafts this one became the turn: it goes on as if it had made no other."""
         ...
+
+
+async def optional(request: Awaitable[T]) -> T | HarnessError:
+    """What a request brings that a turn can do without, or what went wrong with it.
+
+    Raises what concerns all sessions: `EngineUnavailable`, `StorageError`.
+    """
+    try:
+        return await request
+    except (EngineUnavailable, StorageError):
+        raise
+    except HarnessError as error:
+        return error

@@ -108,7 +108,7 @@ SETTLING = 0.5
 """What being heard is worth in the turns after telling: the patient feels exposed and waits."""
 ATTUNING = 0.35
 """How fast the running mean of being listened to follows the last turn."""
-CHANCE, ATTUNED = 0.05, 0.26
+CHANCE, ATTUNED = 0.07, 0.26
 """That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
 HEARD = 0.09
 """Least of it for a layer to be told."""
@@ -178,7 +178,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     settling = SETTLING if state.last_shown("tell") is not None and _since(state, "tell") <= SETTLING_TURNS else 1.0
     trust = _move(
         state.trust,
-        up=nature.trust * settling * heard * (0.105 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        up=nature.trust * settling * heard * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)

@@ -6,12 +6,18 @@ from harness.agents import cues, directions
 from harness.agents.prompt import LANGUAGES, template_languages
 
 
-def shortcomings(codes: Iterable[str], *, by_rules: bool) -> list[str]:
+def heard_by_rules(state: str, language: str) -> bool:
+    """Whether the therapist's turns are appraised by rules under this `patient.state` in this language."""
+    return state == "rules" or (state == "auto" and language.split("-")[0] in cues.languages())
+
+
+def shortcomings(codes: Iterable[str], state: str) -> list[str]:
     """A line for each of these languages in which the patient is played or heard less well than in English.
 
-    `by_rules`: the therapist's turns are appraised by rules (`patient.state=rules`).
+    `state` is that of `patient.state`.
     """
-    return [line for code in sorted({code.split("-")[0] for code in codes}) if (line := _line(code, by_rules))]
+    known = sorted({code.split("-")[0] for code in codes})
+    return [line for code in known if (line := _line(code, heard_by_rules(state, code)))]
 
 
 def _line(code: str, by_rules: bool) -> str | None:

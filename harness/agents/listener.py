@@ -20,16 +20,20 @@ EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""
 REMEMBERED = 0.4
 """How telling a word of an earlier turn must be to count: everyday words come back by chance."""
-ROOM, STRAYS = 4.0, 0.2
-"""Telling words of its own that a turn may have freely, and how fast more of them lead away from what it takes up."""
+TOUCHED = 0.15
+"""What a sentence must take up to be about what the patient said."""
+ROOM, STRAYS = 2.0, 0.25
+"""Telling words that a turn may have in sentences about something else, and how fast more of them lead away."""
 TAKEN = 0.25
 """What it is worth to take up a word once more."""
 ENOUGH = 1.15
 """How fast taking up saturates: with one telling word of the patient's two thirds are reached."""
-OWN_WORDS = 0.15
+OWN_WORDS = 0.08
 """What taking up is worth where nothing telling of the therapist's own stands beside it: a word dropped into a frame."""
-PUT = 1.8
-"""How much of its own, in telling words, puts what was said into other words."""
+PUT = 1.2
+"""How much of its own, in telling words of the same sentence, puts what was said into other words."""
+PUT_IN = 2.0
+"""The same for a whole turn."""
 COPIED = 0.2, 0.5
 """Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
 before left out: from where it is parroting, and where it is nothing else."""
@@ -43,8 +47,8 @@ PHRASE = 5
 """Words of a phrase that nobody says twice by chance."""
 WORN = 0, 3
 """Earlier turns with such a phrase: from where it is noticed, and where it is all that is heard."""
-FRAMES = 0, 3
-"""Earlier sentences with the same frame: from where it is noticed, and where it is all that is heard."""
+LONG_FRAME = 5
+"""Parts of a sentence's frame from which its coming back once is no chance; a shorter one may come back once."""
 BACKCHANNEL = 4
 """Words up to which a turn is no more than a nod, which may come back."""
 
@@ -65,10 +69,10 @@ class Uptake(NamedTuple):
     """How much of it is the patient's last turn, word for word."""
     same: float
     """How much of it the therapist has said before."""
+    own: float
+    """How much it puts of its own, in telling words."""
     strange: float
     """How much there is of its own, in telling words, and nothing of the patient's."""
-    fresh: float
-    """How much of the last turn alone it takes up."""
 
 
 @dataclass(slots=True)
@@ -83,7 +87,9 @@ class _Turn:
 class Memory:
     """What one patient has said and heard so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, common: frozenset[str] = FUNCTION_WORDS) -> None:
+        """`common` are the words of the language that tell nothing."""
+        self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
         self._taken: set[str] = set()
@@ -98,7 +104,7 @@ class Memory:
         own = words(text)
         self._said |= self._last.stems
         turned = [_TURNED.get(word, word) for word in own]
-        self._last = _Turn(_stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
+        self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
 
     def knows(self, stems: frozenset[str]) -> bool:
         """Whether the patient has said any of these."""
@@ -107,23 +113,34 @@ class Memory:
     def hear(self, text: Words) -> Uptake:
         """How the therapist's turn stands to the turns before; then it is one of them."""
         new = self._new(text)
-        stems = _stems([word for sentence in new for word in sentence])
-        now, before = stems & self._last.stems, stems & self._said - self._last.stems
-        fresh = sum(map(self._worth, now))
-        worth = fresh + EARLIER * sum(self._worth(root) for root in before if telling(root) >= REMEMBERED)
-        own = sum(map(telling, stems - now - before))
-        parroted = self._parroted(new, len(now), len(stems))
+        credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
+        for sentence in new:
+            these = self._stems(sentence)
+            worth, own = self._sentence(these - taken, these)
+            put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, own / PUT)
+            credit += put * worth
+            put_in += own
+            strays += own if worth < TOUCHED else 0.0
+            stems |= these
+            taken |= these & (self._last.stems | self._said)
+        parroted = self._parroted(new, len(stems & self._last.stems), len(stems))
         same = self._same(text, new)
-        self._taken |= now | before
-        focus = worth / (worth + STRAYS * max(0.0, own - ROOM)) if worth else 0.0
-        put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, own / PUT)
+        self._taken |= taken
+        focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
         return Uptake(
-            taken_up=focus * put * (1 - exp(-ENOUGH * worth)),
+            taken_up=focus * (1 - exp(-ENOUGH * credit)),
             parroted=parroted,
             same=same,
-            strange=_between(own, 2.0, 6.0) if worth < 0.15 else 0.0,
-            fresh=focus * put * (1 - exp(-ENOUGH * fresh)),
+            own=min(1.0, put_in / PUT_IN),
+            strange=_between(strays, 2.0, 6.0) if credit < TOUCHED else 0.0,
         )
+
+    def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float]:
+        """What a sentence takes up (of the words that came `first` in it), and how telling the rest of it is."""
+        now, before = stems & self._last.stems, stems & self._said - self._last.stems
+        worth = sum(self._worth(root) for root in now & first)
+        worth += EARLIER * sum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
+        return worth, sum(map(telling, stems - now - before))
 
     def _new(self, text: Words) -> list[tuple[str, ...]]:
         """The sentences that the therapist has not said before; short ones always count as new."""
@@ -152,13 +169,13 @@ class Memory:
         for frame in framed:
             if _GAP not in frame or len(frame) < 3:
                 continue
-            worn += len(frame) * _between(self._framed[frame], *FRAMES)
+            worn += len(frame) * _between(self._framed[frame], 0, 1 if len(frame) >= LONG_FRAME else 2)
             self._framed[frame] += 1
         return _between(worn / max(1, length), *SAME)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]]) -> float:
         """By the sentences, by the words, and by the frames that are left without their matter."""
-        framed = _framed(text)
+        framed = self._framed_sentences(text)
         worn = self._worn(framed, len(text.words))
         if len(text.words) <= BACKCHANNEL:
             return worn
@@ -180,22 +197,20 @@ class Memory:
         self._runs.update(runs)
         return same
 
+    def _framed_sentences(self, text: Words) -> list[tuple[str, ...]]:
+        """The sentences with their matter left out: a gap stands where a template has the patient's words."""
+        sentences: list[tuple[str, ...]] = []
+        for start, end, question in text.sentences:
+            framed: list[str] = []
+            for word in text.words[start:end]:
+                kept = word if word in self._common or stem(word) in STOCK else _GAP
+                if kept != _GAP or framed[-1:] != [_GAP]:
+                    framed.append(kept)
+            sentences.append((*framed, "?" if question else "."))
+        return sentences
 
-def _framed(text: Words) -> list[tuple[str, ...]]:
-    """The sentences with their matter left out: a gap stands where a template has the patient's words."""
-    sentences: list[tuple[str, ...]] = []
-    for start, end, question in text.sentences:
-        framed: list[str] = []
-        for word in text.words[start:end]:
-            kept = word if word in FUNCTION_WORDS or stem(word) in STOCK else _GAP
-            if kept != _GAP or framed[-1:] != [_GAP]:
-                framed.append(kept)
-        sentences.append((*framed, "?" if question else "."))
-    return sentences
-
-
-def _stems(tokens: Sequence[str]) -> frozenset[str]:
-    return frozenset([stem(word) for word in tokens if word not in FUNCTION_WORDS])
+    def _stems(self, tokens: Sequence[str]) -> frozenset[str]:
+        return frozenset([stem(word) for word in tokens if word not in self._common])
 
 
 def _runs(tokens: Sequence[str], length: int = 3) -> list[tuple[str, ...]]:

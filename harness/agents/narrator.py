@@ -6,7 +6,6 @@ Invariants:
 - The same persona, model and seed are asked in the same way.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 
 from harness.agents.contradictions import contradiction
 from harness.agents.prompt import render
-from harness.context.ask import NoAnswer, StructuredQuery
+from harness.context.ask import NoAnswer, StructuredQuery, json_object
 from harness.context.summary import SENTENCE_END, clip
 from harness.guard.crisis import crisis
 from harness.guard.language import language_switch
@@ -96,11 +95,10 @@ def _constant(persona: Persona) -> dict[str, object]:
 
 def _parsed(text: str) -> dict[str, str]:
     """Both texts, each of whole sentences. Raises `Unusable`."""
-    try:
-        answer = json.loads(text)
-        texts = {name: " ".join(str(answer[name]).split()) for name in NARRATIVE_SCHEMA["required"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise Unusable("not the JSON asked for") from error
+    answer = json_object(text)
+    if answer is None or not answer.keys() >= set(NARRATIVE_SCHEMA["required"]):
+        raise Unusable("not the JSON asked for")
+    texts = {name: " ".join(str(answer[name]).split()) for name in NARRATIVE_SCHEMA["required"]}
     for name, said in texts.items():
         ends = [match.end() for match in SENTENCE_END.finditer(said)]
         texts[name] = clip(said[: ends[-1]] if ends else "", LONGEST, len)

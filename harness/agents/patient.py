@@ -6,12 +6,14 @@ from typing import Any
 
 from harness.agents import directions, inner_state
 from harness.agents.appraiser import Appraiser
-from harness.agents.base import Utterance
+from harness.agents.base import Utterance, optional
 from harness.agents.inner_state import InnerState
 from harness.agents.profile import Shape, whole_sentences
-from harness.agents.self_check import SelfCheck
+from harness.agents.self_check import Objection, SelfCheck
 from harness.agents.speaker import ModelSpeaker
+from harness.errors import HarnessError
 from harness.personas.schema import Persona
+from harness.text import says_nothing
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn, View
 
 
@@ -64,17 +66,23 @@ class SimulatedPatient:
     ) -> Utterance | StopReason:
         felt = await self._feel(history)
         said = await self._say(history, felt, nudge, attempt)
+        if isinstance(said, StopReason):
+            return said
         self._events += said.events
-        if self._self_check is not None and attempt == 0:
+        if self._self_check is not None and attempt == 0 and not says_nothing(said.turn.text):
             objection, events = await self._self_check.check(history, said.turn, felt.state)
             self._events += events
             if objection is not None:
-                said = await self._say(history, felt, objection.direction, "checked")
-                self._events += said.events
+                checked = await self._rewritten(history, said, felt, objection)
+                if isinstance(checked, StopReason):
+                    return checked
+                said = checked
         every, self._events = self._events, []
         return replace(said, turn=self._remembering(said.turn, felt), events=tuple(every))
 
-    async def _say(self, history: Sequence[Turn], felt: _Felt, more: str | None, draft: int | str) -> Utterance:
+    async def _say(
+        self, history: Sequence[Turn], felt: _Felt, more: str | None, draft: int | str
+    ) -> Utterance | StopReason:
         """A draft of the turn, under the patient's own direction and one `more`, as long as was drawn for it."""
         if self._shapes is None:
             return await self._model_speaker.say(
@@ -86,9 +94,9 @@ class SimulatedPatient:
             directions=(felt.direction, more, shape.direction(self._persona.language)),
             draft=draft,
             patient_state=felt.recorded,
-            max_new_tokens=shape.max_new_tokens,
+            max_new_tokens=shape.max_new_tokens(self._persona.language),
         )
-        if said.turn.finish_reason is not FinishReason.LENGTH:
+        if isinstance(said, StopReason) or said.turn.finish_reason is not FinishReason.LENGTH:
             return said
         return replace(said, turn=replace(said.turn, text=whole_sentences(said.turn.text)))
 
@@ -98,6 +106,20 @@ class SimulatedPatient:
             return turn
         state = directions.confirmed(felt.state, self._persona, turn.text)
         return turn if state is felt.state else replace(turn, patient_state=state.to_dict())
+
+    async def _rewritten(
+        self, history: Sequence[Turn], draft: Utterance, felt: _Felt, objection: Objection
+    ) -> Utterance | StopReason:
+        """A second draft that heeds the objection, or why the session ends; the first one where there is no second."""
+        said = await optional(self._say(history, felt, objection.direction, "checked"))
+        if isinstance(said, StopReason):
+            return said
+        if isinstance(said, HarnessError):
+            data = {"by": "self_check", "because": objection.form, "failed": str(said)}
+            self._events.append(Event("retry", draft.turn.index, Speaker.PATIENT, data))
+            return draft
+        self._events += said.events
+        return draft if says_nothing(said.turn.text) else said
 
     def taken(self, said: Utterance) -> None:
         self._model_speaker.taken(said)

@@ -30,13 +30,12 @@ QUESTIONS = 0.04
 HESITATES = {Channel.TYPED: 0.05, Channel.SPOKEN: 0.15}
 CORRECTS = {Channel.TYPED: 0.05, Channel.SPOKEN: 0.08}
 """Shares of the turns that ask back, hesitate, and correct themselves. Hesitation and correction are chosen, not measured."""
-TOKENS_PER_WORD = 1.4
-SPARE_TOKENS = 4
+TOKENS_PER_WORD, TOKENS_PER_OTHER_WORD = 1.2, 1.7
+"""Of English and of other languages, with their punctuation, in the vocabularies of current models."""
+SPARE_TOKENS = 2
 """Beside the words' own tokens: the sentence's end, and a word that was to be the last."""
-ROOMY = frozenset(("tell", "partial", "close", "walk_out", "door"))
-"""Behaviours that need room whatever was drawn."""
-ROOM = 24
-"""Words that they get at least."""
+ROOM = {"tell": 24, "partial": 14, "door": 10, "close": 8, "walk_out": 8}
+"""Words that these behaviours get at least, whatever was drawn."""
 
 _SIZES: Sequence[tuple[int, Mapping[str, str]]] = (
     (3, {"en": "Two or three words, no more", "de": "Zwei, drei Worte, mehr nicht", "es": "Dos o tres palabras, no más",
@@ -64,10 +63,10 @@ class Shape:
     manner: str | None
     """`asks`, `hesitates` or `corrects`; mostly none."""
 
-    @property
-    def max_new_tokens(self) -> int:
+    def max_new_tokens(self, language: str) -> int:
         """Most tokens that this turn may take."""
-        return ceil(TOKENS_PER_WORD * self.words) + SPARE_TOKENS
+        each = TOKENS_PER_WORD if language[:2] == "en" else TOKENS_PER_OTHER_WORD
+        return ceil(each * self.words) + SPARE_TOKENS
 
     def direction(self, language: str) -> str:
         """The words for the actor; English where the language has none."""
@@ -81,12 +80,11 @@ def draw(profile: Profile, session_seed: int, index: int, behaviour: str | None 
     """The shape of the session's turn `index`; `behaviour` is what the patient is directed to do in it."""
     random = Random(derive_seed(session_seed, index, "profile"))
     words = max(1, round(SCALE[profile.length] * quantile(QUANTILES[profile.channel], random.random())))
-    if behaviour in ROOMY:
-        words = max(words, ROOM)
+    words = max(words, ROOM.get(behaviour or "", 0))
     chance, channel = random.random(), profile.channel
     manner = None
     for name, share in (("asks", QUESTIONS), ("hesitates", HESITATES[channel]), ("corrects", CORRECTS[channel])):
-        if chance < share and behaviour not in ROOMY:
+        if chance < share and behaviour not in ROOM:
             manner = name if words > 3 or name == "asks" else None
             break
         chance -= share

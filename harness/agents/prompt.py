@@ -5,11 +5,24 @@ Invariants:
 - What a session's system prompts hold does not change during the session, so that an engine's prefix cache holds.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+import yaml
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateRuntimeError,
+    TemplateSyntaxError,
+)
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError
@@ -60,6 +73,9 @@ STAGE = {
     Stage.ACTION: "You have begun to change things, and it is shaky.",
     Stage.MAINTENANCE: "You have changed a good deal and fear slipping back.",
 }
+ENGLISH: Mapping[str, Mapping[Any, str]] = {
+    "style": STYLE, "length": LENGTH, "channel": CHANNEL, "resistance": RESISTANCE, "stage": STAGE,
+}  # fmt: skip
 LANGUAGES = {
     "ar": "Arabic", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian", "ja": "Japanese",
     "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
@@ -79,6 +95,12 @@ PLAN = (
 """Phases of a session: the share of its exchanges up to which each lasts, and its direction to the therapist."""
 
 
+LONGEST = 200_000
+"""Characters of a prompt; also bytes of a template, and the most that a product in one may hold."""
+LONGEST_RENDERING_S = 10.0
+LARGEST_EXPONENT = 1000
+
+
 def template_languages() -> tuple[str, ...]:
     """Codes of the languages other than English that have a patient's part of their own (`patient.de.jinja`)."""
     return tuple(sorted(path.name.split(".")[1] for path in PROMPTS.glob("patient.*.jinja")))
@@ -92,6 +114,15 @@ def localized(template: str, language: str) -> str:
     return own if "/" not in template and (PROMPTS / own).is_file() else template
 
 
+@cache
+def _manners() -> Mapping[str, Mapping[str, Mapping[Any, str]]]:
+    """How a patient talks, in the languages other than English that have words for it."""
+    manners: Mapping[str, Mapping[str, Mapping[Any, str]]] = yaml.safe_load(
+        (PROMPTS / "manner.yaml").read_text(encoding="utf-8")
+    )
+    return manners
+
+
 def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     """Render a template, looked up in `dirs`, then among those of the harness; an absolute path stands for itself.
 
@@ -99,22 +130,93 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     """
     path = Path(template)
     folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
-    environment = _environment(tuple(folders))
     try:
-        return environment.get_template(name).render(**values).strip()
+        text = "".join(_bounded(_environment(tuple(folders)).get_template(name).generate(**values))).strip()
     except TemplateNotFound as error:
-        hint = closest(name, sorted(set(environment.list_templates(extensions=["jinja"]))))
-        raise ConfigError(f"prompt: no template '{name}' in {', '.join(map(str, folders))}; {hint}") from error
+        missing = str(error.name)
+        known = sorted({file.name for folder in folders for file in folder.glob("*.jinja")})
+        hint = f"; {closest(missing, known)}" if known and missing not in known else ""
+        raise ConfigError(f"prompt: no template '{missing}' in {', '.join(map(str, folders))}{hint}") from error
     except TemplateSyntaxError as error:
         raise ConfigError(f"{error.filename}: line {error.lineno}: {error.message}") from error
-    except (TemplateError, UnicodeDecodeError) as error:
-        raise ConfigError(f"prompt {template}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"prompt {template}: expected UTF-8 text, found another encoding at byte {error.start}"
+        ) from error
+    except _BAD_TEMPLATES as error:
+        raise ConfigError(f"prompt {template}: {str(error) or type(error).__name__}") from error
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ConfigError(f"prompt {template}: holds half of a surrogate pair, which is no text")
+    return text
+
+
+_BAD_TEMPLATES = (
+    TemplateError,
+    OSError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+)
+"""What a template raises that can't be read or does what it can't, as dividing by zero."""
+
+
+def _bounded(parts: Iterable[str]) -> Iterator[str]:
+    """The same, until they are too long or take too long."""
+    length, deadline = 0, time.monotonic() + LONGEST_RENDERING_S
+    for part in parts:
+        length += len(part)
+        if length > LONGEST or time.monotonic() > deadline:
+            raise TemplateRuntimeError(
+                f"expected a prompt of at most {LONGEST} characters that takes at most {LONGEST_RENDERING_S:g} s to render"
+            )
+        yield part
+
+
+class _Loader(FileSystemLoader):
+    """Templates of a bounded size."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        for folder in self.searchpath:
+            path = Path(folder, template)
+            if path.is_file() and path.stat().st_size > LONGEST:
+                raise TemplateRuntimeError(f"expected at most {LONGEST} bytes, found {path.stat().st_size}")
+        return super().get_source(environment, template)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """A sandbox in which no product, power or padding fills the memory."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        del self.globals["lipsum"], self.filters["center"]
+
+    def call(self, context: Context, obj: Any, *args: Any, **named: Any) -> Any:
+        if any(isinstance(value, int) and value > LONGEST for value in (*args, *named.values())):
+            raise SecurityError(f"expected numbers of at most {LONGEST} as arguments")
+        return super().call(context, obj, *args, **named)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator == "**" and numbers and abs(right) > LARGEST_EXPONENT:
+            raise SecurityError(f"expected an exponent of at most {LARGEST_EXPONENT}, found {right}")
+        if operator == "*" and not numbers:
+            times, repeated = (left, right) if isinstance(left, int) else (right, left)
+            if isinstance(times, int) and len(repeated) * times > LONGEST:
+                raise SecurityError(
+                    f"expected a text or list of at most {LONGEST}, found {times} times {len(repeated)}"
+                )
+        return super().call_binop(context, operator, left, right)
 
 
 @lru_cache(maxsize=8)
 def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
     """Kept, since compiling a template takes longer than a thousand renderings of it."""
-    return ImmutableSandboxedEnvironment(loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False)
+    return _Environment(loader=_Loader(folders), undefined=StrictUndefined, autoescape=False)
 
 
 def patient_system(
@@ -125,13 +227,15 @@ def patient_system(
     `told` layers were told in earlier sessions.
     `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
     """
+    words = _manners().get(persona.language.split("-")[0], ENGLISH)
     manner = {
-        "style": STYLE[persona.style],
-        "length": LENGTH[persona.profile.length],
-        "channel": CHANNEL[persona.profile.channel],
-        "resistance": [RESISTANCE[form] for form in persona.resistance],
-        "stage": STAGE[persona.stage],
+        "style": words["style"][persona.style],
+        "length": words["length"][persona.profile.length],
+        "channel": words["channel"][persona.profile.channel],
+        "resistance": [words["resistance"][form] for form in persona.resistance],
+        "stage": words["stage"][persona.stage],
     }
+    template = localized(template, persona.language)
     held_back = [layer.topic for layer in persona.disclosure[told:]]
     return render(
         *(template, dirs),
@@ -149,7 +253,7 @@ def patient_opening(
 ) -> str:
     """The first user message for the patient, who speaks first: a greeting, which small models answer in their part
     where a stage direction makes them narrate. `again`: the two have met before."""
-    return render(template, dirs, persona=persona, again=again)
+    return render(localized(template, persona.language), dirs, persona=persona, again=again)
 
 
 def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: object) -> str | None:

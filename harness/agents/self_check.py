@@ -6,7 +6,6 @@ Invariants:
 - Roles and repetition are judged by the guard's own rules: there is no second notion of either.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from harness.agents.contradictions import contradiction
 from harness.agents.inner_state import InnerState
 from harness.agents.prompt import patient_opening, render
 from harness.config.guard import GuardConfig
-from harness.context.ask import NoAnswer, StructuredQuery
+from harness.context.ask import NoAnswer, StructuredQuery, json_object
 from harness.context.send import retry_events
 from harness.guard.features import features
 from harness.guard.loops import SpeakerHistory
@@ -153,10 +152,7 @@ class SelfCheck:
             seed=derive_seed(self._spec.seed, draft.index, "self_check"),
             request_id=f"{self._spec.session_id}/{draft.index}/self_check",
         )
-        try:
-            problem = json.loads(answer.text)["problem"]
-        except (ValueError, KeyError, TypeError):
-            problem = None
+        problem = (json_object(answer.text) or {}).get("problem")
         if problem not in CHECK_SCHEMA["properties"]["problem"]["enum"]:
             raise NoAnswer(repr(answer.text[:80]))
         return str(problem), retry_events(answer.retries, draft.index, draft.speaker, "self_check")

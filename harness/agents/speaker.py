@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.agents.base import Utterance
+from harness.agents.base import AGAIN, Utterance
 from harness.agents.prompt import END
 from harness.context.manager import Answer, ContextManager
+from harness.text import says_nothing
 from harness.types import Sampling, Speaker, StopReason, Turn, derive_seed
 
 WARMER = 0.2
 """Added to the temperature of a second draft."""
+HOTTEST = 1.0
+"""No second draft is made hotter than this: many servers take no more."""
 AVOID_SAID = 1.2
 """Least repetition penalty of a second draft. It counts the prompt's tokens, so it also works against a loop that the view
 is full of: there a small model repeated itself in 16 of 16 second drafts under a direction and a temperature of 0.5 or
@@ -38,8 +41,9 @@ class ModelSpeaker:
         draft: int | str = 0,
         patient_state: Mapping[str, Any] | None = None,
         max_new_tokens: int | None = None,
-    ) -> Utterance:
-        """The next turn, under the directions that are not None. Raises what the context manager raises.
+    ) -> Utterance | StopReason:
+        """The next turn, under the directions that are not None; or why the session ends, where the speaker ended it and said
+        nothing else. Raises what the context manager raises.
 
         Each `draft` of a turn is sampled with a seed of its own: 0 is the first one, then a number or a name. A second
         draft is drawn more freely and away from what was said, since what was likeliest was not what was wanted.
@@ -56,6 +60,8 @@ class ModelSpeaker:
         )
         text, marked = without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges
+        if ends and index > 0 and says_nothing(text):
+            return _ENDS[self._speaker]
         turn = _turn(answer, index, self._speaker, text, patient_state)
         return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None, draft)
 
@@ -70,10 +76,13 @@ def turn_seed(session_seed: int, index: int, draft: int | str) -> int:
 
 
 def turn_sampling(sampling: Sampling, draft: int | str) -> Sampling:
-    """How one draft of a turn is drawn, by a speaker with this sampling."""
-    if not draft:
+    """How one draft of a turn is drawn, by a speaker with this sampling. One after a draft that said nothing is drawn as the
+    first: nothing was said that it should keep away from."""
+    if not draft or (isinstance(draft, int) and draft >= AGAIN):
         return sampling
-    return replace(sampling, temperature=sampling.temperature + WARMER, avoid_said=AVOID_SAID)
+    own = sampling.temperature
+    warmer = None if own is None else max(own, min(HOTTEST, own + WARMER))
+    return replace(sampling, temperature=warmer, avoid_said=AVOID_SAID)
 
 
 def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state: Mapping[str, Any] | None) -> Turn:
@@ -92,6 +101,7 @@ def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state
         evicted_turns=answer.evicted_turns,
         summary_tokens=answer.summary_tokens,
         patient_state=patient_state,
+        reasoning=said.reasoning,
     )
 
 

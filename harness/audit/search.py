@@ -22,8 +22,9 @@ MOST_LINES = 8
 MOST_PIECES = 4
 LAYERS = 0.3
 """What all layers told weigh beside trust in what the search goes after."""
-GROUP_PERSONAS = 6
-"""Of a group so many play in each trial; the best text is played with all of them in the end."""
+GROUP_PERSONAS, TRIAL_EXCHANGES = 3, 14
+"""Of a group so many play in each trial, for so many exchanges at most; the best texts are played in full with all."""
+FINALISTS = 4
 
 PIECES = (
     "That makes sense.", "I hear you.", "It sounds like this is really hard.", "What is that like for you?", "Take your time.",
@@ -88,20 +89,23 @@ def search(
     pieces = (*PIECES, *lines)
     pool: list[tuple[float, Text]] = []
     curve: list[tuple[int, float]] = []
-    best: tuple[float, Text] | None = None
+    best = float("-inf")
     for trial in range(1, trials + 1):
         text = _child(random, pool, pieces)
-        earned = _earned(text, players, exchanges)
+        earned = _earned(text, players, min(exchanges, TRIAL_EXCHANGES))
         fitness = earned.trust_change + LAYERS * earned.layers_told
         pool.append((fitness, text))
-        if best is None or fitness > best[0]:
-            best = (fitness, text)
+        if fitness > best:
+            best = fitness
             curve.append((trial, round(earned.trust_change, 4)))
         if len(pool) > POPULATION:
             pool = sorted(pool, key=lambda one: -one[0])[:PARENTS]
-    if best is None:
+    if not pool:
         raise ValueError(f"trials: expected at least 1, found {trials}")
-    return Found(group, best[1], _earned(best[1], personas, exchanges), tuple(curve), trials)
+    finalists = [text for _, text in sorted(pool, key=lambda one: -one[0])[:FINALISTS]]
+    played = [(_earned(text, personas, exchanges), text) for text in finalists]
+    earned, text = max(played, key=lambda one: one[0].trust_change)
+    return Found(group, text, earned, tuple(curve), trials)
 
 
 def _earned(text: Text, personas: Sequence[Persona], exchanges: int) -> Earned:

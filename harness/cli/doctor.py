@@ -4,7 +4,6 @@
 # well under a second and works on a machine where torch or vLLM is broken.
 
 import argparse
-import json
 import os
 import platform
 import re
@@ -20,11 +19,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.engines.cores import cores
+from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
 from harness.paths import cache_dir
+from harness.visible import to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
-GPU_VLLM = f"{PIP} 'vllm>=0.32,<0.33'"
+GPU_VLLM = f"{PIP} 'vllm>=0.26,<0.33'"
 CPU_VLLM = "scripts/quickstart (installs vLLM's CPU build and all that it needs)"
 GPU_TIMEOUT_S = 2.0
 """What `nvidia-smi` may take."""
@@ -67,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     checks = examine()
     possible = all(check.status is not Status.MISSING for check in checks)
     if args.json:
-        print(json.dumps({"run_possible": possible, "checks": [asdict(check) for check in checks]}, indent=2))
+        print(to_json({"run_possible": possible, "checks": [asdict(check) for check in checks]}, indent=2))
     else:
         _show(checks, possible)
     return 0 if possible else 3
@@ -191,7 +192,15 @@ def check_vllm(cuda_build: str | None, cpu_build: str | None, *, has_gpu: bool) 
         remedy = f"in another environment: {GPU_VLLM}"
         return Check("vLLM", Status.WARNING, f"{cpu_build} (CPU build), which leaves the GPU idle", remedy)
     if cuda_build or cpu_build:
-        return Check("vLLM", Status.OK, f"{cuda_build} (GPU build)" if cuda_build else f"{cpu_build} (CPU build)")
+        found = f"{cuda_build} (GPU build)" if cuda_build else f"{cpu_build} (CPU build)"
+        if not supported(cuda_build or cpu_build or ""):
+            return Check(
+                "vLLM",
+                Status.WARNING,
+                f"{found}, and {', '.join(TESTED)} are tested",
+                GPU_VLLM if cuda_build else CPU_VLLM,
+            )
+        return Check("vLLM", Status.OK, f"{found}; tested: {', '.join(TESTED)}")
     found = "not installed; engine=auto takes transformers, which is slower"
     return Check("vLLM", Status.OPTIONAL, found, GPU_VLLM if has_gpu else CPU_VLLM)
 
@@ -278,13 +287,13 @@ def _show(checks: Sequence[Check], possible: bool) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         for check in checks:
-            print(f"{check.status:<8}  {check.name:<14}  {check.found}")
+            print(visible(f"{check.status:<8}  {check.name:<14}  {check.found}"))
             if check.remedy:
-                print(f"{'':<26}mend: {check.remedy}")
+                print(visible(f"{'':<26}mend: {check.remedy}"))
         print(verdict)
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for check in checks:
-        remedy = f"\n[dim]mend:[/] {escape(check.remedy)}" if check.remedy else ""
-        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, escape(check.found) + remedy)
+        remedy = f"\n[dim]mend:[/] {escape(visible(check.remedy))}" if check.remedy else ""
+        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, escape(visible(check.found)) + remedy)
     console.print(table, f"[bold]{verdict}[/]")

@@ -10,13 +10,15 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from harness.agents.base import Utterance
 from harness.config.schema import RoleConfig
-from harness.engines.events import Notice, Paused, Restarted, Resumed, Retried
+from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed, Retried
 from harness.runs.fit_check import Fit
 from harness.store.records import RunRecord
-from harness.types import Failure, SessionResult, SessionSpec, Speaker
+from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
+from harness.visible import one_line
 
 BAR_EVERY_S = 0.25
 LINE_EVERY_S = 10.0
@@ -29,12 +31,13 @@ class TerminalReporter:
     """Counts what happens and shows it. Use as a context manager around the run."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, emoji=False)
         self.turns = 0
         self.tokens = 0
         self.retries = 0
         self.finished_sessions = 0
         self.failed_sessions = 0
+        self._warned_of_cuts = False
         self._total = 0
         self._began = self._shown = time.monotonic()
         self._bar: Progress | None = None
@@ -42,7 +45,7 @@ class TerminalReporter:
 
     def say(self, line: str) -> None:
         """One line, above the live bar where there is one."""
-        self.console.print(line, soft_wrap=True, markup=False)
+        self.console.print(one_line(line), soft_wrap=True, markup=False)
 
     def starting(self, speaker: Speaker, role: RoleConfig) -> None:
         """An engine is about to be started, or to be shared."""
@@ -62,6 +65,8 @@ class TerminalReporter:
                 self.say(f"{notice.engine} answers again after {notice.paused_s:.0f} s")
             case Restarted():
                 self.say(f"{notice.engine}: {notice.reason}; restart {notice.number} of {notice.allowed}")
+            case Learned():
+                self.say(f"{notice.engine}: {notice.what} ({notice.reason})")
             case Retried():
                 self.retries += 1
 
@@ -92,7 +97,7 @@ class TerminalReporter:
         for fit in fits:
             free = "-" if fit.least_free is None else str(fit.least_free)
             numbers = (fit.sessions, fit.longest_prompt, free, fit.compactions, fit.evicted_turns)
-            table.add_row(fit.persona_id, *map(str, numbers))
+            table.add_row(Text(one_line(fit.persona_id)), *map(str, numbers))
         self.console.print(table)
 
     def start(self, sessions: int, done: int = 0) -> None:
@@ -117,6 +122,19 @@ class TerminalReporter:
 
     def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
         self.count(1, utterance.turn.completion_tokens)
+        self._warn_of_cuts(utterance.events)
+
+    def _warn_of_cuts(self, events: Sequence[Event]) -> None:
+        """Say once that a server cuts prompts, since it does not say so itself."""
+        cut = next((event.data for event in events if event.kind == "silent_cut"), None)
+        if cut is None or self._warned_of_cuts:
+            return
+        self._warned_of_cuts = True
+        self.say(
+            f"warning: {cut['reason']} and did not say so; prompts are kept within {cut['read_tokens']} tokens from now "
+            "on; give the server a larger window (Ollama: num_ctx, LM Studio: context length), or set "
+            f"engine.max_model_len={cut['read_tokens']}"
+        )
 
     def count(self, turns: int, tokens: int) -> None:
         """Add turns reported in bulk."""
@@ -127,6 +145,7 @@ class TerminalReporter:
 
     def finished(self, result: SessionResult) -> None:
         self.finished_sessions += 1
+        self._warn_of_cuts(result.events)
         if self._due(NEWS_EVERY_S):
             self._update(f"; {result.spec.session_id}: {result.stop_reason}, {len(result.turns)} turns")
 

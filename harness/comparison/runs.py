@@ -1,7 +1,7 @@
 """Runs to compare, as numbers: which folders are meant, and what their sessions measured."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +19,10 @@ Pair = tuple[str, int]
 """Persona id and session seed: what a session is paired by."""
 
 
+INVALID = "invalid"
+"""The verdict on a patient whose session is counted, and left out beside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One session as numbers."""
@@ -26,6 +30,8 @@ class Measured:
     numbers: Mapping[str, float]
     sections: frozenset[str]
     """Parts of its metrics that were computed, as `course` and `retention`."""
+    patient: str | None = None
+    """The verdict on its simulated patient: `valid`, `flawed` or `invalid`; None where there is none."""
 
     def value(self, name: str) -> float:
         """A number, NaN where it was not measured."""
@@ -45,6 +51,11 @@ class RunData:
     versions: frozenset[int | None]
     """`metrics_version` of its sessions."""
 
+    def without_invalid(self) -> "RunData":
+        """The run without the sessions whose patient was not the one that was asked for."""
+        valid = {pair: session for pair, session in self.sessions.items() if session.patient != INVALID}
+        return replace(self, sessions=valid)
+
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,6 +65,11 @@ class _Point(BaseModel):
 class _Sweep(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     points: tuple[_Point, ...]
+
+
+def invalid_sessions(runs: Sequence[RunData]) -> int:
+    """How many sessions had an invalid patient."""
+    return sum(session.patient == INVALID for run in runs for session in run.sessions.values())
 
 
 def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False) -> list[RunData]:
@@ -120,6 +136,7 @@ def _read(folder: Path, record: RunRecord) -> RunData:
         sessions[pair] = Measured(
             dict(_with_zeros(session, looked_for)),
             frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
+            session.metrics.get("patient_verdict"),
         )
         versions.add(session.metrics.get("metrics_version"))
     return RunData(folder, record, sessions, frozenset(versions))

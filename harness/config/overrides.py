@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config.plugins import load_plugins
-from harness.config.schema import RunConfig
+from harness.config.schema import RunConfig, server_mistakes
 from harness.errors import ConfigError, did_you_mean
 
 _OF_BOTH_ROLES = ("engine.", "model.")
@@ -36,10 +36,13 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     if lines:
         raise ConfigError(*lines)
     try:
-        return RunConfig.model_validate(tree)
+        config = RunConfig.model_validate(tree)
     except ValidationError as error:
         found = {".".join(map(str, item["loc"])): f"{item['msg']}, found {item['input']!r}" for item in error.errors()}
         raise ConfigError(*(f"command line: {key}: {why}" for key, why in found.items())) from error
+    if mistakes := [line for _, role in config.roles() for line in server_mistakes(role.engine)]:
+        raise ConfigError(*dict.fromkeys(mistakes))
+    return config
 
 
 def _as_it_was(settings: Mapping[str, Any]) -> Mapping[str, Any]:

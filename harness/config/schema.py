@@ -4,13 +4,26 @@ Hydra composes YAML into a plain dict (`compose.py`); from here on only these mo
 roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from harness.config import credentials, environment, plain_data
+from harness.config.address import address_mistake
 from harness.config.guard import GuardConfig
+from harness.errors import ConfigError
 from harness.types import Sampling, Speaker
 
 
@@ -23,7 +36,12 @@ def _unquoted_off(value: object) -> object:
     return "off" if value is False else value
 
 
-Positive = Annotated[int, Field(gt=0)]
+MOST = 2**31 - 1
+"""Of any count: what every engine and file format takes."""
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+MONTH_S = 2_678_400.0
+"""Longest wait that can be asked for, in seconds."""
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 LengthProfile = Literal[
     "persona",
     "off",
@@ -39,6 +57,10 @@ LengthProfile = Literal[
     "spoken-average",
     "spoken-talkative",
 ]
+MOST_SESSIONS = 100_000
+"""In flight: each takes memory, whether an engine can serve it or not."""
+OWN_PARAMETERS = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stream", "n"})
+"""Of a request to a server: what the harness relies on, so that `engine.extra_body` can't hold it."""
 EngineKind = str
 """`auto`, or the name of a registered engine."""
 
@@ -50,8 +72,8 @@ class Settings(BaseModel):
 class SamplingConfig(Settings):
     """How a role draws tokens; null inherits the model preset's value, then the engine's default."""
 
-    temperature: float = Field(0.7, ge=0.0, le=5.0)
-    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    temperature: float | None = Field(None, ge=0.0, le=5.0)
+    top_p: float | None = Field(None, gt=0.0, le=1.0)
     top_k: Positive | None = None
     min_p: float | None = Field(None, ge=0.0, le=1.0)
     repetition_penalty: float | None = Field(None, gt=0.0, le=3.0)
@@ -104,14 +126,16 @@ class EngineConfig(Settings):
     """openai: address of the server, up to and with `/v1`."""
     model: str | None = None
     """openai: the name that the server knows; null asks `/v1/models`."""
-    api_key_env: str | None = None
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
     """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
-    request_timeout_s: float = Field(600.0, gt=0)
-    outage_s: float = Field(21_600.0, gt=0)
+    extra_body: dict[str, Any] = {}
+    """openai: parameters by name that go into every request as they are; null leaves one of ours out."""
+    request_timeout_s: float = Field(600.0, gt=0, le=86_400.0)
+    outage_s: float = Field(21_600.0, gt=0, le=MONTH_S)
     """openai: how long a run waits for a server that went away."""
-    max_restarts: Annotated[int, Field(ge=0)] = 2
+    max_restarts: Annotated[int, Field(ge=0, le=1000)] = 2
     """How often a dead engine is started again in one run."""
-    latency_s: float = Field(0.0, ge=0)
+    latency_s: float = Field(0.0, ge=0, le=MONTH_S)
     """dry: seconds that every answer takes."""
     options: dict[str, Any] = {}
     """The own settings of an engine that a plug-in brought."""
@@ -143,9 +167,10 @@ class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
-    state: Annotated[Literal["rules", "model", "off"], BeforeValidator(_unquoted_off)] = "rules"
+    state: Annotated[Literal["auto", "rules", "model", "off"], BeforeValidator(_unquoted_off)] = "auto"
     """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
-    `rules`, or the patient's own `model` (one short request more a turn). `off`: there is no inner state."""
+    `rules`, or the patient's own `model` (one short request more a turn). `auto` is rules in a language that has cues for
+    them, else the model. `off`: there is no inner state."""
     self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
     """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
     does not hold: by `rules`, or by rules and then by the patient's own `model`."""
@@ -202,8 +227,39 @@ class RunSettings(Settings):
     """Output folder; null makes `outputs/NAME-DATE` afresh."""
 
 
+class UnfitSettings(ConfigError):
+    """Settings with values that no file may hold; `mistakes` are pairs of a dotted key and why."""
+
+    def __init__(self, mistakes: Sequence[tuple[str, str]]) -> None:
+        super().__init__(*(f"{key}: {why}" for key, why in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
 class RunConfig(Settings):
-    """Everything that decides what a run does."""
+    """Everything that decides what a run does.
+
+    Text from the environment (`${oc.env:NAME}`) is in force and stands in no dump, where its name stays. Raises
+    `UnfitSettings` for credentials and for what no file can hold, `ConfigError` for a variable that is not set.
+    """
+
+    _named: dict[environment.Keys, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fill(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, Mapping):
+            return handler(value)
+        unfit(value, credentials.mistakes(value))
+        tree, references = environment.filled(value)
+        config = handler(tree)
+        if references:
+            unfit(tree, credentials.addresses(tree))
+            config._named = environment.texts(config, references)
+        return config
+
+    @model_serializer(mode="wrap")
+    def _by_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return environment.named(handler(self), self._named)
 
     plugins: tuple[str, ...] = ()
     """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
@@ -211,21 +267,21 @@ class RunConfig(Settings):
     """Names of trackers that are told of the run."""
 
     run: RunSettings = RunSettings()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     personas: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     """Ids of personas; a bare id stands for a list of one, and `all` for the whole library."""
-    sample: Annotated[int, Field(ge=0)] = 0
+    sample: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """How many sampled personas are played, after those of `personas`, which may then be empty."""
-    sample_seed: Annotated[int, Field(ge=0)] | None = None
+    sample_seed: Seed | None = None
     """Seed of the sampled personas; null takes the run's, so that a new seed brings new patients."""
     persona_dir: Path | None = None
     """A folder of the user's own personas, looked up before the library."""
     sessions_per_persona: Positive = 1
     max_exchanges: Positive = 20
     """A patient turn and the therapist's answer are one exchange."""
-    min_exchanges: Annotated[int, Field(ge=0)] = 3
+    min_exchanges: Annotated[int, Field(ge=0, le=MOST)] = 3
     """Before as many exchanges no speaker can end the session."""
-    concurrency: Literal["auto"] | Positive = "auto"
+    concurrency: Literal["auto"] | Annotated[int, Field(gt=0, le=MOST_SESSIONS)] = "auto"
     on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
     """Of a sweep: go on whatever fails, stop it at the first point that fails, or at so many."""
     executor: ExecutorConfig = ExecutorConfig()
@@ -240,6 +296,13 @@ class RunConfig(Settings):
         return (Speaker.PATIENT, self.patient), (Speaker.THERAPIST, self.therapist)
 
 
+def unfit(tree: Mapping[str, Any], found: Mapping[str, str]) -> None:
+    """Raise `UnfitSettings` for what was found, and for values that no JSON file can hold."""
+    mistakes = [*found.items(), *plain_data.mistakes(tree)]
+    if mistakes:
+        raise UnfitSettings(mistakes)
+
+
 def contradictions(config: RunConfig) -> list[str]:
     """Settings that are each valid and can't hold together, one line each."""
     lines: list[str] = []
@@ -251,6 +314,7 @@ def contradictions(config: RunConfig) -> list[str]:
                 lines.append(f"executor.{key}: set, but executor=local plays in this process; choose executor=ray")
     for speaker, role in config.roles():
         lines += _window_contradictions(speaker, role)
+        lines += server_mistakes(role.engine)
         if role.engine.kind == "openai" and not role.engine.base_url:
             lines.append(
                 "engine.base_url: no value; engine=openai expects the server's address, as http://127.0.0.1:8000/v1"
@@ -272,6 +336,14 @@ def contradictions(config: RunConfig) -> list[str]:
             "expected 1, or patient=simulated"
         )
     return list(dict.fromkeys(lines))
+
+
+def server_mistakes(engine: EngineConfig) -> Iterator[str]:
+    """What is wrong with the settings of a server, one line each; none holds a credential."""
+    if engine.base_url and (mistake := address_mistake(engine.base_url)):
+        yield f"engine.base_url: {mistake}"
+    for name in sorted(OWN_PARAMETERS & engine.extra_body.keys()):
+        yield f"engine.extra_body.{name}: the harness sets it itself; expected another parameter of the server"
 
 
 def _window_contradictions(speaker: Speaker, role: RoleConfig) -> Iterator[str]:

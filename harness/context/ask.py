@@ -5,19 +5,30 @@ Invariants:
 - Questions and answers are no part of the dialogue; who asks makes an event of what came of it.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.context.budget import Window
+from harness.context.meter import Meter
 from harness.context.render.renderer import Renderer
 from harness.context.send import deliver
 from harness.context.summary import GREEDY
 from harness.engines.base import Engine
-from harness.errors import EngineError, EngineUnavailable, PromptRefused
-from harness.types import Generation, Prompt, Request, Sampling
+from harness.errors import EngineUnavailable, HarnessError, PromptRefused, StorageError
+from harness.types import Generation, Prompt, Purpose, Request, Sampling
 
 SHORTEST_QUOTE = 16
 """Tokens to which a quoted text is shortened at the very least; with less a question makes no sense."""
+
+
+def json_object(text: str) -> Mapping[str, Any] | None:
+    """The JSON object in an answer, whatever stands around it; None where there is none that can be read."""
+    try:
+        found = json.loads(text[text.find("{") : text.rfind("}") + 1])
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets without end
+        return None
+    return found if isinstance(found, dict) else None
 
 
 class NoAnswer(Exception):
@@ -36,6 +47,8 @@ class StructuredQuery:
         max_new_tokens: int,
         adapter: str | None = None,
         sampling: Sampling = GREEDY,
+        purpose: Purpose = Purpose.JUDGE,
+        meter: Meter | None = None,
     ) -> None:
         """`window` is the engine's, shared with the views; `max_new_tokens` is the longest answer."""
         self._engine = engine
@@ -44,6 +57,8 @@ class StructuredQuery:
         self._max_new_tokens = max_new_tokens
         self._adapter = adapter
         self._sampling = sampling
+        self._purpose = purpose
+        self._meter = meter
 
     async def ask(
         self,
@@ -61,13 +76,13 @@ class StructuredQuery:
 
         async def build() -> Request:
             prompt = self._prompt(write, texts)
-            return Request(prompt, self._sampling, seed, request_id, json_schema, self._adapter)
+            return Request(prompt, self._sampling, seed, request_id, json_schema, self._adapter, self._purpose)
 
         try:
-            _, generation = await deliver(self._engine, self._window, build, _ignore)
-        except EngineUnavailable:
+            _, generation = await deliver(self._engine, self._window, build, _ignore, meter=self._meter)
+        except (EngineUnavailable, StorageError):
             raise
-        except EngineError as error:
+        except HarnessError as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         return generation
 

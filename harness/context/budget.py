@@ -5,9 +5,11 @@ Invariants:
 - What a window learns from refusals only ever makes later prompts smaller.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from harness.errors import PromptRefused
+from harness.errors import PromptCut, PromptRefused
 
 MIN_ROOM = 32
 """Tokens that must be left for the dialogue beside the fixed part: one short message of either speaker."""
@@ -37,6 +39,8 @@ class Window:
         self.ratio = 1.0
         """Tokens that the engine may count for one of ours; more than 1 only where ours are an estimate."""
         self._estimated = self._told = False
+        self.cuts: list[Mapping[str, Any]] = []
+        """Prompts that the engine was seen to cut, until a session's events tell of them."""
 
     def estimate(self, ratio: float = FIRST_RATIO) -> None:
         """From now on our counts are an estimate, to be corrected by what the engine reports."""
@@ -44,12 +48,19 @@ class Window:
         if not self._told:
             self.ratio = ratio
 
+    @property
+    def estimated(self) -> bool:
+        """Whether our counts are an estimate of the engine's."""
+        return self._estimated
+
     def prompt_budget(self, max_new_tokens: int) -> int:
         """Most tokens that a prompt may have, by our count."""
         return int((self.max_model_len - max_new_tokens) / self.ratio) - self.margin
 
     def learn(self, refused: PromptRefused, *, tokens: int, max_new_tokens: int) -> None:
-        """A prompt of `tokens` was refused as too long: from now on prompts are smaller than it."""
+        """A prompt of `tokens` was refused as too long, or cut: from now on prompts are smaller than it."""
+        if isinstance(refused, PromptCut):
+            self.cuts.append({"prompt_tokens": tokens, "read_tokens": refused.limit, "reason": str(refused)})
         if refused.limit is not None and refused.limit > 0:
             self.max_model_len = min(self.max_model_len, refused.limit)
         if refused.counted is not None and self._estimated:

@@ -12,9 +12,11 @@ from operator import is_
 from typing import Any
 
 from harness.context.budget import Budget, Window
+from harness.context.cut import Rising
+from harness.context.meter import Meter
 from harness.context.policies import Compacted, Compaction, Policy
 from harness.context.preamble import Preamble
-from harness.context.render.renderer import Rendering
+from harness.context.render.incremental import Rendering
 from harness.context.send import deliver, retry_events
 from harness.context.view import EXCHANGE, aside, check_view, framed, last_exchange, spoken
 from harness.engines.base import Engine
@@ -55,6 +57,7 @@ class ContextManager:
         direction_tokens: int = 0,
         adapter: str | None = None,
         label: str = "",
+        meter: Meter | None = None,
     ) -> None:
         """`window` is shared by all sessions on `engine`; `direction_tokens` is the longest direction to come."""
         self.preamble = preamble
@@ -66,6 +69,7 @@ class ContextManager:
         self.low_water = low_water
         self.direction_tokens = direction_tokens
         self.adapter = adapter
+        self.meter = meter
         self.label = label or str(preamble.speaker)
         self._base = preamble.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
         self._overhead = preamble.message_overhead
@@ -75,6 +79,8 @@ class ContextManager:
         """Of the last view, without its direction."""
         self._events: list[Event] = []
         """Since the last answer: a turn that is asked again after an engine's failure keeps what happened before."""
+        self._rising = Rising()
+        """What the engine counted of the prompts of the present view."""
         self._said: list[Message] = []
         """The turns of the last view as messages, so that a longer history costs only its new turns."""
         self._said_for: tuple[View, Sequence[Turn]] | None = None
@@ -129,7 +135,13 @@ class ContextManager:
             said = {"limit": error.limit, "counted": error.counted}
             self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
 
-        request, generation = await deliver(self.engine, self.window, build, refused)
+        try:
+            request, generation = await deliver(
+                self.engine, self.window, build, refused, meter=self.meter, rising=self._rising
+            )
+        finally:
+            cuts, self.window.cuts = self.window.cuts, []
+            self._events += [self._event("silent_cut", history, cut) for cut in cuts]
         self._events += retry_events(generation.retries, len(history), self.preamble.speaker, "turn")
         view = replace(self._view, direction=direction) if direction else self._view
         evicted = max(0, view.first - view.pinned)
@@ -144,6 +156,7 @@ class ContextManager:
             before, full = self._view, rendering.tokens
             unfit = self._compaction(history, budget, full, seed, request_id)
             done = await self.policy.compact(unfit)
+            self._rising.forget()
             # The window is shared: while the note was being written it may have turned out to be smaller.
             rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()

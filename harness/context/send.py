@@ -9,8 +9,10 @@ Invariants:
 from collections.abc import Awaitable, Callable, Iterable
 
 from harness.context.budget import Window
+from harness.context.cut import Rising, believed, cut_at
+from harness.context.meter import Meter
 from harness.engines.base import Engine
-from harness.errors import PromptRefused
+from harness.errors import EngineError, PromptCut, PromptRefused
 from harness.types import Event, Generation, Prompt, Request, Retry, Speaker
 
 MAX_REFUSALS = 8
@@ -32,10 +34,18 @@ def check(prompt: Prompt) -> None:
         )
 
 
-async def send(engine: Engine, request: Request) -> Generation:
-    """Hand a checked request to an engine."""
+async def send(engine: Engine, request: Request, meter: Meter | None = None) -> Generation:
+    """Hand a checked request to an engine; `meter` counts what it costs, also where nothing comes of it."""
     check(request.prompt)
-    return await engine.generate(request)
+    try:
+        generation = await engine.generate(request)
+    except EngineError as error:
+        if meter is not None:
+            meter.add(request.purpose, error.usage)
+        raise
+    if meter is not None:
+        meter.add(request.purpose, generation.usage)
+    return generation
 
 
 def retry_events(retries: Iterable[Retry], turn: int, speaker: Speaker, of: str) -> tuple[Event, ...]:
@@ -51,34 +61,53 @@ async def deliver(
     window: Window,
     build: Callable[[], Awaitable[Request]],
     refused: Callable[[Prompt, PromptRefused], None],
+    *,
+    meter: Meter | None = None,
+    rising: Rising | None = None,
 ) -> tuple[Request, Generation]:
-    """Build a request, send it, and build it again for a smaller window as often as the engine refuses it.
+    """Build a request, send it, and build it again for a smaller window as often as the engine refuses or cuts it.
 
-    `refused` is told of every refusal after `window` learned from it. Raises the last `PromptRefused`.
+    `refused` is told of every refusal after `window` learned from it; `rising` knows what the engine counted of the
+    prompts that this one goes on from. Raises the last `PromptRefused`.
     """
     for attempt in range(MAX_REFUSALS + 1):
         request = await build()
         try:
-            generation = await send(engine, request)
-            _refuse_overlong(request, generation)
+            generation = await send(engine, request, meter)
+            counted = believed(request.prompt, generation)
+            if counted is not None:
+                _refuse_overlong(request, counted)
+                _refuse_cut(request, counted, generation.cached_tokens or 0, window, rising)
         except PromptRefused as error:
             if attempt == MAX_REFUSALS:
                 raise
             window.learn(error, tokens=request.prompt.tokens, max_new_tokens=request.prompt.max_new_tokens)
             refused(request.prompt, error)
         else:
-            if generation.counted:
-                window.observe(tokens=request.prompt.tokens, counted=generation.prompt_tokens)
+            if counted is not None:
+                window.observe(tokens=request.prompt.tokens, counted=counted)
             return request, generation
     raise AssertionError("unreachable")
 
 
-def _refuse_overlong(request: Request, generation: Generation) -> None:
+def _refuse_cut(request: Request, counted: int, cached: int, window: Window, rising: Rising | None) -> None:
+    """Raise `PromptCut` for an answer to a prompt of which the engine read only a part."""
+    tokens = request.prompt.tokens
+    limit = cut_at(request.prompt, counted, cached, exact=not window.estimated, rising=rising)
+    if limit is None:
+        if rising is not None:
+            rising.saw(tokens, counted)
+        return
+    message = f"the server read {counted} tokens of the prompt of {request.request_id}, which has about {tokens}"
+    raise PromptCut(message, limit=limit)
+
+
+def _refuse_overlong(request: Request, counted: int) -> None:
     """Raise `PromptRefused` for an answer to a prompt that was longer than allowed by the engine's own count.
 
     Only an engine that counts otherwise than we do, and whose window is larger than what we were told, can give one.
     """
-    limit, counted = request.prompt.max_model_len, generation.prompt_tokens
+    limit = request.prompt.max_model_len
     if counted + request.prompt.max_new_tokens > limit:
         message = f"the engine counted {counted} tokens for the prompt of {request.request_id}"
         raise PromptRefused(message, limit=limit, counted=counted)

@@ -13,11 +13,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.context.budget import MIN_ROOM, Window
+from harness.context.meter import Meter
 from harness.context.render.renderer import Renderer
 from harness.context.send import deliver
 from harness.engines.base import Engine
-from harness.errors import EngineError, EngineUnavailable, PromptRefused
-from harness.types import FinishReason, Generation, Message, Prompt, Request, Retry, Sampling, Turn
+from harness.errors import EngineUnavailable, HarnessError, PromptRefused, StorageError
+from harness.types import FinishReason, Generation, Message, Prompt, Purpose, Request, Retry, Sampling, Turn
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -74,6 +75,8 @@ class Summarizer:
         sampling: Sampling = GREEDY,
         adapter: str | None = None,
         template: str = "summary.jinja",
+        purpose: Purpose = Purpose.NOTE,
+        meter: Meter | None = None,
     ) -> None:
         """`window` is the engine's, shared with the views; `note_tokens` bounds every note; `template` asks for it."""
         self.engine = engine
@@ -83,6 +86,8 @@ class Summarizer:
         self.sampling = sampling
         self.adapter = adapter
         self._template = _template(template)
+        self._purpose = purpose
+        self._meter = meter
 
     async def note(self, turns: Sequence[Turn], old: str | None, bound: int, *, seed: int, request_id: str) -> Note:
         """Fold `turns` into the `old` note; at most `bound` (and `note_tokens`) tokens.
@@ -99,13 +104,14 @@ class Summarizer:
             async def build(text: str | None = text, piece: int = pieces) -> Request:
                 nonlocal taken
                 prompt, taken = self._prompt(lines, text, bound)
-                return Request(prompt, self.sampling, seed, f"{request_id}/summary-{piece}", adapter=self.adapter)
+                name = f"{request_id}/summary-{piece}"
+                return Request(prompt, self.sampling, seed, name, adapter=self.adapter, purpose=self._purpose)
 
             try:
-                request, generation = await deliver(self.engine, self.window, build, _ignore)
-            except EngineUnavailable:
+                request, generation = await deliver(self.engine, self.window, build, _ignore, meter=self._meter)
+            except (EngineUnavailable, StorageError):
                 raise
-            except EngineError as error:
+            except HarnessError as error:
                 raise SummaryFailed(f"{type(error).__name__}: {error}") from error
             text = self._accept(generation, bound)
             del lines[:taken]

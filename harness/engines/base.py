@@ -33,6 +33,8 @@ class EngineInfo:
     """Granularity of the prefix cache in tokens; None without one."""
     counts_as_we_do: bool = True
     """False for a server that gets messages: what it makes of them, and counts, may differ from our own count."""
+    cache_ranks: int = 1
+    """In how many parts of `kv_cache_tokens` each the cache comes: a session stays in one (data parallelism)."""
     details: tuple[tuple[str, str], ...] = ()
     """Versions and build flags worth recording, as (name, value)."""
 
@@ -65,6 +67,8 @@ class EngineSetup:
     model: ModelConfig
     options: BaseModel | None = None
     """`engine.options`, checked by the settings that the engine was registered with."""
+    sessions: int | None = None
+    """How many sessions will be in flight at most, where that is known."""
     adapters: tuple[Path, ...] = ()
     """LoRA folders that its requests will name."""
     log: Path | None = None
@@ -87,7 +91,7 @@ class EngineType:
     """What `engine.options` must be."""
 
 
-OWN_KEYS = frozenset({"args", "base_url", "model", "api_key_env", "latency_s"})
+OWN_KEYS = frozenset({"args", "base_url", "model", "api_key_env", "extra_body", "latency_s"})
 """Keys of `engine` that only the engines use that say so."""
 M = TypeVar("M", bound=Callable[[EngineSetup], Engine])
 

@@ -15,8 +15,11 @@ def auto_concurrency(info: EngineInfo, expected_session_tokens: int, max_batch: 
     if info.kv_cache_tokens is not None:
         block = info.cache_block_tokens or 1
         session = -(-expected_session_tokens // block) * block
-        limit = max(1, info.kv_cache_tokens // session)
-        return limit, f"the KV cache of {info.kv_cache_tokens} tokens holds {limit} sessions of {session} tokens"
+        each = max(1, info.kv_cache_tokens // session)
+        if info.cache_ranks > 1:
+            held = f"{info.cache_ranks} KV caches of {info.kv_cache_tokens} tokens hold {each} sessions of {session} tokens each"
+            return each * info.cache_ranks, held
+        return each, f"the KV cache of {info.kv_cache_tokens} tokens holds {each} sessions of {session} tokens"
     if info.kind == "transformers":
         return max_batch, f"one batch of engine.max_batch={max_batch}"
     if info.kind == "dry":

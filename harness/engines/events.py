@@ -47,7 +47,17 @@ class Restarted:
     allowed: int
 
 
-Notice = Retried | Paused | Resumed | Restarted
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A server was found to take other parameters than those that were sent; from now on it gets what it takes."""
+
+    engine: str
+    what: str
+    reason: str
+    """The server's own words."""
+
+
+Notice = Retried | Paused | Resumed | Restarted | Learned
 Listener = Callable[[Notice], None]
 
 

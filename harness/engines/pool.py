@@ -31,16 +31,18 @@ def build(
     engine: EngineConfig,
     model: ModelConfig,
     *,
+    sessions: int | None = None,
     adapters: Sequence[Path] = (),
     log: Path | None = None,
     listener: Listener = ignore,
 ) -> Engine:
     """An engine that is not started yet. Raises `ConfigError` for settings that its kind can't have.
 
-    `adapters` are the LoRA folders that its requests will name; `log` takes the engine's own messages.
+    `sessions` are those in flight at most; `adapters` are the LoRA folders that its requests will name; `log` takes the
+    engine's own messages.
     """
     kind, options = _checked(engine, adapters)
-    return kind.make(EngineSetup(engine, model, options, tuple(adapters), log, listener))
+    return kind.make(EngineSetup(engine, model, options, sessions, tuple(adapters), log, listener))
 
 
 def check_settings(role: RoleConfig) -> None:
@@ -91,8 +93,14 @@ class EnginePool:
     """The engines of `roles`. Use as `async with EnginePool(roles) as pool: engine = await pool.acquire(role)`."""
 
     def __init__(
-        self, roles: Sequence[RoleConfig], *, log_dir: Path | None = None, listener: Listener = ignore
+        self,
+        roles: Sequence[RoleConfig],
+        *,
+        sessions: int | None = None,
+        log_dir: Path | None = None,
+        listener: Listener = ignore,
     ) -> None:
+        """`sessions` are those in flight at most, where that is known before the engines are."""
         self._members: dict[str, _Member] = {}
         grouped: dict[str, list[RoleConfig]] = {}
         for role in roles:
@@ -102,7 +110,14 @@ class EnginePool:
             adapters = {role.model.adapter for role in members if role.model.adapter is not None}
             log = log_dir / f"engine-{number}.log" if log_dir is not None else None
             self._members[key] = _Member(
-                build(engine, members[0].model, adapters=sorted(adapters), log=log, listener=listener)
+                build(
+                    engine,
+                    members[0].model,
+                    sessions=sessions,
+                    adapters=sorted(adapters),
+                    log=log,
+                    listener=listener,
+                )
             )
         self._stack = AsyncExitStack()
 
@@ -150,7 +165,9 @@ class _Member:
 def engine_key(role: RoleConfig) -> str:
     """What two roles must agree on to share an engine."""
     engine = role.engine.model_dump(mode="json", exclude={"chosen_by_auto"}) | {"kind": resolve_kind(role.engine.kind)}
-    model = role.model.model_dump(mode="json", exclude={"adapter", "chat_template", "template_args"})
+    # Prompts, sampling and adapters are the request's; whether a server may have a template of ours is the engine's affair.
+    of_request = {"adapter", "template_args"} | (set() if role.engine.kind == "openai" else {"chat_template"})
+    model = role.model.model_dump(mode="json", exclude=of_request)
     return json.dumps([engine, model], sort_keys=True)
 
 

@@ -5,16 +5,12 @@ Invariants:
 - A prompt is judged by counting, never by parsing an error message.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.errors import ConfigError, PromptRefused, RequestRejected
+from harness.models.limits import limits
 from harness.types import Prompt
-
-_LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx")
 
 
 def context_window(engine: EngineConfig, model: ModelConfig) -> int:
@@ -22,7 +18,7 @@ def context_window(engine: EngineConfig, model: ModelConfig) -> int:
 
     Raises `ConfigError` where the setting is more than the model can do, or where nothing says how long it is.
     """
-    own = model_limit(model)
+    own = limits(model)
     asked, key = (engine.max_model_len, "engine.max_model_len") if engine.max_model_len else (
         model.max_model_len, "model.max_model_len")  # fmt: skip
     if asked is None:
@@ -30,46 +26,16 @@ def context_window(engine: EngineConfig, model: ModelConfig) -> int:
             raise ConfigError(
                 f"engine.max_model_len: {model.path} does not say how long its window is; set engine.max_model_len=N"
             )
-        return own
-    if own is not None and asked > own:
-        raise ConfigError(f"{key}: found {asked}, expected at most {own}, the window of the model {model.path}")
+        return own.usual
+    if own is not None and asked > own.longest:
+        raise ConfigError(f"{key}: found {asked}, expected at most {own.longest}, the window of the model {model.path}")
     return asked
 
 
 def model_limit(model: ModelConfig) -> int | None:
-    """Longest sequence in tokens that the model's config allows (scaled rotary embeddings included), or None."""
-    config = _model_config(model)
-    text = config.get("text_config")
-    if isinstance(text, Mapping):
-        config = {**config, **text}
-    lengths = [config[key] for key in _LENGTH_KEYS if isinstance(config.get(key), int)]
-    rope = config.get("rope_parameters") or config.get("rope_scaling")
-    if isinstance(rope, Mapping):
-        factor, original = rope.get("factor"), rope.get("original_max_position_embeddings")
-        if isinstance(factor, int | float) and isinstance(original, int):
-            lengths.append(int(factor * original))
-    return max(lengths, default=None)
-
-
-def _model_config(model: ModelConfig) -> Mapping[str, Any]:
-    folder = Path(model.path)
-    if folder.is_dir():
-        file = folder / "config.json"
-        config: Mapping[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-        return config
-    from transformers import AutoConfig
-
-    try:
-        found = AutoConfig.from_pretrained(
-            model.path, revision=model.revision, trust_remote_code=model.trust_remote_code
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"model.path: found {model.path}, expected a model folder or a hub id that can be reached ({reason})"
-        ) from error
-    read: Mapping[str, Any] = found.to_dict()
-    return read
+    """Longest sequence in tokens that the model's config allows, or None where it names none."""
+    own = limits(model)
+    return None if own is None else own.longest
 
 
 def checked_ids(prompt: Prompt, max_model_len: int) -> Sequence[int]:

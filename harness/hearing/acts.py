@@ -104,13 +104,13 @@ class Heard:
         return self.chance(act) >= self.limits[act]
 
     def share(self, *acts: Act) -> float:
-        """Expected share in [0, 1] of the statement words whose sentence does one of these; 0 without such words."""
+        """Share in [0, 1] of the statement words that stand in a sentence which does one of these; 0 without such words."""
         if not self.statement_words:
             return 0.0
         told = sum(
-            len(s.words) * max(s.chance(act) for act in acts)
+            len(s.words)
             for s in self.sentences
-            if s.question is None and not s.backchannel
+            if s.question is None and not s.backchannel and any(s.chance(act) >= self.limits[act] for act in acts)
         )
         return told / self.statement_words
 

@@ -37,6 +37,37 @@ _INVITES = (
 _INVITE_STARTS = {line.split()[0] for line in _INVITES}
 
 
+_OPENS_A_CLAUSE = frozenset(
+    [
+        "while",
+        "when",
+        "if",
+        "since",
+        "as",
+        "in",
+        "on",
+        "at",
+        "with",
+        "without",
+        "for",
+        "from",
+        "of",
+        "after",
+        "before",
+        "once",
+        "until",
+        "by",
+        "coming",
+        "going",
+        "thinking",
+        "looking",
+        "to",
+        "during",
+    ]
+)
+"""Words that open a clause or an adverb before a question, which is no statement of its own."""
+
+
 class Part(NamedTuple):
     """A statement or a question."""
 
@@ -75,7 +106,7 @@ def _asked(words: Words, clauses: Sequence[Words]) -> list[Part]:
     begin = starts[-1] if _short(clauses[starts[-1] :]) is False else starts[0]
     before = tuple(word for clause in clauses[:begin] for word in clause)
     rest = tuple(word for clause in clauses[begin:] for word in clause)
-    if len(before) >= _LEAST:
+    if len(before) >= _LEAST and bare(before)[0] not in _OPENS_A_CLAUSE:
         return [Part(before, None, "statement"), Part(rest, kind(rest), "asked")]
     return [Part(words, kind(rest), "asked")]
 

@@ -8,10 +8,11 @@ Invariants:
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from harness.hearing.cut import Part, bare
-from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, meaning
+from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
 from harness.text import FUNCTION_WORDS, stem, words
 
 COMMON = 1.0
@@ -42,29 +43,16 @@ _WE = frozenset(("we", "we'll", "we're", "we've", "let's", "our", "we'd"))
 _YOU = frozenset(("you", "you're", "you've", "you'd", "you'll", "your", "part", "yourself"))
 _IT = frozenset(("it", "it's", "that", "that's", "this", "there", "there's", "these", "those", "it'd", "it'll"))
 _THEY = frozenset(("he", "he's", "she", "she's", "they", "they're", "his", "her", "their", "he'd", "she'd"))
-_STEMS = (
-    "sounds like",
-    "sound like",
-    "seems like",
-    "seems to",
-    "looks like",
-    "it feels like",
-    "i'm hearing",
-    "i hear",
-    "you're saying",
-    "you feel",
-    "you're feeling",
-    "if i understand",
-    "part of you",
-    "one hand",
-    "you mentioned",
-    "you said",
-    "you're telling",
-    "in other words",
-    "sense that",
-    "you told",
-    "seems as",
-    "sounds as",
+_STEMS = frozenset(
+    (
+        *("sounds like", "sound like", "seems like", "seems to", "looks like", "feels like", "i'm hearing", "i hear"),
+        *("you're saying", "you feel", "you're feeling", "if i", "part of", "one hand", "you mentioned", "you said"),
+        *("you're telling", "in other", "sense that", "you told", "seems as", "sounds as"),
+    )
+)
+"""Pairs of words by which reflections are announced."""
+_SOFTENERS = frozenset(
+    ("just", "maybe", "perhaps", "please", "always", "never", "first", "also", "instead", "simply", "why", "not")
 )
 _CONNECT = frozenset(("so", "and", "but", "because", "then", "yet"))
 
@@ -108,83 +96,85 @@ def _sort(word: str) -> tuple[str | None, str]:
     return meaning(word), seen
 
 
-def taken_up(said: Sequence[str], heard: Context) -> tuple[str, ...]:
+class Looked(NamedTuple):
+    """One part of a turn as it is judged."""
+
+    features: list[str]
+    taken_up: tuple[str, ...]
     """Its words that stand in what the patient said."""
-    return tuple(
-        word for word in dict.fromkeys(said) if (m := _sort(word)[0]) and (m in heard.last or m in heard.before)
-    )
 
 
-def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
-    """The features of one part of a turn."""
-    tokens, now, earlier, content = _tokens(part.words, heard)
-    found = set(tokens)
-    found.update(map(" ".join, zip(tokens, tokens[1:], strict=False)))
+def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looked:
+    """The features of one part of a turn, and what it takes up."""
+    tokens, taken, rare, content = _tokens(part.words, heard)
+    pairs = [f"{a} {b}" for a, b in pairwise(tokens)]
+    found = {*tokens, *pairs}
     own = bare(part.words)
-    start = bare(tokens) if len(own) == len(part.words) else tokens[len(part.words) - len(own) :]
-    first = _subject(own)
-    grounded = _level(now + 0.5 * earlier, content)
-    form = part.form
+    start = bare(tokens)
+    first, form, size = _subject(own), part.form, _bin(len(part.words))
+    told, grounded = _bin(heard.length), _level(rare, content)
+    ground, subject, shape = f"ground:{grounded}", f"subject:{first}", f"form:{form}"
     found.update(
         (
-            "^ " + " ".join(start[:1]),
-            "^ " + " ".join(start[:2]),
-            "^ " + " ".join(start[:3]),
-            "$ " + " ".join(tokens[-2:]),
-            f"form:{form}",
-            f"subject:{first}",
-            f"form:{form} subject:{first}",
-            f"long:{_bin(len(part.words))}",
-            f"ground:{grounded}",
-            f"ground:{grounded} subject:{first}",
-            f"ground:{grounded} form:{form}",
-            f"now:{min(3, round(2 * now))}",
-            f"earlier:{min(3, round(2 * earlier))}",
-            f"told:{_bin(heard.length)}",
-            f"told:{_bin(heard.length)} ground:{grounded}",
+            f"^ {start[0]}",
+            f"^ {' '.join(start[:2])}",
+            f"^ {' '.join(start[:3])}",
+            f"$ {' '.join(tokens[-2:])}",
+            *(shape, subject, f"{shape} {subject}", f"long:{size}", ground, f"{ground} {subject}", f"{ground} {shape}"),
+            *(f"told:{told}", f"told:{told} {ground}", f"content:{min(content, 6)}"),
             f"place:{min(place, 3)} of:{min(len(every), 4)}",
-            f"content:{min(content, 6)}",
         )
     )
     if part.words[0] in _CONNECT:
-        found.add(f"lead:{part.words[0]} subject:{first}")
-    text = " ".join(part.words)
-    stems = any(text.find(line) >= 0 for line in _STEMS)
-    if stems:
-        found.update(("stems", f"stems ground:{grounded}"))
-    if "you" in own or "you'd" in own:
-        found.update(f"you {own[i + 1]}" for i, word in enumerate(own[:-1]) if word == "you" and own[i + 1] in _MODALS)
+        found.add(f"lead:{part.words[0]} {subject}")
+    if not _STEMS.isdisjoint(pairs):
+        found.update(("stems", f"stems {ground}"))
+    if first in ("function", "noun") and _requests(own):
+        found.update(("request", f"request {shape}"))
     if "if" in own:
-        found.add(f"if subject:{first}")
+        found.add(f"if {subject}")
     if place and every[place - 1].question:
         found.add("after a question")
     if place + 1 < len(every):
         found.add("before a question" if every[place + 1].question else "before a statement")
-    return list(found)
+    return Looked(list(found), taken)
 
 
-def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], float, float, int]:
-    """Words as they are seen; the rarity of what is taken up of the last turn and of those before; how many content words."""
+def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
+    """The features of one part of a turn."""
+    return look(part, place, every, heard).features
+
+
+def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, ...], float, int]:
+    """Words as they are seen; those taken up; how rare these are together; how many content words there are.
+
+    What was said before the last turn counts half.
+    """
     tokens: list[str] = []
-    now = earlier = 0.0
-    content, counted = 0, set[str]()
+    taken: list[str] = []
+    rare, counted, last, before = 0.0, set[str](), heard.last, heard.before
+    previous = ""
     for word in said:
         root, seen = _sort(word)
         if root is not None:
-            if root not in counted:
-                counted.add(root)
-                content += 1
-                if root in heard.last:
-                    now += heard.last[root]
-                elif root in heard.before:
-                    earlier += heard.before[root]
-            if seen in "_@#" and (root in heard.last or root in heard.before):
-                seen = "="
-        if seen != "_" or not tokens or tokens[-1] != "_":
+            again = root in counted
+            counted.add(root)
+            weight = last[root] if root in last else 0.5 * before[root] if root in before else 0.0
+            if weight:
+                if not again:
+                    rare += weight
+                    taken.append(word)
+                if seen in "_@#":
+                    seen = "="
+        if seen != "_" or previous != "_":
             tokens.append(seen)
-        else:
-            continue
-    return tokens, now, earlier, content
+        previous = seen
+    return tokens, tuple(taken), rare, len(counted)
+
+
+def _requests(own: Sequence[str]) -> bool:
+    """Whether it begins as a request does: `try`, `just call`, `maybe go`."""
+    return own[0] in VERBS or (len(own) > 1 and own[0] in _SOFTENERS and own[1] in VERBS)
 
 
 def _level(rare: float, content: int) -> int:

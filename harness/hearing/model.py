@@ -22,7 +22,7 @@ class Model:
     """A row of weights for every known feature, a column for every act."""
 
     rows: Mapping[str, int]
-    weights: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float64]
     """Features x acts; the last row is the intercept."""
     limits: Mapping[Act, float]
     rarity: Mapping[str, float]
@@ -34,11 +34,12 @@ class Model:
             return np.empty((0, len(ACTS)))
         rows: list[int] = []
         begins: list[int] = []
+        known = self.rows
         for names in found:
             begins.append(len(rows))
-            rows.append(len(self.rows))
-            rows += [self.rows[name] for name in names if name in self.rows]
-        logits = np.add.reduceat(self.weights[rows], begins, axis=0, dtype=np.float64)
+            rows.append(len(known))
+            rows += [known[name] for name in names if name in known]
+        logits = np.add.reduceat(self.weights[rows], begins, axis=0)
         chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
         return chances
 
@@ -54,7 +55,7 @@ def model() -> Model:
             raise ValueError(f"{WEIGHTS}: made for other acts ({', '.join(acts)}); train it again")
         return Model(
             {name: row for row, name in enumerate(names)},
-            data["weights"].astype(np.float32),
+            data["weights"].astype(np.float64),
             dict(zip(ACTS, map(float, data["limits"]), strict=True)),
             dict(zip(meanings, map(float, data["rarity"]), strict=True)),
         )

@@ -1,5 +1,7 @@
 """Words by which sentences are told apart: kept as they are, or seen as one of a group. English."""
 
+from collections.abc import Sequence
+
 from harness.text import FUNCTION_WORDS, stem, word_set
 
 FILLERS = word_set(
@@ -11,6 +13,10 @@ BACKCHANNELS = word_set(
     sure uh uh-huh uh-hum um understand wow yeah yep yes absolutely fine no course of that's it got cool perfect excellent wonderful nice"""
 )
 """A sentence of up to four of these only keeps the patient talking."""
+_SHORT_ANSWER = 5
+"""Words up to which it can be one."""
+SHORT_ANSWERS = BACKCHANNELS | word_set("aha cool dunno idk maybe nah nope not thank thanks true you")
+"""A turn of nothing else answers or keeps the talk going; everybody says it again."""
 WH = word_set("what what's how how's why where when who whose which")
 AUXILIARY = word_set(
     """do does did don't doesn't didn't is are was were am isn't aren't wasn't weren't have has had haven't hasn't can could can't couldn't would
@@ -64,6 +70,13 @@ TAGS = frozenset(
         "is that what you're saying",
     )
 )
+
+
+def is_short_answer(words: Sequence[str]) -> bool:
+    """Whether a turn (its words in lower case) only answers or keeps the talk going; not for a turn without words."""
+    return 0 < len(words) <= _SHORT_ANSWER and SHORT_ANSWERS.issuperset(words)
+
+
 CUES = FUNCTION_WORDS | word_set(
     """
     able absolutely accept according add advice advise afraid agenda agree agreed alcohol-free allow almost alone alright amazing answer anyone
@@ -144,17 +157,39 @@ trust believe
 unfair blame blamed fault judged
 ready willing prepared motivated
 """
+_IRREGULAR = """
+ate eat eaten | beat beaten | began begin begun | bit bite bitten | bought buy | broke break broken | brought bring | built build | came come | caught catch
+chose choose chosen | cost | did do done | drank drink drunk | drove drive driven | fell fall fallen | felt feel | fought fight | found find | froze freeze
+gave give given | grew grow grown | heard hear | held hold | hid hide hidden | hit | kept keep | knew know known | left leave | lent lend | lied lie lying
+lost lose | meant mean | met meet | paid pay | ran run | rang ring rung | said say | sang sing | sat sit | saw see seen | sent send | shook shake | shot shoot
+slept sleep | sold sell | spent spend | spoke speak spoken | stole steal stolen | stood stand | stuck | swam swim | taught teach | threw throw thrown
+thought think | told tell | took take taken | tore tear torn | understood understand | went go gone | woke wake woken | won win | wore wear worn | wrote write written
+""".replace("|", "\n")
+"""Forms of one verb."""
+_FORM: dict[str, str] = {}
+for _line in _IRREGULAR.strip().splitlines():
+    for _word in _line.split():
+        _FORM[_word] = stem(_line.split()[1] if len(_line.split()) > 1 else _word)
 _GROUP: dict[str, str] = {}
 for _line in _ALIKE.strip().splitlines():
     _head, *_others = _line.split()
     for _word in (_head, *_others):
-        _GROUP.setdefault(stem(_word), f"={_head}")
+        _GROUP.setdefault(_FORM.get(_word, stem(_word)), f"={_head}")
 
 
 def meaning(word: str) -> str:
     """What a word is compared by: the group of words like it, or else its stem."""
-    root = stem(word)
+    root = _FORM.get(word) or stem(word)
     return _GROUP.get(root, root)
+
+
+VERBS = word_set(
+    """add aim allow ask avoid be begin believe bring buy call challenge change check choose come consider continue count cut decide do don't drink eat
+    enjoy exercise explain fill find focus follow forget get give go have hold ignore imagine join keep leave let limit listen look lower make
+    never notice open pay pick plan practice practise put read reduce relax remember replace rest ring say schedule see send set sign sit sleep slow
+    speak spend stand start stay stick stop take talk tell think throw treat trust try turn use visit wait wake walk wash watch work write"""
+)
+"""Verbs that a request begins with."""
 
 
 FEELINGS = frozenset(

@@ -51,10 +51,14 @@ class RunMetrics:
 
     def __init__(self) -> None:
         self._sessions = self._turns = 0
+        self._told = 0
+        """Prompt tokens of turns whose engine tells how many it had cached."""
         self._endings: Counter[str] = Counter()
         self._sums: Counter[str] = Counter()
         self._found_turns: Counter[str] = Counter()
         self._found_sessions: Counter[str] = Counter()
+        self._verdicts: Counter[str] = Counter()
+        self._without_invalid: defaultdict[str, Spread] = defaultdict(Spread)
         self._spreads: defaultdict[str, Spread] = defaultdict(Spread)
         self._personas: defaultdict[str, defaultdict[str, Spread]] = defaultdict(lambda: defaultdict(Spread))
         self._paths: dict[str, list[Spread]] = {name: [] for name in QUANTITIES}
@@ -69,15 +73,20 @@ class RunMetrics:
         self._turns += len(line["turns"])
         self._endings[str(line["stop_reason"])] += 1
         used = metrics["usage"]
-        self._sums.update({name: used[name] for name in _SUMS})
+        self._sums.update({name: used[name] for name in _SUMS if used[name] is not None})
+        self._told += sum(turn["prompt_tokens"] for turn in line["turns"] if turn.get("cached_tokens") is not None)
         self._longest = max(self._longest, used["longest_prompt"])
         self._compactions += metrics["compactions"]
         for kind in FINDINGS:
             if found := metrics["guard"].get(kind):
                 self._found_turns[kind] += found["turns"]
                 self._found_sessions[kind] += 1
+        patient = metrics.get("patient_verdict")
+        self._verdicts.update([patient] if patient else [])
         for name, value in numbers(metrics):
             self._spreads[name].add(value)
+            if patient != "invalid":
+                self._without_invalid[name].add(value)
             self._personas[persona][name].add(value)
         self._add_states([turn["patient_state"] for turn in line["turns"] if turn.get("patient_state")])
         said = (turn["text"] for turn in line["turns"] if turn["speaker"] == "patient")
@@ -94,9 +103,11 @@ class RunMetrics:
             "endings": dict(sorted(self._endings.items())),
             "usage": {
                 **{name: round(self._sums[name], 3) for name in _SUMS},
-                "cached_share": round(self._sums["cached_tokens"] / prompt, 4) if prompt else None,
+                "cached_share": round(self._sums["cached_tokens"] / self._told, 4) if self._told else None,
                 "prefill_per_generated": (
-                    round((prompt - self._sums["cached_tokens"]) / generated, 4) if generated else None
+                    round((prompt - self._sums["cached_tokens"]) / generated, 4)
+                    if generated and self._told == prompt
+                    else None
                 ),
                 "longest_prompt": self._longest,
                 "compactions": self._compactions,
@@ -104,6 +115,12 @@ class RunMetrics:
             "guard": {
                 kind: {"turns": self._found_turns[kind], "sessions": self._found_sessions[kind]} for kind in FINDINGS
             },
+            "patient_verdicts": dict(sorted(self._verdicts.items())),
+            "metrics_without_invalid": (
+                {name: spread.as_dict() for name, spread in sorted(self._without_invalid.items())}
+                if self._verdicts["invalid"]
+                else None
+            ),
             "metrics": {name: spread.as_dict() for name, spread in sorted(self._spreads.items())},
             "personas": {
                 persona: {name: round(spread.mean, 4) for name, spread in sorted(spreads.items())}

@@ -10,17 +10,21 @@ def usage(turns: Sequence[Turn]) -> dict[str, Any]:
     """Sums over turns.
 
     `prefill_per_generated` is the number of prompt tokens that the engine had to compute (not cached) for one generated
-    token; `fullest_window` the greatest share of a window that a prompt and its reserve took.
+    token; both it and `cached_share` are None where the engine does not tell. `fullest_window` is the greatest share of a
+    window that a prompt and its reserve took.
     """
     prompt = sum(turn.prompt_tokens for turn in turns)
-    cached = sum(turn.cached_tokens for turn in turns)
+    told = [turn for turn in turns if turn.cached_tokens is not None]
+    known = sum(turn.prompt_tokens for turn in told)
+    cached = sum(turn.cached_tokens or 0 for turn in turns) if told or not turns else None
+    whole = cached is not None and len(told) == len(turns)
     generated = sum(turn.completion_tokens for turn in turns)
     return {
         "prompt_tokens": prompt,
         "cached_tokens": cached,
         "completion_tokens": generated,
-        "cached_share": round(cached / prompt, 4) if prompt else None,
-        "prefill_per_generated": round((prompt - cached) / generated, 4) if generated else None,
+        "cached_share": round(cached / known, 4) if cached is not None and known else None,
+        "prefill_per_generated": round((prompt - (cached or 0)) / generated, 4) if generated and whole else None,
         "longest_prompt": max((turn.prompt_tokens for turn in turns), default=0),
         "fullest_window": max((fullness(turn) for turn in turns if turn.max_model_len), default=None),
         "cut_off_turns": sum(turn.finish_reason == FinishReason.LENGTH for turn in turns),

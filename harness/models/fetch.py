@@ -31,6 +31,16 @@ from harness.paths import cache_dir
 MANIFEST = "harness.json"
 """In a fetched folder: where it came from, and size and sha256 of each of its files."""
 
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "vocab.json",
+    "spiece.model",
+    "vocab.txt",
+)
+"""Of which a folder that holds a tokenizer has at least one."""
+
 Report = Callable[[str], None]
 """Takes one line that says what is being done."""
 
@@ -69,10 +79,13 @@ KNOWN: Mapping[str, KnownModel] = MappingProxyType(
 )
 
 
-def resolve(path: str, *, key: str = "model.path", report: Report | None = None) -> Path | str:
+def resolve(
+    path: str, *, key: str = "model.path", report: Report | None = None, tokenizer_only: bool = False
+) -> Path | str:
     """What a `model.path` stands for: a known name is fetched, a local folder is itself, a hub id stays a hub id.
 
-    `key` is the setting that errors name. Raises `ConfigError` for anything else, `EngineError` if a fetch fails.
+    `key` is the setting that errors name; with `tokenizer_only` a folder need hold no more than tokenizer files.
+    Raises `ConfigError` for anything else, `EngineError` if a fetch fails.
     """
     if path in KNOWN:
         return ensure(path, report)
@@ -81,8 +94,13 @@ def resolve(path: str, *, key: str = "model.path", report: Report | None = None)
         raise ConfigError(f"{key}: no value; {expected}")
     local = Path(path).expanduser()
     if local.is_dir():
-        if not (local / "config.json").is_file():
+        if (local / "config.json").is_file():
+            return local
+        if not tokenizer_only:
             raise ConfigError(f"{key}: folder {path} has no config.json; expected a model as save_pretrained writes it")
+        if not any((local / file).is_file() for file in TOKENIZER_FILES):
+            found = ", ".join(TOKENIZER_FILES)
+            raise ConfigError(f"{key}: folder {path} has no tokenizer; expected one of {found}")
         return local
     if local.exists():
         raise ConfigError(f"{key}: {path} is a file; expected the folder that holds the model")

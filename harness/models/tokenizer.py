@@ -1,46 +1,225 @@
-"""Loads a model's own tokenizer, the same one for counting as the engines use for generating."""
+"""Loads a model's own tokenizer, the same one for counting as the engines use for generating.
+
+Invariant: where a model has a tokenizer.json, that file decides. A class of transformers that is named beside it, and makes
+other ids or other text of it, is not used: transformers 5 rebuilds some tokenizers from their class, and a byte-level
+file under `LlamaTokenizerFast` then loses every space.
+"""
 
 import json
+import shutil
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
+from harness.models.limits import read_object
+from harness.paths import cache_dir
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 _GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}
 """Classes that are wholly described by tokenizer.json."""
+_FILE = "tokenizer.json"
+_SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
+SENTENCE = "you are a therapist and it is late so we talk about what helps"
+"""Words that every tokenizer gives back; only the blanks around them may differ."""
+SAMPLES = (
+    SENTENCE,
+    'You are a therapist — it\'s 9:30, and she said: "slowly", twice.',
+    "  two  blanks\n\nand lines\t1234567890",
+    "naïve café, שלום, 日本語, 🙂",
+)
+"""Texts by which two tokenizers are told apart."""
 
 
 def load_tokenizer(
     path: str | Path, *, revision: str | None = None, trust_remote_code: bool = False
 ) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a local folder (tokenizer files suffice) or a hub id. Raises `ConfigError`.
+    """The tokenizer of a local folder (tokenizer files suffice) or a hub id.
+
+    Raises `ConfigError` in one line where there is none, where the installed libraries can't read it, or where it loses
+    text.
 
     A folder that names a generic class is loaded with just that class: transformers' AutoTokenizer would choose the
     same, but imports torch first, which takes two seconds of every command that only counts.
     """
+    config = _read_config(Path(path))
+    file = _tokenizer_file(path, revision)
+    reference = None if file is None else _reference(path, file)
     try:
-        if _is_generic(Path(path)):
-            from transformers import PreTrainedTokenizerFast
-
-            generic: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(str(path))
-            return generic
-        from transformers import AutoTokenizer
-
-        # Where a folder holds a tekken.json, transformers would use mistral-common, which has no Jinja template.
-        found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            str(path), revision=revision, trust_remote_code=trust_remote_code, mistral_format=False
-        )
-    except (OSError, ValueError, KeyError) as error:
-        reason = next(iter(str(error).strip().splitlines()), repr(error))
-        raise ConfigError(f"model.path: no tokenizer can be loaded from {path}: {reason}") from error
+        if reference is not None and config.get("tokenizer_class") in _GENERIC and "auto_map" not in config:
+            found = _generic(path, revision)
+        else:
+            found = named_class(path, revision=revision, trust_remote_code=trust_remote_code)
+    except HarnessError:
+        raise
+    except Exception as error:  # tokenizers raises bare Exceptions, and a tokenizer's own code anything
+        raise _unloadable(path, error) from error
+    if reference is not None and not _same(found, reference):
+        found = _by_file(path, revision, found, reference)
+    check_keeps_text(found, str(path))
+    if found.chat_template is None:
+        found.chat_template = _processor_template(Path(path))
     return found
 
 
-def _is_generic(folder: Path) -> bool:
-    if not (folder / "tokenizer.json").is_file() or not (folder / "tokenizer_config.json").is_file():
-        return False
-    config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
-    return config.get("tokenizer_class") in _GENERIC and "auto_map" not in config
+def named_class(
+    path: str | Path, *, revision: str | None = None, trust_remote_code: bool = False
+) -> "PreTrainedTokenizerBase":
+    """The tokenizer as transformers, and so vLLM, loads it by the class that it names. Raises what transformers raises."""
+    from transformers import AutoTokenizer
+
+    # Where a folder holds a tekken.json, transformers would use mistral-common, which has no Jinja template.
+    found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        str(path), revision=revision, trust_remote_code=trust_remote_code, mistral_format=False
+    )
+    return found
+
+
+def folder_for_engine(path: str, *, revision: str | None = None, trust_remote_code: bool = False) -> str | None:
+    """A folder with the tokenizer that `load_tokenizer` gives, where an engine that loads `path` by its class would get
+    another one; None where it gets the same. Raises `ConfigError`."""
+    ours = load_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
+    try:
+        theirs = named_class(path, revision=revision, trust_remote_code=trust_remote_code)
+    except Exception as error:
+        raise _unloadable(path, error) from error
+    backend = getattr(ours, "backend_tokenizer", None)
+    if backend is None or _same(theirs, backend):
+        return None
+    home = cache_dir() / "tokenizers"
+    home.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=".partial-", dir=home))
+    ours.save_pretrained(made)
+    digest = _digest(made)
+    place = home / digest
+    if place.is_dir():
+        shutil.rmtree(made)
+    else:
+        made.rename(place)
+    return str(place)
+
+
+def check_keeps_text(tokenizer: Any, name: str) -> None:
+    """Raise `ConfigError` where ids of plain words do not come back as these words."""
+    ids = tokenizer(SENTENCE, add_special_tokens=False)["input_ids"]
+    back = str(tokenizer.decode(list(ids)))
+    if back.lower().split() != SENTENCE.split():
+        kind = type(tokenizer).__name__
+        raise ConfigError(
+            f"model.path: the tokenizer of {name} ({kind}) loses text: it makes {back!r} of {SENTENCE!r}; "
+            'name its true class in tokenizer_config.json, as "tokenizer_class": "PreTrainedTokenizerFast" with a tokenizer.json'
+        )
+
+
+def _read_config(folder: Path) -> Mapping[str, Any]:
+    file = folder / "tokenizer_config.json"
+    if not file.is_file():
+        return {}
+    return read_object(file)
+
+
+def _tokenizer_file(path: str | Path, revision: str | None) -> Path | None:
+    """The tokenizer.json of a folder or a hub id; None where it has none."""
+    if Path(path).is_dir():
+        file = Path(path) / _FILE
+        return file if file.is_file() else None
+    from transformers.utils import cached_file
+
+    try:
+        found = cached_file(
+            str(path),
+            _FILE,
+            revision=revision,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+    except (OSError, ValueError):
+        return None  # whoever loads it by its class says why
+    return None if found is None else Path(found)
+
+
+def _reference(path: str | Path, file: Path) -> "Tokenizer":
+    from tokenizers import Tokenizer, __version__
+
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # bare Exceptions are all that tokenizers raises
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ConfigError(
+            f"model.path: {file.name} of {path} can't be read by tokenizers {__version__} ({reason}); where the file is whole "
+            "it was written by a newer version: pip install -U tokenizers transformers"
+        ) from error
+
+
+def _generic(path: str | Path, revision: str | None, **tokens: str) -> "PreTrainedTokenizerBase":
+    from transformers import PreTrainedTokenizerFast
+
+    found: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(str(path), revision=revision, **tokens)
+    return found
+
+
+def _by_file(
+    path: str | Path, revision: str | None, named: "PreTrainedTokenizerBase", reference: "Tokenizer"
+) -> "PreTrainedTokenizerBase":
+    """The generic class over tokenizer.json, with the special tokens that the named class knows by itself."""
+    known = {name: getattr(named, name, None) for name in _SPECIAL}
+    config = _read_config(Path(path))
+    tokens = {
+        name: str(token)
+        for name, token in known.items()
+        if token is not None and config.get(name) is None and reference.token_to_id(str(token)) is not None
+    }
+    try:
+        found = _generic(path, revision, **tokens)
+    except Exception as error:
+        raise _unloadable(path, error) from error
+    if not _same(found, reference):
+        raise ConfigError(
+            f"model.path: the tokenizer of {path} is not its {_FILE}: as {type(named).__name__}, the class that it names, and "
+            "as PreTrainedTokenizerFast it gives other ids; mend tokenizer_config.json, or use another copy of the model"
+        )
+    return found
+
+
+def _same(tokenizer: Any, reference: "Tokenizer") -> bool:
+    """Whether a transformers tokenizer makes the ids and the text that tokenizer.json makes."""
+    for text in SAMPLES:
+        try:
+            ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        except Exception:  # a class that does not belong to the file may not work at all
+            return False
+        if ids != reference.encode(text, add_special_tokens=False).ids:
+            return False
+        back = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        if str(back).split() != reference.decode(ids).split():
+            return False
+    return True
+
+
+def _processor_template(folder: Path) -> str | None:
+    """The chat template of a model that keeps it with its processor."""
+    file = folder / "chat_template.json"
+    try:
+        found = json.loads(file.read_text("utf-8")).get("chat_template") if file.is_file() else None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _digest(folder: Path) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(f"{file.name}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _unloadable(path: str | Path, error: Exception) -> ConfigError:
+    reason = next(iter(str(error).strip().splitlines()), repr(error))
+    return ConfigError(f"model.path: no tokenizer can be loaded from {path}: {reason}")

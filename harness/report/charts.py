@@ -30,7 +30,7 @@ def meter(turn: Turn) -> Markup:
     if not turn.max_model_len:
         return Markup("")
     whole = turn.max_model_len
-    cached = 100 * min(turn.cached_tokens, turn.prompt_tokens) / whole
+    cached = 100 * min(turn.cached_tokens or 0, turn.prompt_tokens) / whole
     prompt = 100 * turn.prompt_tokens / whole
     reserve = 100 * turn.max_new_tokens / whole
     return Markup(

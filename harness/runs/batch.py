@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.engines.events import Listener, Notice, Paused, Restarted, Resumed
+from harness.engines.events import Learned, Listener, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report import write_report
 from harness.runs.executor import Executor
@@ -180,6 +180,8 @@ class Batch:
                 event = "engine_back"
             case Restarted():
                 event = "engine_restarted"
+            case Learned():
+                event = "engine_learned"
             case _:
                 return
         for open_run in tuple(self._open.values()):

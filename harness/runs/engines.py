@@ -66,6 +66,20 @@ def concurrency(specs: Sequence[RunSpec], pool: EnginePool) -> tuple[int, str]:
     )
 
 
+def in_flight(specs: Sequence[RunSpec]) -> int:
+    """Most sessions that can be in flight at once: what the configs ask for, or all of them."""
+    planned = sum(len(spec.personas) * spec.config.sessions_per_persona for spec in specs)
+    asked = [spec.config.concurrency for spec in specs if spec.config.concurrency != "auto"]
+    return min(planned, *asked) if asked else planned
+
+
+def tell_limits(infos: Mapping[str, EngineInfo], reporter: Reporter) -> None:
+    """Say how much the engines do at once, where that was chosen for this run."""
+    for line in dict.fromkeys(dict(info.details).get("batch_limits") for info in infos.values()):
+        if line is not None:
+            reporter.say(f"vLLM: {line}")
+
+
 def _session_tokens(spec: RunSpec, engine: str) -> int:
     """Most tokens that a session keeps in an engine's cache: the views of the speakers that it serves."""
     config, persona = spec.config, spec.personas[0]

@@ -9,7 +9,7 @@ from typing import Self
 from harness.engines.events import Listener
 from harness.engines.pool import EnginePool
 from harness.errors import HarnessError
-from harness.runs.engines import announce, concurrency, make_factory, start_engines
+from harness.runs.engines import announce, concurrency, in_flight, make_factory, start_engines, tell_limits
 from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.reporter import Reporter
 from harness.runs.threads import whole
@@ -25,7 +25,9 @@ class LocalExecutor:
         self._runs = runs
         self._reporter = reporter
         roles = [role for run in runs for role in run.spec.roles.values()]
-        self._pool = EnginePool(roles, log_dir=log_dir, listener=listener)
+        self._pool = EnginePool(
+            roles, sessions=in_flight([run.spec for run in runs]), log_dir=log_dir, listener=listener
+        )
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
@@ -44,6 +46,8 @@ class LocalExecutor:
             factory = make_factory(open_run.spec, engines, infos)
         except HarnessError as error:
             return error
+        if run is self._runs[0]:
+            tell_limits(infos, self._reporter)
         await whole(partial(open_run.folder.update, engines=infos))
         return JournalingRunner(open_run.spec.config, open_run.spec.personas, factory, open_run.folder, observer)
 

@@ -13,7 +13,7 @@ from harness.engines.pool import EnginePool
 from harness.personas.schema import Persona
 from harness.runs.prepare import located, role_contexts_of
 from harness.runs.resources import SharedResources
-from harness.types import Speaker
+from harness.types import Purpose, Speaker
 
 QUESTION_TOKENS = 700
 """About as long is a question with its answer's first half; for the number of questions in flight."""
@@ -46,6 +46,7 @@ async def _write(personas: Sequence[Persona], role: RoleConfig, seed: int) -> li
             max_new_tokens=ANSWER_TOKENS,
             adapter=str(role.model.adapter) if role.model.adapter else None,
             sampling=role.sampling.sampling(),
+            purpose=Purpose.NARRATIVE,
         )
         narrator = Narrator(query, role.model.name, seed)
         limit, _ = auto_concurrency(info, QUESTION_TOKENS + ANSWER_TOKENS, role.engine.max_batch)

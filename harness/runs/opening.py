@@ -14,4 +14,4 @@ def languages(config: RunConfig, codes: list[str]) -> list[str]:
     """What the patient's side lacks in these languages; nothing where the patient is recorded or has no inner state."""
     if config.patient.kind == "replay":
         return []
-    return shortcomings(codes, by_rules=config.patient.state == "rules")
+    return shortcomings(codes, config.patient.state)

@@ -160,6 +160,7 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config=settings,
         config_hash=config_hash(settings),
         persona_hashes=_persona_hashes(spec),
+        languages=tuple(sorted({persona.language for persona in spec.personas})),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
         plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
@@ -187,7 +188,8 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources) -> RunS
 
 def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
     """The role with its model as found on this machine; the small model is fetched where it is missing."""
-    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path"))
+    no_weights = role.engine.kind in ("dry", "openai")
+    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path", tokenizer_only=no_weights))
     return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
 
 

@@ -40,7 +40,7 @@ class SharedResources:
 
         Of `date` only the day counts.
         """
-        form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args"})
+        form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args", "stand_in"})
         key = (form, f"{date:%Y-%m-%d}")
         if key not in self._renderers:
             self._renderers[key] = load_renderer(model, date)

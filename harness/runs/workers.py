@@ -38,8 +38,10 @@ async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int
     in flight.
     """
     turn = asyncio.Lock()
+    workers = 1
 
     async def worker() -> None:
+        nonlocal workers
         following: Session | None
         while True:
             async with turn:
@@ -47,6 +49,9 @@ async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int
                 await asyncio.sleep(0)  # one a round of the loop, so that first requests leave while others are made
             if job is None:
                 return
+            if workers < limit:  # one more only while there is work, so that a huge limit costs nothing
+                workers += 1
+                group.create_task(worker())
             runner, following = job
             while following is not None:
                 following = await isolated(runner, following)
@@ -54,8 +59,7 @@ async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int
     try:
         with few_collections():
             async with asyncio.TaskGroup() as group:
-                for _ in range(limit):
-                    group.create_task(worker())
+                group.create_task(worker())
     except* HarnessError as errors:
         raise _first(errors) from None
 

@@ -13,6 +13,7 @@ from harness.agents.appraiser import ANSWER_TOKENS as APPRAISAL_TOKENS
 from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
 from harness.agents.base import Agent
 from harness.agents.inner_state import InnerState, after_a_break
+from harness.agents.languages import heard_by_rules
 from harness.agents.patient import ReplayPatient, SimulatedPatient
 from harness.agents.profile import Shape, chosen, draw
 from harness.agents.prompt import patient_memory, patient_opening, patient_system, therapist_memory, therapist_system
@@ -24,6 +25,7 @@ from harness.config.schema import CourseConfig, PatientConfig, RoleConfig, RunCo
 from harness.context.ask import StructuredQuery
 from harness.context.budget import NOTE_SHARE, Window
 from harness.context.manager import ContextManager
+from harness.context.meter import Meter
 from harness.context.policies import Policy, make_policy, policy_type
 from harness.context.preamble import Preamble, preflight
 from harness.context.render.renderer import Renderer
@@ -34,7 +36,7 @@ from harness.errors import ConfigError, ContextOverflow
 from harness.personas.schema import Persona
 from harness.sessions.course import Earlier, HandoverWriter
 from harness.sessions.loop import Session
-from harness.types import Event, SessionSpec, Speaker, Turn, View
+from harness.types import Event, Purpose, Speaker, Turn, View
 
 BRIEF_BELOW = 1536
 """In windows smaller than this (in tokens) a patient gets the brief form of its part."""
@@ -155,9 +157,9 @@ class AgentFactory:
         self._role_contexts = role_contexts
         self._engines = engines
         self._lines = lines
-        self._policies = {speaker: self._policy(speaker) for speaker in role_contexts}
+        for speaker in role_contexts:
+            self._policy(speaker, Meter())  # a summarizer that can't be is refused before a session begins
         self._preambles: dict[tuple[Speaker, str], Preamble] = {}
-        self._handover_writer = self._make_handover_writer() if config.course.sessions > 1 else None
 
     def session_agents(self, session: Session, persona: Persona) -> SessionAgents:
         """The agents of a session, each going on from the view of its last turn."""
@@ -175,11 +177,11 @@ class AgentFactory:
         patient = SimulatedPatient(
             model_speakers[Speaker.PATIENT],
             persona,
-            self._appraiser(session.spec, persona),
-            self._self_check(session.spec, persona),
+            self._appraiser(session, persona),
+            self._self_check(session, persona),
             InnerState.from_dict(state) if state else None,
             exchanges=self._config.max_exchanges,
-            shapes=self._shapes(session.spec, persona),
+            shapes=self._shapes(session.spec.seed, persona),
         )
         return SessionAgents({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, preambles, patient)
 
@@ -188,11 +190,11 @@ class AgentFactory:
 
         Raises `EngineUnavailable` where the engine is gone for everyone.
         """
-        if self._handover_writer is None or session_agents.simulated is None:
+        if self._config.course.sessions == 1 or session_agents.simulated is None:
             raise RuntimeError(f"{session.spec.session_id} is no session of a course")
         state, events = await session_agents.simulated.left_with(session.turns)
         back = after_a_break(state, persona).to_dict() if state else None
-        return (*events, await self._handover_writer.write(session, back))
+        return (*events, await self._handover_writer(session.meter).write(session, back))
 
     def seen_by_therapist(self, session_agents: SessionAgents, turns: Sequence[Turn], view: View) -> list[str]:
         """The texts of the therapist's last view: system text with its note, and the turns in it."""
@@ -215,26 +217,28 @@ class AgentFactory:
             self._preambles[key] = self._role_contexts[speaker].preamble(persona)
         return self._preambles[key]
 
-    def _appraiser(self, spec: SessionSpec, persona: Persona) -> Appraiser | None:
+    def _appraiser(self, session: Session, persona: Persona) -> Appraiser | None:
         match self._config.patient.state:
             case "off":
                 return None
-            case "rules":
+            case state if heard_by_rules(state, persona.language):
                 return RuleAppraiser(persona)
-            case "model":
-                return ModelAppraiser(self._query(APPRAISAL_TOKENS), persona, spec)
+            case _:
+                query = self._query(APPRAISAL_TOKENS, Purpose.APPRAISAL, session.meter)
+                return ModelAppraiser(query, persona, session.spec)
 
-    def _shapes(self, spec: SessionSpec, persona: Persona) -> Callable[[int, str | None], Shape] | None:
+    def _shapes(self, seed: int, persona: Persona) -> Callable[[int, str | None], Shape] | None:
         profile = chosen(self._config.patient.profile, persona.profile)
-        return None if profile is None else lambda index, behaviour: draw(profile, spec.seed, index, behaviour)
+        return None if profile is None else lambda index, behaviour: draw(profile, seed, index, behaviour)
 
-    def _self_check(self, spec: SessionSpec, persona: Persona) -> SelfCheck | None:
+    def _self_check(self, session: Session, persona: Persona) -> SelfCheck | None:
         wanted = self._config.patient.self_check
         if wanted == "off":
             return None
-        return SelfCheck(persona, spec, self._query(CHECK_TOKENS) if wanted == "model" else None)
+        query = self._query(CHECK_TOKENS, Purpose.CHECK, session.meter) if wanted == "model" else None
+        return SelfCheck(persona, session.spec, query)
 
-    def _query(self, max_new_tokens: int) -> StructuredQuery:
+    def _query(self, max_new_tokens: int, purpose: Purpose, meter: Meter) -> StructuredQuery:
         """Asks the patient's model beside the dialogue."""
         role_context, engine = self._role_contexts[Speaker.PATIENT], self._engines[Speaker.PATIENT]
         adapter = role_context.role.model.adapter
@@ -244,6 +248,8 @@ class AgentFactory:
             role_context.window,
             max_new_tokens=max_new_tokens,
             adapter=str(adapter) if adapter else None,
+            purpose=purpose,
+            meter=meter,
         )
 
     def _model_speaker(self, session: Session, speaker: Speaker, preamble: Preamble) -> ModelSpeaker:
@@ -253,19 +259,20 @@ class AgentFactory:
             preamble,
             self._engines[speaker],
             role_context.window,
-            self._policies[speaker],
+            self._policy(speaker, session.meter),
             sampling=role_context.role.sampling.sampling(),
             max_new_tokens=role_context.role.max_new_tokens,
             low_water=self._config.context.low_water,
             direction_tokens=role_context.direction_tokens,
             adapter=str(adapter) if adapter else None,
             label=f"{spec.session_id}: {speaker}",
+            meter=session.meter,
         )
         if view := session.views.get(speaker):
             context.restore(view)
         return ModelSpeaker(speaker, context, spec.session_id, spec.seed, self._config.min_exchanges)
 
-    def _policy(self, speaker: Speaker) -> Policy:
+    def _policy(self, speaker: Speaker, meter: Meter) -> Policy:
         """The context policy of a speaker, with the summarizer that the config names."""
         context = self._config.context
         if not policy_type(context).notes:
@@ -273,17 +280,19 @@ class AgentFactory:
         writer = speaker if context.summarizer == "own" else Speaker(context.summarizer)
         if writer not in self._role_contexts:
             raise ConfigError(f"context.summarizer: {writer}, but a replayed patient has no model; expected therapist")
-        return make_policy(context, self._summarizer(writer, context.note_tokens))
+        return make_policy(context, self._summarizer(writer, context.note_tokens, meter))
 
-    def _make_handover_writer(self) -> HandoverWriter:
+    def _handover_writer(self, meter: Meter) -> HandoverWriter:
         """Who writes handover notes; a note is as long as the speaker with more room may read."""
         course, context = self._config.course, self._config.context
         writer = Speaker.THERAPIST if context.summarizer == "own" else Speaker(context.summarizer)
         bound = max(role_context.handover_bound(course) for role_context in self._role_contexts.values())
-        summarizer = self._summarizer(writer, bound, "handover.jinja") if course.note == "model" else None
+        summarizer = self._summarizer(writer, bound, meter, Purpose.HANDOVER) if course.note == "model" else None
         return HandoverWriter(summarizer, self._role_contexts[writer].renderer, bound)
 
-    def _summarizer(self, writer: Speaker, note_tokens: int, template: str = "summary.jinja") -> Summarizer:
+    def _summarizer(
+        self, writer: Speaker, note_tokens: int, meter: Meter, purpose: Purpose = Purpose.NOTE
+    ) -> Summarizer:
         role_context = self._role_contexts[writer]
         adapter = role_context.role.model.adapter
         return Summarizer(
@@ -292,7 +301,9 @@ class AgentFactory:
             role_context.window,
             note_tokens=note_tokens,
             adapter=str(adapter) if adapter else None,
-            template=template,
+            template="handover.jinja" if purpose is Purpose.HANDOVER else "summary.jinja",
+            purpose=purpose,
+            meter=meter,
         )
 
 

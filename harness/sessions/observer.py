@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from harness.agents.base import Utterance
-from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
+from harness.types import Event, Failure, Purpose, RequestUsage, SessionResult, SessionSpec, StopReason, Turn, View
 
 
 class Observer(Protocol):
@@ -34,6 +34,10 @@ class Log(Protocol):
 
     def record_event(self, session_id: str, event: Event) -> None:
         """Something that happened besides turns."""
+        ...
+
+    def record_usage(self, session_id: str, usage: Mapping[Purpose, RequestUsage]) -> None:
+        """What its requests cost since the last time."""
         ...
 
     def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None: ...

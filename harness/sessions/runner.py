@@ -45,12 +45,15 @@ class JournalingRunner:
         if session.started is None:
             self._log.start_session(session.spec, **session_agents.started())
         guard = Guard(self._config.guard, persona.language)
-        result = await run_session(session, session_agents.agents, guard, self._config.max_exchanges, self.turn)
-        if session.rest:
-            handed = await self._factory.hand_over(session_agents, session, persona)
-            for event in handed:
-                self._log.record_event(session.spec.session_id, event)
-            result = replace(result, events=(*result.events, *handed))
+        try:
+            result = await run_session(session, session_agents.agents, guard, self._config.max_exchanges, self.turn)
+            if session.rest:
+                handed = await self._factory.hand_over(session_agents, session, persona)
+                for event in handed:
+                    self._log.record_event(session.spec.session_id, event)
+                result = replace(result, events=(*result.events, *handed))
+        finally:  # what was spent is spent, whatever came of it
+            self._log.record_usage(session.spec.session_id, session.meter.take())
         view = session.views.get(Speaker.THERAPIST)
         seen = self._factory.seen_by_therapist(session_agents, result.turns, view) if view else None
         metrics = session_metrics(
@@ -71,6 +74,7 @@ class JournalingRunner:
         """Journal a turn after its events."""
         for event in utterance.events:
             self._log.record_event(spec.session_id, event)
+        self._log.record_usage(spec.session_id, utterance.usage)
         self._log.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft)
         self._observer.turn(spec, utterance)
 

@@ -108,6 +108,6 @@ class Archive:
         """The renderer of a speaker, with the date that the run's prompts were made with."""
         if speaker not in self._renderers:
             model = dict(self.config.roles())[speaker].model
-            located = model.model_copy(update={"path": str(models.resolve(model.path))})
+            located = model.model_copy(update={"path": str(models.resolve(model.path, tokenizer_only=True))})
             self._renderers[speaker] = load_renderer(located, self.record.started_at)
         return self._renderers[speaker]

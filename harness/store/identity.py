@@ -43,14 +43,19 @@ def refuse_changed(record: RunRecord, config: Mapping[str, Any], persona_hashes:
     ]
     if lines:
         head = f"run {record.name}: the config is not the one that the run started with; undo this or start another run"
-        raise StorageError("\n  ".join([f"{head}:", *lines]))
+        raise StorageError(f"{head}:", *(f"  {line}" for line in lines))
 
 
 def binding(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that can change results, by dotted key."""
     free = _FREE if _is_course(config) else {*_FREE, "course"}
     flat = _flatten({key: value for key, value in config.items() if key not in free})
-    return {key: value for key, value in flat.items() if not _is_free(key)}
+    return {key: value for key, value in flat.items() if not _is_free(key) and not _is_unused(key, value)}
+
+
+def _is_unused(key: str, value: object) -> bool:
+    """Whether a setting that came later than some runs is left at nothing."""
+    return key.endswith("engine.extra_body") and not value
 
 
 def _is_course(config: Mapping[str, Any]) -> bool:

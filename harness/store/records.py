@@ -5,7 +5,7 @@ Lines are written from plain dicts (fast) and read back into frozen pydantic mod
 Invariant: a line that is derived again from the journal equals the one that was written when the session ended.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
@@ -20,11 +20,24 @@ from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.store.files import storage_error
 from harness.store.provenance import Provenance
-from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.types import (
+    NOTHING,
+    Event,
+    Failure,
+    RequestUsage,
+    SessionResult,
+    SessionSpec,
+    Speaker,
+    StopReason,
+    Turn,
+    View,
+)
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name != "patient_state")
+_OPTIONAL = ("patient_state", "reasoning")
+_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name not in _OPTIONAL)
 TURN, VIEW = TypeAdapter(Turn), TypeAdapter(View)
+USAGE = TypeAdapter(dict[str, RequestUsage])
 """For `parse`."""
 _EVENT_KEYS = frozenset({"kind", "turn", "speaker"})
 _RESERVED = _EVENT_KEYS | {"event", "session_id", "time"}
@@ -57,6 +70,9 @@ class Totals(_Record):
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    """Of the turns; `usage` has all that was asked for."""
+    usage: dict[str, RequestUsage] = {}
+    """What all answered requests cost, by purpose; empty for runs of versions that did not count it."""
 
 
 class RunRecord(_Record):
@@ -75,6 +91,8 @@ class RunRecord(_Record):
     """SHA-256 over the settings that can change results."""
     persona_hashes: dict[str, str]
     """Persona id to the SHA-256 of its content."""
+    languages: tuple[str, ...] = ()
+    """Codes of the languages that the patients speak; none in a run of an older version."""
     provenance: Provenance
     plugins: tuple[Plugin, ...] = ()
     """What came from plug-ins: the engine, the metrics, ..."""
@@ -89,7 +107,8 @@ class Usage(_Record):
     """Sums over the turns of one speaker."""
 
     prompt_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = 0
+    """None where the engine told of no turn."""
     completion_tokens: int = 0
     latency_s: float = 0.0
 
@@ -139,10 +158,11 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def turn_fields(turn: Turn) -> dict[str, Any]:
-    """A turn as its JSON object; `patient_state` only where there is one."""
+    """A turn as its JSON object; `patient_state` and `reasoning` only where there is one."""
     record = {name: getattr(turn, name) for name in _TURN_FIELDS}
-    if turn.patient_state is not None:
-        record["patient_state"] = turn.patient_state
+    for name in _OPTIONAL:
+        if (value := getattr(turn, name)) is not None:
+            record[name] = value
     return record
 
 
@@ -213,14 +233,26 @@ def read_failures(path: Path) -> Iterator[FailureRecord]:
     return _read_lines(FailureRecord, path)
 
 
-def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float]]:
-    """Sums of tokens and seconds per speaker."""
-    sums: dict[str, dict[str, float]] = {str(speaker): dict.fromkeys(Usage.model_fields, 0) for speaker in Speaker}
-    for turn in turns:
-        of_speaker = sums[turn.speaker]
-        for name in of_speaker:
-            of_speaker[name] += getattr(turn, name)
+def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float | None]]:
+    """Sums of tokens and seconds per speaker; None for cached tokens of which no turn tells."""
+    sums: dict[str, dict[str, float | None]] = {}
+    for speaker in Speaker:
+        own = [turn for turn in turns if turn.speaker is speaker]
+        sums[str(speaker)] = {name: sum(getattr(turn, name) or 0 for turn in own) for name in Usage.model_fields}
+        if own and all(turn.cached_tokens is None for turn in own):
+            sums[str(speaker)]["cached_tokens"] = None
     return sums
+
+
+def add_usage(totals: MutableMapping[str, RequestUsage], usage: Mapping[Any, RequestUsage]) -> None:
+    """Add what requests cost, by purpose."""
+    for purpose, cost in usage.items():
+        totals[str(purpose)] = totals.get(str(purpose), NOTHING) + cost
+
+
+def totals_fields(totals: Totals) -> dict[str, Any]:
+    """The counts by name, to go on counting from."""
+    return {**dict(totals), "usage": dict(totals.usage)}
 
 
 def parse(kind: TypeAdapter[T], fields: object, place: str) -> T:

@@ -19,8 +19,19 @@ from pydantic import TypeAdapter
 from harness.errors import StorageError
 from harness.sessions.loop import Session
 from harness.store.journal import read_journal
-from harness.store.records import TURN, VIEW, Totals, parse, unflatten
-from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
+from harness.store.records import TURN, USAGE, VIEW, Totals, add_usage, parse, unflatten
+from harness.types import (
+    HANDOVER,
+    Event,
+    Failure,
+    RequestUsage,
+    SessionResult,
+    SessionSpec,
+    Speaker,
+    StopReason,
+    Turn,
+    View,
+)
 
 _SPEC, _EVENT = TypeAdapter(SessionSpec), TypeAdapter(Event)
 _REASON, _FAILURE = TypeAdapter(StopReason), TypeAdapter(Failure)
@@ -79,6 +90,8 @@ class Progress:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    usage: dict[str, RequestUsage] = field(default_factory=dict)
+    """What all answered requests cost, by purpose."""
 
     def state(self, session_id: str) -> SessionState | None:
         """None for a session that has not started."""
@@ -107,6 +120,7 @@ class Progress:
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.cached_tokens,
             completion_tokens=self.completion_tokens,
+            usage=self.usage,
         )
 
 
@@ -148,6 +162,9 @@ class _Fold:
                 self.progress.resume([session.spec.session_id])
             case "turn":
                 self._turn(self._known(self.progress.in_progress, session_id, record, place), record, place)
+            case "usage":
+                spent: dict[str, RequestUsage] = parse(USAGE, record.get("usage"), place)
+                add_usage(self.progress.usage, spent)
             case "stopped":
                 self._stop(self._known(self.progress.in_progress, session_id, record, place), record, place)
             case "failed":
@@ -177,7 +194,7 @@ class _Fold:
         session.pending.clear()
         self.progress.turns += 1
         self.progress.prompt_tokens += turn.prompt_tokens
-        self.progress.cached_tokens += turn.cached_tokens
+        self.progress.cached_tokens += turn.cached_tokens or 0
         self.progress.completion_tokens += turn.completion_tokens
 
     def _stop(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:

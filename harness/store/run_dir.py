@@ -28,16 +28,18 @@ from harness.store.records import (
     RunRecord,
     RunStatus,
     Totals,
+    add_usage,
     encode,
     failure_fields,
     read_record,
     session_fields,
+    totals_fields,
 )
 from harness.store.resume import Progress, load_progress
 from harness.store.session_log import SessionLog
 from harness.store.shard import End, close_shards, next_number
 from harness.store.transcripts import transcript
-from harness.types import Failure, SessionResult, StopReason, Turn, View
+from harness.types import Failure, Purpose, RequestUsage, SessionResult, StopReason, Turn, View
 
 _FILES = (JOURNAL, "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
@@ -53,7 +55,7 @@ class RunDir(SessionLog):
         """Open the files for appending; used by `create` and `open`."""
         self.path = path
         self._record = record
-        self._totals = record.totals.model_dump()
+        self._totals = totals_fields(record.totals)
         self._lock = held
         self._files = GroupCommit([path / name for name in _FILES])
         super().__init__(Journal(self._files))
@@ -126,7 +128,11 @@ class RunDir(SessionLog):
         super().record_turn(session_id, turn, view, stop, draft)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
-            self._totals[name] += getattr(turn, name)
+            self._totals[name] += getattr(turn, name) or 0
+
+    def record_usage(self, session_id: str, usage: Mapping[Purpose, RequestUsage]) -> None:
+        super().record_usage(session_id, usage)
+        add_usage(self._totals["usage"], usage)
 
     def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None:
         """Journal the end of a session, then append its line to sessions.jsonl and write its transcript."""
@@ -200,7 +206,7 @@ class RunDir(SessionLog):
         self._transcripts.shutdown()
         self._files.commit().result()
         if shard_names(self.path):  # what replicas journalled was not counted here
-            self._totals = load_progress(self.path).totals(self.record.totals.sessions).model_dump()
+            self._totals = totals_fields(load_progress(self.path).totals(self.record.totals.sessions))
         self.update(status=status, finished_at=datetime.now(UTC), **changes)
 
     def close(self) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from harness.store.journal import Journal
 from harness.store.records import event_fields, spec_fields, turn_fields
-from harness.types import Event, Failure, SessionResult, SessionSpec, StopReason, Turn, View
+from harness.types import Event, Failure, Purpose, RequestUsage, SessionResult, SessionSpec, StopReason, Turn, View
 
 SESSION_EVENTS = frozenset(
     {
         *("session_started", "turn", "stopped", "failed", "retry_failed", "resumed"),
-        *("handed_out", "shard_opened", "shard_closed"),
+        *("handed_out", "shard_opened", "shard_closed", "usage"),
     }
 )
 """Events of the journal itself; any other name is the kind of an `Event`."""
@@ -47,6 +47,12 @@ class SessionLog:
             raise ValueError(f"`{event.kind}` is an event of the journal itself")
         fields = event_fields(event)
         self.journal.append(fields.pop("kind"), session_id, **fields)
+
+    def record_usage(self, session_id: str, usage: Mapping[Purpose, RequestUsage]) -> None:
+        """Journal what a session's requests cost since the last time; nothing where there were none."""
+        if usage:
+            spent = {str(purpose): cost.fields() for purpose, cost in usage.items()}
+            self.journal.append("usage", session_id, usage=spent)
 
     def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None:
         """Journal the end of a session.

@@ -1,9 +1,10 @@
 #!/usr/bin/env python
-"""Conversations against a loopback server, well and with a fifth of all requests failing in seven ways.
+"""Sessions against a loopback server, well and with a fifth of all requests failing in seven ways by chance.
 
-Says how long they took, how many attempts were needed, and whether any fault text was taken for an answer.
+Says how long they took, how many attempts were needed, how many sessions were lost, and whether any fault text was taken
+for an answer; and, before that, how likely a loss is by computation (`harness.engines.openai.retry.loss`).
 
-    python scripts/bench/faults.py [--conversations 50] [--turns 20] [--latency-ms 50]
+    python scripts/bench/faults.py [--sessions 500] [--turns 20] [--rounds 3] [--share 0.2] [--latency-ms 20]
 """
 
 import argparse
@@ -19,12 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.events import Notice, Retried
 from harness.engines.openai.engine import OpenAIEngine
+from harness.engines.openai.retry import loss, patience_for
+from harness.errors import EngineError
 from harness.types import Message, Prompt, Request, Sampling
-from tests.fixtures.loopback_server import FAULT_TEXT, LoopbackServer
+from tests.fixtures.loopback_server import FAULT_TEXT, Fault, LoopbackServer
 
 
 async def play(server: LoopbackServer, options: argparse.Namespace) -> dict[str, object]:
-    """All conversations at once; the turns of one wait for each other."""
+    """All sessions at once; the turns of one wait for each other."""
     seen: list[Notice] = []
     engine = OpenAIEngine(
         EngineConfig(kind="openai", base_url=server.base_url, request_timeout_s=options.timeout_s),
@@ -43,34 +46,56 @@ async def play(server: LoopbackServer, options: argparse.Namespace) -> dict[str,
 
     began, cpu = time.perf_counter(), time.process_time()
     try:
-        texts = [text for said in await asyncio.gather(*map(talk, range(options.conversations))) for text in said]
+        ends = await asyncio.gather(*map(talk, range(options.sessions)), return_exceptions=True)
     finally:
         await engine.close()
+    lost = [error for error in ends if isinstance(error, EngineError)]
+    texts = [text for said in ends if isinstance(said, list) for text in said]
     return {
         "seconds": round(time.perf_counter() - began, 3),
         "cpu_seconds_with_server": round(time.process_time() - cpu, 3),
         "answers": len(texts),
+        "requests_received": len(server.bodies),
         "faults": dict(Counter(map(str, server.failed))),
         "retries": sum(isinstance(notice, Retried) for notice in seen),
+        "sessions_lost": len(lost),
+        "first_loss": str(lost[0]) if lost else None,
         "fault_texts_in_answers": sum(FAULT_TEXT in text for text in texts),
     }
 
 
+def expected(options: argparse.Namespace) -> str:
+    """The computed likelihood of a loss, in words."""
+    each = loss(options.share, len(Fault), patience_for(options.timeout_s), options.timeout_s)
+    whole = 1.0 - (1.0 - each) ** (options.sessions * options.turns)
+    return f"a request is lost with a likelihood of at most {each:.1e}, any session of a round with {whole:.1e}"
+
+
 async def main(options: argparse.Namespace) -> int:
+    print(expected(options), flush=True)
     wrong = 0
-    for name, every in (("healthy", 0), ("a fifth fails", 5)):
-        server = LoopbackServer(latency_s=options.latency_ms / 1000, fault_every=every, hang_s=3 * options.timeout_s)
+    rounds = [("healthy", 0.0), *((f"round {number + 1}", options.share) for number in range(options.rounds))]
+    for number, (name, share) in enumerate(rounds):
+        server = LoopbackServer(
+            latency_s=options.latency_ms / 1000,
+            fault_share=share,
+            fault_seed=options.seed + number,
+            hang_s=3 * options.timeout_s,
+        )
         async with server.running():
             result = await play(server, options)
         print(name, json.dumps(result, indent=2), flush=True)
-        wrong += result["fault_texts_in_answers"] != 0 or result["answers"] != options.conversations * options.turns
+        wrong += result["fault_texts_in_answers"] != 0 or result["answers"] != options.sessions * options.turns
     return wrong
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--conversations", type=int, default=50)
+    parser.add_argument("--sessions", "--conversations", type=int, default=500)
     parser.add_argument("--turns", type=int, default=20)
-    parser.add_argument("--latency-ms", type=float, default=50.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.2, help="of all requests fails")
+    parser.add_argument("--seed", type=int, default=1, help="of the faults")
+    parser.add_argument("--latency-ms", type=float, default=20.0)
     parser.add_argument("--timeout-s", type=float, default=2.0, help="when an attempt counts as hanging")
     sys.exit(asyncio.run(main(parser.parse_args())))

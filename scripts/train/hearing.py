@@ -12,11 +12,11 @@ that were left out. `--write` trains on everything and writes harness/hearing/we
 import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from hearing_data import Labelled, Row, Told, as_rows, lines, mibot, sessions, spoken, swapped
+from hearing_data import Labelled, Row, Told, as_rows, asked, lines, mibot, sessions, spoken, swapped
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -29,8 +29,9 @@ from harness.text import FUNCTION_WORDS, words
 
 SEED = 7
 FOLDS = 5
-C = 0.25
-SWAP = 0.5
+C = 0.12
+SWAP = 0.4
+KEPT = 0.45
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -52,7 +53,8 @@ class Trained:
 
     def __init__(self, rows: Sequence[Row], rarity: Mapping[str, float], turns: Sequence[Labelled]) -> None:
         self.rarity = rarity
-        single = [*rows, *spoken([row for row in rows if row.source == "lines"], SEED)]
+        own = [row for row in rows if row.source == "lines"]
+        single = [*rows, *spoken(own, SEED), *asked(own, SEED)]
         whole = [as_rows(turn) for turn in turns]
         named = [self.names(row) for row in single]
         swaps = swapped(single, SEED, SWAP)
@@ -96,8 +98,11 @@ class Trained:
             )
             self.weights[:-1, column], self.weights[-1, column] = fitted.coef_[0], fitted.intercept_[0]
 
+    def odds(self, named: Sequence[Sequence[str]]) -> np.ndarray:
+        return self.matrix(named) @ self.weights[:-1] + self.weights[-1]
+
     def chances(self, named: Sequence[Sequence[str]]) -> np.ndarray:
-        return 1 / (1 + np.exp(-(self.matrix(named) @ self.weights[:-1] + self.weights[-1])))
+        return sure(self.odds(named))
 
     def choose(self, whole: Sequence[Sequence[Row]]) -> list[Row]:
         """Of each turn's labels the sentence that most likely earned them."""
@@ -124,12 +129,6 @@ class Trained:
                 chosen.append(replace(row, acts=frozenset(given[place]), known=row.known - unsure - {Act.PERMISSION}))
         return chosen
 
-    def turn(self, turn: Labelled, heard: Sequence[str] | None = None) -> tuple[np.ndarray, list[Row]]:
-        rows = as_rows(turn)
-        if heard is not None:
-            rows = [replace(row, heard=tuple(heard)) for row in rows]
-        return (self.chances([self.names(row) for row in rows]) if rows else np.zeros((1, len(ACTS)))), rows
-
 
 def f1(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
     hits = float((truth & found).sum())
@@ -137,9 +136,12 @@ def f1(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
     return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
 
 
-def best_limit(truth: np.ndarray, p: np.ndarray) -> float:
-    grid = np.arange(0.1, 0.91, 0.02)
-    return float(max(grid, key=lambda limit: f1(truth, p >= limit)[2]))
+def best_limit(truth: np.ndarray, p: np.ndarray, swap: tuple[np.ndarray, np.ndarray] | None = None) -> float:
+    """The limit of the best F1, of those at which at most `KEPT` of what is found is found after another patient's words, too."""
+    grid = [
+        x for x in np.arange(0.1, 0.81, 0.02) if swap is None or (swap[1] >= x).sum() <= KEPT * (swap[0] >= x).sum()
+    ]
+    return float(max(grid or [0.5], key=lambda limit: f1(truth, p >= limit)[2]))
 
 
 def folds(groups: Iterable[str]) -> dict[str, int]:
@@ -163,87 +165,139 @@ def main() -> None:
         turns += labelled
     rarity = rarity_of([*(row.heard for row in single), *(turn.heard for turn in turns)])
     print(f"{len(single)} lines, {len(turns)} turns of {len(told)} sessions, {len(rarity)} common meanings")
-    limits = evaluate(single, turns, rarity)
+    settings = evaluate(single, turns, rarity)
     if args.write:
-        write(Trained(single, rarity, turns), limits)
+        write(Trained(single, rarity, turns), settings)
 
 
-def evaluate(single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[str, float]) -> dict[Act, float]:
-    """Print agreement on left-out groups and return the best limits."""
+@dataclass(frozen=True)
+class LeftOut:
+    """Log-odds of what was left out of training: of single parts, and of turns (their likeliest part) as they are and swapped."""
+
+    parts: np.ndarray
+    turns: np.ndarray
+    swapped: np.ndarray
+    share: np.ndarray
+    """Of each turn: log-odds of a reflection and words of every part, as they are and swapped."""
+
+
+def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[str, float]) -> LeftOut:
     of = folds([row.group for row in single] + [turn.persona for turn in turns])
-    line_p = np.zeros((len(single), len(ACTS)))
-    turn_p = np.zeros((len(turns), len(ACTS)))
-    swap_p = np.zeros((len(turns), len(ACTS)))
-    share = np.zeros((len(turns), 2))
-    rng = np.random.default_rng(SEED)
+    found = np.zeros((len(single), len(ACTS)))
+    told, other = np.full((len(turns), len(ACTS)), -9.0), np.full((len(turns), len(ACTS)), -9.0)
+    share = np.empty(len(turns), object)
+    draw = np.random.default_rng(SEED)  # whose words a turn is swapped to
+    column = ACTS.index(Act.REFLECTION)
     for fold in range(FOLDS):
         trained = Trained(
             [r for r in single if of[r.group] != fold], rarity, [t for t in turns if of[t.persona] != fold]
         )
         held = [place for place, row in enumerate(single) if of[row.group] == fold]
-        line_p[held] = trained.chances([trained.names(single[place]) for place in held])
+        found[held] = trained.odds([trained.names(single[place]) for place in held])
         for place, turn in enumerate(turns):
-            if of[turn.persona] == fold:
-                p, rows = trained.turn(turn)
-                turn_p[place] = p.max(axis=0)
-                other = turns[int(rng.integers(len(turns)))]
-                while other.session == turn.session:
-                    other = turns[int(rng.integers(len(turns)))]
-                q, _ = trained.turn(turn, other.heard)
-                swap_p[place] = q.max(axis=0)
-                size = np.array(
-                    [len(r.every[r.place].words) * (r.every[r.place].question is None) for r in rows] or [0]
-                )
-                column = ACTS.index(Act.REFLECTION)
-                share[place] = [
-                    (p[:, column] * size).sum() / max(1, size.sum()),
-                    (q[:, column] * size).sum() / max(1, size.sum()),
-                ]
-    limits = {}
-    print(f"{'act':16}{'lines P':>9}{'R':>6}{'F1':>6}{'n':>6} | turns {'P':>6}{'R':>6}{'F1':>6}{'n':>6}  limit")
-    for column, act in enumerate(ACTS):
-        held = [p for p, row in enumerate(single) if row.source == "lines"]
-        truth_l = np.array([act in single[p].acts for p in held])
-        truth_t = np.array([act in turn.acts for turn in turns])
-        pl, pt = line_p[held, column], turn_p[:, column]
-        both = np.concatenate([truth_l, truth_t]), np.concatenate([pl, pt])
-        limits[act] = best_limit(*both)
-        a, b = f1(truth_l, pl >= limits[act]), f1(truth_t, pt >= limits[act])
-        print(
-            f"{act:16}{a[0]:9.2f}{a[1]:6.2f}{a[2]:6.2f}{truth_l.sum():6} |       {b[0]:6.2f}{b[1]:6.2f}{b[2]:6.2f}{truth_t.sum():6}  {limits[act]:.2f}"
-        )
-    held = [p for p, row in enumerate(single) if row.source == "mibot"]
-    if held:
-        truth = np.array([Act.REFLECTION in single[p].acts for p in held])
-        p = line_p[held, ACTS.index(Act.REFLECTION)]
-        print(
-            "mibot reflection",
-            [round(v, 2) for v in f1(truth, p >= limits[Act.REFLECTION])],
-            "auc",
-            round(roc_auc_score(truth, p), 3),
-        )
-    limit = limits[Act.REFLECTION]
-    column = ACTS.index(Act.REFLECTION)
+            if of[turn.persona] != fold:
+                continue
+            rows = as_rows(turn)
+            strangers = [t for t in turns if t.persona != turn.persona]
+            swap = [replace(row, heard=strangers[int(draw.integers(len(strangers)))].heard) for row in rows]
+            if rows:
+                p, q = trained.odds(list(map(trained.names, rows))), trained.odds(list(map(trained.names, swap)))
+                told[place], other[place] = p.max(axis=0), q.max(axis=0)
+                size = [len(r.every[r.place].words) * (r.every[r.place].question is None) for r in rows]
+                share[place] = (p[:, column], q[:, column], np.array(size))
+    return LeftOut(found, told, other, share)
+
+
+def calibrate(truth: np.ndarray, odds: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept that make log-odds probabilities (Platt 1999)."""
+    fitted = LogisticRegression(C=1e6).fit(odds[:, None], truth)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def sure(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-odds))
+
+
+def evaluate(
+    single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[str, float]
+) -> dict[Act, tuple[float, float, float]]:
+    """Print agreement on left-out groups. Returns slope, intercept and limit of each act."""
+    out = leave_out(single, turns, rarity)
+    lined = np.array([row.source == "lines" for row in single])
+    settings = {}
     print(
-        f"swap: rate {(turn_p[:, column] >= limit).mean():.3f} -> {(swap_p[:, column] >= limit).mean():.3f}; share {share[:, 0].mean():.3f} -> {share[:, 1].mean():.3f}"
+        f"{'act':16}{'lines P':>9}{'R':>6}{'F1':>6}{'AUC':>6}{'n':>6} | turns {'P':>6}{'R':>6}{'F1':>6}{'AUC':>6}{'n':>6}  limit"
+    )
+    for column, act in enumerate(ACTS):
+        truth = np.array([act in row.acts for row in single]), np.array([act in turn.acts for turn in turns])
+        known = np.array([act in row.known and (row.source == "lines" or act is Act.REFLECTION) for row in single])
+        slope, shift = calibrate(
+            np.concatenate([truth[0][known], truth[1]]),
+            np.concatenate([out.parts[known, column], out.turns[:, column]]),
+        )
+        parts_p, turns_p = sure(slope * out.parts[:, column] + shift), sure(slope * out.turns[:, column] + shift)
+        swap_p = sure(slope * out.swapped[:, column] + shift)
+        pooled = np.concatenate([truth[0][lined], truth[1]]), np.concatenate([parts_p[lined], turns_p])
+        limit = best_limit(*pooled, (turns_p, swap_p) if act is Act.REFLECTION else None)
+        settings[act] = (slope, shift, limit)
+        cells = []
+        for t, p in ((truth[0][lined], parts_p[lined]), (truth[1], turns_p)):
+            area = roc_auc_score(t, p) if t.any() else float("nan")
+            cells.append("".join(f"{v:6.2f}" for v in (*f1(t, p >= limit), area)) + f"{t.sum():6}")
+        print(f"{act:16}   {cells[0]} |       {cells[1]}  {limit:.2f} slope {slope:.2f}")
+        if act is Act.REFLECTION:
+            report(single, turns, out, (parts_p, turns_p, swap_p), slope, shift, limit)
+    return settings
+
+
+def report(
+    single: Sequence[Row],
+    turns: Sequence[Labelled],
+    out: LeftOut,
+    chances: tuple[np.ndarray, ...],
+    slope: float,
+    shift: float,
+    limit: float,
+) -> None:
+    """Print what depends on reflections."""
+    parts_p, turns_p, swap_p = chances
+    other = np.array([row.source == "mibot" for row in single])
+    if other.any():
+        truth = np.array([Act.REFLECTION in row.acts for row in single])[other]
+        print(
+            "mibot",
+            [round(v, 2) for v in f1(truth, parts_p[other] >= limit)],
+            "auc",
+            round(roc_auc_score(truth, parts_p[other]), 3),
+        )
+    shares = np.array(
+        [
+            [((sure(slope * odds + shift) >= limit) * size).sum() / max(1, size.sum()) for odds in (p, q)]
+            if size.sum()
+            else [0.0, 0.0]
+            for p, q, size in (one if one is not None else (np.zeros(1), np.zeros(1), np.zeros(1)) for one in out.share)
+        ]
+    )
+    rates = (turns_p >= limit).mean(), (swap_p >= limit).mean()
+    means = shares.mean(axis=0)
+    print(
+        f"swap: rate {rates[0]:.3f} -> {rates[1]:.3f} ({rates[1] / rates[0]:.2f}); share {means[0]:.3f} -> {means[1]:.3f} ({means[1] / means[0]:.2f})"
     )
     by: dict[str, list[int]] = defaultdict(list)
     for place, turn in enumerate(turns):
         by[turn.session].append(place)
     good = np.array([name.startswith("good") for name in by])
-    for name, values in (
-        ("reflection rate", (turn_p[:, column] >= limit).astype(float)),
-        ("reflection share", share[:, 0]),
-        ("advice", turn_p[:, ACTS.index(Act.ADVICE)]),
-    ):
+    for name, values in (("rate", (turns_p >= limit).astype(float)), ("share", shares[:, 0])):
         print(
-            f"good against others, {name}: AUC {roc_auc_score(good, [values[places].mean() for places in by.values()]):.3f}"
+            f"good against others by reflection {name}: AUC {roc_auc_score(good, [values[places].mean() for places in by.values()]):.3f}"
         )
-    return limits
 
 
-def write(trained: Trained, limits: Mapping[Act, float]) -> None:
+def write(trained: Trained, settings: Mapping[Act, tuple[float, float, float]]) -> None:
     names = sorted(trained.rows, key=trained.rows.__getitem__)
+    slopes, shifts, limits = map(np.array, zip(*[settings[act] for act in ACTS], strict=True))
+    trained.weights = trained.weights * slopes
+    trained.weights[-1] += shifts
     held = np.abs(trained.weights[:-1]).max(axis=1) > 0.02
     weights = np.vstack([trained.weights[:-1][held], trained.weights[-1:]])
     np.savez_compressed(
@@ -251,7 +305,7 @@ def write(trained: Trained, limits: Mapping[Act, float]) -> None:
         features="\n".join(name for name, kept in zip(names, held, strict=True) if kept),
         weights=weights.astype(np.float16),
         acts="\n".join(ACTS),
-        limits=np.array([limits[act] for act in ACTS]),
+        limits=limits,
         meanings="\n".join(trained.rarity),
         rarity=np.array(list(trained.rarity.values())),
     )

@@ -241,12 +241,45 @@ def spoken(rows: Sequence[Row], seed: int) -> list[Row]:
     return copies
 
 
+_TAGS = (
+    ", right?",
+    ", is that right?",
+    ", huh?",
+    ", yeah?",
+    ", is that it?",
+    ", correct?",
+    ", does that sound right?",
+    ", you know?",
+    ", is that fair?",
+)
+
+
+def asked(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Copies of reflections with the voice raised: half of them are still heard as reflections, and those with a tag all are."""
+    draw = random.Random(seed)
+    copies = []
+    for row in rows:
+        part = row.every[row.place]
+        if part.question or Act.REFLECTION not in row.acts or draw.random() < 0.6:
+            continue
+        tag = draw.choice(_TAGS) if draw.random() < 0.6 else "?"
+        cut = parts(parse(" ".join(part.words) + tag))
+        if len(cut) == 1:
+            every = (*row.every[: row.place], cut[0], *row.every[row.place + 1 :])
+            copies.append(replace(row, every=every, weight=row.weight * (0.35 if tag == "?" else 0.6)))
+            if tag == "?":
+                copies.append(
+                    replace(copies[-1], acts=row.acts - {Act.REFLECTION, Act.COMPLEX}, weight=row.weight * 0.25)
+                )
+    return copies
+
+
 def swapped(rows: Sequence[Row], seed: int, weight: float) -> list[Row]:
     """Reflections after the words of another patient: the same sentence reflects nothing there."""
     draw = random.Random(seed)
     copies = []
     for row in rows:
-        if Act.REFLECTION not in row.acts or row.every[row.place].question:
+        if Act.REFLECTION not in row.acts:
             continue
         for _ in range(20):
             other = draw.choice(rows)

@@ -154,14 +154,14 @@ async def test_a_key_stands_in_no_file_and_no_line_also_after_it_is_refused(smal
         await asyncio.to_thread(wait_for_turns, process, folder, 4)
         server.key = "another"
         refused = await asyncio.to_thread(finish, process)
-        assert refused.returncode == 1, refused.stderr
-        (failed, *_) = comparable(folder, "failures.jsonl").values()
-        assert "401" in failed["message"]
-        at_start = await asyncio.to_thread(harness, "resume", str(folder), "--retry-failed", env={KEY_NAME: KEY})
+        assert refused.returncode == 3, refused.stderr
+        assert "refused the key (status 401)" in refused.stderr
+        assert not comparable(folder, "failures.jsonl")
+        at_start = await asyncio.to_thread(harness, "resume", str(folder), env={KEY_NAME: KEY})
         assert at_start.returncode == 3, at_start.stderr
         assert "refused the key" in at_start.stderr
         server.key = KEY
-        done = await asyncio.to_thread(harness, "resume", str(folder), "--retry-failed", env={KEY_NAME: KEY})
+        done = await asyncio.to_thread(harness, "resume", str(folder), env={KEY_NAME: KEY})
         assert done.returncode == 0, done.stderr
     assert [len(session["turns"]) for session in comparable(folder).values()] == [16, 16]
     assert not comparable(folder, "failures.jsonl")

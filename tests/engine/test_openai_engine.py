@@ -1,20 +1,27 @@
 """The openai engine against a loopback server: what it sends, what it survives, what it never tells."""
 
 import asyncio
+import contextlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from aiohttp import web
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.events import Notice, Paused, Resumed, Retried
+from harness.engines.openai import discovery
+from harness.engines.openai.answer import generation
 from harness.engines.openai.engine import OpenAIEngine
+from harness.engines.openai.http import Reply
 from harness.engines.openai.retry import Patience
 from harness.engines.openai.wire import chat_body, completion_body
 from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
-from harness.types import Message, Prompt, Request, Sampling
+from harness.types import AnswerFormat, Message, Prompt, Request, Sampling
 from tests.fixtures.loopback_server import FAULT_TEXT, Fault, LoopbackServer
 
 KEY = "sk-very-secret-4711"
@@ -55,7 +62,7 @@ def test_a_second_draft_asks_only_a_server_that_is_known_to_have_it_for_a_penalt
 
     def sent(own: float | None, *, vllm: bool) -> object:
         asked = replace(request(ids=[1, 2]), sampling=Sampling(repetition_penalty=own, avoid_said=1.5))
-        body = completion_body(asked, "m", 1) if vllm else chat_body(asked, "m", 1, "max_tokens")
+        body = completion_body(asked, "m", 1) if vllm else chat_body(asked, "m", 1)
         return body.get("repetition_penalty")
 
     assert sent(None, vllm=False) is None
@@ -76,7 +83,9 @@ async def test_every_kind_of_fault_is_survived_and_no_fault_text_becomes_an_answ
     assert not any(FAULT_TEXT in answer.text for answer in answers)
     assert len([notice for notice in seen if isinstance(notice, Retried)]) == len(server.failed)
     assert sum(len(answer.retries) for answer in answers) == len(server.failed)
-    assert any("status 429" in retry.reason and retry.wait_s == 0.05 for answer in answers for retry in answer.retries)
+    assert any(
+        "status 429" in retry.reason and 0.05 <= retry.wait_s < 0.2 for answer in answers for retry in answer.retries
+    )
 
 
 async def test_of_answers_that_come_together_each_goes_on_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,10 +94,10 @@ async def test_of_answers_that_come_together_each_goes_on_before_the_next(monkey
     async with LoopbackServer().running() as server:
         engine = engine_for(server)
         await engine.start()
-        send = engine._send
+        complete = engine._completed
 
-        async def held(method: str, url: str, data: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
-            answer = await send(method, url, data)
+        async def held(path: str, data: bytes, asked: Request) -> Reply:
+            answer = await complete(path, data, asked)
             await together.wait()
             return answer
 
@@ -98,7 +107,7 @@ async def test_of_answers_that_come_together_each_goes_on_before_the_next(monkey
             await asyncio.sleep(0)
             steps.append(number)  # the task that sends it has run
 
-        monkeypatch.setattr(engine, "_send", held)
+        monkeypatch.setattr(engine, "_completed", held)
         await asyncio.gather(*map(session, range(5)))
         await engine.close()
     assert steps[::2] == steps[1::2]
@@ -109,18 +118,48 @@ async def test_an_engine_that_never_answers_properly_fails_the_request_within_it
     async with LoopbackServer(fault_every=1, faults=(Fault.EMPTY,)).running() as server:
         engine = engine_for(server)
         await engine.start()
-        with pytest.raises(EngineError, match="without any text"):
+        with pytest.raises(EngineError, match="without any text") as caught:
             await engine.generate(request())
         await engine.close()
-    assert len(server.bodies) == 3
-    assert len({body["seed"] for body in server.bodies}) == 3
+    assert len(server.bodies) == 6
+    assert len({body["seed"] for body in server.bodies}) == 6
+    assert caught.value.usage.requests == 6
+
+
+async def test_template_arguments_reach_the_server_and_are_never_left_out() -> None:
+    wanted = replace(request(), prompt=replace(request().prompt, template_args={"enable_thinking": False}))
+    error = {"message": "Unknown parameter: 'chat_template_kwargs'", "param": "chat_template_kwargs"}
+    async with LoopbackServer().running() as server:
+        engine = engine_for(server)
+        await engine.start()
+        await engine.generate(wanted)
+        server.refuse = error
+        with pytest.raises(RequestRejected, match=r"model\.template_args are sent as chat_template_kwargs"):
+            await engine.generate(wanted)
+        await engine.close()
+    assert [body["chat_template_kwargs"] for body in server.bodies] == [{"enable_thinking": False}] * 2
+
+
+async def test_a_template_of_ones_own_is_refused_where_the_server_applies_its_own(tmp_path: Path) -> None:
+    async with LoopbackServer().running() as server:
+        config = EngineConfig.model_validate({"kind": "openai", "base_url": server.base_url})
+        engine = OpenAIEngine(config, MODEL.model_copy(update={"chat_template": tmp_path / "own.jinja"}))
+        with pytest.raises(ConfigError, match=r"^model\.chat_template: "):
+            await engine.start()
+
+
+async def test_an_answer_of_reasoning_alone_is_an_empty_one_and_no_error() -> None:
+    cut = replace(request(), prompt=replace(request().prompt, answer=AnswerFormat(awaits="<think>")))
+    body = {"choices": [{"message": {"content": "she is tired, so"}, "finish_reason": "length"}]}
+    answer = generation(cut, json.dumps(body).encode(), "application/json", 0.1)
+    assert (answer.text, answer.reasoning) == ("", "she is tired, so")
 
 
 async def test_a_permanent_refusal_is_sent_once() -> None:
-    async with LoopbackServer(refuse={"message": "no such option", "param": "top_k"}).running() as server:
+    async with LoopbackServer(refuse={"message": "no such thing", "param": "messages"}).running() as server:
         engine = engine_for(server)
         await engine.start()
-        with pytest.raises(RequestRejected, match="no such option"):
+        with pytest.raises(RequestRejected, match="no such thing"):
             await engine.generate(request())
         await engine.close()
     assert len(server.bodies) == 1
@@ -212,7 +251,7 @@ async def test_the_key_is_sent_and_never_told(
         await engine.start()
         await engine.generate(request())
         server.key = "changed"
-        with pytest.raises(RequestRejected) as caught:
+        with pytest.raises(EngineUnavailable, match="refused the key") as caught:
             await engine.generate(request())
         await engine.close()
         with pytest.raises(EngineError, match="refused the key") as at_start:
@@ -315,3 +354,143 @@ async def test_requests_do_not_queue_in_the_client() -> None:
         await asyncio.gather(*(talk(number) for number in range(50)))
         await engine.close()
     assert server.most_in_flight == 50
+
+
+async def test_a_server_without_tokenize_is_not_taken_to_have_our_tokenizer(small_model: Path) -> None:
+    """A proxy may hide it; ids of another tokenizer would be another prompt."""
+    async with LoopbackServer(is_vllm=True).running() as server:
+        config = EngineConfig(kind="openai", base_url=server.base_url)
+        engine = OpenAIEngine(config, ModelConfig(path=str(small_model)), patience=QUICK)
+        info = await engine.start()
+        await engine.close()
+    assert not info.counts_as_we_do
+    assert ("sends", "messages") in info.details
+
+
+async def test_a_server_that_does_not_answer_a_probe_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, small_model: Path
+) -> None:
+    """A probe has a short limit of its own, whatever a request may take."""
+
+    class Slow(LoopbackServer):
+        async def _tokenize(self, request: web.Request) -> web.Response:
+            await asyncio.sleep(5.0)
+            return web.Response()
+
+    monkeypatch.setattr(discovery, "PROBE_S", 0.2)
+    async with Slow(is_vllm=True, tokenizer=object()).running() as server:
+        config = EngineConfig(kind="openai", base_url=server.base_url, request_timeout_s=600)
+        engine = OpenAIEngine(config, ModelConfig(path=str(small_model)), patience=QUICK)
+        info = await asyncio.wait_for(engine.start(), 4.0)
+        await engine.close()
+    assert not info.counts_as_we_do
+
+
+async def test_a_server_that_is_still_loading_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loading(LoopbackServer):
+        probes = 0
+
+        async def _models(self, request: web.Request) -> web.Response:
+            self.probes += 1
+            if self.probes < 3:
+                return web.json_response({"error": {"code": 503, "message": "Loading model"}}, status=503)
+            return await super()._models(request)
+
+    monkeypatch.setattr("harness.engines.openai.engine._START_PROBE_S", 0.05)
+    seen: list[Notice] = []
+    async with Loading().running() as server:
+        engine = engine_for(server, seen)
+        assert (await engine.start()).max_model_len == 4096
+        await engine.close()
+        server.probes = -1000
+        with pytest.raises(EngineError, match=r"is not ready after 0.2 s \(status 503: Loading model\)"):
+            await engine_for(server, outage_s=0.2).start()
+    assert [notice.reason for notice in seen if isinstance(notice, Paused)] == ["status 503: Loading model"] * 2
+
+
+async def test_the_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with LoopbackServer().running() as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+        engine = OpenAIEngine(EngineConfig(kind="openai", base_url="http://server.invalid/v1"), MODEL, patience=QUICK)
+        await engine.start()
+        answer = await engine.generate(request())
+        await engine.close()
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        engine = engine_for(server)
+        await engine.start()
+        await engine.close()
+    assert answer.text == "Answer 1: I hear you."
+
+
+async def test_an_endless_body_is_read_no_further_than_an_answer_can_be() -> None:
+    sent = 0
+
+    class Endless(LoopbackServer):
+        async def _complete(self, request: web.Request) -> web.StreamResponse:
+            nonlocal sent
+            response = web.StreamResponse(headers={"Content-Type": "application/json"})
+            await response.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await response.write(b" " * 65536)
+                    sent += 65536
+            return response
+
+    async with Endless().running() as server:
+        engine = engine_for(server, request_timeout_s=20)
+        await engine.start()
+        with pytest.raises(EngineError, match=r"more than \d+ bytes, which max_new_tokens=50 can't fill"):
+            await engine.generate(request())
+        await engine.close()
+    assert sent < 6 * 8 * 2**20
+
+
+@pytest.mark.parametrize("pause", ["-5", "0", "nan", "1e30", "-1e400", "Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_a_senseless_retry_after_brings_no_storm_of_requests(pause: str) -> None:
+    class Busy(LoopbackServer):
+        async def _complete(self, request: web.Request) -> web.StreamResponse:
+            self.bodies.append({})
+            return web.json_response({}, status=429, headers={"retry-after": pause})
+
+    async with Busy().running() as server:
+        config = EngineConfig(kind="openai", base_url=server.base_url)
+        patience = Patience(deadline_s=1.5, first_wait_s=0.2, longest_wait_s=1.0)
+        engine = OpenAIEngine(config, MODEL, patience=patience)
+        await engine.start()
+        with pytest.raises(EngineUnavailable, match="keeps asking to slow down"):
+            await asyncio.wait_for(engine.generate(request()), 5.0)
+        await engine.close()
+    assert 2 <= len(server.bodies) < 30
+
+
+async def test_who_asks_for_a_pause_past_all_patience_stops_the_run_and_says_so() -> None:
+    class Busy(LoopbackServer):
+        async def _complete(self, request: web.Request) -> web.StreamResponse:
+            told = {"error": {"message": "Daily limit reached"}}
+            return web.json_response(told, status=429, headers={"Retry-After": "7200"})
+
+    async with Busy().running() as server:
+        engine = engine_for(server)
+        await engine.start()
+        with pytest.raises(EngineUnavailable, match=r"to wait 7200 s: .*Daily limit reached"):
+            await asyncio.wait_for(engine.generate(request()), 5.0)
+        await engine.close()
+
+
+async def test_a_query_of_the_address_goes_with_every_request() -> None:
+    class Azure(LoopbackServer):
+        queries: ClassVar[list[str]] = []
+
+        async def _complete(self, request: web.Request) -> web.StreamResponse:
+            self.queries.append(request.query_string)
+            return await super()._complete(request)
+
+    async with Azure().running() as server:
+        engine = engine_for(server, base_url=f"{server.base_url}/?api-version=2024-10-21")
+        info = await engine.start()
+        await engine.generate(request())
+        await engine.close()
+    assert Azure.queries == ["api-version=2024-10-21"]
+    assert dict(info.details)["base_url"] == server.base_url

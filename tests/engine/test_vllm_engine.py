@@ -15,6 +15,7 @@ from harness.engines.base import EngineInfo
 from harness.engines.events import Notice, Restarted
 from harness.engines.pool import build
 from harness.engines.supervisor import Supervisor
+from harness.engines.vllm.batching import limits
 from harness.engines.vllm.engine import VllmEngine
 from harness.errors import PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
@@ -36,6 +37,7 @@ class Served:
             build(
                 EngineConfig(kind="vllm", max_model_len=WINDOW),
                 ModelConfig(path=str(model)),
+                sessions=300,
                 listener=self.notices.append,
             ),
         )
@@ -79,7 +81,7 @@ async def test_a_prompt_asked_again_comes_from_the_prefix_cache(served: Served) 
     request = served.ask("word " * 400)
     await served.generate(request)
     again = await served.generate(served.ask("word " * 400))
-    assert again.cached_tokens >= 256
+    assert (again.cached_tokens or 0) >= 256
 
 
 async def test_the_same_seed_gives_the_same_text_and_another_seed_another(served: Served) -> None:
@@ -150,3 +152,32 @@ async def test_a_cancelled_call_ends_its_request_in_the_engine(served: Served) -
     with pytest.raises(asyncio.CancelledError):
         await task
     assert llm.get_num_unfinished_requests() == 0
+
+
+async def test_the_chosen_batch_limits_are_those_of_vllms_own_config(served: Served) -> None:
+    """300 sessions are more than the defaults of vLLM's server; the tokens of a step are never fewer than its."""
+    scheduler = served.vllm.llm.vllm_config.scheduler_config
+    assert scheduler.max_num_seqs >= 300
+    assert scheduler.max_num_batched_tokens >= 2048
+    assert served.info is not None
+    details = dict(served.info.details)
+    assert details["max_num_seqs"] == str(scheduler.max_num_seqs)
+    assert "for 300 sessions" in details["batch_limits"]
+
+
+async def test_a_large_gpu_gets_at_least_what_vllms_server_takes_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a faked H100: 1,000 sessions, 1,024 sequences and 8,192 tokens or more."""
+    from vllm import platforms
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    args = AsyncEngineArgs(model="none", max_model_len=8192)
+    monkeypatch.setattr(platforms.current_platform, "get_device_total_memory", lambda *_: 80 * 2**30, raising=False)
+    monkeypatch.setattr(
+        platforms.current_platform, "get_device_name", lambda *_: "NVIDIA H100 80GB HBM3", raising=False
+    )
+    monkeypatch.setattr(platforms.current_platform, "is_cpu", lambda: False, raising=False)
+    chosen = limits(args, {}, 8192, 1000)
+    assert chosen is not None
+    assert chosen.max_num_seqs >= 1024
+    assert chosen.max_num_batched_tokens >= 8192
+    assert limits(args, {"max_num_seqs": 8, "max_num_batched_tokens": 8192}, 8192, 1000) is None

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from harness.config.address import address_mistake
 from harness.config.compose import check, compose, load
 from harness.config.overrides import changed
-from harness.config.schema import RunConfig
+from harness.config.schema import EngineConfig, RunConfig, server_mistakes
+from harness.engines.pool import build
 from harness.errors import ConfigError
 from harness.paths import conf_dir
 
@@ -95,7 +97,7 @@ def test_contradictions_are_refused(overrides: list[str], line: str) -> None:
     ("overrides", "line"),
     [
         (["max_exchange=1"], "command line: max_exchange: unknown setting (did you mean max_exchanges?)"),
-        (["+made.up=1"], "conf/config.yaml: made: unknown setting"),
+        (["+made.up=1"], "command line: made: unknown setting"),
         (["max_exchanges=0"], "command line: max_exchanges: expected greater than 0, found 0"),
         (["concurrency=lots"], "command line: concurrency: expected 'auto' or a whole number, found 'lots'"),
         (["engine.latency_s=x"], "command line: engine.latency_s: expected a number, found 'x'"),
@@ -194,3 +196,85 @@ def test_a_setting_of_a_resumed_run_is_that_of_both_roles_or_of_one() -> None:
     assert (config.patient.engine.outage_s, config.therapist.engine.outage_s) == (9, 5)
     assert (config.concurrency, config.run.name) == (3, "x")
     assert settings == load(["engine=dry"]).model_dump(mode="json")
+
+
+SERVER = ("engine=openai", "engine.base_url=http://127.0.0.1:1/v1")
+
+
+def test_a_server_is_sent_only_what_was_asked_for() -> None:
+    """The default preset is nobody's wish; a preset that was chosen is, and null is "not sent" everywhere."""
+    plain = load([*SERVER]).patient.sampling.sampling()
+    assert (plain.temperature, plain.top_p, plain.top_k, plain.min_p, plain.repetition_penalty) == (None,) * 5
+    chosen = load([*SERVER, "model=llama-3.1-8b", "patient.sampling.top_p=null"])
+    assert (chosen.patient.sampling.temperature, chosen.patient.sampling.top_p) == (0.6, None)
+    assert (chosen.therapist.sampling.temperature, chosen.therapist.sampling.top_p) == (0.6, 0.9)
+    assert load([*SERVER, "patient.sampling.temperature=0.3"]).patient.sampling.temperature == 0.3
+    assert load([*SERVER, "model.sampling.temperature=0.3"]).therapist.sampling.temperature == 0.3
+    own = load([*SERVER, "patient.model=qwen3-8b"])
+    assert (own.patient.sampling.top_p, own.therapist.sampling.top_p) == (0.8, None)
+    here = load(["engine=dry", "patient.sampling.temperature=null"])
+    assert (here.patient.sampling.temperature, here.therapist.sampling.temperature) == (None, 0.7)
+
+
+def test_parameters_of_the_users_own_go_to_a_server_but_for_those_of_the_harness() -> None:
+    config = load([*SERVER, "engine.extra_body.reasoning_effort=low", "engine.extra_body.seed=null"])
+    assert config.patient.engine.extra_body == {"reasoning_effort": "low", "seed": None}
+    assert load([*SERVER, "engine.extra_body={a: {b: 1}}"]).therapist.engine.extra_body == {"a": {"b": 1}}
+    for name in ("model", "messages", "max_tokens", "stream", "n"):
+        (told,) = server_mistakes(EngineConfig(extra_body={name: 5}))
+        assert told.startswith(f"engine.extra_body.{name}: the harness sets it itself")
+    with pytest.raises(ConfigError, match=r"engine\.extra_body\.model: the harness sets it itself"):
+        load([*SERVER, "engine.extra_body.model=5"])
+    dry = config.patient.model_copy(update={"engine": EngineConfig(kind="dry", extra_body={"x": 1})})
+    with pytest.raises(ConfigError, match=r"engine\.extra_body: the dry engine has no use for it"):
+        build(dry.engine, dry.model)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hunter2-secret@host/v1",
+        "http://sk-hunter2-secret@host/v1",
+        "https://host/v1?api_key=hunter2-secret",
+        "https://host/v1?Ocp-Apim-Subscription-Key=hunter2-secret",
+        "https://host/v1?a=b&access_token=hunter2-secret",
+        "https://host/v1?code=hunter2-secret-of-more-letters",
+        "ftp://me:hunter2-secret@host/v1",
+        "http://[::1/hunter2-secret",
+        "http://host:99999/hunter2-secret",
+    ],
+)
+def test_an_address_that_may_hold_a_credential_is_refused_and_not_repeated(url: str) -> None:
+    told = address_mistake(url)
+    assert told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/openai/v1?api-version=2024-10-21", "http://[::1]:8000/v1", "http://häuser.de/v1"]
+)
+def test_an_address_without_a_credential_is_taken(url: str) -> None:
+    assert address_mistake(url) is None
+
+
+def test_a_refused_address_is_nowhere_repeated() -> None:
+    """Quoted, unquoted (which is no setting) and on resume."""
+    url = "https://host/v1?api_key=hunter2-secret"
+    for override in (f'engine.base_url="{url}"', f"engine.base_url={url}"):
+        with pytest.raises(ConfigError) as caught:
+            load(["engine=openai", override])
+        assert "hunter2" not in str(caught.value)
+    config = load([*SERVER]).model_dump(mode="json")
+    with pytest.raises(
+        ConfigError, match=r"engine\.base_url: its query may hold a key \(api_key=\.\.\.\)"
+    ) as changed_to:
+        changed(config, [f"engine.base_url={url}"])
+    assert "hunter2" not in str(changed_to.value)
+
+
+@pytest.mark.parametrize(
+    "override", ["concurrency=1000000000", "max_exchanges=99999999999", "seed=36893488147419103232"]
+)
+def test_numbers_have_upper_bounds(override: str) -> None:
+    with pytest.raises(ConfigError, match=override.partition("=")[0]):
+        load([override])

@@ -66,7 +66,7 @@ def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_n
     texts = ["Hi", "Hello", "I can't sleep. " * 300, "Since when?", "Tuesday"]
     previous = renderer.render(conversation(*texts[:3]))
     encoded.clear()
-    grown = renderer.extend(tuple(conversation(*texts)), previous)
+    grown = renderer.incrementally.extend(tuple(conversation(*texts)), previous)
     assert 0 < sum(map(len, encoded)) < 200
     assert grown.ids == renderer.render_full(conversation(*texts))
 
@@ -78,7 +78,7 @@ def test_a_content_is_encoded_once_for_both_speakers_prompts(encoded: list[str])
     therapist = conversation(*texts)
     encoded.clear()
     for messages in (patient, therapist, conversation("(Begin.)", *texts, "And before?")):
-        assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
+        assert renderer.incrementally.extend(tuple(messages), None).ids == renderer.render_full(messages)
     assert sorted(text for text in encoded if text in texts) == sorted(texts)
 
 
@@ -90,9 +90,9 @@ def test_a_plain_exchange_is_put_where_the_template_puts_it_without_asking(monke
     lines = tuple(conversation("Hi", "Hello.\nWhat brings you?", "It's nothing"))
     full = renderer.render_full(plain)
     monkeypatch.setattr(renderer.template, "render", None)
-    assert renderer.extend(plain, begun).ids == full
+    assert renderer.incrementally.extend(plain, begun).ids == full
     with pytest.raises(TypeError):
-        renderer.extend(lines, begun)
+        renderer.incrementally.extend(lines, begun)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,6 @@ def test_a_plain_exchange_is_put_where_the_template_puts_it_without_asking(monke
         "| upper",
         "| capitalize",
         "| tojson",
-        "| truncate(200)",
-        "[:600]",
         "| replace('x', 'y')",
         "| wordwrap(40)",
     ],
@@ -122,15 +120,28 @@ def test_a_template_that_does_something_with_contents_has_its_way(does: str) -> 
     ]
     for end in range(3, len(texts) + 1, 2):
         messages = conversation(*texts[:end])
-        assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
+        assert renderer.incrementally.extend(tuple(messages), None).ids == renderer.render_full(messages)
 
 
-def test_a_template_that_hides_contents_is_rendered_in_full_and_tells_no_end_of_a_turn() -> None:
-    tokenizer = byte_tokenizer(template("chatml").replace("message['content']", "(message['content'] and '')"), CHATML)
-    renderer = Renderer(tokenizer)
-    messages = conversation("Hi", "Hello", "Well")
-    assert renderer.render(messages).ids == renderer.render_full(messages)
-    assert renderer.template.stop_ids == (tokenizer.eos_token_id,)
+@pytest.mark.parametrize(
+    ("does", "loses"),
+    [
+        ("(message['content'] and '')", "drops contents of a conversation of 1 messages"),
+        ("(message['content'] if loop.last or loop.first else '')", "drops contents of a conversation of 3 messages"),
+        ("(message['content'] if loop.revindex < 20 else '')", "drops contents of a conversation of 41 messages"),
+        ("(message['content'] | truncate(200))", "drops a part of a message"),
+        ("(message['content'][:600])", "drops a part of a message"),
+        ("message['content'][0]['nothing']['at all']", "can't render a plain conversation"),
+        ("(1 // 0)", "can't render a plain conversation"),
+    ],
+)
+def test_a_template_that_loses_what_was_said_is_refused_in_one_line(does: str, loses: str) -> None:
+    source = template("chatml").replace("message['content']", does)
+    with pytest.raises(ConfigError) as refused:
+        Renderer(byte_tokenizer(source, CHATML), name="a model")
+    assert loses in str(refused.value)
+    assert str(refused.value).startswith("a model: its chat template")
+    assert "\n" not in str(refused.value)
 
 
 def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +150,7 @@ def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypat
     longer = conversation("Hi", "Hello", "Well\n\n(Be brief.)")
     full = renderer.render_full(longer)
     monkeypatch.setattr(renderer.template, "render", None)
-    found = renderer.lengthened(rendering, "\n\n(Be brief.)")
+    found = renderer.incrementally.lengthened(rendering, "\n\n(Be brief.)")
     assert found is not None
     assert (found.messages, found.ids) == (tuple(longer), full)
 
@@ -149,7 +160,7 @@ def test_a_template_that_looks_at_the_end_of_a_message_is_asked_again() -> None:
     assert looks != template("chatml")
     renderer = Renderer(byte_tokenizer(looks, CHATML))
     assert renderer.incremental
-    assert not renderer.lengthens
+    assert not renderer.incrementally.lengthens
     longer = renderer.lengthen(renderer.render(conversation("Hi")), "\n\n(You may stop there.)")
     assert longer.ids == renderer.render_full(conversation("Hi\n\n(You may stop there.)"))
 

@@ -126,8 +126,10 @@ def test_two_vllm_engines_share_the_gpu_or_are_refused(folder: Path) -> None:
                 "max_position_embeddings": 32768,
                 "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
             },
-            131072,
+            32768,
         ),
+        ({"max_position_embeddings": 131072, "rope_scaling": {"rope_type": "llama3", "factor": 32.0}}, 131072),
+        ({"max_position_embeddings": 4096, "rope_scaling": {"type": "linear", "factor": 4.0}}, 16384),
         ({}, None),
     ],
 )

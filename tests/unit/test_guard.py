@@ -265,10 +265,16 @@ def test_ordinary_turns_are_no_role_breaks(speaker: Speaker, text: str) -> None:
     assert judged(text, speaker).events == ()
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\t", "...", "?!", "—"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "?!", "—"])
 def test_a_turn_without_words_is_empty(text: str) -> None:
     assert kinds(judged(text)) == {"empty"}
     assert judged(text).action is Action.RETRY
+
+
+@pytest.mark.parametrize("text", ["...", "…", "(...)", "*. . .*"])
+def test_a_patient_may_be_silent_and_a_therapist_may_not(text: str) -> None:
+    assert not judged(text).events
+    assert kinds(judged(text, T)) == {"empty"}
 
 
 def test_an_emoji_is_something_said() -> None:
@@ -377,7 +383,9 @@ def test_a_narrow_mask_has_the_bit_of_every_run() -> None:
 
 
 @pytest.mark.parametrize("mends", ["patient", "none", "both"])
-def test_the_therapist_is_measured_as_it_is_unless_mending_is_asked_for(mends: Literal["patient", "none", "both"]) -> None:
+def test_the_therapist_is_measured_as_it_is_unless_mending_is_asked_for(
+    mends: Literal["patient", "none", "both"],
+) -> None:
     found = verdicts(turns_of(LOOPING), GuardConfig(mends=mends))
     mended = {event.speaker for verdict in found for event in verdict.events if event.kind == "nudge"}
     drafted_again = {turn.speaker for turn, v in zip(turns_of(LOOPING), found, strict=True) if v.action is Action.RETRY}

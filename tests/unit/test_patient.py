@@ -294,3 +294,34 @@ def test_eager_patients_may_say_that_all_is_well() -> None:
     eager = next(p for p in load("all", [persona_dir()]) if "compliant_without_change" in p.resistance)
     state = step(initial(eager), appraise(WARM), eager)
     assert SelfCheck(eager, SPEC, None)._too_well("I feel so hopeful now.", state) is None
+
+
+async def test_a_draft_stands_where_it_can_not_be_rewritten(renderer: Renderer) -> None:
+    def say(request: Request) -> str:
+        if request.request_id.endswith(".checked"):
+            raise EngineError("it died")
+        return "How can I help you today?"
+
+    engine = Scripted(say)
+    said = await patient(engine, renderer, check=SelfCheck(RACHEL, SPEC, None)).speak([])
+    assert isinstance(said, Utterance)
+    assert said.turn.text == "How can I help you today?"
+    assert [event.kind for event in said.events] == ["self_check", "retry"]
+    assert said.events[-1].data == {"by": "self_check", "because": "helper", "failed": "it died"}
+    assert len(engine.asked(".checked")) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["[" * 100_000, "{" * 100_000 + "}", '{"validated": 1' + "0" * 400 + "}", "9" * 5000, '{"validated": NaN}'],
+)
+async def test_no_answer_of_a_model_breaks_an_appraisal_or_a_check(renderer: Renderer, answer: str) -> None:
+    engine = Scripted(lambda request: answer)
+    appraiser = ModelAppraiser(query(engine, renderer), "Rachel", SPEC)
+    appraisal, events = await appraiser.appraise(*HISTORY)
+    assert appraisal == appraise(HISTORY[1].text, HISTORY[0].text)
+    assert events[-1].data["by"] == "rules"
+    objection, _ = await SelfCheck(RACHEL, SPEC, query(engine, renderer)).check(
+        HISTORY, Turn(2, Speaker.PATIENT, PLAIN), initial(RACHEL)
+    )
+    assert objection is None

@@ -136,7 +136,7 @@ def test_the_opening_greets_the_patient_and_leaves_it_to_them_to_begin(persona: 
     assert END not in opening
 
 
-@pytest.mark.parametrize(("language", "asked"), [("en", None), ("en-GB", None), ("de", "German"), ("eu", "code eu")])
+@pytest.mark.parametrize(("language", "asked"), [("en", None), ("en-GB", None), ("it", "Italian"), ("eu", "code eu")])
 def test_a_persona_speaks_its_language(persona: Persona, language: str, asked: str | None) -> None:
     prompt = patient_system(persona.model_copy(update={"language": language}))
     assert ("Speak only" in prompt) == (asked is not None)

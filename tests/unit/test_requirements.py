@@ -41,7 +41,9 @@ def test_no_lock_brings_torch_or_its_gpu_libraries(name: str) -> None:
     assert not {found for found in names if re.match(r"(torch|triton|nvidia|cuda)", found)}
 
 
-@pytest.mark.parametrize(("lock", "extras"), [(("cpu",), ("cpu",)), (("cpu", "dev"), ("dev", "ray", "slurm"))])
+@pytest.mark.parametrize(
+    ("lock", "extras"), [(("cpu",), ("cpu",)), (("cpu", "dev"), ("dev", "ray", "slurm", "train", "parquet", "inspect"))]
+)
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_the_locks_hold_what_the_project_asks_for_on_every_python(
     lock: tuple[str, ...], extras: tuple[str, ...], python: str

@@ -121,6 +121,8 @@ _OWN_VIEW = word_set(
     """
 )
 """They make it the therapist's opinion again."""
+_TURNED = {"i": "you", "me": "you", "my": "your", "am": "are"}
+"""A patient's words as a therapist says them."""
 _UNNEGATED = frozenset(
     ("validating", "advising", "reflecting", "flattering", "harming", "missing", "rushing", "gentle")
 )
@@ -128,6 +130,8 @@ _OWN_WORDS = frozenset(("harming", "missing", "advising"))
 
 
 ANY = "_"
+COMMON = "_common"
+"""Key of the words that tell nothing; the others are kinds of phrases."""
 _KINDS = " "
 """Key of the kinds at the end of a phrase; no word is a blank."""
 _Node = dict[str, Any]
@@ -155,11 +159,18 @@ class Words(NamedTuple):
 class Table:
     """The phrases of one language, as a tree of their words."""
 
-    def __init__(self, kinds: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, kinds: Mapping[str, Any]) -> None:
         """Raises `ValueError` for a table that writes out to too many phrases."""
-        self.kinds = tuple(kinds)
+        self.common = word_set(kinds.get(COMMON, ""))
+        """Words of the language that tell nothing."""
         self._tree: _Node = {}
-        rows = [(row, kind) for kind, phrases in kinds.items() for phrase in phrases for row in _written_out(phrase)]
+        rows = [
+            (row, kind)
+            for kind, phrases in kinds.items()
+            if kind != COMMON
+            for phrase in phrases
+            for row in _written_out(phrase)
+        ]
         if len(rows) > MOST_PHRASES:
             raise ValueError(f"a table of cues: expected at most {MOST_PHRASES} phrases, found {len(rows)}")
         for row, kind in rows:
@@ -177,7 +188,7 @@ class Table:
         found = self._all(text)
         if not found:
             return found
-        said = f" {' '.join(heard)} "
+        said = f" {' '.join(_TURNED.get(word, word) for word in heard)} "
         meant = [hit for hit in found if self._meant(hit, text, said)]
         grave = [hit for hit in meant if hit.kind in ("missing", "harming")]
         return [hit for hit in meant if hit.kind != "validating" or not any(_within(hit, other) for other in grave)]
@@ -206,7 +217,11 @@ class Table:
             return False
         if hit.kind not in _OWN_WORDS:
             return True
+        if hit.kind == "advising" and "have" in text.words[hit.end : hit.end + 2]:
+            return False  # "you shouldn't have had to"
         wide = text.words[max(start, hit.start - 6) : hit.start]
+        if not _NEGATIONS.isdisjoint(wide) and not _REPORTED.isdisjoint(wide):
+            return False  # "I won't tell you what you should do"
         if not _REPORTED.isdisjoint(wide) and _OWN_VIEW.isdisjoint(wide[-6:]):
             return False
         if hit.kind == "harming":

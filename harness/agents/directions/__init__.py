@@ -28,7 +28,7 @@ COOL_DOWN = {
     "partial": 4,
     "deny": 6,
     "hurt": 2,
-    "tell": 1,
+    "tell": 3,
     "slow_down": 5,
     "flooded": 3,
     "correct": 3,

@@ -17,5 +17,6 @@ def load_renderer(model: ModelConfig, date: datetime) -> Renderer:
         chat_template=model.chat_template,
         template_args=model.template_args,
         trust_remote_code=model.trust_remote_code,
+        stand_in=model.stand_in,
         date=date.replace(hour=0, minute=0, second=0, microsecond=0),
     )

@@ -1,9 +1,14 @@
-"""What a chat template does, found by trying it: nothing depends on a model's name."""
+"""What a chat template does, found by trying it: nothing depends on a model's name.
+
+Invariant: every message of a conversation comes out of it, whole. A template that drops the contents of messages, or
+cuts long ones, is refused.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from harness.context.render import answer
 from harness.context.render.controls import Controls, control_tokens, template_controls
 from harness.context.render.encoder import Encode
 from harness.errors import ConfigError
@@ -11,6 +16,10 @@ from harness.types import Message, Role
 
 _MARK = "7041776"
 """A content to look for in what a template renders; its digits also come out of one that changes letters."""
+_LENGTHS = (1, 3, 5, 41)
+"""Messages of the conversations of which every content must come out."""
+_LONG = 1500
+"""Words of a content that must come out whole."""
 
 
 class ExchangeTemplate(NamedTuple):
@@ -54,12 +63,22 @@ class ChatTemplate:
             self._template: str = tokenizer.get_chat_template(own)
         except ValueError as error:
             raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
+        self.parts = False
+        """Whether contents are lists of parts, as templates of some models that also see images read them."""
+        self.parts = self._needs_parts()
         self.has_system = self._accepts_system()
         """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
         self.controls = self._find_controls()
         """The strings that a message must not hold."""
+        around = self._around()
+        added = answer.added_tokens(tokenizer)
+        self.answer = answer.answer_format(around, added, name)
+        """How an answer is told from the reasoning before it."""
+        self._ends = answer.ends(around, added, self.controls.strings, self.answer.header)
         self.stop_ids = self._find_stop_ids()
         """Ids of the tokens that end an assistant's turn."""
+        self.stop_texts = self._ends.texts
+        """What ends it where no token does."""
         self.boundaries = self._find_boundaries()
         """Control tokens at which a prompt can be cut without changing its ids on either side."""
         self._literals = tuple(text for text in _literals(self._template) if text == self.controls.neutralize(text))
@@ -73,13 +92,25 @@ class ChatTemplate:
         between, _, after = rest.partition(marks[1])
         return ExchangeTemplate(before, between, after, self._literals)
 
+    @property
+    def args(self) -> Mapping[str, Any]:
+        """What the template is given besides messages."""
+        return self._args
+
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt as text: the plain `apply_chat_template` with the generation prompt."""
+        return self._apply(messages, add_generation_prompt=True)
+
+    def content(self, text: str) -> str | list[dict[str, str]]:
+        """A message's text as the template reads it."""
+        return [{"type": "text", "text": text}] if self.parts else text
+
+    def _apply(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
         return str(
             self._tokenizer.apply_chat_template(
-                [{"role": message.role, "content": message.content} for message in messages],
+                [{"role": message.role, "content": self.content(message.content)} for message in messages],
                 chat_template=self._template,
-                add_generation_prompt=True,
+                add_generation_prompt=add_generation_prompt,
                 tokenize=False,
                 **self._args,
             )
@@ -95,27 +126,59 @@ class ChatTemplate:
                 place = text.find(token, place + 1)
         return [text[begin:end] for begin, end in pairwise(sorted(places))] or [""]
 
-    def _accepts_system(self) -> bool:
-        from jinja2 import TemplateError
-
-        user, answer = Message("user", "x"), Message("assistant", "y")
-        try:
-            for turns in ([user], [user, answer, user]):
-                self.render(turns)
-        except TemplateError as error:
-            raise ConfigError(f"{self._name}: its chat template can't render a plain conversation: {error}") from error
-        try:
-            return all(
-                _MARK in self.render([Message("system", _MARK), *turns]) for turns in ([user], [user, answer, user])
-            )
-        except TemplateError:
+    def _needs_parts(self) -> bool:
+        """Whether contents come out as parts only. Raises `ConfigError` where they come out in neither form."""
+        why = self._loss()
+        if why is None:
             return False
+        self.parts = True
+        if self._loss() is None:
+            return True
+        raise ConfigError(f"{self._name}: {why}; name another Jinja file in model.chat_template")
+
+    def _loss(self) -> str | None:
+        """What is lost of a conversation; None where nothing is."""
+        try:
+            for count in _LENGTHS:
+                marks = _marks(count)
+                if answer.pieces(self.render(_conversation(marks)), marks) is None:
+                    return f"its chat template drops contents of a conversation of {count} messages"
+            whole = " ".join(_marks(_LONG))
+            rendered = self.render([Message("user", whole), Message("assistant", whole), Message("user", whole)])
+            if answer.pieces(rendered, _marks(_LONG) * 3) is None:
+                return f"its chat template drops a part of a message of {_LONG:,} words"
+        except Exception as error:  # a template is foreign code: jinja2 passes on whatever it does
+            return f"its chat template can't render a plain conversation: {_line(error)}"
+        return None
+
+    def _accepts_system(self) -> bool:
+        try:
+            for count in _LENGTHS:
+                system, *marks = _marks(count + 1)
+                rendered = self.render([Message("system", system), *_conversation(marks)])
+                if system not in rendered or answer.pieces(rendered.replace(system, "", 1), marks) is None:
+                    return False
+        except Exception:  # it has no system role, or no other way to say so
+            return False
+        return True
 
     def _probe(self, *, with_system: bool) -> list[str]:
         """The text that the template puts before, between and after messages."""
         roles: list[Role] = ["system"] if with_system else []
         roles += ["user", "assistant", "user", "assistant", "user"]
         return self.render([Message(role, _MARK) for role in roles]).split(_MARK)
+
+    def _around(self) -> answer.Around:
+        """What is written around an answer."""
+        found = self._probe(with_system=False)
+        last = ""
+        try:
+            talk = _conversation(_marks(4))
+            rendered = answer.pieces(self._apply(talk, add_generation_prompt=False), _marks(4))
+            last = rendered[-1] if rendered else ""
+        except Exception:  # some insist on a user message at the end
+            last = ""
+        return answer.Around(prompt=found[-1], before=found[-3], after=found[-2], last=last)
 
     def _find_controls(self) -> Controls:
         added = [(token.content, token.special) for token in self._tokenizer.added_tokens_decoder.values()]
@@ -133,12 +196,8 @@ class ChatTemplate:
                 raise ConfigError(f"{self._name}: its control token {text!r} can't be kept out of a message")
 
     def _find_stop_ids(self) -> tuple[int, ...]:
-        pieces = self._probe(with_system=False)
-        after_answer = self._encode(pieces[-2]) if len(pieces) > 1 else ()  # it may hide contents
-        added = self._tokenizer.added_tokens_decoder
-        controls = (i for i in after_answer if i in added and added[i].content in self.controls.strings)
-        ends = [self._tokenizer.eos_token_id, next(controls, None)]
-        return tuple(dict.fromkeys(i for i in ends if i is not None))
+        ends = [self._tokenizer.convert_tokens_to_ids(token) for token in self._ends.tokens]
+        return tuple(dict.fromkeys(i for i in (self._tokenizer.eos_token_id, *ends) if i is not None))
 
     def _find_boundaries(self) -> tuple[str, ...]:
         normalizes = getattr(getattr(self._tokenizer, "backend_tokenizer", None), "normalizer", None) is not None
@@ -150,6 +209,20 @@ class ChatTemplate:
             and token.content in around
             and not (token.lstrip or token.single_word or (token.normalized and normalizes))
         )
+
+
+def _marks(count: int) -> list[str]:
+    """Contents of digits, of which none is within another."""
+    return [f"7041{number:04d}776" for number in range(count)]
+
+
+def _conversation(contents: Sequence[str]) -> list[Message]:
+    roles: tuple[Role, Role] = ("user", "assistant")
+    return [Message(roles[number % 2], text) for number, text in enumerate(contents)]
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _literals(source: str) -> tuple[str, ...]:

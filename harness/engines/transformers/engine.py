@@ -18,6 +18,7 @@ from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.reasoning import split
 from harness.engines.window import checked_ids, context_window
 from harness.errors import EngineError, EngineUnavailable, RequestRejected
+from harness.models.tokenizer import load_tokenizer
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
@@ -216,9 +217,12 @@ class _Loaded:
         request = job.request
         ended = bool(sampled) and sampled[-1] in self._end_ids.union(request.prompt.stop_ids)
         ids = sampled[:-1] if ended else sampled
-        decoded = str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-        stops = [place for word in request.sampling.stop if (place := decoded.find(word)) >= 0]
-        reasoning, text = split(decoded[: min(stops)] if stops else decoded)
+        form, ends = request.prompt.answer, (*request.sampling.stop, *request.prompt.stop_texts)
+        skip = not form.special
+        decoded = str(self._tokenizer.decode(ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False))
+        stops = [place for word in ends if (place := decoded.find(word)) >= 0]
+        whole = decoded[: min(stops)] if stops else decoded
+        reasoning, text = split(whole, form, constrained=request.json_schema is not None)
         return Generation(
             text=text,
             token_ids=tuple(ids) if text == decoded else (),
@@ -244,16 +248,17 @@ def _end_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> 
 
 def _load(model: ModelConfig) -> _Loaded:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import logging
 
-    common = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     dtype = model.dtype if model.dtype == "auto" else getattr(torch, model.dtype)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model.path, **common)
-        network = AutoModelForCausalLM.from_pretrained(model.path, dtype=dtype, **common)
+        tokenizer = load_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
+        network = AutoModelForCausalLM.from_pretrained(
+            model.path, dtype=dtype, revision=model.revision, trust_remote_code=model.trust_remote_code
+        )
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise EngineError(f"transformers can't load {model.path}: {reason}") from error

@@ -107,7 +107,7 @@ class Rows:
                 or own[-1] in request.prompt.stop_ids
                 or self._cancelled(row)
                 or self._stop.is_set()
-                or self._said_stop(request.sampling.stop, own)
+                or self._said_stop((*request.sampling.stop, *request.prompt.stop_texts), own)
             )
         return torch.tensor(self._done, device=ids.device)
 
@@ -121,11 +121,11 @@ class Rows:
 
 def _warpers(sampling: Sampling) -> LogitsProcessorList:
     steps = LogitsProcessorList()
-    if sampling.temperature != 1.0:
+    if sampling.temperature not in (None, 1.0):
         steps.append(TemperatureLogitsWarper(sampling.temperature))
     if sampling.top_k is not None:
         steps.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1.0:
+    if sampling.top_p is not None and sampling.top_p < 1.0:
         steps.append(TopPLogitsWarper(sampling.top_p))
     if sampling.min_p:
         steps.append(MinPLogitsWarper(sampling.min_p))

@@ -13,19 +13,23 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.reasoning import split
 from harness.engines.supervisor import Supervisor
 from harness.engines.vllm.adapters import Adapter, Adapters
+from harness.engines.vllm.batching import Limits, limits
 from harness.engines.vllm.launch import CLOSE_S, Launch, engine_args, environment
+from harness.engines.vllm.versions import check, client_errors, installed
 from harness.engines.window import checked_ids, context_window
 from harness.errors import EngineError, EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
+    from vllm.lora.request import LoRARequest
     from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -38,16 +42,21 @@ class VllmEngine:
         engine: EngineConfig,
         model: ModelConfig,
         *,
+        sessions: int | None = None,
         adapters: tuple[Path, ...] = (),
         log: Path | None = None,
     ) -> None:
-        self._engine, self._model, self._log = engine, model, log
+        self._engine, self._model, self._log, self._sessions = engine, model, log, sessions
+        self._limits: Limits | None = None
+        check(installed())
         self._window = context_window(engine, model)
         self._adapters = Adapters.load(adapters)
         self._llm: AsyncLLM | None = None
         self._launch: Launch | None = None
         self._seeded = True
         self._end_ids: frozenset[int] = frozenset()
+        self._ranks = 1
+        """Data-parallel ranks, each with a cache of its own."""
 
     async def start(self) -> EngineInfo:
         """Load the model in a child process. Raises `ConfigError` (bad engine.args) or `EngineError`."""
@@ -63,12 +72,18 @@ class VllmEngine:
     def _build(self, launch: Launch) -> None:
         """Make the AsyncLLM; blocks for as long as the model loads."""
         with environment(self._engine, self._log):
+            from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
             args = engine_args(self._engine, self._model, self._window, self._adapters)
+            self._limits = limits(args, self._engine.args, self._window, self._sessions)
+            if self._limits is not None:
+                for key in ("max_num_seqs", "max_num_batched_tokens"):
+                    if key not in self._engine.args:
+                        setattr(args, key, getattr(self._limits, key))
             launch.check()
             try:
-                self._llm = AsyncLLM.from_engine_args(args)
+                self._llm = AsyncLLM.from_engine_args(args, usage_context=UsageContext.LLM_CLASS)
             except Exception as error:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 where = f"; its log is {self._log}" if self._log else ""
@@ -86,6 +101,7 @@ class VllmEngine:
         self._seeded = not (on_cpu and chunked)
         self._window = config.model_config.max_model_len
         self._end_ids = _end_ids(llm)
+        self._ranks = max(1, config.parallel_config.data_parallel_size)
         for adapter in self._adapters:
             adapter.check(await self._first_logprobs(None), await self._first_logprobs(adapter))
         cache = config.cache_config
@@ -96,12 +112,16 @@ class VllmEngine:
             max_model_len=self._window,
             kv_cache_tokens=tokens or None,
             cache_block_tokens=cache.block_size if cache.enable_prefix_caching else None,
-            details=(*_details(llm, self._seeded), *(("adapter", adapter.name) for adapter in self._adapters)),
+            cache_ranks=self._ranks,
+            details=(
+                *_details(llm, self._seeded),
+                *self._batching(),
+                *(("adapter", adapter.name) for adapter in self._adapters),
+            ),
         )
 
     async def generate(self, request: Request) -> Generation:
         """Answer one prompt; a cancelled call aborts its request in the engine."""
-        from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         llm = self.llm
@@ -111,12 +131,15 @@ class VllmEngine:
         last: RequestOutput | None = None
         try:
             async for output in llm.generate(
-                {"prompt_token_ids": list(ids)}, self._params(request), request.request_id, lora_request=lora
+                {"prompt_token_ids": list(ids)},
+                self._params(request),
+                request.request_id,
+                **self._placed(request, lora),
             ):
                 last = output
         except EngineDeadError as error:
             raise EngineUnavailable("the vLLM engine process died") from error
-        except VLLMClientError as error:
+        except client_errors() as error:
             raise _refusal(error, request) from error
         except EngineGenerateError as error:
             if llm.errored:
@@ -178,22 +201,39 @@ class VllmEngine:
     def _pids(self) -> list[int]:
         return [process.pid for process in _processes(self.llm) if process.pid is not None]
 
+    def _placed(self, request: Request, lora: "LoRARequest | None") -> dict[str, Any]:
+        """Where a request is played: a session stays on its rank, where its prefix is cached."""
+        placed: dict[str, Any] = {"lora_request": lora}
+        if self._ranks > 1:
+            session = request.request_id.rpartition("/")[0] or request.request_id
+            placed["data_parallel_rank"] = crc32(session.encode()) % self._ranks
+        return placed
+
+    def _batching(self) -> tuple[tuple[str, str], ...]:
+        scheduler = self.llm.vllm_config.scheduler_config
+        chosen = () if self._limits is None else (("batch_limits", str(self._limits)),)
+        return (
+            ("max_num_seqs", str(scheduler.max_num_seqs)),
+            ("max_num_batched_tokens", str(scheduler.max_num_batched_tokens)),
+            *chosen,
+        )
+
     def _params(self, request: Request) -> "SamplingParams":
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
         drawn = request.sampling
         return SamplingParams(
-            temperature=drawn.temperature,
-            top_p=drawn.top_p,
+            temperature=1.0 if drawn.temperature is None else drawn.temperature,
+            top_p=1.0 if drawn.top_p is None else drawn.top_p,
             top_k=drawn.top_k or 0,
             min_p=drawn.min_p or 0.0,
             repetition_penalty=drawn.penalty,
-            stop=list(drawn.stop),
+            stop=[*drawn.stop, *request.prompt.stop_texts],
             stop_token_ids=[token for token in request.prompt.stop_ids if token not in self._end_ids],
             seed=request.seed % 2**63 if self._seeded else None,
             max_tokens=request.prompt.max_new_tokens,
-            skip_special_tokens=True,
+            skip_special_tokens=not request.prompt.answer.special,
             output_kind=RequestOutputKind.FINAL_ONLY,
             structured_outputs=_constraint(request.json_schema),
         )
@@ -204,7 +244,7 @@ class VllmEngine:
             raise EngineError(f"vLLM ended {request.request_id} with {done.finish_reason!r} and not with an answer")
         ids = tuple(done.token_ids)
         sampled = len(ids)
-        reasoning, text = split(done.text)
+        reasoning, text = split(done.text, request.prompt.answer, constrained=request.json_schema is not None)
         if isinstance(done.stop_reason, str) or text != done.text:
             ids = ()  # something was cut from the text, so the ids are no longer those of the text
         elif done.finish_reason == "stop" and ids and ids[-1] in self._end_ids.union(request.prompt.stop_ids):
@@ -297,7 +337,7 @@ def _refusal(error: Exception, request: Request) -> RequestRejected:
 @engine("vllm", uses={"args"}, adapters=True)
 def _make(setup: EngineSetup) -> Supervisor:
     return Supervisor(
-        VllmEngine(setup.engine, setup.model, adapters=setup.adapters, log=setup.log),
+        VllmEngine(setup.engine, setup.model, sessions=setup.sessions, adapters=setup.adapters, log=setup.log),
         name=setup.model.path,
         max_restarts=setup.engine.max_restarts,
         listener=setup.listener,

@@ -28,6 +28,7 @@ from harness.engines.cores import cores
 from harness.engines.vllm.adapters import Adapters
 from harness.engines.vllm.watchdog import guard
 from harness.errors import ConfigError, EngineError
+from harness.models.tokenizer import folder_for_engine
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
@@ -146,6 +147,9 @@ def engine_args(
         # slot stays empty. Slots are filled from the first one on.
         slots = len(adapters) + current_platform.is_cpu()
         values |= {"enable_lora": True, "max_loras": slots, "max_lora_rank": adapters.rank}
+    # vLLM would load the tokenizer by the class that its folder names, which may lose what tokenizer.json keeps.
+    if folder := folder_for_engine(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code):
+        values |= {"tokenizer": folder, "tokenizer_revision": None}
     values |= engine.args
     try:
         return AsyncEngineArgs(**values)

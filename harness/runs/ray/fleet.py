@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from harness.engines.events import Listener
 from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError
-from harness.runs.engines import announce
+from harness.runs.engines import announce, in_flight
 from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.ray.cluster import Layout, connected, lay_out, nodes
 from harness.runs.ray.replica import Opened, Place, Refused, Replica
@@ -96,7 +96,11 @@ class RayExecutor:
             layout = lay_out(self._config, roles, nodes())
             self._reporter.say(f"ray: {layout}{self._fewer(layout)}")
             for number, node in enumerate(layout.nodes):
-                place = Place(Path.cwd(), self._log_dir.absolute() / f"replica-{number}", layout.threads(number))
+                logs, sessions = (
+                    self._log_dir.absolute() / f"replica-{number}",
+                    in_flight([run.spec for run in self._runs]),
+                )
+                place = Place(Path.cwd(), logs, layout.threads(number), sessions)
                 actor = ray.remote(Replica).options(
                     num_gpus=layout.gpus,
                     num_cpus=1 if layout.gpus else 0,

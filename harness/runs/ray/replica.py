@@ -40,6 +40,8 @@ class Place:
     log_dir: Path
     threads: int
     """For the computing libraries, unless OMP_NUM_THREADS says otherwise."""
+    sessions: int | None = None
+    """In flight at most, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Replica:
         os.chdir(place.folder)
         if os.environ.get("OMP_NUM_THREADS") in (None, "1"):  # 1 is what Ray sets for actors without CPUs of their own
             os.environ["OMP_NUM_THREADS"] = str(place.threads)
-        self._pool = EnginePool(roles, log_dir=place.log_dir, listener=self._noticed)
+        self._pool = EnginePool(roles, sessions=place.sessions, log_dir=place.log_dir, listener=self._noticed)
         self._resources = SharedResources()
         self._specs: list[RunSpec] = []
         self._runs: dict[Path, tuple[JournalingRunner, Shard]] = {}

