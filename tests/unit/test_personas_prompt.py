@@ -172,11 +172,13 @@ def test_the_prompts_of_the_harness_leave_no_marks_in_their_text(persona: Person
     for path in PROMPTS.glob("*.jinja"):
         if path.stem.endswith(asked_with_other_values):
             continue
-        match path.stem:
+        name, _, language = path.stem.partition(".")
+        spoken = persona.model_copy(update={"language": language or "en"})
+        match name:
             case "patient":
-                text = patient_system(persona)
+                text = patient_system(spoken)
             case "opening":
-                text = patient_opening(persona)
+                text = patient_opening(spoken)
             case _:
                 text = render(path.name)
         assert "{{" not in text
