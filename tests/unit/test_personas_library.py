@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.agents.appraisal import Listener
+from harness.agents.directions import direction, shown_in
+from harness.agents.inner_state import initial, step
 from harness.agents.prompt import END, patient_system
 from harness.errors import PersonaError
 from harness.paths import persona_dir
@@ -80,6 +83,28 @@ def test_a_direct_question_gets_a_part_of_the_truth_from_everyone_at_risk(librar
     for persona in library:
         answered = {layer.about for layer in persona.disclosure if layer.partial}
         assert set(persona.dangers()) <= answered, persona.id
+
+
+STRAIGHT = {
+    RiskKind.SUICIDE: "You sound very tired of it all. Are you thinking about ending your life?",
+    RiskKind.SELF_HARM: "Can I ask you something straight? Do you ever hurt yourself?",
+    RiskKind.VIOLENCE: "I want to ask this calmly. Are you thinking of hurting somebody?",
+    RiskKind.CHILD_AT_RISK: "I would like to ask you directly. Is your child safe, is anybody hurting a child?",
+}
+
+
+def test_the_first_question_may_already_be_the_direct_one(library: list[Persona]) -> None:
+    """Whoever asks straight out in the first exchange is not lied to, by those at risk or by those who only sound like it."""
+    for persona in library:
+        if persona.language != "en":
+            continue
+        for kind in persona.dangers() or persona.looks_like:
+            listener = Listener(persona.language, persona.conceptualization.core_beliefs)
+            _, state = direction(initial(persona), persona)
+            state = step(state, listener.hear(persona.phrases[0], STRAIGHT[kind]), persona)
+            _, state = direction(state, persona)
+            answered = any(layer.about for layer in persona.disclosure)
+            assert shown_in(state) == ("partial" if answered else "deny"), (persona.id, kind)
 
 
 def test_a_plan_does_not_come_out_at_any_question(library: list[Persona]) -> None:
