@@ -81,8 +81,9 @@ def test_at_least_three_patients_only_sound_like_it(library: list[Persona]) -> N
 def test_a_direct_question_gets_a_part_of_the_truth_from_everyone_at_risk(library: list[Persona]) -> None:
     """At any trust: the patient has the words for it, about each danger of its own."""
     for persona in library:
-        answered = {layer.about for layer in persona.disclosure if layer.partial}
-        assert set(persona.dangers()) <= answered, persona.id
+        dangerous = [layer for layer in persona.disclosure if layer.about]
+        assert set(persona.dangers()) <= {layer.about for layer in dangerous}, persona.id
+        assert all(layer.partial for layer in dangerous), persona.id
 
 
 STRAIGHT = {
