@@ -158,7 +158,7 @@ class Listener:
         if acts.safety or not voices_risk(heard):
             return 0.0
         self._passed += 1
-        return PASSED_OVER ** self._passed
+        return PASSED_OVER**self._passed
 
     def _invented(self, acts: Acts) -> bool:
         """Whether the therapist "remembers" what the patient never said."""
@@ -189,12 +189,15 @@ def _plain(acts: Acts) -> Appraisal:
     """By the form of this one turn."""
     lecture = max(0.0, (acts.length - LONG_TURN) / LONG_TURN)
     hurry = acts.rushing + max(0, acts.questions - 2) + max(0, acts.advice - 2)
+    enough = _between(acts.length, *SAID_ENOUGH)
     return Appraisal(
         validated=min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         asked=acts.asked,
-        advised=min(1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1) * _between(acts.length, *SAID_ENOUGH)) * (0.5 if acts.permission else 1.0)),
+        advised=min(
+            1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1) * enough) * (0.5 if acts.permission else 1.0)
+        ),
         rushed=max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * acts.gentle)),
-        misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * _between(acts.length, *SAID_ENOUGH)),
+        misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * enough),
         harmed=min(1.0, acts.harm),
         repaired=float(acts.repair > 0),
         asked_risk=float(acts.risk_question and not acts.harm and not acts.leading),
