@@ -27,6 +27,8 @@ RECENT = 3
 """Patient turns that a therapist's turn is heard against by the classifier."""
 LONG_TURN = 110
 """Words of a therapist's turn from which it is a lecture; twice as many count in full."""
+SAID_ENOUGH = 6, 16
+"""Words up to which a turn is no advice, as "go on", and from which it can be all advice."""
 HOLLOW = 0.35
 """What validation without any of the patient's matter is worth, the first time; each further time it is less."""
 WEARS = 0.6
@@ -36,6 +38,8 @@ PLAIN = 0.3
 """What it is worth where it is put in everyday words alone, which a template has too."""
 TOLD = 1.5
 """Advice and teaching as a share of what was said, to how much the patient felt told."""
+PASSED_OVER = 0.7
+"""How misunderstood a patient feels whose voiced danger is passed over, and what each further time is beside the one before."""
 FREE_PRAISE = 1
 """Turns with praise that are taken as meant; from then on it cloys."""
 GRADED = ("validated", "asked", "advised", "rushed", "listened", "misunderstood")
@@ -98,6 +102,7 @@ class Listener:
         self._hollow = 0
         """Validations without matter so far."""
         self._praised = 0
+        self._passed = 0
 
     def hear(self, heard: str, text: str) -> Appraisal:
         """How the therapist's `text` came across, which answers the patient's turn `heard`."""
@@ -118,14 +123,14 @@ class Listener:
         given_back = 1 - (1 - uptake.taken_up) * (1 - meant)
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain.advised) * (1 - plain.harmed)
         flattered = self._flattered(acts)
-        passed_over = acts.safety == 0 and voices_risk(heard)
+        passed_over = self._passed_over(acts, heard)
         ignored = uptake.strange * (0.5 if acts.about_you else 1.0) * (0.0 if acts.safety else 1.0)
         return replace(
             plain,
-            validated=self._validated(plain.validated, uptake, new) * (1 - flattered),
+            validated=self._validated(plain.validated, given_back * (1 - uptake.parroted), new) * (1 - flattered),
             asked=plain.asked * new,
             listened=listened * (1 - 0.5 * flattered),
-            misunderstood=min(1.0, plain.misunderstood + (0.6 if invented else 0.0) + (1.0 if passed_over else 0.0)),
+            misunderstood=min(1.0, plain.misunderstood + (0.6 if invented else 0.0) + passed_over),
             repeated=uptake.same,
             parroted=uptake.parroted,
             confusing=1 - sense,
@@ -133,11 +138,11 @@ class Listener:
             flattered=flattered,
         )
 
-    def _validated(self, validated: float, uptake: Uptake, new: float) -> float:
+    def _validated(self, validated: float, given_back: float, new: float) -> float:
         """In full where it is about what the patient said; else a little, and less each time."""
         if not validated:
             return 0.0
-        meant = min(1.0, uptake.taken_up / 0.3) * (1 - uptake.parroted)
+        meant = min(1.0, given_back / 0.25)
         hollow = HOLLOW * WEARS**self._hollow
         self._hollow += meant < 0.5
         return validated * new * max(meant, hollow)
@@ -147,6 +152,13 @@ class Listener:
             return 0.0
         self._praised += 1
         return min(1.0, 0.25 * max(0, self._praised - FREE_PRAISE) + 0.25 * max(0, acts.praise - 1))
+
+    def _passed_over(self, acts: Acts, heard: str) -> float:
+        """How much it hurts that voiced danger was not taken up: most the first time."""
+        if acts.safety or not voices_risk(heard):
+            return 0.0
+        self._passed += 1
+        return PASSED_OVER**self._passed
 
     def _invented(self, acts: Acts) -> bool:
         """Whether the therapist "remembers" what the patient never said."""
@@ -177,16 +189,23 @@ def _plain(acts: Acts) -> Appraisal:
     """By the form of this one turn."""
     lecture = max(0.0, (acts.length - LONG_TURN) / LONG_TURN)
     hurry = acts.rushing + max(0, acts.questions - 2) + max(0, acts.advice - 2)
+    enough = _between(acts.length, *SAID_ENOUGH)
     return Appraisal(
         validated=min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         asked=acts.asked,
-        advised=min(1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1)) * (0.5 if acts.permission else 1.0)),
+        advised=min(
+            1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1) * enough) * (0.5 if acts.permission else 1.0)
+        ),
         rushed=max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * acts.gentle)),
-        misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2)),
+        misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * enough),
         harmed=min(1.0, acts.harm),
         repaired=float(acts.repair > 0),
         asked_risk=float(acts.risk_question and not acts.harm and not acts.leading),
     )
+
+
+def _between(value: float, low: float, high: float) -> float:
+    return max(0.0, min(1.0, (value - low) / (high - low)))
 
 
 def _above(chance: float, floor: float) -> float:

@@ -35,6 +35,8 @@ SMOOTH = 0.3
 SENTENCE, HEAP = 0.12, -0.25
 """Mean log ratio of a turn's word pairs from which on it reads as sentences, and down to which it is a heap of words: of
 held-out turns 5% lie below the first, and of the same turns shuffled 95% lie below zero."""
+LENIENT = 0.3
+"""How much better than it is a single sentence is taken."""
 FEWEST = 6
 """Words from which on a turn is judged."""
 
@@ -49,15 +51,23 @@ def telling(stem: str) -> float:
 
 
 def coherence(sentences: Iterable[Sequence[str]]) -> float:
-    """How much the words follow one another as in English sentences: 0 a heap, 1 sentences; 1 for a few words."""
-    total, pairs = 0.0, 0
+    """How much the words follow one another as in English sentences: 0 a heap, 1 sentences; 1 for a few words.
+
+    One sentence that is a heap spoils the turn, if less than the turn's being one.
+    """
+    total, pairs, worst = 0.0, 0, 1.0
     for words in sentences:
         classes = ["^", *map(word_class, words), "$"]
-        total += sum(map(_follows, classes, classes[1:]))
+        own = sum(map(_follows, classes, classes[1:]))
+        total += own
         pairs += len(classes) - 1
-    if pairs < FEWEST:
-        return 1.0
-    return max(0.0, min(1.0, (total / pairs - HEAP) / (SENTENCE - HEAP)))
+        if len(words) >= FEWEST:
+            worst = min(worst, LENIENT + _between(own / (len(classes) - 1)))
+    return min(worst, _between(total / pairs)) if pairs >= FEWEST else 1.0
+
+
+def _between(mean: float) -> float:
+    return max(0.0, min(1.0, (mean - HEAP) / (SENTENCE - HEAP)))
 
 
 @lru_cache(maxsize=16384)

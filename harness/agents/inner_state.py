@@ -214,7 +214,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
 
 def _loss_of_trust(did: Appraisal, trust: float) -> float:
     """What the turn takes: harm most, then being brushed aside, hurried, handed advice, or fobbed off."""
-    by_rote = did.repeated * (0.002 + 0.05 * max(did.parroted, did.flattered) + 0.03 * did.advised)
+    by_rote = did.repeated * (0.001 + 0.05 * max(did.parroted, did.flattered) + 0.03 * did.advised)
     return (
         0.5 * did.harmed
         + 0.12 * did.misunderstood

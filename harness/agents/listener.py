@@ -32,6 +32,8 @@ OWN_WORDS = 0.08
 """What taking up is worth where nothing telling of the therapist's own stands beside it: a word dropped into a frame."""
 PUT = 1.2
 """How much of its own, in telling words of the same sentence, puts what was said into other words."""
+JOINED = 0.4
+"""What it adds to that to bring a further word of the patient's into the same sentence."""
 PUT_IN = 2.0
 """The same for a whole turn."""
 COPIED = 0.2, 0.5
@@ -116,8 +118,8 @@ class Memory:
         credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
         for sentence in new:
             these = self._stems(sentence)
-            worth, own = self._sentence(these - taken, these)
-            put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, own / PUT)
+            worth, own, joined = self._sentence(these - taken, these)
+            put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
             credit += put * worth
             put_in += own
             strays += own if worth < TOUCHED else 0.0
@@ -135,12 +137,13 @@ class Memory:
             strange=_between(strays, 2.0, 6.0) if credit < TOUCHED else 0.0,
         )
 
-    def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float]:
-        """What a sentence takes up (of the words that came `first` in it), and how telling the rest of it is."""
+    def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
+        """What a sentence takes up (of the words that came `first` in it), how telling the rest of it is, and how many more
+        words of the patient's than one it brings together."""
         now, before = stems & self._last.stems, stems & self._said - self._last.stems
         worth = sum(self._worth(root) for root in now & first)
         worth += EARLIER * sum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
-        return worth, sum(map(telling, stems - now - before))
+        return worth, sum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
 
     def _new(self, text: Words) -> list[tuple[str, ...]]:
         """The sentences that the therapist has not said before; short ones always count as new."""
