@@ -11,7 +11,7 @@ persuasion, confrontation), and for what hurts the red items of this library's s
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import product
 from pathlib import Path
