@@ -24,9 +24,9 @@ def persona_dir() -> Path:
     return _data_dir("personas")
 
 
-def example_dir() -> Path:
-    """The written sessions and other examples that ship with the harness."""
-    return _data_dir("examples")
+def written_dir() -> Path:
+    """The written sessions that ship with the harness."""
+    return _data_dir("examples") / "sessions"
 
 
 def prompt_dir() -> Path:

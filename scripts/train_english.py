@@ -13,7 +13,7 @@ from itertools import pairwise
 from harness.agents.cues import read
 from harness.agents.english import FILE, word_class
 from harness.agents.transcript import read_transcript
-from harness.paths import example_dir, persona_dir
+from harness.paths import persona_dir, written_dir
 from harness.personas.library import load
 from harness.text import content_stems, words
 
@@ -25,7 +25,7 @@ def main() -> None:
         for persona in load("all", [persona_dir()])
         if persona.language == "en"
     ]
-    for path in sorted((example_dir() / "sessions").glob("*.txt")):
+    for path in sorted((written_dir()).glob("*.txt")):
         session = read_transcript(path)
         documents.append("\n".join([*session.patient, *session.therapist]))
     common = Counter(stem for text in documents for stem in content_stems(words(text)))

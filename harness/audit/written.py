@@ -8,7 +8,7 @@ import yaml
 
 from harness.agents.transcript import read_transcript
 from harness.errors import TranscriptError
-from harness.paths import example_dir
+from harness.paths import written_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class WrittenSession:
 
 def written_sessions(folder: Path | None = None) -> tuple[WrittenSession, ...]:
     """The sessions of a folder (None: those of the library), by id. Raises `TranscriptError`."""
-    folder = folder or example_dir() / "sessions"
+    folder = folder or written_dir()
     return tuple(_read(path) for path in sorted(folder.glob("*.txt")))
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,7 @@ def _content(comparison: Comparison) -> dict[str, Any]:
             "comparisons": comparison.comparisons,
         },
         "metrics": [_metric(row, comparison) for row in comparison.rows],
+        "gates": [{**asdict(rate), "words": rate.words} for rate in comparison.gates],
         "findings": list(findings(comparison)),
     }
 

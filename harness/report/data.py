@@ -4,6 +4,7 @@ Invariant: memory and page size are bounded; of a large run the first sessions a
 the rest is counted.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,15 @@ from typing import Any
 from pydantic import BaseModel, ValidationError, field_validator
 
 from harness.agents.languages import shortcomings
+from harness.config.recorded import read_config
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.usage import fullness
+from harness.report.judged import Judged, Note, load_judged
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Event, Speaker, Turn
 
+_log = logging.getLogger(__name__)
 MOST_ROWS = 1000
 MOST_INLINE = 40
 MOST_CHARACTERS = 1_500_000
@@ -85,6 +89,16 @@ class Report:
     """On the sessions' simulated patients."""
     tightest: tuple[int, int] | None = None
     """(free tokens, window) of the prompt that came nearest to its window."""
+    judged: tuple[Judged, ...] = ()
+
+    @property
+    def inline(self) -> frozenset[str]:
+        """Ids of the sessions that are shown in full."""
+        return frozenset(shown.row.session_id for shown in self.shown)
+
+    def notes(self, session_id: str, turn: int) -> list[Note]:
+        """What judges quoted of a turn."""
+        return [note for judged in self.judged for note in judged.notes.get(session_id, {}).get(turn, ())]
 
     def limits(self) -> list[str]:
         """What the patient's side does not see in the languages of the run's patients."""
@@ -106,7 +120,9 @@ class Report:
 
 def load(run_dir: Path) -> Report:
     """Read a run folder. Raises `StorageError` where it holds no run or a file is damaged."""
-    report = Report(read_record(run_dir), _metrics(run_dir / "metrics.json"))
+    record = read_record(run_dir)
+    record = record.model_copy(update={"config": _config(record, run_dir)})
+    report = Report(record, _metrics(run_dir / "metrics.json"))
     characters = 0
     for session in _lines(run_dir / "sessions.jsonl"):
         length = sum(len(turn.text) for turn in session.turns)
@@ -119,7 +135,17 @@ def load(run_dir: Path) -> Report:
         report.turns += len(failure.turns)
         if len(report.failures) < MOST_FAILURES:
             report.failures.append(failure)
+    report.judged = load_judged(run_dir, report.inline)
     return report
+
+
+def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
+    """The config in today's shape; empty where it can't be read, since the sessions can."""
+    try:
+        return read_config(record.config, run_dir)[0].model_dump(mode="json")
+    except StorageError as error:
+        _log.warning("note: settings are left out: %s", error)
+        return {}
 
 
 def _lines(path: Path) -> Iterator[SessionRecord]:

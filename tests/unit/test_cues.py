@@ -13,7 +13,7 @@ LINES = yaml.safe_load((Path(__file__).parents[1] / "fixtures" / "cue_lines.yaml
 def heard_kinds(text: str, after: str = "", language: str = "en") -> set[str]:
     cues = table(language)
     assert cues is not None
-    return {hit.kind for hit in cues.find(read(text), read(after).words)}
+    return {hit.kind for hit in cues.find(read(text), after)}
 
 
 def test_the_table_has_enough_lines_and_half_of_them_are_traps() -> None:

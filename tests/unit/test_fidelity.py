@@ -11,7 +11,7 @@ from harness.errors import TranscriptError
 from harness.fidelity.discrimination import discriminate
 from harness.fidelity.measures import PatientTurns
 from harness.fidelity.reference import FILE, from_transcripts, shipped, wasserstein
-from harness.paths import example_dir
+from harness.paths import written_dir
 from harness.personas.schema import Channel
 
 
@@ -46,7 +46,7 @@ def test_turns_are_measured_one_session_at_a_time() -> None:
 
 
 def test_a_reference_is_made_of_any_transcripts(tmp_path: Path) -> None:
-    made = from_transcripts(example_dir() / "sessions")
+    made = from_transcripts(written_dir())
     assert made.measures["sessions"] >= 48
     assert made.distance([8.0] * 20) is not None
     with pytest.raises(TranscriptError, match="no transcript"):

@@ -11,7 +11,7 @@ persuasion, confrontation), and for what hurts the red items of this library's s
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -179,8 +179,8 @@ class Table:
                 node = node.setdefault(word, {})
             node[_KINDS] = tuple(sorted({*node.get(_KINDS, ()), kind}))
 
-    def find(self, text: Words, heard: Sequence[str] = ()) -> list[Hit]:
-        """The phrases in the text that the therapist means; `heard` are the words of the patient's turn before.
+    def find(self, text: Words, heard: str = "") -> list[Hit]:
+        """The phrases in the text that the therapist means; `heard` is the patient's turn before.
 
         Left out: of most kinds what stands behind a negation (three words); of advice, brushing aside and harm also what
         somebody else says or the patient feels; of advice and brushing aside what the patient said in the same words.
@@ -188,7 +188,8 @@ class Table:
         found = self._all(text)
         if not found:
             return found
-        said = f" {' '.join(_TURNED.get(word, word) for word in heard)} "
+        own = heard and any(hit.kind in _OWN_WORDS for hit in found)
+        said = f" {' '.join(_TURNED.get(word, word) for word in read(heard).words)} " if own else ""
         meant = [hit for hit in found if self._meant(hit, text, said)]
         grave = [hit for hit in meant if hit.kind in ("missing", "harming")]
         return [hit for hit in meant if hit.kind != "validating" or not any(_within(hit, other) for other in grave)]
