@@ -57,7 +57,7 @@ def test_a_validating_slow_therapist_raises_trust_and_unlocks_every_layer_in_ord
     trust = [state.trust for _, state in turns]
     assert trust == sorted(trust)
     assert trust[-1] > trust[0] + 0.2
-    secrets = [layer.content.rstrip(".") for layer in persona.disclosure]
+    secrets = [layer.content.rstrip(".") for layer in persona.disclosure if not layer.late]
     told = [words for words, _ in turns if words and any(secret in words for secret in secrets)]
     assert all(secret in words for secret, words in zip(secrets, told, strict=True))
 
