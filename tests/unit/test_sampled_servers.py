@@ -62,6 +62,6 @@ def test_nothing_is_asked_for_that_is_not_wanted() -> None:
 
 
 def test_an_engine_that_samples_nothing_has_no_log_probabilities_to_keep() -> None:
-    with pytest.raises(ConfigError, match="keep.logprobs: true, but engine=dry samples no tokens"):
+    with pytest.raises(ConfigError, match=r"keep\.logprobs: true, but engine=dry samples no tokens"):
         load(["engine=dry", "keep.logprobs=true"])
     assert load(["engine=transformers", "keep.logprobs=true"]).keep.logprobs
