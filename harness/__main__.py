@@ -15,6 +15,7 @@ COMMANDS = {
     "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
+    "agree": "say how far the measures agree with people who coded the same turns",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",
     "doctor": "say what this machine has, what is missing, and how to mend it",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,6 +12,7 @@ from harness.config.plugins import load_plugins
 from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import numbers
+from harness.metrics.session import METRICS_VERSION, measured_again
 from harness.store.files import storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
@@ -117,11 +119,12 @@ def _read(folder: Path, record: RunRecord) -> RunData:
         pair = (session.persona_id, session.seed)
         if pair in sessions:
             raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
+        metrics = _current(session)
         sessions[pair] = Measured(
-            dict(_with_zeros(session, looked_for)),
-            frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
+            dict(_with_zeros(metrics, looked_for)),
+            frozenset(name for name, part in metrics.items() if isinstance(part, Mapping)),
         )
-        versions.add(session.metrics.get("metrics_version"))
+        versions.add(metrics.get("metrics_version"))
     return RunData(folder, record, sessions, frozenset(versions))
 
 
@@ -133,9 +136,17 @@ def _looked_for(config: Mapping[str, object]) -> frozenset[str]:
     return frozenset(kind for kind in FINDINGS if guard.get(kind) != "off")
 
 
-def _with_zeros(session: SessionRecord, looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
+def _current(session: SessionRecord) -> Mapping[str, Any]:
+    """Its metrics; those of an older version are measured again, so that old runs can be compared with new ones."""
+    version = session.metrics.get("metrics_version")
+    if not isinstance(version, int) or version >= METRICS_VERSION:
+        return session.metrics
+    return measured_again(session.turns, session.events, session.stop_reason, session.metrics)
+
+
+def _with_zeros(metrics: Mapping[str, Any], looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
     """The numbers of a session; a finding that was looked for and not found counts 0."""
-    for kind in looked_for if "guard" in session.metrics else ():
+    for kind in looked_for if "guard" in metrics else ():
         for leaf in ("turns", *map(str, Speaker)):
             yield f"guard.{kind}.{leaf}", 0.0
-    yield from numbers(session.metrics)
+    yield from numbers(metrics)
