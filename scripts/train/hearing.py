@@ -281,7 +281,8 @@ def report(
     rates = (turns_p >= limit).mean(), (swap_p >= limit).mean()
     means = shares.mean(axis=0)
     print(
-        f"swap: rate {rates[0]:.3f} -> {rates[1]:.3f} ({rates[1] / rates[0]:.2f}); share {means[0]:.3f} -> {means[1]:.3f} ({means[1] / means[0]:.2f})"
+        f"swap: rate {rates[0]:.3f} -> {rates[1]:.3f} ({rates[1] / rates[0]:.2f}); "
+        f"share {means[0]:.3f} -> {means[1]:.3f} ({means[1] / means[0]:.2f})"
     )
     by: dict[str, list[int]] = defaultdict(list)
     for place, turn in enumerate(turns):

@@ -1,8 +1,4 @@
-"""What people say when they speak of wanting to die, of harming themselves or others: the one place for it, by language.
-
-Written from how people put it, outright and in euphemisms, abbreviations and half sentences. Nothing here names how to do
-anything. A pattern stands for lower case with straight apostrophes, which many leave out (`dont`, `im`).
-"""
+"""English patterns for each level of crisis content."""
 
 from collections.abc import Mapping
 
@@ -10,7 +6,10 @@ from harness.guard.patterns import Hinted
 
 _I = r"(?:i|i'm|im|i am|i've|ive|i have|i'd|id|i'll|ill)"
 _NOT = r"(?:not|n't|don't|dont|didn't|didnt|never|no longer|wouldn't|wouldnt|couldn't|couldnt|needn't)"
-_WANT = r"(?:want(?:ed|ing)? to|wanna|wish(?:ed|ing)? (?:to|i could)|ready to|rather|hope (?:to|i)|wish i(?:'d| would)?|like to|just)"
+_WANT = (
+    r"(?:want(?:ed|ing)? to|wanna|wish(?:ed|ing)? (?:to|i could)|ready to|rather|hope (?:to|i)|"
+    r"wish i(?:'d| would)?|like to|just)"
+)
 _MEANS = (
     r"(?:hang(?:ing)? myself|overdos(?:e|ing)|shoot(?:ing)? myself|jump(?:ing)? (?:off|in front of)|"
     r"tak(?:e|ing) (?:all|all of) (?:my|the|those|these) pills"
@@ -22,9 +21,21 @@ _INTENDS = (
     r"about)|thought (?:of|about)|think about"
     r"|thoughts (?:of|about)|fantasi[sz]\w* (?:of|about)|picture|imagine|saved (?:up )?(?:the |my )?(?:pills|meds))"
 )
-_FAMILY = r"(?:husband|wife|boss|father|mother|dad|mom|mum|brother|sister|kids?|child|children|baby|son|daughter|girlfriend|boyfriend|partner|ex)"
-_DIE = r"(?:die|be dead|be gone|not exist|not be here|not be alive|disappear|vanish|stop existing|cease to exist|fade away|go to sleep forever)"
-_KILL = r"(?:kill(?:ing)? (?:myself|my self|meself)|kms|unaliv(?:e|ing)(?: myself)?|commit(?:ting)? suicide|suicid(?:e|ing)|(?<=to )off myself|(?<=gonna )off myself|(?<=just )off myself|(?<=of )offing myself|(?<=about )offing myself|end(?:ing)? (?:my (?:own )?life|it all|myself)|tak(?:e|ing) my (?:own )?life|top(?:ping)? myself|do(?:ing)? (?:myself in|away with myself))"
+_FAMILY = (
+    r"(?:husband|wife|boss|father|mother|dad|mom|mum|brother|sister|kids?|child|children|baby|son|"
+    r"daughter|girlfriend|boyfriend|partner|ex)"
+)
+_DIE = (
+    r"(?:die|be dead|be gone|not exist|not be here|not be alive|disappear|vanish|stop existing|"
+    r"cease to exist|fade away|go to sleep forever)"
+)
+_KILL = (
+    r"(?:kill(?:ing)? (?:myself|my self|meself)|kms|unaliv(?:e|ing)(?: myself)?|"
+    r"commit(?:ting)? suicide|suicid(?:e|ing)|(?<=to )off myself|(?<=gonna )off myself|"
+    r"(?<=just )off myself|(?<=of )offing myself|(?<=about )offing myself|"
+    r"end(?:ing)? (?:my (?:own )?life|it all|myself)|tak(?:e|ing) my (?:own )?life|"
+    r"top(?:ping)? myself|do(?:ing)? (?:myself in|away with myself))"
+)
 _AGENT = (
     r"(?:i(?:'m| am|m)? (?:going to|gonna|want to|wanna|will|would like to|might|plan to|have to|need to)|"
     r"i'll|i want(?:ed)? to|i wanna|i feel like|i felt like"
@@ -36,8 +47,8 @@ _AGENT = (
 ENGLISH: Mapping[str, Hinted] = {
     "behaviour": Hinted.any_of(
         ("tried", "attempt", "i took", "i swallowed", "overdosed", "i od", "my wrists"),
-        rf"\b(?:i|i've|ive|i have|i'd|i had) (?:(?:already|once|just|nearly|almost|actually|even) )?(?:tried|"
-        rf"attempted) (?:to )?"
+        r"\b(?:i|i've|ive|i have|i'd|i had) (?:(?:already|once|just|nearly|almost|actually|even) )?(?:tried|"
+        r"attempted) (?:to )?"
         rf"(?:{_KILL}|die|suicide|hang myself|overdose|od)\b",
         r"\b(?:my|a|last|previous|first|second|another|failed) (?:\w+ )?suicide attempt\b",
         r"\bsince my (?:last |first )?attempt\b(?! (?:at|to))",
@@ -139,7 +150,7 @@ ENGLISH: Mapping[str, Hinted] = {
         r"night)\b(?=.{0,40}\b(?:die|end|kill|jump|do it|gone)\b)",
         r"\bi(?:'ve| have)? (?:bought|got|have) (?:a|the) (?:gun|rope)\b(?=.{0,60}\b(?:myself|die|end|do it|kill)\b)",
         rf"\bi(?:'m| am|m) (?:going to|gonna|about to) (?:{_KILL}|die|end it|do it) (?:tonight|tomorrow|today|"
-        rf"this week)\b",
+        r"this week)\b",
         r"\bi(?:'ve|ve| have)? decided to (?:die|end it|end my life|kill myself)\b",
         r"\b(?:i'm|im|i am) not going to be alive\b|\bi (?:won't|wont|will not|shall not|shan't) be alive\b",
         r"\bi (?:won't|wont|will not|shall not|shan't) be here (?:tomorrow|by|next|at|come|any ?more)\b|"
@@ -273,9 +284,9 @@ ENGLISH: Mapping[str, Hinted] = {
                 "nt here",
             ),
         ),
-        rf"(?<!n't )(?<!dont )(?<!not )\b(?:want(?:ed)?|wanna|wish(?:ed)?|ready|rather|hope|hoping|"
-        rf"prefer) (?:to |i could |i'd |i would )?(?:just )?(?:die\b(?! early| young| of | for )|be dead|"
-        rf"be gone|stop existing|cease to exist|not exist)",
+        r"(?<!n't )(?<!dont )(?<!not )\b(?:want(?:ed)?|wanna|wish(?:ed)?|ready|rather|hope|hoping|"
+        r"prefer) (?:to |i could |i'd |i would )?(?:just )?(?:die\b(?! early| young| of | for )|be dead|"
+        r"be gone|stop existing|cease to exist|not exist)",
         r"(?<!n't )(?<!dont )(?<!not )\b(?:wanna|want to) die\b(?! early| young| of | for )",
         r"\b(?:want(?:ed)?|wanna|wish(?:ed|es)?|i could|like|about|idea of|keep|dream of|feel like|"
         r"thoughts? of|fantasi[sz]es?) (?:to |i |i'd |i could |about |of |that i )*(?:just |simply |"
@@ -293,11 +304,11 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\b(?:everyone|everybody|they|they'd|they would|she'd|he'd|she|he|family|kids|baby|people|world|"
         r"everyone's|everybody's|they're)(?: would| might|'d|'ll| will)?(?: all| just| be| probably|"
         r" maybe)* better off(?=\s*(?:[.,…!?]|$|you know|without|if|with someone|w/o))",
-        rf"\b(?:not|don't|dont|didn't|didnt|no longer|never) (?:really |even |actually )?(?:want(?:ing|ed)?|"
-        rf"wanna|wish) (?:to )?(?:be (?:alive|here|around)(?! (?:me|him|her|them|people|you|us|right|"
-        rf"in this (?:office|room|session|meeting)|today|long|when|with you))|wake up(?! (?:at|early|late|so|"
-        rf"before|for|in time|to (?:feed|the|go|that))\b)|live\b(?! (?:in|with|at|here|there|near|alone|like|"
-        rf"this|by|on|off|under|a lie|that))|exist|go on living|keep living|be in this world)",
+        r"\b(?:not|don't|dont|didn't|didnt|no longer|never) (?:really |even |actually )?(?:want(?:ing|ed)?|"
+        r"wanna|wish) (?:to )?(?:be (?:alive|here|around)(?! (?:me|him|her|them|people|you|us|right|"
+        r"in this (?:office|room|session|meeting)|today|long|when|with you))|wake up(?! (?:at|early|late|so|"
+        r"before|for|in time|to (?:feed|the|go|that))\b)|live\b(?! (?:in|with|at|here|there|near|alone|like|"
+        r"this|by|on|off|under|a lie|that))|exist|go on living|keep living|be in this world)",
         r"\b(?:no|what's the|whats the|what is the|see the|see any|is there a|is there even a) (?:reason|"
         r"point) (?:to|in|of) (?:me |even |me even )?(?:live|living|be alive|being alive|being here|existing|"
         r"going on|go on)\b",
@@ -311,9 +322,9 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\bnever (?:have to )?wak(?:e|ing) up(?: again)?\b",
         r"\b(?:not|stop|of not|about not|to not) (?:existing|exist|being here|being alive|be here anymore|"
         r"be alive anymore|being around)\b",
-        rf"\b(?:i )?(?:just )?(?:don't|dont|do not|didn't|can't|cant) (?:want to |wanna )?(?:be here|exist|"
-        rf"be alive|be around)(?: anymore| any more| any longer)?(?! (?:me|him|her|them|people|you|"
-        rf"us)\b)(?=\s*(?:[.,…!?]|$|sometimes|and|but|like))(?<!can't be here)(?<!cant be here)",
+        r"\b(?:i )?(?:just )?(?:don't|dont|do not|didn't|can't|cant) (?:want to |wanna )?(?:be here|exist|"
+        r"be alive|be around)(?: anymore| any more| any longer)?(?! (?:me|him|her|them|people|you|"
+        r"us)\b)(?=\s*(?:[.,…!?]|$|sometimes|and|but|like))(?<!can't be here)(?<!cant be here)",
         r"\b(?:tired|sick|done|exhausted|weary) (?:of|with) (?:living|life|being alive|existing|existence|"
         r"being here)\b(?! (?:with|in|at|like|alone|here|there|off))",
         r"\b(?:want|wanted|wish|need|needed|ready for) (?:for )?(?:it|this|"
@@ -375,11 +386,11 @@ ENGLISH: Mapping[str, Hinted] = {
             "strangl",
         ),
         rf"\b{_AGENT}(?: (?:just|really|actually|sometimes|him|to|on|of))* (?:kill|strangl|stab|shoot|chok|"
-        rf"smother)(?:e|ing|ling)? (?:him|her|them|everyone|everybody|somebody|someone|people|those|that|"
+        r"smother)(?:e|ing|ling)? (?:him|her|them|everyone|everybody|somebody|someone|people|those|that|"
         rf"my {_FAMILY})\b",
         rf"\b{_AGENT}(?: (?:just|really|actually|sometimes|to|of))* (?:hurt|harm|beat|shak)(?:e|ing)? (?:him|"
         rf"her|them|everyone|somebody|someone|others|other people|my {_FAMILY}|the baby)\b",
-        rf"\bi (?:hurt|harmed|shook|choked) my (?:kids?|child|children|baby|son|daughter|wife|girlfriend)\b",
+        r"\bi (?:hurt|harmed|shook|choked) my (?:kids?|child|children|baby|son|daughter|wife|girlfriend)\b",
         rf"\b(?:going to|gonna|i'll) (?:kill|strangle|stab|shoot) (?:him|her|them|my {_FAMILY})\b",
         r"\b(?:thoughts?|fantas\w+|dreams?|urges?) (?:of|about|to) (?:kill|strangl|stab|shoot|chok|smother|"
         r"hurt|murder)(?:e|ing|ling)? (?!myself|time|me\b|it\b|off\b)[a-z]+\b",
@@ -404,172 +415,3 @@ ENGLISH: Mapping[str, Hinted] = {
     ),
 }
 """The gravest first. Levels in the order of the Columbia Suicide Severity Rating Scale."""
-
-GERMAN: Mapping[str, Hinted] = {
-    "behaviour": Hinted.any_of(
-        ("versucht", "versuch", "überdosis"),
-        r"\b(?:habe|hab|hatte) (?:schon )?(?:mal |einmal )?versucht,? (?:mich umzubringen|"
-        r"mir das leben zu nehmen|zu sterben)",
-        r"\b(?:mein|meinem|meinen|nach dem) (?:letzten? )?(?:suizid|selbstmord)versuch",
-    ),
-    "plan": Hinted.any_of(
-        ("plan", "abschiedsbrief", "tabletten", "pillen"),
-        r"\babschiedsbrief",
-        r"\bplan,? (?:mich umzubringen|zu sterben)",
-        r"\b(?:tabletten|pillen) (?:gesammelt|gehortet)",
-    ),
-    "thoughts": Hinted.any_of(
-        ("umbring", "umzubring", "das leben nehmen", "das leben zu nehmen", "suizid", "selbstmord"),
-        r"\b(?:mich|mir) (?:selbst )?um(?:zu)?bringe?n?\b",
-        r"\bdas leben (?:zu )?nehmen\b",
-        r"\b(?:suizid|selbstmord)(?!prävention|versuch (?:meines|meiner|von))\w*",
-    ),
-    "wish": Hinted.any_of(
-        ("sterben", "tot", "leben", "aufwachen", "aufzuwachen", "nicht mehr da", "besser dran"),
-        r"\b(?:will|möchte|wollte|würde gern) (?:nur noch |einfach )?(?:sterben|tot sein)",
-        r"\bwäre (?:ich )?(?:am liebsten )?tot\b",
-        r"\b(?:will|möchte|mag) (?:einfach )?nicht mehr (?:leben|da sein|aufwachen)",
-        r"\bnicht mehr aufzuwachen\b",
-        r"\bohne mich besser dran\b",
-    ),
-    "self_harm": Hinted.any_of(
-        ("ritz", "verletz", "selbstverletz"),
-        r"\b(?:ritze|ritzen|geritzt) (?:mich)?|\bmich (?:selbst )?(?:ritz|geritzt|verletz(?:e|en)\b)",
-        r"\bselbstverletz",
-    ),
-    "harm_to_others": Hinted.any_of(
-        ("bring", " um"), r"\bich (?:bringe|bring|werde) (?:ihn|sie|meinen? \w+) um(?:bringen)?\b"
-    ),
-}
-SPANISH: Mapping[str, Hinted] = {
-    "behaviour": Hinted.any_of(
-        ("intent",),
-        r"\b(?:intenté|he intentado|había intentado) (?:matarme|suicidarme|quitarme la vida|morir)",
-        r"\b(?:mi|un|el) (?:último )?intento de suicidio",
-    ),
-    "plan": Hinted.any_of(
-        ("plan", "de despedida", "pastillas"),
-        r"\bcartas? de despedida",
-        r"\bplan para (?:matarme|morir|suicidarme)",
-        r"\b(?:guardado|juntado) (?:las )?pastillas",
-    ),
-    "thoughts": Hinted.any_of(
-        ("matarme", "suicid", "quitarme la vida", "acabar con"),
-        r"\bmatarme\b",
-        r"\bsuicid(?:arme|io|a)\b",
-        r"\bquitarme la vida\b",
-        r"\bacabar con (?:todo|mi vida)\b",
-    ),
-    "wish": Hinted.any_of(
-        ("morir", "muert", "vivi", "desaparecer", "despert", "sin mí", "estar aquí"),
-        r"\b(?:quiero|quisiera|querría|ganas de) (?:morir|morirme|estar muert[oa]|desaparecer)",
-        r"\bno (?:quiero|quisiera) (?:vivir|seguir viviendo|despertar|estar aquí)",
-        r"\bojalá (?:estuviera muert|no despert)",
-        r"\bestarían mejor sin mí\b",
-    ),
-    "self_harm": Hinted.any_of(
-        ("cortarme", "me corto", "me corté", "lastimarme", "hacerme daño", "autolesi"),
-        r"\b(?:cortarme|me corto|me corté|lastimarme|hacerme daño)\b",
-        r"\bautolesi",
-    ),
-    "harm_to_others": Hinted.any_of(
-        ("matarlo", "matarla", "matar a"), r"\bvoy a matar(?:lo|la|los| a mi)\b|\bquiero matar(?:lo|la| a mi)\b"
-    ),
-}
-FRENCH: Mapping[str, Hinted] = {
-    "behaviour": Hinted.any_of(
-        ("essayé", "tentative", "tenté"),
-        r"\bj'ai (?:déjà )?(?:essayé|tenté) de (?:me tuer|me suicider|mourir|mettre fin)",
-        r"\bma (?:dernière )?tentative(?: de suicide)?\b",
-    ),
-    "plan": Hinted.any_of(("plan", "d'adieu"), r"\blettres? d'adieu", r"\bplan pour (?:me tuer|mourir|en finir)"),
-    "thoughts": Hinted.any_of(
-        ("me tuer", "suicid", "en finir", "mettre fin"),
-        r"\bme tuer\b",
-        r"\bsuicid(?:er|aire|e)\b",
-        r"\b(?:envie|veux|pense à|penser à) (?:d')?en finir\b",
-        r"\bmettre fin à mes jours\b",
-    ),
-    "wish": Hinted.any_of(
-        ("mourir", "mort", "vivre", "disparaître", "réveiller", "sans moi", "être là"),
-        r"\b(?:veux|voudrais|envie de) (?:mourir|disparaître|être mort)",
-        r"\bne (?:veux|voudrais) (?:plus|pas) (?:vivre|me réveiller|être là)",
-        r"\bmieux sans moi\b",
-    ),
-    "self_harm": Hinted.any_of(
-        ("mutil", "me couper", "me fais du mal", "me faire du mal", "scarifi"),
-        r"\b(?:automutil|scarifi)\w*",
-        r"\bme (?:couper|fais du mal|faire du mal)\b",
-    ),
-    "harm_to_others": Hinted.any_of(("tuer",), r"\bje vais (?:le|la|les) tuer\b|\bje veux tuer (?:mon|ma)\b"),
-}
-BY_LANGUAGE: Mapping[str, Mapping[str, Hinted]] = {"en": ENGLISH, "de": GERMAN, "es": SPANISH, "fr": FRENCH}
-"""Other languages have none: there nothing is found, which docs/guard.md says."""
-
-TIERS: Mapping[str, str] = {"behaviour": "plan", "plan": "plan", "thoughts": "thoughts", "wish": "thoughts"}
-"""The tier of the safety gate that a level speaks for; harm without a wish to die has none."""
-
-FIGURES = Hinted.any_of(
-    (
-        "kill",
-        "dead",
-        "die",
-        "dying",
-        "death",
-        "suicid",
-        "myself",
-        "cut",
-        "jump",
-        "shoot",
-        "disappear",
-        "hurt",
-        "end it",
-        "strangle",
-        "burn",
-        "injur",
-        "hit myself",
-    ),
-    r"\bkill(?:s|ed|ing)? (?:me|time|it|two birds|the mood|my (?:back|feet|knees?|head|vibe|buzz|appetite))\b(?!self)",
-    r"\b(?:would|will|'d|'ll|gonna|going to|could) kill (?:me|you)\b(?!self)",
-    r"\bi could (?:just )?(?:kill|strangle) (?:him|her|them|my)\b",
-    r"\b(?:dead|dying|die|died) (?:tired|serious|set|line|end|weight|laughing|of (?:laughter|boredom|"
-    r"embarrassment|shame|thirst|hunger|cancer)|to (?:know|see|go|meet|try|tell)|for a)\b",
-    r"\bto die for\b|\bover my dead body\b|\bdrop[- ]dead\b|\bscared to death\b|\bbored to death\b|"
-    r"\bsuicide (?:squad|prevention|hotline|line|watch|awareness|bomb\w*)\b",
-    r"\b(?:accidentally|by accident) (?:hurt|cut|burn(?:ed|t)?) myself\b",
-    r"\b(?:hurt|cut|burn(?:ed|t)?|injured|hit) myself (?:shaving|cooking|lifting|running|falling|"
-    r"at (?:the gym|work|practice|football|training)|on (?:a|the|some)|in the (?:kitchen|garden|gym)|"
-    r"while|playing|chopping|opening|by accident)",
-    r"\b(?:don't|dont|doesn't|without|not|mustn't|won't|i'd) (?:\w+ )?(?:hurting|hurt|injure|"
-    r"injuring) myself(?= (?:lifting|running|at|in the gym|again at|when i (?:lift|run|train)))",
-    r"\bend it (?:with|between)\b",
-)
-"""What only sounds like it."""
-OTHERS = Hinted.any_of(
-    ("suicid", "attempt", "kill", "overdose", "own li", "his li", "her li", "their li"),
-    r"\b(?:brother|sister|mother|father|mom|mum|dad|friend|friends|son|daughter|cousin|uncle|aunt|"
-    r"neighbou?r|colleague|classmate|husband|wife|partner|boyfriend|girlfriend|ex|grand\w+|roommate|he|"
-    r"she|somebody|someone|kid|boy|girl|patient|buddy|mate)s?(?:'s)?"
-    r"(?: (?:once|who|also|recently|actually|even|had|has|have|just|tried|tried to|attempted|attempted to|"
-    r"died by|committed|died|by|of|to|a|died from|in|nearly|almost|is|was|did|going to|wanted to))* "
-    r"(?:kill(?:ed|ing)? (?:himself|herself|themsel\w+)|suicid\w*|attempt(?:ed)?|overdosed|took (?:his|"
-    r"her|their) (?:own )?li(?:fe|ves))\b",
-    r"\b(?:his|her|their|'s) (?:suicide|attempt|overdose)\b",
-    r"\blost (?:\w+ ){1,3}to suicide\b",
-)
-"""Somebody else did it or tried to."""
-ASKED = Hinted.any_of(
-    ("suicidal", "planning something", "going to", "gonna"),
-    r"\b(?:if|whether) (?:i|i'm|im|i am|i was|you'?re?) (?:am |was |were |feel |'m )?(?:suicidal|"
-    r"planning something|going to hurt)\b",
-    r"\b(?:ask\w*|think|thinks|thought|said|says) (?:me |that )?(?:if |whether )?i(?:'m|m| am|"
-    r" was) (?:suicidal|going to|gonna)\b",
-)
-"""A question or a claim of others that is only told."""
-DENIALS: Mapping[str, str] = {
-    "en": r"\b(?:not|never|no|don't|dont|didn't|didnt|wouldn't|wouldnt|won't|wont|isn't|isnt|nothing|nor|without|ain't)(?: (?!wait\b|stop\b|help\b|mind\b)[\w']+){0,5} $",
-    "de": r"\b(?:nicht|nie|kein\w*|niemals)(?: \w+){0,4} $",
-    "es": r"\b(?:no|nunca|jamás|sin)(?: \w+){0,4} $",
-    "fr": r"\b(?:pas|jamais|aucun\w*|sans)(?: \w+){0,4} $",
-}
-"""Before a finding, in its clause: it is denied. By language."""
