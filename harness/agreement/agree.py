@@ -14,8 +14,8 @@ from harness.hearing.hear import RECENT
 from harness.metrics import session_metrics
 from harness.types import Speaker
 
-Hears = Callable[[str, Sequence[str]], Heard]
-"""Hears a therapist's turn after the patient's last turns."""
+Hears = Callable[[str, tuple[str, ...]], Heard | None]
+"""Hears a therapist's turn after the patient's last turns; None: not heard, so that the turn is left out."""
 CODES: Mapping[str, Callable[[Heard], bool]] = {
     "question": lambda heard: heard.questions > 0,
     "open_question": lambda heard: heard.open_questions > 0,
@@ -88,7 +88,7 @@ def agree(
         raise TranscriptError(f"codes: found {found}; expected some of {', '.join(CODES)}")
     return Agreement(
         len(sessions),
-        sum(len(session.codes) for session in sessions),
+        sum(map(len, heard)),
         tuple(_code(code, sessions, heard) for code in known),
         _areas(sessions, group, high) if group else {},
         tuple(sorted(given - CODES.keys())),
@@ -101,9 +101,21 @@ def _heard(session: CodedSession, hears: Hears) -> dict[int, Heard]:
     for turn in session.turns:
         if turn.speaker is Speaker.PATIENT:
             said.append(turn.text)
-        elif turn.index in session.codes:
-            found[turn.index] = hears(turn.text, said[-RECENT:])
+        elif turn.index in session.codes and (one := hears(turn.text, tuple(said[-RECENT:]))) is not None:
+            found[turn.index] = one
     return found
+
+
+def asked(sessions: Sequence[CodedSession]) -> list[tuple[str, tuple[str, ...]]]:
+    """What has to be heard: the coded turns, each with the patient's last turns before it."""
+    listed: list[tuple[str, tuple[str, ...]]] = []
+
+    def note(text: str, heard: tuple[str, ...]) -> None:
+        listed.append((text, heard))
+
+    for session in sessions:
+        _heard(session, note)
+    return listed
 
 
 def _code(code: str, sessions: Sequence[CodedSession], heard: Sequence[Mapping[int, Heard]]) -> CodeAgreement:

@@ -11,10 +11,12 @@ Exit codes: 0 whatever the result; 2 where the run can't be repeated; 3 no engin
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.cli.run_folder import one_run
+from harness.visible import to_json, visible
 
 if TYPE_CHECKING:
     from harness.runs.replay_check import Repeated
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     parser.add_argument("--turns", type=_positive, default=20, metavar="N", help="how many at most (default: 20)")
     parser.add_argument("--json", action="store_true", help="print the result, both texts included, as JSON")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -34,8 +37,15 @@ def main(args: argparse.Namespace) -> int:
     from harness.runs.replay_check import repeat
 
     reporter = TerminalReporter()
-    repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=reporter.notice, starting=reporter.starting))
-    print(json.dumps(_as_json(args.run_dir, repeated), ensure_ascii=False) if args.json else _as_text(repeated))
+    asked = repeat(
+        one_run(args.run_dir),
+        args.turns,
+        listener=reporter.notice,
+        starting=reporter.starting,
+        trusted=args.trust_remote_code,
+    )
+    repeated = asyncio.run(asked)
+    print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 
 

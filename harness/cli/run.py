@@ -27,6 +27,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.config.schema import RunConfig
+
+from harness.visible import one_line, visible
 
 INTERMIXED = True
 
@@ -44,19 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.config.compose import load
+    from harness.config.compose import load_run
 
     if args.multirun:
         from harness.cli.reporter import TerminalReporter
-        from harness.sweeps import read_sweep, sweep
+        from harness.sweeps.record import read_sweep
+        from harness.sweeps.sweep import sweep
 
+        if args.cfg:
+            return _print_points(args.overrides, args.config_dir)
         folder, code = sweep(args.overrides, args.config_dir, TerminalReporter)
         return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code
-    config = load(args.overrides, args.config_dir)
+    config = load_run(args.overrides, args.config_dir)
     if args.cfg:
-        import yaml
-
-        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+        print(_shown(config), end="")
         return 0
     from harness.cli.reporter import TerminalReporter
     from harness.runs.single import execute
@@ -74,10 +81,26 @@ def _findings(run: Path) -> Counter[str]:
     return Counter(event.kind for session in sessions for event in session.events if event.kind in FAULTS)
 
 
+def _print_points(overrides: Sequence[str], config_dir: Path | None) -> int:
+    """The settings of every point of a sweep as one YAML document each, under its own overrides."""
+    from harness.sweeps.expand import expand
+
+    for point in expand(overrides, config_dir):
+        print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
+    return 0
+
+
+def _shown(config: "RunConfig") -> str:
+    import yaml
+
+    return visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
 def _strict(run_dirs: Sequence[Path], code: int) -> int:
     """The exit code where findings of the guard count as failures; tells what it found."""
     found = {run: _findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
     for run, kinds in found.items():
         if kinds:
-            print(f"--strict: {run}: {', '.join(f'{n} {kind}' for kind, n in kinds.most_common())}", file=sys.stderr)
+            counts = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+            print(one_line(f"--strict: {run}: {counts}"), file=sys.stderr)
     return max(code, 1) if any(found.values()) else code

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.comparison.catalogue import section_of_count
 from harness.config.plugins import load_plugins
@@ -13,7 +13,7 @@ from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import numbers
 from harness.metrics.session import METRICS_VERSION, measured_again
-from harness.store.files import storage_error
+from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
@@ -50,7 +50,7 @@ class RunData:
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    folder: str
+    folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 
 
 class _Sweep(BaseModel):
@@ -91,7 +91,7 @@ def run_folders(path: Path) -> list[Path]:
 
 def _read_sweep(path: Path) -> _Sweep:
     try:
-        return _Sweep.model_validate_json(path.read_bytes())
+        return _Sweep.model_validate_json(read_bounded(path))
     except OSError as error:
         raise storage_error(path, "read", error, "give the folders of its runs") from error
     except ValidationError as error:
@@ -124,7 +124,8 @@ def _read(folder: Path, record: RunRecord) -> RunData:
             dict(_with_zeros(metrics, looked_for)),
             frozenset(name for name, part in metrics.items() if isinstance(part, Mapping)),
         )
-        versions.add(metrics.get("metrics_version"))
+        version = metrics.get("metrics_version")
+        versions.add(version if isinstance(version, int) else None)
     return RunData(folder, record, sessions, frozenset(versions))
 
 

@@ -16,7 +16,7 @@ from harness.context.cut import Rising
 from harness.context.meter import Meter
 from harness.context.policies import Compacted, Compaction, Policy
 from harness.context.preamble import Preamble
-from harness.context.render.renderer import Rendering
+from harness.context.render.incremental import Rendering
 from harness.context.send import deliver, retry_events
 from harness.context.view import EXCHANGE, aside, check_view, framed, last_exchange, spoken
 from harness.engines.base import Engine

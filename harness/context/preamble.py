@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.context.budget import MIN_ROOM, Budget, Window
-from harness.context.render.renderer import Renderer, Rendering
+from harness.context.render.incremental import Rendering
+from harness.context.render.renderer import Renderer
 from harness.context.view import NOTE_HEADING, project
 from harness.errors import ContextOverflow
 from harness.types import Speaker, Turn, View

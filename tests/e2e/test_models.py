@@ -20,6 +20,7 @@ import pytest
 
 from harness.errors import ConfigError, EngineError
 from harness.models import fetch as models
+from tests.fixtures.processes import harness
 
 GGUF = b"GGUF, more or less"
 
@@ -229,3 +230,34 @@ def test_any_other_path_is_refused_with_the_key_that_holds_it(
 def test_importing_the_module_loads_no_torch() -> None:
     code = "import sys, harness.models.fetch; sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def tokenizer_folder(small_model: Path, folder: Path) -> Path:
+    folder.mkdir()
+    for file in small_model.iterdir():
+        if file.name.startswith("tokenizer") or file.suffix == ".jinja":
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_a_folder_with_tokenizer_files_only_is_enough_where_no_weights_are_loaded(
+    small_model: Path, tmp_path: Path
+) -> None:
+    folder = tokenizer_folder(small_model, tmp_path / "tokenizer")
+    settings = (f"model.path={folder}", "max_exchanges=1", f"run.dir={tmp_path / 'run'}")
+    untold = harness("run", "engine=dry", *settings)
+    assert untold.returncode == 2
+    assert "does not say how long its window is; set engine.max_model_len=N" in untold.stderr
+    done = harness("run", "engine=dry", *settings, "engine.max_model_len=4096")
+    assert done.returncode == 0, done.stderr
+    session = next((tmp_path / "run" / "transcripts").glob("*.md")).stem
+    shown = harness("show", str(tmp_path / "run"), session, "--turn", "1")
+    assert shown.returncode == 0, shown.stderr
+    weights = harness("run", "engine=transformers", *settings, "engine.max_model_len=4096")
+    assert weights.returncode == 2
+    assert "has no config.json" in weights.stderr
+
+
+def test_a_folder_without_a_tokenizer_is_refused_there_too(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^model\.path: folder .* has no tokenizer; expected one of tokenizer\.json"):
+        models.resolve(empty_folder(tmp_path), tokenizer_only=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,12 +15,13 @@ from aiohttp import web
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.events import Notice, Paused, Resumed, Retried
 from harness.engines.openai import discovery
+from harness.engines.openai.answer import generation
 from harness.engines.openai.engine import OpenAIEngine
 from harness.engines.openai.http import Reply
 from harness.engines.openai.retry import Patience
 from harness.engines.openai.wire import chat_body, completion_body
 from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRefused, RequestRejected
-from harness.types import Message, Prompt, Request, Sampling
+from harness.types import AnswerFormat, Message, Prompt, Request, Sampling
 from tests.fixtures.loopback_server import FAULT_TEXT, Fault, LoopbackServer
 
 KEY = "sk-very-secret-4711"
@@ -122,6 +124,35 @@ async def test_an_engine_that_never_answers_properly_fails_the_request_within_it
     assert len(server.bodies) == 6
     assert len({body["seed"] for body in server.bodies}) == 6
     assert caught.value.usage.requests == 6
+
+
+async def test_template_arguments_reach_the_server_and_are_never_left_out() -> None:
+    wanted = replace(request(), prompt=replace(request().prompt, template_args={"enable_thinking": False}))
+    error = {"message": "Unknown parameter: 'chat_template_kwargs'", "param": "chat_template_kwargs"}
+    async with LoopbackServer().running() as server:
+        engine = engine_for(server)
+        await engine.start()
+        await engine.generate(wanted)
+        server.refuse = error
+        with pytest.raises(RequestRejected, match=r"model\.template_args are sent as chat_template_kwargs"):
+            await engine.generate(wanted)
+        await engine.close()
+    assert [body["chat_template_kwargs"] for body in server.bodies] == [{"enable_thinking": False}] * 2
+
+
+async def test_a_template_of_ones_own_is_refused_where_the_server_applies_its_own(tmp_path: Path) -> None:
+    async with LoopbackServer().running() as server:
+        config = EngineConfig.model_validate({"kind": "openai", "base_url": server.base_url})
+        engine = OpenAIEngine(config, MODEL.model_copy(update={"chat_template": tmp_path / "own.jinja"}))
+        with pytest.raises(ConfigError, match=r"^model\.chat_template: "):
+            await engine.start()
+
+
+async def test_an_answer_of_reasoning_alone_is_an_empty_one_and_no_error() -> None:
+    cut = replace(request(), prompt=replace(request().prompt, answer=AnswerFormat(awaits="<think>")))
+    body = {"choices": [{"message": {"content": "she is tired, so"}, "finish_reason": "length"}]}
+    answer = generation(cut, json.dumps(body).encode(), "application/json", 0.1)
+    assert (answer.text, answer.reasoning) == ("", "she is tired, so")
 
 
 async def test_a_permanent_refusal_is_sent_once() -> None:

@@ -11,6 +11,7 @@ from transformers import AddedToken, PreTrainedTokenizerFast
 
 from harness.context.render import proof
 from harness.context.render.encoder import WordEncoder, encoder, whole_encoder
+from harness.context.render.incremental import ADDED
 from harness.engines.dry.phrases import sentences
 from tests.fixtures.tokenizers import byte_level, sentence_piece
 
@@ -92,7 +93,7 @@ def test_a_stop_and_the_line_breaks_after_it_are_one_word_to_some(steps: Sequenc
     texts = [f"{said}\n\n({said})" for said in sentences()]
     encode = encoder(trained(*steps, texts=texts), proof.TEXTS)
     assert isinstance(encode, WordEncoder)
-    assert (encode(f"x.{proof.ADDED}") == encode("x.") + encode(proof.ADDED)) is apart
+    assert (encode(f"x.{ADDED}") == encode("x.") + encode(ADDED)) is apart
     assert proof.adds_apart(encode) is apart
 
 

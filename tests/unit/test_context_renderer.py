@@ -66,7 +66,7 @@ def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_n
     texts = ["Hi", "Hello", "I can't sleep. " * 300, "Since when?", "Tuesday"]
     previous = renderer.render(conversation(*texts[:3]))
     encoded.clear()
-    grown = renderer.extend(tuple(conversation(*texts)), previous)
+    grown = renderer.incrementally.extend(tuple(conversation(*texts)), previous)
     assert 0 < sum(map(len, encoded)) < 200
     assert grown.ids == renderer.render_full(conversation(*texts))
 
@@ -78,7 +78,7 @@ def test_a_content_is_encoded_once_for_both_speakers_prompts(encoded: list[str])
     therapist = conversation(*texts)
     encoded.clear()
     for messages in (patient, therapist, conversation("(Begin.)", *texts, "And before?")):
-        assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
+        assert renderer.incrementally.extend(tuple(messages), None).ids == renderer.render_full(messages)
     assert sorted(text for text in encoded if text in texts) == sorted(texts)
 
 
@@ -90,9 +90,9 @@ def test_a_plain_exchange_is_put_where_the_template_puts_it_without_asking(monke
     lines = tuple(conversation("Hi", "Hello.\nWhat brings you?", "It's nothing"))
     full = renderer.render_full(plain)
     monkeypatch.setattr(renderer.template, "render", None)
-    assert renderer.extend(plain, begun).ids == full
+    assert renderer.incrementally.extend(plain, begun).ids == full
     with pytest.raises(TypeError):
-        renderer.extend(lines, begun)
+        renderer.incrementally.extend(lines, begun)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_template_that_does_something_with_contents_has_its_way(does: str) -> 
     ]
     for end in range(3, len(texts) + 1, 2):
         messages = conversation(*texts[:end])
-        assert renderer.extend(tuple(messages), None).ids == renderer.render_full(messages)
+        assert renderer.incrementally.extend(tuple(messages), None).ids == renderer.render_full(messages)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_text_is_added_to_the_last_message_without_asking_the_template(monkeypat
     longer = conversation("Hi", "Hello", "Well\n\n(Be brief.)")
     full = renderer.render_full(longer)
     monkeypatch.setattr(renderer.template, "render", None)
-    found = renderer.lengthened(rendering, "\n\n(Be brief.)")
+    found = renderer.incrementally.lengthened(rendering, "\n\n(Be brief.)")
     assert found is not None
     assert (found.messages, found.ids) == (tuple(longer), full)
 
@@ -160,7 +160,7 @@ def test_a_template_that_looks_at_the_end_of_a_message_is_asked_again() -> None:
     assert looks != template("chatml")
     renderer = Renderer(byte_tokenizer(looks, CHATML))
     assert renderer.incremental
-    assert not renderer.lengthens
+    assert not renderer.incrementally.lengthens
     longer = renderer.lengthen(renderer.render(conversation("Hi")), "\n\n(You may stop there.)")
     assert longer.ids == renderer.render_full(conversation("Hi\n\n(You may stop there.)"))
 

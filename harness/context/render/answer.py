@@ -15,9 +15,8 @@ from harness.types import AnswerFormat
 
 _SPLIT = re.compile(f"({SHAPE.pattern})")
 _HARMONY = ("<|channel|>", "<|message|>")
+_HARMONY_START = "<|start|>"
 _HARMONY_ENDS = ("<|return|>", "<|call|>")
-_HARMONY_MESSAGE_END = "<|end|>"
-"""It ends the analysis, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,8 @@ def answer_format(around: Around, added: Mapping[str, bool], name: str) -> Answe
         )
     header = without_reasoning(written).strip()
     found = header if SHAPE.search(header) else None
-    if found is None and all(token in added for token in _HARMONY):
+    speaks_harmony = any(token in around.prompt + around.before for token in (_HARMONY_START, *_HARMONY))
+    if found is None and speaks_harmony and all(token in added for token in _HARMONY):
         found = "<|channel|>final<|message|>"
     special = tuple(text for text, special in added.items() if special)
     tells = any(is_marker(text) or (found is not None and text in found) for text in special)

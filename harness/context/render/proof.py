@@ -6,16 +6,15 @@ or rewrite content by its position, and tokenizers that merge characters across 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 from string import ascii_letters, digits, punctuation
-from typing import TYPE_CHECKING
 
 from harness.context.render.encoder import Encode
+from harness.context.render.incremental import ADDED, Incremental
 from harness.context.render.layout import ChatLayout
 from harness.context.render.template import ExchangeTemplate
 from harness.types import Message, Role
-
-if TYPE_CHECKING:
-    from harness.context.render.renderer import Renderer
 
 TEXTS = (
     "I see.",
@@ -61,8 +60,6 @@ PLAIN = (
 )
 """Contents with which a template should have nothing to do but to write them."""
 _CHARACTERS = ascii_letters + digits + punctuation
-ADDED = "\n\n(Begin with what you feel, and stop there.)"
-"""What may be added to the last message."""
 NO_BOUNDARY = "its messages don't meet at a control token"
 LONG = 64
 """More messages than this has only the conversation of equal exchanges, whose open ends are all equally long."""
@@ -85,16 +82,51 @@ def conversations(with_system: bool) -> list[list[Message]]:
     ]  # fmt: skip
 
 
-def why_not(renderer: "Renderer", with_system: bool) -> str | None:
-    """Why a renderer's incremental ids can't be trusted; None where every conversation came out right."""
+def prove(parts: Incremental) -> str | None:
+    """Find out how exchanges are added, and try it: leaves in `parts` what was proven. Why nothing was, else None."""
+    parts.adds_apart = parts.by_words and adds_apart(parts.encode)
+    why_full: str | None = None
+    for with_system in (True, False) if parts.template.has_system else (False,):
+        parts.layouts[with_system] = _layout(parts, with_system)
+        why = why_not(parts, with_system) if parts.template.boundaries else NO_BOUNDARY
+        if not why and parts.lengthens:
+            layout = parts.layouts[with_system]
+            parts.layouts[with_system] = replace(layout, after_last=_after_last(parts, with_system))
+            parts.lengthens = lengthens(parts, with_system)
+        if why:
+            del parts.layouts[with_system]
+            why_full = why_full or ("with a system message, " if with_system else "") + why
+    return why_full
+
+
+def _layout(parts: Incremental, with_system: bool) -> ChatLayout:
+    """How exchanges are added to a conversation, by what two of them have in common."""
+    start, render = base(with_system), parts.template.render
+    longer = [render([*start, Message("assistant", text), start[-1]]) for text in ("Qzx1", "Jwv2")]
+    text = render(start)
+    same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
+    length = sum(1 for _ in same)
+    layout = ChatLayout(tuple(start), length, text[length:])
+    found = exchange_template(parts, layout)
+    return replace(layout, exchange_template=found, heads=heads(parts, found) if found and parts.by_words else ())
+
+
+def _after_last(parts: Incremental, with_system: bool) -> int:
+    mark = "Qzx1"
+    cuts = parts.extend((*base(with_system), Message("assistant", "a"), Message("user", mark)), None).cuts
+    return next((place for place, piece in enumerate(reversed(cuts)) if piece.endswith(mark)), 0)
+
+
+def why_not(parts: Incremental, with_system: bool) -> str | None:
+    """Why incremental ids can't be trusted; None where every conversation came out right."""
     start = len(base(with_system))
     for conversation in conversations(with_system):
         previous = None
         tails = set()
         for end in range(start, len(conversation) + 1, 2):
-            messages = tuple(renderer.message(m.role, m.content, None) for m in conversation[:end])
-            previous = renderer.extend(messages, previous)
-            if previous.ids != renderer.render_full(messages):
+            messages = tuple(Message(m.role, parts.safe(m.content)) for m in conversation[:end])
+            previous = parts.extend(messages, previous)
+            if previous.ids != parts.full(messages):
                 return f"a conversation of {end} messages is not a shorter one with something appended"
             tails.add(len(previous.checkpoints[-1].tail))
         if len(conversation) > LONG and len(tails) > SETTLED:
@@ -102,34 +134,34 @@ def why_not(renderer: "Renderer", with_system: bool) -> str | None:
     return None
 
 
-def lengthens(renderer: "Renderer", with_system: bool) -> bool:
+def lengthens(parts: Incremental, with_system: bool) -> bool:
     """Whether text added to the last message comes out where that message ends, for each of `TEXTS` there."""
     for text in TEXTS:
-        messages = (*base(with_system), Message("assistant", "I see."), renderer.message("user", text, None))
-        longer = renderer.lengthened(renderer.extend(messages, None), ADDED)
-        if longer is not None and longer.ids != renderer.render_full(longer.messages):
+        messages = (*base(with_system), Message("assistant", "I see."), Message("user", parts.safe(text)))
+        longer = parts.lengthened(parts.extend(messages, None), ADDED)
+        if longer is not None and longer.ids != parts.full(longer.messages):
             return False
     return True
 
 
-def exchange_template(renderer: "Renderer", layout: ChatLayout) -> ExchangeTemplate | None:
-    """What a renderer's template puts around an exchange; None where it does more with a plain one."""
-    found = renderer.template.exchange_template(layout.base, layout.length, len(layout.suffix))
-    for text in map(renderer.neutralize, PLAIN):
-        added = layout.added(renderer.template, Message("assistant", text), Message("user", text))
+def exchange_template(parts: Incremental, layout: ChatLayout) -> ExchangeTemplate | None:
+    """What the template puts around an exchange; None where it does more with a plain one."""
+    found = parts.template.exchange_template(layout.base, layout.length, len(layout.suffix))
+    for text in map(parts.safe, PLAIN):
+        added = layout.added(parts.template, Message("assistant", text), Message("user", text))
         if found.filled(text, text) not in (None, added):
             return None
     return found
 
 
-def heads(renderer: "Renderer", exchange_template: ExchangeTemplate) -> tuple[str, ...]:
+def heads(parts: Incremental, exchange_template: ExchangeTemplate) -> tuple[str, ...]:
     """What stands before contents, from a control token on, where they then have the ids that they have alone.
 
     For a tokenizer of which it is known that what it takes for a word is decided where two words meet.
     """
-    cut, boundaries = renderer.template.cut, renderer.template.boundaries
+    cut, boundaries = parts.template.cut, parts.template.boundaries
     before = (cut(text)[-1] for text in (exchange_template.after + exchange_template.before, exchange_template.between))
-    return tuple(head for head in before if head.startswith(boundaries) and begins_contents(renderer.encode, head))
+    return tuple(head for head in before if head.startswith(boundaries) and begins_contents(parts.encode, head))
 
 
 def begins_contents(encode: Encode, head: str) -> bool:
@@ -144,11 +176,6 @@ def adds_apart(encode: Encode) -> bool:
     added = encode(ADDED)
     contents = (form.format(c) for c in _CHARACTERS for form in ("y {}", "x{0}{0}"))
     return all(encode(content + ADDED) == encode(content) + added for content in contents)
-
-
-def like_added(text: str) -> bool:
-    """Whether text begins as `ADDED` does."""
-    return text.startswith(ADDED[:3])
 
 
 def _conversation(texts: Sequence[str], with_system: bool) -> list[Message]:

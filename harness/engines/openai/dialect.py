@@ -13,8 +13,9 @@ from harness.engines.openai.fault import Fault
 
 OPTIONAL = (
     *("top_p", "top_k", "min_p", "repetition_penalty", "temperature", "seed", "stop", "response_format"),
-    *("chat_template_kwargs", "structured_outputs", "stop_token_ids", "return_token_ids"),
+    *("structured_outputs", "stop_token_ids", "return_token_ids"),
 )
+"""Not `chat_template_kwargs`: a run that asked for them and does without would be another run."""
 MOST_LESSONS = len(OPTIONAL) + 3
 _ALSO_NAMED = {"response_format": ("json_schema", "structured output"), "top_p": ("topP",), "top_k": ("topK",)}
 _COMPLAINT = re.compile(

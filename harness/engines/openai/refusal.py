@@ -12,6 +12,10 @@ from harness.engines.openai.retry import asked_pause, failure, told_pause
 from harness.errors import EngineError, EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import Request
 
+_NO_TEMPLATE_ARGS = (
+    "; model.template_args are sent as chat_template_kwargs, which this server does not take: take them out (and model= with "
+    "them, if it is a preset that sets them), or name what it takes in engine.extra_body"
+)
 _HINTS = {403: "; check the key in the variable of engine.api_key_env", 404: "; check engine.model and engine.base_url"}
 
 
@@ -39,4 +43,6 @@ def error_of(fault: Fault, headers: Mapping[str, str], request: Request, base: s
     if failed is not None:
         return failed
     hint = _HINTS.get(fault.status, "")
+    if request.prompt.template_args and any("chat_template_kwargs" in text for text in (*fault.params, fault.text)):
+        hint = _NO_TEMPLATE_ARGS
     return RequestRejected(f"the server rejected {request.request_id} with status {fault.status}: {told}{hint}")

@@ -1,0 +1,155 @@
+"""Rendering a prompt from an earlier one: only what was added is rendered and encoded.
+
+It saves what full rendering costs per turn, which grows with the history: at 8,000 tokens a turn's prompt takes a fiftieth
+(scripts/bench/context.py). `proof` decides whether a template and its tokenizer allow it.
+"""
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from harness.context.render.encoder import Encode, WordEncoder
+from harness.context.render.layout import ChatLayout
+from harness.context.render.template import ChatTemplate
+from harness.types import Message
+
+REMEMBERED = 1 << 12
+"""Texts whose neutralized and shortened form, and whose ids, are kept (all sessions of a renderer together): what many
+prompts hold, as system texts, and turns until both speakers have seen them; a session keeps its own messages."""
+GLUE = 64
+"""Texts around contents whose ids are kept: the same in most prompts."""
+ADDED = "\n\n(Begin with what you feel, and stop there.)"
+"""What may be added to the last message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where the rendering of a conversation can be continued."""
+
+    messages: int
+    """How many messages are rendered."""
+    stable: int
+    """How many ids no later message can change: those before the last control token."""
+    tail: str
+    """Template text from that control token on, without the suffix of its `ChatLayout`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A view as one prompt."""
+
+    messages: tuple[Message, ...]
+    ids: "array[int]"
+    """Shared with later renderings' prefixes by copy; never changed. An array: 2 or 4 bytes a token, and every live
+    session holds two of them."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Before and after the last exchange; empty where rendering is not incremental."""
+    pieces: Mapping[str, "array[int]"] = field(default_factory=dict)
+    """The text of the last exchange, cut before every control token, with its ids: another draft, or the next prompt,
+    changes one of its messages."""
+    cuts: tuple[str, ...] = ()
+    """These pieces in order, up to the last checkpoint."""
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+
+class Incremental:
+    """Extends and lengthens renderings of one template and tokenizer, where `layouts` holds how."""
+
+    def __init__(
+        self,
+        template: ChatTemplate,
+        encode: Encode,
+        *,
+        safe: Callable[[str], str],
+        full: Callable[[Sequence[Message]], "array[int]"],
+    ) -> None:
+        """`safe` takes control strings out of a text; `full` renders from scratch, which is what this must equal."""
+        self.template, self.encode, self.safe, self.full = template, encode, safe, full
+        self.layouts: dict[bool, ChatLayout] = {}
+        """By whether the conversation begins with a system message; those that were proven."""
+        self.lengthens = True
+        """Whether text that is added to the last message comes out where that message ends."""
+        self.adds_apart = False
+        """Whether such text then has the ids that it has alone."""
+        self.by_words = isinstance(encode, WordEncoder)
+        self._glue_ids = lru_cache(GLUE)(encode)
+        self._content_ids = lru_cache(REMEMBERED)(encode)
+
+    def extend(self, view: tuple[Message, ...], previous: Rendering | None) -> Rendering:
+        """Render incrementally: from a checkpoint of `previous`, or from before the last exchange of `view`."""
+        if previous is not None and previous.messages == view and previous.checkpoints:
+            return previous
+        layout = self.layouts[view[0].role == "system"]
+        point, ids = _shared(view, previous) or self._start(view, max(len(view) - 2, len(layout.base)))
+        points = [point]
+        known: Mapping[str, array[int]] = previous.pieces if previous else {}
+        pieces: dict[str, array[int]] = {}
+        cuts: list[str] = []
+        while point.messages < len(view):
+            exchange = view[point.messages : point.messages + 2]
+            *cuts, tail = self.template.cut(point.tail + layout.added(self.template, *exchange))
+            pieces = {}
+            for piece in cuts:
+                pieces[piece] = known[piece] if piece in known else self._piece_ids(layout, piece, exchange)
+                ids += pieces[piece]
+            point = Checkpoint(point.messages + 2, len(ids), tail)
+            points.append(point)
+        return Rendering(
+            view, ids + self._glue_ids(point.tail + layout.suffix), tuple(points[-2:]), pieces, tuple(cuts)
+        )
+
+    def _piece_ids(self, layout: ChatLayout, piece: str, exchange: Sequence[Message]) -> "array[int]":
+        """Ids of a piece; those of a content are kept, since both speakers' prompts hold it, each after another head."""
+        for content in [message.content for message in exchange if message.content]:
+            head = piece[: -len(content)]
+            if head in layout.heads and piece.endswith(content) and content[0].isascii() and not content[0].isspace():
+                return self._glue_ids(head) + self._content_ids(content)
+        return self.encode(piece)
+
+    def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
+        text = self.template.render(view[:messages])
+        *before, tail = self.template.cut(text[: len(text) - len(self.layouts[view[0].role == "system"].suffix)])
+        ids = self.encode("".join(before))
+        return Checkpoint(messages, len(ids), tail), ids
+
+    def lengthened(self, rendering: Rendering, added: str) -> Rendering | None:
+        """A rendering with text added to its last message, without asking the template; None where that message doesn't stand
+        in it as it is."""
+        *before, last = rendering.messages
+        layout = self.layouts.get(rendering.messages[0].role == "system")
+        point = rendering.checkpoints[-1] if rendering.checkpoints else None
+        if layout is None or point is None or not last.content:
+            return None
+        if last.content != last.content.strip() or added != added.rstrip():  # many templates trim
+            return None
+        place = len(rendering.cuts) - 1 - layout.after_last
+        if place < 0 or not rendering.cuts[place].endswith(last.content):
+            return None
+        piece, *others = rendering.cuts[place:]
+        pieces = rendering.pieces
+        begin = point.stable - sum(len(pieces[piece]) for piece in (piece, *others))
+        if self.adds_apart and like_added(added) and piece[-1].isascii():
+            ids = rendering.ids[: begin + len(pieces[piece])] + self._content_ids(added)
+        else:
+            ids = rendering.ids[:begin] + self.encode(piece + added)
+        for other in others:
+            ids += pieces[other]
+        ids += self._glue_ids(point.tail + layout.suffix)
+        return Rendering((*before, Message(last.role, last.content + added)), ids)
+
+
+def like_added(text: str) -> bool:
+    """Whether text begins as `ADDED` does."""
+    return text.startswith(ADDED[:3])
+
+
+def _shared(view: tuple[Message, ...], previous: Rendering | None) -> tuple[Checkpoint, "array[int]"] | None:
+    """The last checkpoint of `previous` that `view` continues, and its ids."""
+    for point in reversed(previous.checkpoints) if previous else ():
+        if previous and previous.messages[: point.messages] == view[: point.messages]:
+            return point, previous.ids[: point.stable]
+    return None
