@@ -10,7 +10,7 @@ from harness.agreement.coded import CodedSession
 from harness.agreement.statistics import Estimate, Flags, area, by_session, correlation, f1, kappa, precision, recall
 from harness.errors import TranscriptError
 from harness.hearing import Act, Heard, hear
-from harness.hearing.hear import RECENT
+from harness.hearing.features import RECENT
 from harness.metrics import session_metrics
 from harness.types import Speaker
 

@@ -15,8 +15,12 @@ from harness.hearing.cut import Part, bare
 from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
 from harness.text import FUNCTION_WORDS, stem, words
 
-COMMON = 1.0
-"""Weight of a word that is as common as words come, if it is told apart at all."""
+RECENT = 3
+"""Patient turns that a therapist's turn is heard against."""
+RARE = 8
+"""Turns in which a word stands that counts as rare."""
+_TURN = 12
+"""Words of a patient's turn, on average."""
 _LENGTHS = (2, 4, 7, 11, 16, 24, 36)
 _MODALS = frozenset(
     (
@@ -76,15 +80,30 @@ def _content(text: str) -> tuple[int, tuple[str, ...]]:
     )
 
 
-def context(heard: str | Sequence[str], rarity: Mapping[str, float]) -> Context:
-    """`heard` is the patient's last turn, or the last turns with the newest at the end, of which three count."""
-    turns = [heard] if isinstance(heard, str) else list(heard)[-3:]
-    if not turns:
+def context(heard: str | Sequence[str], rarity: Mapping[str, float], turns: int) -> Context:
+    """What a turn is heard after: `heard` is the patient's last turn, or the last ones with the newest at the end.
+
+    A word weighs what its rarity says, less the chance that it stands in so many words of anybody: who says much shares
+    words with every answer. `turns` is the number of turns that `rarity` was counted on.
+    """
+    texts = [heard] if isinstance(heard, str) else list(heard)[-RECENT:]
+    if not texts:
         return Context({}, {}, 0)
-    length, own = _content(turns[-1])
-    older = [m for text in turns[:-1] for m in _content(text)[1]]
-    weight = {m: rarity.get(m, 1.0) for m in (*own, *older)}
-    return Context({m: weight[m] for m in own}, {m: weight[m] for m in older if m not in own}, length)
+    length, own = _content(texts[-1])
+    older = [_content(text) for text in texts[:-1]]
+    last = _weighed(own, length, rarity, turns)
+    said = dict.fromkeys(m for _, found in older for m in found if m not in last)
+    return Context(last, _weighed(tuple(said), sum(n for n, _ in older), rarity, turns), length)
+
+
+def _weighed(meanings: Sequence[str], length: int, rarity: Mapping[str, float], turns: int) -> dict[str, float]:
+    times = length / _TURN
+    weights = {}
+    for meaning_ in meanings:
+        rare = rarity.get(meaning_, 1.0)
+        by_chance = 1 - (1 - (RARE / turns) ** rare) ** times
+        weights[meaning_] = rare * (1 - by_chance)
+    return weights
 
 
 @lru_cache(maxsize=16384)

@@ -5,12 +5,10 @@ from functools import lru_cache
 
 from harness.hearing.acts import ACTS, PLACE, Act, Heard, Sentence
 from harness.hearing.cut import parts
-from harness.hearing.features import context, features, look
+from harness.hearing.features import RECENT, context, features, look
 from harness.hearing.model import model
 from harness.text import parse
 
-RECENT = 3
-"""Patient turns that a therapist's turn is heard against."""
 _SILENT = tuple(0.0 for _ in ACTS)
 
 
@@ -27,7 +25,7 @@ def hear(text: str, heard: str | Sequence[str] = "") -> Heard:
 def _hear(text: str, heard: tuple[str, ...]) -> Heard:
     known = model()
     cut = parts(parse(text))
-    before = context(heard, known.rarity)
+    before = context(heard, known.rarity, known.turns)
     looked = [None if part.form == "backchannel" else look(part, place, cut, before) for place, part in enumerate(cut)]
     scores = iter(known.chances([one.features for one in looked if one is not None]).tolist())
     return Heard(
@@ -45,7 +43,7 @@ def rests_on(text: str, heard: str | Sequence[str], act: Act, most: int = 4) -> 
     """For each sentence of the turn the words that speak most for `act`, the strongest first (for people who ask why)."""
     known = model()
     cut = parts(parse(text))
-    before = context(heard, known.rarity)
+    before = context(heard, known.rarity, known.turns)
     column = PLACE[act]
     told: list[tuple[str, ...]] = []
     for place, part in enumerate(cut):

@@ -27,6 +27,8 @@ class Model:
     limits: Mapping[Act, float]
     rarity: Mapping[str, float]
     """How rare a meaning is in patients' speech, from 0 to 1; 1 for what isn't listed."""
+    turns: int
+    """Patient turns that this was counted on."""
 
     def chances(self, found: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
         """Probabilities, sentences x acts, from the features of each sentence."""
@@ -58,4 +60,5 @@ def model() -> Model:
             data["weights"].astype(np.float64),
             dict(zip(ACTS, map(float, data["limits"]), strict=True)),
             dict(zip(meanings, map(float, data["rarity"]), strict=True)),
+            int(data["turns"]),
         )

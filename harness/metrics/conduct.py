@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.hearing import Act, Heard, hear
-from harness.hearing.hear import RECENT
+from harness.hearing.features import RECENT
 from harness.metrics.shares import share
 from harness.text import FUNCTION_WORDS, Said
 from harness.types import Speaker, Turn
@@ -43,7 +43,7 @@ def conduct(turns: Sequence[Turn], said: Sequence[Said]) -> dict[str, Any]:
     asked = sum(heard[place].with_permission or (place > 0 and heard[place - 1].with_permission) for place in advising)
     return {
         "reflection_rate": share(reflecting, count),
-        "reflection_share": share(_words(heard, Act.REFLECTION), statements),
+        "reflection_share": share(_words([one for one in heard if one.does(Act.REFLECTION)], Act.REFLECTION), statements),
         "complex_share": share(sum(one.does(Act.REFLECTION) and one.does(Act.COMPLEX) for one in heard), reflecting),
         "reflections_per_question": share(reflecting, sum(one.questions > 0 for one in heard)),
         "open_question_share": share(sum(one.open_questions for one in heard), questions),

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from harness.hearing.acts import ACTS, Act
-from harness.hearing.features import context, features
+from harness.hearing.features import RARE, context, features
 from harness.hearing.model import WEIGHTS
 from harness.hearing.words import BACKCHANNELS, meaning
 from harness.text import FUNCTION_WORDS, words
@@ -32,10 +32,12 @@ FOLDS = 5
 C = 0.12
 SWAP = 0.4
 KEPT = 0.45
+Rarity = tuple[Mapping[str, float], int]
+"""How rare meanings are, and on how many turns that was counted."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def rarity_of(heard: Iterable[Sequence[str]]) -> dict[str, float]:
+def rarity_of(heard: Iterable[Sequence[str]]) -> tuple[dict[str, float], int]:
     """How rare each meaning is among patients' turns, scaled to [0.2, 1]; only what is common is listed."""
     counts: Counter[str] = Counter()
     turns = {text for texts in heard for text in texts}
@@ -43,15 +45,15 @@ def rarity_of(heard: Iterable[Sequence[str]]) -> dict[str, float]:
         counts.update({meaning(w) for w in words(text) if w not in FUNCTION_WORDS and w not in BACKCHANNELS})
     total = max(1, len(turns))
     found = {
-        name: min(1.0, max(0.2, float(np.log(total / n) / np.log(total / 8)))) for name, n in counts.items() if n > 3
+        name: min(1.0, max(0.2, float(np.log(total / n) / np.log(total / RARE)))) for name, n in counts.items() if n > 3
     }
-    return {name: round(value, 3) for name, value in sorted(found.items()) if value < 1.0}
+    return {name: round(value, 3) for name, value in sorted(found.items()) if value < 1.0}, total
 
 
 class Trained:
     """Weights for each act."""
 
-    def __init__(self, rows: Sequence[Row], rarity: Mapping[str, float], turns: Sequence[Labelled]) -> None:
+    def __init__(self, rows: Sequence[Row], rarity: Rarity, turns: Sequence[Labelled]) -> None:
         self.rarity = rarity
         own = [row for row in rows if row.source == "lines"]
         single = [*rows, *spoken(own, SEED), *asked(own, SEED)]
@@ -71,7 +73,7 @@ class Trained:
             )
 
     def names(self, row: Row) -> list[str]:
-        return features(row.every[row.place], row.place, row.every, context(row.heard, self.rarity))
+        return features(row.every[row.place], row.place, row.every, context(row.heard, *self.rarity))
 
     def _index(self, named: Sequence[Sequence[str]]) -> None:
         counts: Counter[str] = Counter()
@@ -164,7 +166,7 @@ def main() -> None:
         told.append(session)
         turns += labelled
     rarity = rarity_of([*(row.heard for row in single), *(turn.heard for turn in turns)])
-    print(f"{len(single)} lines, {len(turns)} turns of {len(told)} sessions, {len(rarity)} common meanings")
+    print(f"{len(single)} lines, {len(turns)} turns of {len(told)} sessions, {len(rarity[0])} common meanings")
     settings = evaluate(single, turns, rarity)
     if args.write:
         write(Trained(single, rarity, turns), settings)
@@ -181,7 +183,7 @@ class LeftOut:
     """Of each turn: log-odds of a reflection and words of every part, as they are and swapped."""
 
 
-def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[str, float]) -> LeftOut:
+def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) -> LeftOut:
     of = folds([row.group for row in single] + [turn.persona for turn in turns])
     found = np.zeros((len(single), len(ACTS)))
     told, other = np.full((len(turns), len(ACTS)), -9.0), np.full((len(turns), len(ACTS)), -9.0)
@@ -219,7 +221,7 @@ def sure(odds: np.ndarray) -> np.ndarray:
 
 
 def evaluate(
-    single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[str, float]
+    single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity
 ) -> dict[Act, tuple[float, float, float]]:
     """Print agreement on left-out groups. Returns slope, intercept and limit of each act."""
     out = leave_out(single, turns, rarity)
@@ -307,8 +309,9 @@ def write(trained: Trained, settings: Mapping[Act, tuple[float, float, float]]) 
         weights=weights.astype(np.float16),
         acts="\n".join(ACTS),
         limits=limits,
-        meanings="\n".join(trained.rarity),
-        rarity=np.array(list(trained.rarity.values())),
+        meanings="\n".join(trained.rarity[0]),
+        rarity=np.array(list(trained.rarity[0].values())),
+        turns=trained.rarity[1],
     )
     print(f"{WEIGHTS}: {len(weights)} rows, {WEIGHTS.stat().st_size} bytes")
 
