@@ -31,7 +31,7 @@ SEED = 7
 FOLDS = 5
 C = 0.12
 SWAP = 0.4
-KEPT = 0.45
+KEPT = 0.5
 Rarity = tuple[Mapping[str, float], int]
 """How rare meanings are, and on how many turns that was counted."""
 ROOT = Path(__file__).resolve().parents[2]
