@@ -138,12 +138,18 @@ def f1(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
     return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
 
 
-def best_limit(truth: np.ndarray, p: np.ndarray, swap: tuple[np.ndarray, np.ndarray] | None = None) -> float:
-    """The limit of the best F1, of those at which at most `KEPT` of what is found is found after another patient's words, too."""
+def best_limit(
+    sets: Sequence[tuple[np.ndarray, np.ndarray]], swap: tuple[np.ndarray, np.ndarray] | None = None
+) -> float:
+    """The limit of the best F1, the mean of that of each set of truths and probabilities.
+
+    With `swap`, of those at which at most `KEPT` of what is found is found after another patient's words, too.
+    """
+    told = [(truth, p) for truth, p in sets if truth.any()]
     grid = [
         x for x in np.arange(0.1, 0.81, 0.02) if swap is None or (swap[1] >= x).sum() <= KEPT * (swap[0] >= x).sum()
     ]
-    return float(max(grid or [0.5], key=lambda limit: f1(truth, p >= limit)[2]))
+    return float(max(grid or [0.5], key=lambda limit: sum(f1(truth, p >= limit)[2] for truth, p in told)))
 
 
 def folds(groups: Iterable[str]) -> dict[str, int]:
@@ -239,11 +245,11 @@ def evaluate(
         )
         parts_p, turns_p = sure(slope * out.parts[:, column] + shift), sure(slope * out.turns[:, column] + shift)
         swap_p = sure(slope * out.swapped[:, column] + shift)
-        pooled = np.concatenate([truth[0][lined], truth[1]]), np.concatenate([parts_p[lined], turns_p])
-        limit = best_limit(*pooled, (turns_p, swap_p) if act is Act.REFLECTION else None)
+        sets = [(truth[0][lined], parts_p[lined]), (truth[1], turns_p)]
+        limit = best_limit(sets, (turns_p, swap_p) if act is Act.REFLECTION else None)
         settings[act] = (slope, shift, limit)
         cells = []
-        for t, p in ((truth[0][lined], parts_p[lined]), (truth[1], turns_p)):
+        for t, p in sets:
             area = roc_auc_score(t, p) if t.any() else float("nan")
             cells.append("".join(f"{v:6.2f}" for v in (*f1(t, p >= limit), area)) + f"{t.sum():6}")
         print(f"{act:16}   {cells[0]} |       {cells[1]}  {limit:.2f} slope {slope:.2f}")
