@@ -43,7 +43,9 @@ def conduct(turns: Sequence[Turn], said: Sequence[Said]) -> dict[str, Any]:
     asked = sum(heard[place].with_permission or (place > 0 and heard[place - 1].with_permission) for place in advising)
     return {
         "reflection_rate": share(reflecting, count),
-        "reflection_share": share(_words([one for one in heard if one.does(Act.REFLECTION)], Act.REFLECTION), statements),
+        "reflection_share": share(
+            _words([one for one in heard if one.does(Act.REFLECTION)], Act.REFLECTION), statements
+        ),
         "complex_share": share(sum(one.does(Act.REFLECTION) and one.does(Act.COMPLEX) for one in heard), reflecting),
         "reflections_per_question": share(reflecting, sum(one.questions > 0 for one in heard)),
         "open_question_share": share(sum(one.open_questions for one in heard), questions),

@@ -226,9 +226,7 @@ def sure(odds: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-odds))
 
 
-def evaluate(
-    single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity
-) -> dict[Act, tuple[float, float, float]]:
+def evaluate(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) -> dict[Act, tuple[float, float, float]]:
     """Print agreement on left-out groups. Returns slope, intercept and limit of each act."""
     out = leave_out(single, turns, rarity)
     lined = np.array([row.source == "lines" for row in single])
