@@ -25,7 +25,7 @@ def hear(text: str, heard: str | Sequence[str] = "") -> Heard:
 def _hear(text: str, heard: tuple[str, ...]) -> Heard:
     known = model()
     cut = parts(parse(text))
-    before = context(heard, known.rarity, known.turns)
+    before = context(heard, known.rarity)
     looked = [None if part.form == "backchannel" else look(part, place, cut, before) for place, part in enumerate(cut)]
     scores = iter(known.chances([one.features for one in looked if one is not None]).tolist())
     return Heard(
@@ -43,7 +43,7 @@ def rests_on(text: str, heard: str | Sequence[str], act: Act, most: int = 4) -> 
     """For each sentence of the turn the words that speak most for `act`, the strongest first (for people who ask why)."""
     known = model()
     cut = parts(parse(text))
-    before = context(heard, known.rarity, known.turns)
+    before = context(heard, known.rarity)
     column = PLACE[act]
     told: list[tuple[str, ...]] = []
     for place, part in enumerate(cut):

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from harness.hearing.acts import ACTS, Act
-from harness.hearing.features import RARE, context, features
+from harness.hearing.features import RARE, Rarity, context, features
 from harness.hearing.model import WEIGHTS
 from harness.hearing.words import BACKCHANNELS, meaning
 from harness.text import FUNCTION_WORDS, words
@@ -32,12 +32,10 @@ FOLDS = 5
 C = 0.12
 SWAP = 0.4
 KEPT = 0.5
-Rarity = tuple[Mapping[str, float], int]
-"""How rare meanings are, and on how many turns that was counted."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def rarity_of(heard: Iterable[Sequence[str]]) -> tuple[dict[str, float], int]:
+def rarity_of(heard: Iterable[Sequence[str]]) -> Rarity:
     """How rare each meaning is among patients' turns, scaled to [0.2, 1]; only what is common is listed."""
     counts: Counter[str] = Counter()
     turns = {text for texts in heard for text in texts}
@@ -47,7 +45,7 @@ def rarity_of(heard: Iterable[Sequence[str]]) -> tuple[dict[str, float], int]:
     found = {
         name: min(1.0, max(0.2, float(np.log(total / n) / np.log(total / RARE)))) for name, n in counts.items() if n > 3
     }
-    return {name: round(value, 3) for name, value in sorted(found.items()) if value < 1.0}, total
+    return Rarity({name: round(value, 3) for name, value in sorted(found.items()) if value < 1.0}, total)
 
 
 class Trained:
@@ -73,7 +71,7 @@ class Trained:
             )
 
     def names(self, row: Row) -> list[str]:
-        return features(row.every[row.place], row.place, row.every, context(row.heard, *self.rarity))
+        return features(row.every[row.place], row.place, row.every, context(row.heard, self.rarity))
 
     def _index(self, named: Sequence[Sequence[str]]) -> None:
         counts: Counter[str] = Counter()
@@ -172,7 +170,7 @@ def main() -> None:
         told.append(session)
         turns += labelled
     rarity = rarity_of([*(row.heard for row in single), *(turn.heard for turn in turns)])
-    print(f"{len(single)} lines, {len(turns)} turns of {len(told)} sessions, {len(rarity[0])} common meanings")
+    print(f"{len(single)} lines, {len(turns)} turns of {len(told)} sessions, {len(rarity.values)} common meanings")
     settings = evaluate(single, turns, rarity)
     if args.write:
         write(Trained(single, rarity, turns), settings)
@@ -313,9 +311,9 @@ def write(trained: Trained, settings: Mapping[Act, tuple[float, float, float]]) 
         weights=weights.astype(np.float16),
         acts="\n".join(ACTS),
         limits=limits,
-        meanings="\n".join(trained.rarity[0]),
-        rarity=np.array(list(trained.rarity[0].values())),
-        turns=trained.rarity[1],
+        meanings="\n".join(trained.rarity.values),
+        rarity=np.array(list(trained.rarity.values.values())),
+        turns=trained.rarity.turns,
     )
     print(f"{WEIGHTS}: {len(weights)} rows, {WEIGHTS.stat().st_size} bytes")
 
