@@ -105,9 +105,7 @@ def features(index: int, text: str) -> Features:
     parsed = parse(text)
     said = parsed.said
     safe = SAFETY.hinted(text.lower())
-    kept = [
-        place for place, sentence in enumerate(said.sentences) if not (safe and _speaks_of_safety(sentence.words))
-    ]
+    kept = [place for place, sentence in enumerate(said.sentences) if not (safe and _speaks_of_safety(sentence.words))]
     whole_turn = len(kept) == len(said.sentences)
     tokens = said.words if whole_turn else tuple(chain.from_iterable(said.sentences[place].words for place in kept))
     requests = not _REQUEST_WORDS.isdisjoint(tokens)

@@ -130,6 +130,14 @@ class Heard:
         )
         return told / self.statement_words
 
+    def expected(self, *acts: Act) -> float:
+        """Expected number of statement words whose sentence does one of these, by the likeliest of them."""
+        return sum(
+            len(s.words) * max(s.chance(act) for act in acts)
+            for s in self.sentences
+            if s.question is None and not s.backchannel
+        )
+
     @property
     def with_permission(self) -> bool:
         """Whether advice or information comes after asking for leave in the same turn."""

@@ -142,7 +142,14 @@ def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looke
             f"^ {' '.join(start[:3])}",
             f"$ {' '.join(tokens[-2:])}",
             *(shape, subject, f"{shape} {subject}", f"long:{_bin(len(part.words))}"),
-            *(ground, f"{ground} {subject}", f"{ground} {shape}", told, f"{told} {ground}", f"content:{min(content, 6)}"),
+            *(
+                ground,
+                f"{ground} {subject}",
+                f"{ground} {shape}",
+                told,
+                f"{told} {ground}",
+                f"content:{min(content, 6)}",
+            ),
             f"place:{min(place, 3)} of:{min(len(every), 4)}",
         )
     )
