@@ -40,6 +40,7 @@ class ModelSpeaker:
         directions: Sequence[str | None] = (),
         draft: int | str = 0,
         patient_state: Mapping[str, Any] | None = None,
+        max_new_tokens: int | None = None,
     ) -> Utterance | StopReason:
         """The next turn, under the directions that are not None; or why the session ends, where the speaker ended it and said
         nothing else. Raises what the context manager raises.
@@ -55,13 +56,15 @@ class ModelSpeaker:
             request_id=f"{self._session_id}/{index}" + (f".{draft}" if draft else ""),
             direction=given,
             sampling=turn_sampling(self._context.sampling, draft),
+            max_new_tokens=max_new_tokens,
         )
         text, marked = without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges
         if ends and index > 0 and says_nothing(text):
             return _ENDS[self._speaker]
         turn = _turn(answer, index, self._speaker, text, patient_state)
-        return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None, draft)
+        stop = _ENDS[self._speaker] if ends else None
+        return Utterance(turn, answer.view, answer.events, stop, draft, answer.generation.sampled)
 
     def taken(self, said: Utterance) -> None:
         """Go on from the view of the draft that became the turn; a resumed session knows of no other."""

@@ -1,7 +1,7 @@
 """Runs to compare, as numbers: which folders are meant, and what their sessions measured."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,12 @@ from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
-Pair = tuple[str, int]
-"""Persona id and session seed: what a session is paired by."""
+Pair = tuple[str, int, str]
+"""Persona id, session seed, and of a branch the turn that it goes on from: what a session is paired by."""
+
+
+INVALID = "invalid"
+"""The verdict on a patient whose session is counted, and left out beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Measured:
     numbers: Mapping[str, float]
     sections: frozenset[str]
     """Parts of its metrics that were computed, as `course` and `retention`."""
+    patient: str | None = None
+    """The verdict on its simulated patient: `valid`, `flawed` or `invalid`; None where there is none."""
 
     def value(self, name: str) -> float:
         """A number, NaN where it was not measured."""
@@ -50,6 +56,11 @@ class RunData:
     judged: Results = field(default_factory=Results)
     """What a judge said of them."""
 
+    def without_invalid(self) -> "RunData":
+        """The run without the sessions whose patient was not the one that was asked for."""
+        valid = {pair: session for pair, session in self.sessions.items() if session.patient != INVALID}
+        return replace(self, sessions=valid)
+
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -59,6 +70,11 @@ class _Point(BaseModel):
 class _Sweep(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     points: tuple[_Point, ...]
+
+
+def invalid_sessions(runs: Sequence[RunData]) -> int:
+    """How many sessions had an invalid patient."""
+    return sum(session.patient == INVALID for run in runs for session in run.sessions.values())
 
 
 def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False, judge: str | None = None) -> list[RunData]:
@@ -119,17 +135,29 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
     sessions: dict[Pair, Measured] = {}
     versions: set[int | None] = set()
     for session in read_sessions(path) if path.exists() else ():
-        pair = (session.persona_id, session.seed)
+        pair = (session.persona_id, session.seed, _branch(session))
         if pair in sessions:
             raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
         metrics = _current(session)
         sessions[pair] = Measured(
             {**dict(_with_zeros(metrics, looked_for)), **judged.numbers.get(session.session_id, {})},
             frozenset(name for name, part in metrics.items() if isinstance(part, Mapping)),
+            metrics.get("patient_verdict"),
         )
         version = metrics.get("metrics_version")
         versions.add(version if isinstance(version, int) else None)
     return RunData(folder, record, sessions, frozenset(versions), judged)
+
+
+def _branch(session: SessionRecord) -> str:
+    """The session, turn and number of a branch; empty for a session of its own."""
+    branch = session.branch
+    return f"{branch.session_id}@{branch.turn}.{branch.variant}" if branch else ""
+
+
+def parent_of(pair: Pair) -> tuple[str, str]:
+    """What branches share, and are no independent draws of: persona and session that they go on from."""
+    return pair[0], pair[2].rpartition("@")[0]
 
 
 def _looked_for(config: Mapping[str, object]) -> frozenset[str]:

@@ -56,6 +56,7 @@ class ContextManager:
         low_water: float = 0.6,
         direction_tokens: int = 0,
         adapter: str | None = None,
+        logprobs: bool = False,
         label: str = "",
         meter: Meter | None = None,
     ) -> None:
@@ -69,6 +70,7 @@ class ContextManager:
         self.low_water = low_water
         self.direction_tokens = direction_tokens
         self.adapter = adapter
+        self.logprobs = logprobs
         self.meter = meter
         self.label = label or str(preamble.speaker)
         self._base = preamble.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
@@ -112,10 +114,12 @@ class ContextManager:
         direction: str | None = None,
         json_schema: Mapping[str, Any] | None = None,
         sampling: Sampling | None = None,
+        max_new_tokens: int | None = None,
     ) -> Answer:
         """The speaker's next turn after `history`, which ends with the other's turn (or is empty, for the patient).
 
-        `sampling` is for this answer only; None is the speaker's own.
+        `sampling` and `max_new_tokens` are for this answer only; None is the speaker's own. What is reserved in the
+        window stays the speaker's own, so a smaller bound never changes a view.
 
         Raises `ContextOverflow` where no view fits (policy `none`, or a fixed part that is too long for what the
         engine turned out to take), and the engine's `EngineError`.
@@ -123,7 +127,11 @@ class ContextManager:
 
         async def build() -> Request:
             prompt = await self._prompt(history, direction, seed, request_id)
-            return Request(prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter)
+            if max_new_tokens is not None and max_new_tokens < prompt.max_new_tokens:
+                prompt = replace(prompt, max_new_tokens=max_new_tokens)
+            return Request(
+                prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter, logprobs=self.logprobs
+            )
 
         def refused(prompt: Prompt, error: PromptRefused) -> None:
             window = self.window

@@ -174,6 +174,8 @@ class Guard:
         action, cause = Action.ACCEPT, None
         for finding in found:
             wanted = _GRAVITY[getattr(self._config, finding.kind)]
+            if wanted is not Action.STOP and not self._config.mends_side(turn.speaker):
+                wanted = Action.ACCEPT
             if wanted is Action.NUDGE and self._pause[turn.speaker]:
                 wanted = Action.ACCEPT
             if _ORDER.index(wanted) > _ORDER.index(action):

@@ -24,7 +24,7 @@ any_texts = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(any_texts)
 def test_no_text_makes_it_raise(texts: list[str]) -> None:
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     for turn in dialogue(texts):
         drafted, observed = guard.judge(turn), guard.observe(turn)
         assert observed.events[: len(drafted.events)] == drafted.events
@@ -33,7 +33,7 @@ def test_no_text_makes_it_raise(texts: list[str]) -> None:
 @settings(deadline=None)
 @given(any_texts)
 def test_what_the_guard_keeps_of_its_turns_is_what_they_were_cut_into(texts: list[str]) -> None:
-    guard, turns = Guard(GuardConfig()), dialogue(texts)
+    guard, turns = Guard(GuardConfig(mends="both")), dialogue(texts)
     for turn in turns:
         guard.observe(turn)
     assert guard.said(turn.speaker for turn in turns) == [text.parse(turn.text).said for turn in turns]
