@@ -19,6 +19,7 @@ COMMANDS = {
     "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
+    "agree": "say how far the measures agree with people who coded the same turns",
     "import": "make a run folder out of transcripts of other origin",
     "branch": "go on from turns of a run's sessions under the same or other settings",
     "export": "write training data and tables: sft, dpo, kto, messages, sharegpt, parquet, inspect",

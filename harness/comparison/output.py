@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from harness.comparison.bootstrap import LEVEL, Estimate
+from harness.comparison.catalogue import MARK
 from harness.comparison.comparison import ALPHA, Comparison, Difference, Row, Verdict
 from harness.comparison.words import difference_shown, findings, mean_shown, pairs_shown, sentence
 from harness.visible import csv_cell, one_line, visible, visible_json
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 METHOD = (
     "[a, b]: 95 % interval, symmetric bootstrap-t. Differences: minus the baseline, between sessions of the same "
     "persona and seed; * told from noise at 5 % with all comparisons counted (Benjamini-Hochberg): docs/compare.md. "
+    f"{MARK} agrees poorly with people who coded the same turns: docs/metrics.md. "
     "Simulations for engineering and research: not clinical evidence."
 )
 _WIDTH_WITHOUT_TERMINAL = 200

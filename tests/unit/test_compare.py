@@ -20,6 +20,7 @@ from harness.comparison.output import to_csv, to_json, to_markdown, to_terminal
 from harness.comparison.runs import read_runs, run_folders
 from harness.comparison.words import findings, sentence
 from harness.errors import ComparisonError, StorageError
+from harness.metrics.session import METRICS_VERSION
 from harness.store.records import RunStatus
 from tests.fixtures.comparing import Session, config, kept, write_run
 
@@ -251,11 +252,11 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "other metrics": (
         lambda path: write_run(path, config("hybrid"), retained(0.7, 2), version=999),
-        "metrics_version: 1 in a; 999 in b",
+        f"metrics_version: {METRICS_VERSION} in a; 999 in b",
     ),
     "metrics without a version": (
         lambda path: write_run(path, config("hybrid"), retained(0.7, 2), version=None),
-        "metrics_version: 1 in a; none in b",
+        f"metrics_version: {METRICS_VERSION} in a; none in b",
     ),
     "no session": (
         lambda path: write_run(path, config("hybrid"), [], failed=30, hashes=dict.fromkeys(PERSONAS, "0" * 64)),
