@@ -1,7 +1,9 @@
+# PYTHON_ARGCOMPLETE_OK
 """`python -m harness COMMAND`: finds the command's module and imports nothing else, so that help is instant."""
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,6 +19,7 @@ COMMANDS = {
     "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
+    "list": "say what there is: personas, therapists, models, engines, metrics, ...",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",
     "doctor": "say what this machine has, what is missing, and how to mend it",
@@ -25,6 +28,10 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if "_ARGCOMPLETE" in os.environ:
+        from harness.cli.completion import complete
+
+        complete()
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
@@ -59,9 +66,10 @@ def _error(line: str) -> int:
 
 def _run(name: str, words: list[str]) -> int:
     module = import_module(f"harness.cli.{name.replace('-', '_')}")
+    description = getattr(module, "description", None)
     parser = argparse.ArgumentParser(
-        prog=f"harness {name}",
-        description=module.__doc__,
+        prog=f"python -m harness {name}",
+        description=description() if description and not {"-h", "--help"}.isdisjoint(words) else module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

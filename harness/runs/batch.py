@@ -161,7 +161,12 @@ class Batch:
             runner = await self._runner(first, executor)
             limit, why = executor.concurrency()
             self._reporter.say(f"sessions in flight: {limit} ({why})")
-            self._reporter.start(sum(run.spec.sessions for run in self._runs), done=sum(r.done for r in self._runs))
+            specs = [run.spec for run in self._runs]
+            self._reporter.start(
+                sum(spec.sessions for spec in specs),
+                done=sum(run.done for run in self._runs),
+                most_turns=sum(2 * spec.sessions * spec.config.max_exchanges for spec in specs),
+            )
             await run_all(self._sessions(runner, executor), limit)
 
     def _noticed(self, notice: Notice) -> None:

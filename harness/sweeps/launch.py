@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.compose import hydra_override
 from harness.errors import ConfigError, HarnessError
+from harness.paths import install_command
 from harness.sweeps.expand import composed_for_sweep, is_sweep_override
 from harness.sweeps.player import Player
 from harness.sweeps.record import PointRecord, PointState, SweepRecord, mark
@@ -94,7 +95,7 @@ def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> 
 
 def _missing(launcher: Any, error: Exception) -> str:
     extra = _EXTRAS.get(str(launcher))
-    remedy = f"pip install 'therapist-harness[{extra}]'" if extra else "is its plugin installed?"
+    remedy = install_command(extra) if extra else "is its plugin installed?"
     return f"hydra/launcher={launcher}: {str(error).splitlines()[0]}; {remedy}"
 
 
