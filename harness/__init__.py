@@ -123,13 +123,17 @@ def resume(
     therapist: Speaking | None = None,
     patient: Speaking | None = None,
     retry_failed: bool = False,
+    trust_remote_code: bool = False,
     quiet: bool = False,
 ) -> "Run":
-    """Go on with the run in `path`; a speaker that was a Python function is given again. Raises as `run`."""
+    """Go on with the run in `path`; a speaker that was a Python function is given again. Raises as `run`.
+
+    `trust_remote_code`: code that comes with the run's models may run here.
+    """
     for function in (therapist, patient):
         if function is not None:
             _offered(function)
-    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, quiet))
+    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, trust_remote_code, quiet))
 
 
 async def aresume(path: Path | str, *settings: str, **more: Any) -> "Run":
@@ -193,26 +197,27 @@ def __dir__() -> list[str]:
 
 
 def _run(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Run":
-    from harness.config.compose import load
+    from harness.config.compose import load_run
     from harness.runs.single import execute
     from harness.store.reader import Run
 
-    config = load(overrides, Path(config_dir) if config_dir else None)
+    config = load_run(overrides, Path(config_dir) if config_dir else None)
     return Run(execute(config, _reporter(quiet)).path.resolve())
 
 
-def _resume(path: Path, settings: Sequence[str], retry_failed: bool, quiet: bool) -> "Run":
+def _resume(path: Path, settings: Sequence[str], retry_failed: bool, trusted: bool, quiet: bool) -> "Run":
     from harness.runs.single import resume as resumed
     from harness.store.reader import Run
 
-    return Run(resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings).path.resolve())
+    outcome = resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings, trusted=trusted)
+    return Run(outcome.path.resolve())
 
 
 def _sweep(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Sweep":
     from harness.cli.reporter import TerminalReporter
     from harness.runs.reporter import Silent
-    from harness.sweeps import sweep as played
     from harness.sweeps.reader import Sweep
+    from harness.sweeps.sweep import sweep as played
 
     folder, _ = played(overrides, Path(config_dir) if config_dir else None, Silent if quiet else TerminalReporter)
     return Sweep(folder.resolve())

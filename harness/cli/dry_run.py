@@ -15,9 +15,9 @@ def dry_run(overrides: Sequence[str], config_dir: Path | None, *, multirun: bool
     Nothing is written, loaded or asked of a server. Raises a `HarnessError` with a line for every mistake.
     """
     if not multirun:
-        from harness.config.compose import load
+        from harness.config.compose import load_run
 
-        return {"dry_run": True, "runs": 1, **_told(prepare(load(overrides, config_dir), SharedResources()))}
+        return {"dry_run": True, "runs": 1, **_told(prepare(load_run(overrides, config_dir), SharedResources()))}
     from harness.sweeps.expand import Point, expand, named
 
     points: dict[str, Point] = {point.folder: point for point in expand(overrides, config_dir)}

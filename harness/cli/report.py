@@ -13,6 +13,7 @@ from harness.visible import one_line
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     parser.add_argument("--metrics", action="store_true", help="also compute metrics.json again from sessions.jsonl")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -21,6 +22,6 @@ def main(args: argparse.Namespace) -> int:
 
     run_dir = one_run(args.run_dir)
     if args.metrics or not (run_dir / "metrics.json").exists():
-        write_metrics(run_dir)
+        write_metrics(run_dir, trusted=args.trust_remote_code)
     print(one_line(str(write_report(run_dir))))
     return 0

@@ -33,6 +33,7 @@ from harness.errors import ConfigError, HarnessError
 from harness.visible import one_line, to_json, visible
 
 if TYPE_CHECKING:
+    from harness.config.schema import RunConfig
     from harness.runs.reporter import Reporter
 
 INTERMIXED = True
@@ -87,7 +88,7 @@ def main(args: argparse.Namespace) -> int:
 def _refuse_without_effect(args: argparse.Namespace) -> None:
     """Raise `ConfigError` where an option would change nothing."""
     clashes = {
-        "--cfg": (args.cfg, ("multirun", "strict", "dry_run", "all", "json", "quiet")),
+        "--cfg": (args.cfg, ("strict", "dry_run", "all", "json", "quiet")),
         "--dry-run": (args.dry_run, ("strict", "all")),
         "--multirun": (args.multirun, ("all",)),
         "--quiet": (args.quiet, ("all",)),
@@ -104,13 +105,22 @@ def _refuse_without_effect(args: argparse.Namespace) -> None:
 
 
 def _show_settings(args: argparse.Namespace) -> int:
+    if args.multirun:
+        from harness.sweeps.expand import expand
+
+        for point in expand(args.overrides, args.config_dir):
+            print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
+        return 0
+    from harness.config.compose import load_run
+
+    print(_shown(load_run(args.overrides, args.config_dir)), end="")
+    return 0
+
+
+def _shown(config: "RunConfig") -> str:
     import yaml
 
-    from harness.config.compose import load
-
-    config = load(args.overrides, args.config_dir)
-    print(visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)), end="")
-    return 0
+    return visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -126,15 +136,16 @@ def _check(args: argparse.Namespace) -> int:
 
 def _play(args: argparse.Namespace) -> int:
     if args.multirun:
-        from harness.sweeps import read_sweep, sweep
+        from harness.sweeps.record import read_sweep
+        from harness.sweeps.sweep import sweep
 
         folder, code = sweep(args.overrides, args.config_dir, lambda: _reporter(args))
         run_dirs = [folder / point.folder for point in read_sweep(folder).points]
     else:
-        from harness.config.compose import load
+        from harness.config.compose import load_run
         from harness.runs.single import execute
 
-        config = load(args.overrides, args.config_dir)
+        config = load_run(args.overrides, args.config_dir)
         if args.all and any(role.engine.kind != "dry" for _, role in config.roles()):
             raise ConfigError(
                 "command line: --all has an effect with engine=dry only, whose fit check it shows in full"

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.comparison.catalogue import section_of_count
 from harness.config.plugins import load_plugins
 from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import numbers
-from harness.store.files import storage_error
+from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
@@ -48,7 +48,7 @@ class RunData:
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    folder: str
+    folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 
 
 class _Sweep(BaseModel):
@@ -89,7 +89,7 @@ def run_folders(path: Path) -> list[Path]:
 
 def _read_sweep(path: Path) -> _Sweep:
     try:
-        return _Sweep.model_validate_json(path.read_bytes())
+        return _Sweep.model_validate_json(read_bounded(path))
     except OSError as error:
         raise storage_error(path, "read", error, "give the folders of its runs") from error
     except ValidationError as error:
@@ -121,7 +121,8 @@ def _read(folder: Path, record: RunRecord) -> RunData:
             dict(_with_zeros(session, looked_for)),
             frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
         )
-        versions.add(session.metrics.get("metrics_version"))
+        version = session.metrics.get("metrics_version")
+        versions.add(version if isinstance(version, int) else None)
     return RunData(folder, record, sessions, frozenset(versions))
 
 

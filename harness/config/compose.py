@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from harness.config import credentials
 from harness.config.auto import resolve_kind
+from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
 from harness.config.messages import (
     CONFIG_NAME,
@@ -55,6 +56,30 @@ _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
     """Compose and check a configuration. Raises `ConfigError` with one line a mistake."""
     return check(compose(overrides, config_dir))
+
+
+def load_run(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
+    """The same for one run on a command line: what was given and would have no effect is a mistake, too."""
+    composed = compose(overrides, config_dir)
+    if composed.sweeps:
+        named = "=".join(("experiment", composed.choices["experiment"])) if "experiment" in composed.choices else ""
+        raise ConfigError(
+            f"{named or 'hydra.sweeper.params'}: holds a sweep ({', '.join(composed.sweeps)}), which one run can't play; "
+            "add -m"
+        )
+    if lines := tuple(only_for_sweeps(composed.overrides)):
+        raise ConfigError(*lines)
+    config = check(composed)
+    if idle := without_effect(config, composed.overrides):
+        raise ConfigError(*(as_written(line) for line in idle.values()))
+    return config
+
+
+def as_written(line: str) -> str:
+    """A line with keys as users write them."""
+    for key, written in SAMPLE_KEYS.items():
+        line = line.replace(f"command line: {key}:", f"command line: {written}:")
+    return line
 
 
 def hydra_override(override: str) -> str:
@@ -166,6 +191,7 @@ def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
     with own_first(own), initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = hydra_compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
     choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
+    params = cfg.hydra.sweeper.get("params") or {}
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)
     cfg.pop("hydra")
@@ -174,6 +200,7 @@ def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
         overrides,
         choices,
         _dirs(own),
+        tuple(f"{key}={value}" for key, value in params.items()),
     )
 
 

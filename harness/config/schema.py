@@ -315,7 +315,15 @@ def contradictions(config: RunConfig) -> list[str]:
             f"course.sessions: {config.course.sessions}, but patient=replay speaks one recorded session; "
             "expected 1, or patient=simulated"
         )
+    lines += _loop_contradictions(config.guard)
     return list(dict.fromkeys(lines))
+
+
+def _loop_contradictions(guard: GuardConfig) -> Iterator[str]:
+    for name in ("loop_turns", "question_turns", "opening_turns"):
+        turns = getattr(guard, name)
+        if turns > guard.window:
+            yield f"guard.{name}: {turns} of the last guard.window={guard.window} turns can't be; expected at most as many"
 
 
 def server_mistakes(engine: EngineConfig) -> Iterator[str]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, HarnessError
+from harness.models import file_tokenizer
+from harness.models.file_tokenizer import FileTokenizer
 from harness.models.limits import read_object
 from harness.paths import cache_dir
 
@@ -48,9 +50,9 @@ def load_tokenizer(
     """
     config = _read_config(Path(path))
     file = _tokenizer_file(path, revision)
-    reference = None if file is None else _reference(path, file)
     try:
-        if reference is not None and config.get("tokenizer_class") in _GENERIC and "auto_map" not in config:
+        reference = None if file is None else _reference(path, file)
+        if reference is not None and _is_generic(config):
             found = _generic(path, revision)
         else:
             found = named_class(path, revision=revision, trust_remote_code=trust_remote_code)
@@ -64,6 +66,24 @@ def load_tokenizer(
     if found.chat_template is None:
         found.chat_template = _processor_template(Path(path))
     return found
+
+
+def light_tokenizer(
+    path: str | Path, *, revision: str | None = None, trust_remote_code: bool = False
+) -> "PreTrainedTokenizerBase | FileTokenizer":
+    """The same for prompts and counts: without `import transformers` where that makes no difference. Raises as
+    `load_tokenizer`."""
+    folder = Path(path)
+    if (folder / _FILE).is_file() and _is_generic(_read_config(folder)):
+        found = file_tokenizer.load(folder, _reference(path, folder / _FILE))
+        if found is not None:
+            check_keeps_text(found, str(path))
+            return found
+    return load_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
+
+
+def _is_generic(config: Mapping[str, Any]) -> bool:
+    return config.get("tokenizer_class") in _GENERIC and "auto_map" not in config
 
 
 def named_class(

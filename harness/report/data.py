@@ -4,6 +4,7 @@ Invariant: memory and page size are bounded; of a large run the first sessions a
 the rest is counted.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, field_validator
 
+from harness.config.recorded import read_config
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.usage import fullness
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Event, Speaker, Turn
 
+_log = logging.getLogger(__name__)
 MOST_ROWS = 1000
 MOST_INLINE = 40
 MOST_CHARACTERS = 1_500_000
@@ -94,7 +97,9 @@ class Report:
 
 def load(run_dir: Path) -> Report:
     """Read a run folder. Raises `StorageError` where it holds no run or a file is damaged."""
-    report = Report(read_record(run_dir), _metrics(run_dir / "metrics.json"))
+    record = read_record(run_dir)
+    record = record.model_copy(update={"config": _config(record, run_dir)})
+    report = Report(record, _metrics(run_dir / "metrics.json"))
     characters = 0
     for session in _lines(run_dir / "sessions.jsonl"):
         length = sum(len(turn.text) for turn in session.turns)
@@ -108,6 +113,15 @@ def load(run_dir: Path) -> Report:
         if len(report.failures) < MOST_FAILURES:
             report.failures.append(failure)
     return report
+
+
+def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
+    """The config in today's shape; empty where it can't be read, since the sessions can."""
+    try:
+        return read_config(record.config, run_dir)[0].model_dump(mode="json")
+    except StorageError as error:
+        _log.warning("note: settings are left out: %s", error)
+        return {}
 
 
 def _lines(path: Path) -> Iterator[SessionRecord]:

@@ -88,7 +88,7 @@ def test_a_dry_run_finds_what_a_run_would_be_refused_for(
     "words",
     [
         ["--all", "--quiet"],
-        ["--cfg", "job", "-m"],
+        ["--cfg", "job", "--json"],
         ["--dry-run", "--strict"],
         ["-m", "--all"],
         ["--all", "engine=openai"],
