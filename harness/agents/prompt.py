@@ -25,8 +25,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError
+from harness.mistakes import closest
 from harness.paths import prompt_dir
-from harness.personas.errors import closest
 from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
 
 END = "[END]"

@@ -107,6 +107,17 @@ def _metrics(args: argparse.Namespace) -> Listing:
     return {metric.name: f"{metric.label} ({metric.group})" for metric in known()}
 
 
+def _rubrics(args: argparse.Namespace) -> Listing:
+    from harness.judges import library
+
+    dirs = library.folders(None)
+    found = library.load(sorted(library.find(dirs)), dirs)
+    return {
+        rubric.id: f"{rubric.kind} of the {rubric.target}: {', '.join(item.id for item in rubric.items)}"
+        for rubric in found
+    }
+
+
 KINDS: dict[str, Callable[[argparse.Namespace], Listing]] = {
     "personas": _personas,
     "therapists": _group("therapist"),
@@ -115,5 +126,6 @@ KINDS: dict[str, Callable[[argparse.Namespace], Listing]] = {
     "contexts": _contexts,
     "guards": _group("guard"),
     "experiments": _group("experiment"),
+    "rubrics": _rubrics,
     "metrics": _metrics,
 }

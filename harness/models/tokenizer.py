@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, first_line
 from harness.models import file_tokenizer
 from harness.models.file_tokenizer import FileTokenizer
 from harness.models.limits import read_object
@@ -169,7 +169,7 @@ def _reference(path: str | Path, file: Path) -> "Tokenizer":
     try:
         return Tokenizer.from_file(str(file))
     except Exception as error:  # bare Exceptions are all that tokenizers raises
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise ConfigError(
             f"model.path: {file.name} of {path} can't be read by tokenizers {__version__} ({reason}); where the file is whole "
             "it was written by a newer version: pip install -U tokenizers transformers"
@@ -241,5 +241,5 @@ def _digest(folder: Path) -> str:
 
 
 def _unloadable(path: str | Path, error: Exception) -> ConfigError:
-    reason = next(iter(str(error).strip().splitlines()), repr(error))
+    reason = first_line(error)
     return ConfigError(f"model.path: no tokenizer can be loaded from {path}: {reason}")

@@ -17,6 +17,7 @@ from harness.config.recorded import read_config
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
 from harness.metrics.usage import fullness
+from harness.report.judged import Judged, Note, load_judged
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Event, Speaker, Turn
 
@@ -83,6 +84,16 @@ class Report:
     endings: Counter[str] = field(default_factory=Counter)
     tightest: tuple[int, int] | None = None
     """(free tokens, window) of the prompt that came nearest to its window."""
+    judged: tuple[Judged, ...] = ()
+
+    @property
+    def inline(self) -> frozenset[str]:
+        """Ids of the sessions that are shown in full."""
+        return frozenset(shown.row.session_id for shown in self.shown)
+
+    def notes(self, session_id: str, turn: int) -> list[Note]:
+        """What judges quoted of a turn."""
+        return [note for judged in self.judged for note in judged.notes.get(session_id, {}).get(turn, ())]
 
     @property
     def dry(self) -> tuple[str, ...]:
@@ -112,6 +123,7 @@ def load(run_dir: Path) -> Report:
         report.turns += len(failure.turns)
         if len(report.failures) < MOST_FAILURES:
             report.failures.append(failure)
+    report.judged = load_judged(run_dir, report.inline)
     return report
 
 

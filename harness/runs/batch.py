@@ -22,6 +22,7 @@ from harness.errors import HarnessError, StorageError
 from harness.report import write_report
 from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.judging import judge_at_end
 from harness.runs.local import LocalExecutor
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
 from harness.runs.reporter import Reporter
@@ -127,6 +128,7 @@ class Batch:
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._halted = False
+        self._finished: list[tuple[CheckedRun, Path]] = []
 
     async def play(self) -> None:
         """Play all runs. Raises `StorageError` or `EngineError`, with folders left open for `close`."""
@@ -175,6 +177,15 @@ class Batch:
                 most_turns=sum(2 * run.spec.sessions * run.spec.config.max_exchanges for run in self._runs),
             )
             await run_all(self._sessions(runner, executor), limit)
+            await self._all_ended()
+            await self._judge(executor)
+
+    async def _judge(self, executor: Executor) -> None:
+        """Judge the runs that ask for it, on the engines that are loaded."""
+        if isinstance(executor, LocalExecutor):
+            for run, path in self._finished:
+                if run.spec.judge is not None:
+                    await judge_at_end(path, run.spec.judge, executor.pool, self._reporter)
 
     def _noticed(self, notice: Notice) -> None:
         """Show what an engine reports, and journal in every open run what concerns all of its sessions.
@@ -273,6 +284,7 @@ class Batch:
             (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
             metrics = write_metrics(folder.path)
             write_report(folder.path)
+            self._finished.append((run, folder.path))
         tracking.finished(folder.record, metrics)
         tracking.close()
         return Outcome(folder.path, folder.record)

@@ -18,9 +18,11 @@ from harness.context.budget import Window
 from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
+from harness.judges.start import Prepared
 from harness.models.located import located
 from harness.personas.schema import Persona, persona_hash
 from harness.runs.content import content_hashes, model_hashes
+from harness.runs.judging import judge_of
 from harness.runs.resources import SharedResources
 from harness.sessions.course import handover_of
 from harness.sessions.factory import RoleContext, check_fits
@@ -53,6 +55,8 @@ class RunSpec:
     """What a replayed patient says; None where a model plays the patient."""
     contents: Mapping[str, str]
     """Setting to the hash of what it names."""
+    judge: Prepared | None = None
+    """Who judges the run at its end."""
 
     @property
     def config_hash(self) -> str:
@@ -67,7 +71,8 @@ class RunSpec:
 
     def engines(self) -> frozenset[str]:
         """Keys of the engines that it needs."""
-        return frozenset(engine_key(role) for role in self.roles.values())
+        judge = [self.judge.role] if self.judge is not None else []
+        return frozenset(engine_key(role) for role in [*self.roles.values(), *judge])
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +209,8 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources, content
     hashes = models_of(found, resources)  # first, so that no tokenizer reads a template without end
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
-    return RunSpec(config, date, personas, found, role_contexts, lines, content_hashes(config, found, hashes))
+    contents_of = content_hashes(config, found, hashes)
+    return RunSpec(config, date, personas, found, role_contexts, lines, contents_of, judge_of(config))
 
 
 def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapping[str, str]]:

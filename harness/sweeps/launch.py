@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, first_line
 from harness.paths import install_command
 from harness.sweeps.expand import composed_for_sweep, is_sweep_override, quoted, sweep_override
 from harness.sweeps.player import Player
@@ -55,7 +55,7 @@ def _launch(
     except Exception as error:
         if isinstance(launcher, FusedLauncher):
             raise
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         say(f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}")
         return ()
 
@@ -95,4 +95,4 @@ def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> 
 def _missing(launcher: Any, error: Exception) -> str:
     extra = _EXTRAS.get(str(launcher))
     remedy = install_command(extra) if extra else "is its plugin installed?"
-    return f"hydra/launcher={launcher}: {str(error).splitlines()[0]}; {remedy}"
+    return f"hydra/launcher={launcher}: {first_line(error)}; {remedy}"
