@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 METHOD = (
-    "[a, b]: 95 % interval, symmetric bootstrap-t. Differences: minus the baseline, between sessions of the same "
-    "persona and seed; * told from noise at 5 % with all comparisons counted (Benjamini-Hochberg): docs/compare.md. "
+    "[a, b]: 95% interval, symmetric bootstrap-t. Differences: minus the baseline, between sessions of the same "
+    "persona and seed; * told from noise at 5% with all comparisons counted (Benjamini-Hochberg): docs/compare.md. "
     "Simulations for engineering and research: not clinical evidence."
 )
 _WIDTH_WITHOUT_TERMINAL = 200
@@ -126,7 +126,7 @@ def _head(comparison: Comparison) -> Iterator[str]:
 
 
 def _titles(comparison: Comparison) -> _Cells:
-    return ("metric", "wanted", "setting", "mean [95 %]", f"minus {comparison.baseline.name} [95 %]", "pairs")
+    return ("metric", "wanted", "setting", "mean [95%]", f"minus {comparison.baseline.name} [95%]", "pairs")
 
 
 def _cells(row: Row, comparison: Comparison) -> Iterator[_Cells]:

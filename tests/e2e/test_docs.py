@@ -8,6 +8,8 @@ reason; a command of no kind fails.
 import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -125,6 +127,15 @@ def _exit(words: list[str], expected: set[int]) -> str | None:
         return _code(main(words), expected)
     except SystemExit as end:
         return _code(int(end.code or 0), expected)
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """Links, anchors, and pages that no menu leads to are checked by MkDocs itself."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # an announcement of another product
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Your own LoRA" in (tmp_path / "site" / "recipes" / "index.html").read_text()
 
 
 def test_a_command_that_is_wrong_is_found() -> None:

@@ -135,7 +135,7 @@ def test_with_few_personas_the_claim_is_about_these(tmp_path: Path) -> None:
 
 
 def test_an_interval_ends_where_no_value_is_possible(tmp_path: Path) -> None:
-    """No share above 100 %: neither as text nor as a number."""
+    """No share above 100%: neither as text nor as a number."""
     first = [(p, 0, kept(1.0 if n % 5 else 0.9)) for n, p in enumerate(PERSONAS[:6])]
     second = [(p, 0, kept(0.02 * (n % 3))) for n, p in enumerate(PERSONAS[:6])]
     row = compared(two_runs(tmp_path, first, second)).rows[0]
