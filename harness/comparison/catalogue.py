@@ -119,7 +119,7 @@ _HEADLINES = (
     ),
     Metric(
         "therapist.words_per_turn",
-        "therapist's words a turn",
+        "therapist's words per turn",
         "Style",
         says="with {a} the therapist says {by} a turn than with {b}",
         unit=" words",

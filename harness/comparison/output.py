@@ -24,14 +24,14 @@ METHOD = (
     "Simulations for engineering and research: not clinical evidence."
 )
 _WIDTH_WITHOUT_TERMINAL = 200
+_WIDTH_OF_TABLE = 120
+"""Columns below which its cells would wrap."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _Cells = tuple[str, str, str, str, str, str]
 
 
 def to_terminal(comparison: Comparison, console: "Console") -> None:
-    """A table in colours; plain lines where nobody looks on."""
-    from rich import box
-    from rich.table import Table
+    """A table in colours; plain lines where nobody looks on, and where it would not fit."""
     from rich.text import Text
 
     def say(text: str) -> None:
@@ -40,6 +40,42 @@ def to_terminal(comparison: Comparison, console: "Console") -> None:
     for line in _head(comparison):
         say(line)
     say("")
+    if console.width < _WIDTH_OF_TABLE:
+        for line in _narrow(comparison):
+            say(line)
+    else:
+        _print_table(comparison, console)
+    say("")
+    for line in findings(comparison):
+        say(f"- {line}")
+    say("")
+    say(METHOD)
+
+
+def _narrow(comparison: Comparison) -> Iterator[str]:
+    """A line for each metric, and below it one for each setting."""
+    lines = {row.metric.name: [cells[2:] for cells in _cells(row, comparison)] for row in comparison.rows}
+    titles = _titles(comparison)[2:]
+    every = [titles, *(cells for rows in lines.values() for cells in rows)]
+    widths = [max(len(cells[column]) for cells in every) for column in range(len(titles))]
+
+    def aligned(cells: Sequence[str]) -> str:
+        return "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+    yield aligned(titles)
+    for group, rows in groupby(comparison.rows, key=lambda row: row.metric.group):
+        yield from ("", group)
+        for row in rows:
+            wanted = f" (wanted: {row.metric.wanted})" if row.metric.wanted else ""
+            yield f"{row.metric.label}{wanted}"
+            yield from map(aligned, lines[row.metric.name])
+
+
+def _print_table(comparison: Comparison, console: "Console") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for title in _titles(comparison):
         table.add_column(Text(one_line(title)), overflow="fold")
@@ -52,11 +88,6 @@ def to_terminal(comparison: Comparison, console: "Console") -> None:
                 )
         table.add_section()
     console.print(table)
-    say("")
-    for line in findings(comparison):
-        say(f"- {line}")
-    say("")
-    say(METHOD)
 
 
 def terminal() -> "Console":
