@@ -4,7 +4,7 @@ import argparse
 import os
 from importlib import import_module
 
-from harness.__main__ import COMMANDS
+from harness.__main__ import COMMANDS, module_of
 
 
 def complete() -> None:
@@ -21,7 +21,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     for name, about in COMMANDS.items():
         command = commands.add_parser(name, help=about)
         if name in words:
-            import_module(f"harness.cli.{name.replace('-', '_')}").add_arguments(command)
+            import_module(module_of(name)).add_arguments(command)
     return parser
 
 

@@ -19,7 +19,7 @@ from harness.guard.findings import FINDINGS
 from harness.metrics.usage import fullness
 from harness.report.judged import Judged, Note, load_judged
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
-from harness.types import Event, Speaker, Turn
+from harness.types import Event, Source, Speaker, Turn
 
 _log = logging.getLogger(__name__)
 MOST_ROWS = 1000
@@ -129,6 +129,8 @@ def load(run_dir: Path) -> Report:
 
 def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     """The config in today's shape; empty where it can't be read, since the sessions can."""
+    if record.source is Source.IMPORTED:
+        return record.config
     try:
         return read_config(record.config, run_dir)[0].model_dump(mode="json")
     except StorageError as error:
