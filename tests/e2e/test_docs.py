@@ -8,6 +8,7 @@ reason; a command of no kind fails.
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ NOT_TRIED = {
     r"sbatch .*": "needs a Slurm cluster; the script itself is checked below",
     r"python scripts/bench/.*": "a benchmark, which takes minutes",
     r"python -m harness fetch.*": "downloads a model",
+    r"python -m harness branch .*adapter=.*": "needs an adapter, and vLLM",
     r"python -m harness personas sample .* --write-with .*": "asks a model that needs a GPU",
     r"python -m harness resume RUN_DIR .*engine\..*": "gives new settings to a run on a server or a GPU",
     r"python -m harness judge (?!.*judge.engine=scripted).*": "asks a judge's model",
@@ -43,6 +45,11 @@ PLACEHOLDERS = {
     "outputs/sweep-DATE": "outputs/swept",
     "outputs/NAME-DATE": "outputs/shown",
 }
+TALKS = """\
+transcript_id,utterance_id,interlocutor,utterance_text,main_therapist_behaviour,client_talk_type,mi_quality
+1,0,client,I came.,,neutral,high
+1,1,therapist,What brings you?,question,,high
+"""
 HEAVY = ("experiment=", "hydra/launcher=", "executor=ray")
 """Settings of a dry run that takes more than a few seconds, or other processes: checked, not played."""
 RETURNS = {"doctor": {0, 3}}
@@ -57,10 +64,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(path)
     try:
         small = ["engine=dry", "personas=[two-cups]", "max_exchanges=2"]
-        assert main(["run", *small, "run.dir=outputs/shown", "--quiet"]) == 0
+        longer = ["engine=dry", "personas=[two-cups,night-guard-talks]", "max_exchanges=11"]
+        assert main(["run", *longer, "run.dir=outputs/shown", "--quiet"]) == 0
         for name, policy in (("a", "truncate"), ("b", "hybrid")):
             assert main(["run", *small, f"context={policy}", f"run.dir=outputs/{name}", "--quiet"]) == 0
         assert main(["run", "-m", *small, "therapist=act,cbt", "context=truncate,hybrid", "run.dir=outputs/swept"]) == 0
+        (path / "examples").symlink_to(ROOT / "examples")
+        (path / "talks.csv").write_text(TALKS)
         (path / "session.txt").write_text("Patient: I came.\n\nTherapist: I see.\n")
         yield path
     finally:
@@ -114,6 +124,8 @@ def _run(words: Sequence[str]) -> str | None:
 def _other(words: list[str]) -> str | None:
     if "--help" in words or not words:
         return _exit(words, {0})
+    if "--out" in words and words[0] != "personas":  # a page shows several ways; a reader takes one of them
+        shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
     return _code(main(words), RETURNS.get(words[0], {0}))
 
 
