@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, field_validator
 
+from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
@@ -48,6 +49,8 @@ class Row:
     compactions: int
     findings: Mapping[str, int]
     inline: bool
+    patient: str | None = None
+    """The verdict on its simulated patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Report:
     turns: int = 0
     generated: int = 0
     endings: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """On the sessions' simulated patients."""
     tightest: tuple[int, int] | None = None
     """(free tokens, window) of the prompt that came nearest to its window."""
     judged: tuple[Judged, ...] = ()
@@ -94,6 +99,13 @@ class Report:
     def notes(self, session_id: str, turn: int) -> list[Note]:
         """What judges quoted of a turn."""
         return [note for judged in self.judged for note in judged.notes.get(session_id, {}).get(turn, ())]
+
+    def limits(self) -> list[str]:
+        """What the patient's side does not see in the languages of the run's patients."""
+        patient = self.role("patient")
+        if patient.get("kind") == "replay":
+            return []
+        return shortcomings(self.run.languages, str(patient.get("state", "rules")))
 
     @property
     def dry(self) -> tuple[str, ...]:
@@ -197,6 +209,8 @@ def _add(report: Report, session: SessionRecord, inline: bool) -> None:
     report.turns += len(session.turns)
     report.generated += sum(turn.completion_tokens for turn in session.turns)
     report.endings[str(session.stop_reason)] += 1
+    if patient := session.metrics.get("patient_verdict"):
+        report.verdicts[patient] += 1
     for turn in session.turns:
         if turn.max_model_len:
             free = turn.max_model_len - turn.prompt_tokens - turn.max_new_tokens
@@ -226,6 +240,7 @@ def _row(session: SessionRecord, inline: bool) -> Row:
         compactions=sum(event.kind == "compaction" for event in session.events),
         findings={kind: counts[kind] for kind in FINDINGS if counts[kind]},
         inline=inline,
+        patient=session.metrics.get("patient_verdict"),
     )
 
 
