@@ -83,6 +83,13 @@ def module_of(name: str) -> str:
 
 
 def _run(name: str, words: list[str]) -> int:
+    args = parsed(name, words)
+    code: int = import_module(module_of(name)).main(args)
+    return code
+
+
+def parsed(name: str, words: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command. Ends the process where they are asked for, or are none."""
     module = import_module(module_of(name))
     description = getattr(module, "description", None)
     parser = argparse.ArgumentParser(
@@ -92,10 +99,7 @@ def _run(name: str, words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
-    intermixed = getattr(module, "INTERMIXED", False)
-    args = parser.parse_intermixed_args(words) if intermixed else parser.parse_args(words)
-    code: int = module.main(args)
-    return code
+    return parser.parse_intermixed_args(words) if getattr(module, "INTERMIXED", False) else parser.parse_args(words)
 
 
 def _help() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import COMMANDS, main
+from harness.__main__ import COMMANDS, main, parsed
 from tests.fixtures.documents import PAGES, Command, commands, files
 from tests.fixtures.processes import ROOT
 
@@ -32,9 +32,14 @@ NOT_TRIED = {
     r"python -m harness branch .*adapter=.*": "needs an adapter, and vLLM",
     r"python -m harness personas sample .* --write-with .*": "asks a model that needs a GPU",
     r"python -m harness resume RUN_DIR .*engine\..*": "gives new settings to a run on a server or a GPU",
+}
+PARSED = {
     r"python -m harness judge (?!.*judge.engine=scripted).*": "asks a judge's model",
     r"python -m harness judge-calibrate .*": "needs ratings by people",
+    r"python -m harness audit .*": "plays thousands of turns",
+    r"python -m harness fidelity .*": "needs sessions of a model, and transcripts of people",
 }
+"""Commands that are parsed and not run, with the reason."""
 PLACEHOLDERS = {
     "RUN": "outputs/shown",
     "RUN_DIR": "outputs/shown",
@@ -105,6 +110,8 @@ def tried(command: Command) -> str | None:
         return "is neither a command of the harness nor listed with a reason"
     if words[3:] and words[3] not in COMMANDS:
         return f"there is no command {words[3]!r}"
+    if any(re.fullmatch(pattern, text) for pattern in PARSED):
+        return _parsed(words[3], words[4:])
     return _run(words[4:]) if words[3:4] == ["run"] else _other(words[3:])
 
 
@@ -127,6 +134,14 @@ def _other(words: list[str]) -> str | None:
     if "--out" in words and words[0] != "personas":  # a page shows several ways; a reader takes one of them
         shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
     return _code(main(words), RETURNS.get(words[0], {0}))
+
+
+def _parsed(name: str, words: list[str]) -> str | None:
+    try:
+        parsed(name, words)
+    except SystemExit:
+        return "can't be parsed"
+    return None
 
 
 def _code(code: int, expected: set[int] | None = None) -> str | None:
@@ -153,6 +168,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 def test_a_command_that_is_wrong_is_found() -> None:
     assert tried(Command("page", 1, "python -m harness run therapist=nobody")) == "exit code 2"
     assert tried(Command("page", 1, "python -m harness rum")) == "there is no command 'rum'"
+    assert tried(Command("page", 1, "python -m harness judge outputs/latest --wrong")) == "can't be parsed"
     assert (
         tried(Command("page", 1, "curl host.example")) == "is neither a command of the harness nor listed with a reason"
     )
