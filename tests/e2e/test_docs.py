@@ -35,6 +35,7 @@ NOT_TRIED = {
 }
 PARSED = {
     r"python -m harness judge (?!.*judge.engine=scripted).*": "asks a judge's model",
+    r"python -m harness judge-reliability outputs/latest": "needs the scores of a judge's model",
     r"python -m harness judge-calibrate .*": "needs ratings by people",
     r"python -m harness audit .*": "plays thousands of turns",
     r"python -m harness fidelity .*": "needs sessions of a model, and transcripts of people",
@@ -55,6 +56,8 @@ transcript_id,utterance_id,interlocutor,utterance_text,main_therapist_behaviour,
 1,0,client,I came.,,neutral,high
 1,1,therapist,What brings you?,question,,high
 """
+FEW = "personas=[two-cups,night-guard-talks]"
+"""Instead of all personas, which other tests play."""
 HEAVY = ("experiment=", "hydra/launcher=", "executor=ray")
 """Settings of a dry run that takes more than a few seconds, or other processes: checked, not played."""
 RETURNS = {"doctor": {0, 3}}
@@ -69,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(path)
     try:
         small = ["engine=dry", "personas=[two-cups]", "max_exchanges=2"]
-        longer = ["engine=dry", "personas=[two-cups,night-guard-talks]", "max_exchanges=11"]
+        longer = ["engine=dry", FEW, "max_exchanges=11"]
         assert main(["run", *longer, "run.dir=outputs/shown", "--quiet"]) == 0
         for name, policy in (("a", "truncate"), ("b", "hybrid")):
             assert main(["run", *small, f"context={policy}", f"run.dir=outputs/{name}", "--quiet"]) == 0
@@ -123,6 +126,7 @@ def _run(words: Sequence[str]) -> str | None:
         return _code(main(["run", *words]))
     if "engine=dry" in words and not any(word.startswith(HEAVY) for word in words):
         given = any(word.startswith(("max_exchanges=", "patient=replay")) for word in words)
+        words = [FEW if word == "personas=all" else word for word in words]
         return _code(main(["run", *words, *(() if given else ["max_exchanges=2"])]))
     options = [word for word in words if word not in ("--strict", "--quiet", "--json")]
     return _code(main(["run", "--cfg", "job", *options]))
