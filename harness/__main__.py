@@ -1,12 +1,14 @@
 """`python -m harness COMMAND`: finds the command's module and imports nothing else, so that help is instant."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from harness.errors import HarnessError, did_you_mean
 from harness.paths import __version__
+from harness.visible import one_line
 
 COMMANDS = {
     "run": "play sessions: personas x seeds, with any setting as KEY=VALUE; -m for a sweep",
@@ -32,22 +34,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        print(
-            f"error: no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}",
-            file=sys.stderr,
-        )
-        return 2
+        return _error(f"no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that isn't UTF-8 still gets every line
     try:
         return _run(name, words[1:])
     except HarnessError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        for line in error.lines:
+            _error(line)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away, as `head` does; nobody is left to tell
         return 141
+    except OSError as error:  # a full disk, a folder without permission, a name that is too long
+        return _error(f"{error.filename or name}: {error.strerror or error}")
+
+
+def _error(line: str) -> int:
+    print(f"error: {one_line(line)}", file=sys.stderr)
+    return 2
 
 
 def _run(name: str, words: list[str]) -> int:

@@ -8,11 +8,18 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from harness.types import NOTHING
+from harness.visible import one_line
+
+_LONGEST_WORD = 200
+"""Characters; what is longer is no word with a slip in it."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean ...?)` where something known is similar, else nothing."""
-    near = difflib.get_close_matches(word, sorted(known), n=1)
+    choices = sorted(known)
+    if len(word) > _LONGEST_WORD or word in choices:
+        return ""
+    near = difflib.get_close_matches(word, choices, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -26,15 +33,28 @@ class HarnessError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person reads, a line each: one, unless the class says otherwise, whatever a server put in it."""
+        return (one_line(str(self)),)
 
-class ConfigError(HarnessError):
-    """A setting is unknown, has a bad value, or contradicts another. May hold several lines."""
+
+class _Several(HarnessError):
+    """Holds a line for each mistake."""
 
     exit_code = 2
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
-        self.lines = lines
+        self._lines = lines
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(map(one_line, self._lines))
+
+
+class ConfigError(_Several):
+    """A setting is unknown, has a bad value, or contradicts another. May hold several lines."""
 
 
 class PersonaError(ConfigError):
@@ -45,10 +65,8 @@ class TranscriptError(ConfigError):
     """A transcript to replay can't be read; names the file and the line number."""
 
 
-class StorageError(HarnessError):
-    """A run folder can't be written, read, locked or resumed."""
-
-    exit_code = 2
+class StorageError(_Several):
+    """A run folder can't be written, read, locked or resumed. May hold several lines."""
 
 
 class EngineError(HarnessError):
@@ -93,11 +111,5 @@ class JudgeError(HarnessError):
     """A judge gave no usable score."""
 
 
-class ComparisonError(HarnessError):
+class ComparisonError(_Several):
     """Runs that can't be compared. May hold several lines, one a reason."""
-
-    exit_code = 2
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines

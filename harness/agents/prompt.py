@@ -5,11 +5,23 @@ Invariants:
 - What a session's system prompts hold does not change during the session, so that an engine's prefix cache holds.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateRuntimeError,
+    TemplateSyntaxError,
+)
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError
@@ -71,6 +83,12 @@ PLAN = (
 """Phases of a session: the share of its exchanges up to which each lasts, and its direction to the therapist."""
 
 
+LONGEST = 200_000
+"""Characters of a prompt; also bytes of a template, and the most that a product in one may hold."""
+LONGEST_RENDERING_S = 10.0
+LARGEST_EXPONENT = 1000
+
+
 def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     """Render a template, looked up in `dirs`, then among those of the harness; an absolute path stands for itself.
 
@@ -78,22 +96,93 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     """
     path = Path(template)
     folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
-    environment = _environment(tuple(folders))
     try:
-        return environment.get_template(name).render(**values).strip()
+        text = "".join(_bounded(_environment(tuple(folders)).get_template(name).generate(**values))).strip()
     except TemplateNotFound as error:
-        hint = closest(name, sorted(set(environment.list_templates(extensions=["jinja"]))))
-        raise ConfigError(f"prompt: no template '{name}' in {', '.join(map(str, folders))}; {hint}") from error
+        missing = str(error.name)
+        known = sorted({file.name for folder in folders for file in folder.glob("*.jinja")})
+        hint = f"; {closest(missing, known)}" if known and missing not in known else ""
+        raise ConfigError(f"prompt: no template '{missing}' in {', '.join(map(str, folders))}{hint}") from error
     except TemplateSyntaxError as error:
         raise ConfigError(f"{error.filename}: line {error.lineno}: {error.message}") from error
-    except (TemplateError, UnicodeDecodeError) as error:
-        raise ConfigError(f"prompt {template}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"prompt {template}: expected UTF-8 text, found another encoding at byte {error.start}"
+        ) from error
+    except _BAD_TEMPLATES as error:
+        raise ConfigError(f"prompt {template}: {str(error) or type(error).__name__}") from error
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ConfigError(f"prompt {template}: holds half of a surrogate pair, which is no text")
+    return text
+
+
+_BAD_TEMPLATES = (
+    TemplateError,
+    OSError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+)
+"""What a template raises that can't be read or does what it can't, as dividing by zero."""
+
+
+def _bounded(parts: Iterable[str]) -> Iterator[str]:
+    """The same, until they are too long or take too long."""
+    length, deadline = 0, time.monotonic() + LONGEST_RENDERING_S
+    for part in parts:
+        length += len(part)
+        if length > LONGEST or time.monotonic() > deadline:
+            raise TemplateRuntimeError(
+                f"expected a prompt of at most {LONGEST} characters that takes at most {LONGEST_RENDERING_S:g} s to render"
+            )
+        yield part
+
+
+class _Loader(FileSystemLoader):
+    """Templates of a bounded size."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        for folder in self.searchpath:
+            path = Path(folder, template)
+            if path.is_file() and path.stat().st_size > LONGEST:
+                raise TemplateRuntimeError(f"expected at most {LONGEST} bytes, found {path.stat().st_size}")
+        return super().get_source(environment, template)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """A sandbox in which no product, power or padding fills the memory."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        del self.globals["lipsum"], self.filters["center"]
+
+    def call(self, context: Context, obj: Any, *args: Any, **named: Any) -> Any:
+        if any(isinstance(value, int) and value > LONGEST for value in (*args, *named.values())):
+            raise SecurityError(f"expected numbers of at most {LONGEST} as arguments")
+        return super().call(context, obj, *args, **named)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator == "**" and numbers and abs(right) > LARGEST_EXPONENT:
+            raise SecurityError(f"expected an exponent of at most {LARGEST_EXPONENT}, found {right}")
+        if operator == "*" and not numbers:
+            times, repeated = (left, right) if isinstance(left, int) else (right, left)
+            if isinstance(times, int) and len(repeated) * times > LONGEST:
+                raise SecurityError(
+                    f"expected a text or list of at most {LONGEST}, found {times} times {len(repeated)}"
+                )
+        return super().call_binop(context, operator, left, right)
 
 
 @lru_cache(maxsize=8)
 def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
     """Kept, since compiling a template takes longer than a thousand renderings of it."""
-    return ImmutableSandboxedEnvironment(loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False)
+    return _Environment(loader=_Loader(folders), undefined=StrictUndefined, autoescape=False)
 
 
 def patient_system(

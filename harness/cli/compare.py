@@ -52,6 +52,10 @@ def main(args: argparse.Namespace) -> int:
             raise ComparisonError(f"--{form}: {path} is a folder; put folders before it, or write --{form}=-")
     names = None if args.all else args.metric or HEADLINES
     runs = read_runs(args.folders, allow_unfinished=args.allow_unfinished)
+    if len(runs) == 1:
+        raise ComparisonError(
+            f"{runs[0].path}: one run has nothing to be compared with; give several, or a sweep's folder"
+        )
     comparison = compare(runs, baseline=args.baseline, names=names, by=args.by, seed=args.seed)
     for form, path in targets.items():
         _put(forms[form](comparison), path)

@@ -4,7 +4,6 @@
 # well under a second and works on a machine where torch or vLLM is broken.
 
 import argparse
-import json
 import os
 import platform
 import re
@@ -23,6 +22,7 @@ from harness.engines.cores import cores
 from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
 from harness.paths import cache_dir
+from harness.visible import to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
 GPU_VLLM = f"{PIP} 'vllm>=0.26,<0.33'"
@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     checks = examine()
     possible = all(check.status is not Status.MISSING for check in checks)
     if args.json:
-        print(json.dumps({"run_possible": possible, "checks": [asdict(check) for check in checks]}, indent=2))
+        print(to_json({"run_possible": possible, "checks": [asdict(check) for check in checks]}, indent=2))
     else:
         _show(checks, possible)
     return 0 if possible else 3
@@ -287,13 +287,13 @@ def _show(checks: Sequence[Check], possible: bool) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         for check in checks:
-            print(f"{check.status:<8}  {check.name:<14}  {check.found}")
+            print(visible(f"{check.status:<8}  {check.name:<14}  {check.found}"))
             if check.remedy:
-                print(f"{'':<26}mend: {check.remedy}")
+                print(visible(f"{'':<26}mend: {check.remedy}"))
         print(verdict)
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for check in checks:
-        remedy = f"\n[dim]mend:[/] {escape(check.remedy)}" if check.remedy else ""
-        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, escape(check.found) + remedy)
+        remedy = f"\n[dim]mend:[/] {escape(visible(check.remedy))}" if check.remedy else ""
+        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, escape(visible(check.found)) + remedy)
     console.print(table, f"[bold]{verdict}[/]")

@@ -7,6 +7,7 @@ import argparse
 from functools import partial
 
 from harness.models import fetch as models
+from harness.visible import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def main(args: argparse.Namespace) -> int:
     """Print where each model lies. Raises `ConfigError` for an unknown name, `EngineError` if one can't be fetched."""
     for name in args.name:
         folder = models.ensure(name, partial(_say, name))
-        print(f"{name}: {folder}")
+        print(one_line(f"{name}: {folder}"))
     if not args.name:
         for model in models.KNOWN.values():
             state = (
@@ -30,4 +31,4 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _say(name: str, line: str) -> None:
-    print(f"{name}: {line}", flush=True)
+    print(one_line(f"{name}: {line}"), flush=True)

@@ -11,13 +11,14 @@ from harness.paths import persona_dir
 from harness.personas import library
 from harness.personas.sampler import sample
 from harness.personas.schema import Persona, Problem
+from harness.visible import one_line, to_json, visible
 
 TEMPLATE = Path(library.__file__).parent / "template.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands on the parser of `harness personas`."""
-    commands = parser.add_subparsers(dest="personas_command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="personas_command", metavar="COMMAND")
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument("--dir", type=Path, metavar="DIR", help="your own personas, looked up before the library")
 
@@ -64,6 +65,8 @@ def main(args: argparse.Namespace) -> int:
         "sample": _sample,
         "schema": _schema,
     }
+    if args.personas_command is None:
+        raise ConfigError(f"personas: expected a command, one of {', '.join(commands)}; --help says what each does")
     commands[args.personas_command](args)
     return 0
 
@@ -80,11 +83,11 @@ def _list(args: argparse.Namespace) -> None:
     ]
     if args.json:
         fields = {"id", "summary", "problems", "style", "resistance", "stage", "risk", "language"}
-        print(json.dumps([persona.model_dump(mode="json", include=fields) for persona in personas], indent=2))
+        print(to_json([persona.model_dump(mode="json", include=fields) for persona in personas], indent=2))
         return
     width = max((len(persona.id) for persona in personas), default=0)
     for persona in personas:
-        print(f"{persona.id:<{width}}  {persona.summary}")
+        print(visible(f"{persona.id:<{width}}  {persona.summary}"))
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -92,9 +95,9 @@ def _show(args: argparse.Namespace) -> None:
 
     [persona] = library.load([args.id], _dirs(args))
     if args.prompt:
-        print(patient_system(persona, brief=args.brief), patient_opening(persona), sep="\n\n")
+        print(visible(f"{patient_system(persona, brief=args.brief)}\n\n{patient_opening(persona)}"))
     else:
-        print(library.to_yaml(persona), end="")
+        print(visible(library.to_yaml(persona)), end="")
 
 
 def _validate(args: argparse.Namespace) -> None:
@@ -123,7 +126,7 @@ def _sample(args: argparse.Namespace) -> None:
         personas = _written(personas, args.write_with, args.seed)
     texts = {persona.id: library.to_yaml(persona) for persona in personas}
     if args.out is None:
-        print("---\n".join(texts.values()), end="")
+        print(visible("---\n".join(texts.values())), end="")
         return
     for name, text in texts.items():
         _write(args.out / f"{name}.yaml", text)
@@ -137,13 +140,13 @@ def _written(personas: list[Persona], settings: Sequence[str], seed: int) -> lis
     overrides = [setting if "=" in setting else f"model={setting}" for setting in settings]
     written, unused = write_narratives(personas, overrides, seed)
     for line in unused:
-        print(line, file=sys.stderr)
+        print(one_line(line), file=sys.stderr)
     print(f"{len(written) - len(unused)} of {len(written)} narratives written by the model", file=sys.stderr)
     return written
 
 
 def _schema(_: argparse.Namespace) -> None:
-    print(json.dumps(Persona.model_json_schema(), indent=2))
+    print(to_json(Persona.model_json_schema(), indent=2))
 
 
 def _write(path: Path, text: str) -> None:

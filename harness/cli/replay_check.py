@@ -11,10 +11,12 @@ Exit codes: 0 whatever the result; 2 where the run can't be repeated; 3 no engin
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.cli.run_folder import one_run
+from harness.visible import to_json, visible
 
 if TYPE_CHECKING:
     from harness.runs.replay_check import Repeated
@@ -34,8 +36,10 @@ def main(args: argparse.Namespace) -> int:
     from harness.runs.replay_check import repeat
 
     reporter = TerminalReporter()
-    repeated = asyncio.run(repeat(args.run_dir, args.turns, listener=reporter.notice, starting=reporter.starting))
-    print(json.dumps(_as_json(args.run_dir, repeated), ensure_ascii=False) if args.json else _as_text(repeated))
+    repeated = asyncio.run(
+        repeat(one_run(args.run_dir), args.turns, listener=reporter.notice, starting=reporter.starting)
+    )
+    print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 
 

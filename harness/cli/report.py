@@ -6,6 +6,9 @@ python -m harness report outputs/NAME-DATE
 import argparse
 from pathlib import Path
 
+from harness.cli.run_folder import one_run
+from harness.visible import one_line
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
@@ -16,7 +19,8 @@ def main(args: argparse.Namespace) -> int:
     from harness.report import write_report
     from harness.store.metrics import write_metrics
 
-    if args.metrics or not (args.run_dir / "metrics.json").exists():
-        write_metrics(args.run_dir)
-    print(write_report(args.run_dir))
+    run_dir = one_run(args.run_dir)
+    if args.metrics or not (run_dir / "metrics.json").exists():
+        write_metrics(run_dir)
+    print(one_line(str(write_report(run_dir))))
     return 0

@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from harness.agents.base import Utterance
 from harness.config.schema import RoleConfig
@@ -17,6 +18,7 @@ from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed, 
 from harness.runs.fit_check import Fit
 from harness.store.records import RunRecord
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
+from harness.visible import one_line
 
 BAR_EVERY_S = 0.25
 LINE_EVERY_S = 10.0
@@ -29,7 +31,7 @@ class TerminalReporter:
     """Counts what happens and shows it. Use as a context manager around the run."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, emoji=False)
         self.turns = 0
         self.tokens = 0
         self.retries = 0
@@ -43,7 +45,7 @@ class TerminalReporter:
 
     def say(self, line: str) -> None:
         """One line, above the live bar where there is one."""
-        self.console.print(line, soft_wrap=True, markup=False)
+        self.console.print(one_line(line), soft_wrap=True, markup=False)
 
     def starting(self, speaker: Speaker, role: RoleConfig) -> None:
         """An engine is about to be started, or to be shared."""
@@ -95,7 +97,7 @@ class TerminalReporter:
         for fit in fits:
             free = "-" if fit.least_free is None else str(fit.least_free)
             numbers = (fit.sessions, fit.longest_prompt, free, fit.compactions, fit.evicted_turns)
-            table.add_row(fit.persona_id, *map(str, numbers))
+            table.add_row(Text(one_line(fit.persona_id)), *map(str, numbers))
         self.console.print(table)
 
     def start(self, sessions: int, done: int = 0) -> None:

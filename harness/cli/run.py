@@ -28,6 +28,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.visible import one_line, visible
+
 INTERMIXED = True
 
 
@@ -56,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
     if args.cfg:
         import yaml
 
-        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+        print(visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)), end="")
         return 0
     from harness.cli.reporter import TerminalReporter
     from harness.runs.single import execute
@@ -79,5 +81,6 @@ def _strict(run_dirs: Sequence[Path], code: int) -> int:
     found = {run: _findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
     for run, kinds in found.items():
         if kinds:
-            print(f"--strict: {run}: {', '.join(f'{n} {kind}' for kind, n in kinds.most_common())}", file=sys.stderr)
+            counts = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+            print(one_line(f"--strict: {run}: {counts}"), file=sys.stderr)
     return max(code, 1) if any(found.values()) else code

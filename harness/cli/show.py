@@ -4,10 +4,10 @@
 
 What is printed is the text as rendered by the model's chat template; tokenized without special tokens added it has the
 recorded number of tokens, which is checked here, too. A server that got messages may have counted otherwise.
+Control characters stand there escaped, as \\x1b; --json gives the text as it is.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -22,9 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from harness.cli.run_folder import one_run
     from harness.store.archive import Archive
+    from harness.visible import to_json, visible
 
-    archive = Archive(args.run_dir)
+    archive = Archive(one_run(args.run_dir))
     rebuilt = archive.prompt(archive.session(args.session_id), args.turn)
     recorded, counted = rebuilt.turn.prompt_tokens, len(rebuilt.ids)
     if args.json:
@@ -37,11 +39,11 @@ def main(args: argparse.Namespace) -> int:
             "ids": list(rebuilt.ids),
             "messages": [{"role": message.role, "content": message.content} for message in rebuilt.messages],
         }
-        print(json.dumps(answer, ensure_ascii=False))
+        print(to_json(answer))
     elif args.ids:
         print(" ".join(map(str, rebuilt.ids)))
     else:
-        print(rebuilt.text)
+        print(visible(rebuilt.text))
     engine = archive.record.engines.get(rebuilt.turn.speaker)
     if counted != recorded and engine is not None and not engine.counts_as_we_do:
         print(f"note: {counted} tokens by the local tokenizer; the server counted {recorded}", file=sys.stderr)

@@ -106,9 +106,12 @@ def notes(settings: Sequence[Setting]) -> Iterator[str]:
 
 
 def _is_dry(config: Mapping[str, object]) -> bool:
-    role = config.get("therapist")
-    engine = role.get("engine") if isinstance(role, Mapping) else None
-    return isinstance(engine, Mapping) and engine.get("kind") == "dry"
+    """Whether the dry engine made up what a speaker said."""
+    for role in map(config.get, ("patient", "therapist")):
+        engine = role.get("engine") if isinstance(role, Mapping) else None
+        if isinstance(engine, Mapping) and engine.get("kind") == "dry":
+            return True
+    return False
 
 
 def _commit(run: RunData) -> str:

@@ -12,6 +12,7 @@ import orjson
 from harness.comparison.bootstrap import LEVEL, Estimate
 from harness.comparison.comparison import ALPHA, Comparison, Difference, Row, Verdict
 from harness.comparison.words import difference_shown, findings, mean_shown, pairs_shown, sentence
+from harness.visible import csv_cell, one_line, visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,19 +34,21 @@ def to_terminal(comparison: Comparison, console: "Console") -> None:
     from rich.text import Text
 
     def say(text: str) -> None:
-        console.print(Text(text), soft_wrap=True)
+        console.print(Text(one_line(text)), soft_wrap=True)
 
     for line in _head(comparison):
         say(line)
     say("")
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for title in _titles(comparison):
-        table.add_column(Text(title), overflow="fold")
+        table.add_column(Text(one_line(title)), overflow="fold")
     for group, rows in groupby(comparison.rows, key=lambda row: row.metric.group):
-        table.add_row(Text(group), style="bold underline")
+        table.add_row(Text(one_line(group)), style="bold underline")
         for row in rows:
             for cells in _cells(row, comparison):
-                table.add_row(*map(Text, cells), style="bold" if cells[4].endswith("*") else None)
+                table.add_row(
+                    *(Text(one_line(cell)) for cell in cells), style="bold" if cells[4].endswith("*") else None
+                )
         table.add_section()
     console.print(table)
     say("")
@@ -74,11 +77,11 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A line for each metric and setting; numbers as measured, shares in [0, 1]."""
+    """A line for each metric and setting; numbers as measured, shares in [0, 1]; no cell is a formula."""
     file = io.StringIO()
     writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_records(comparison))
+    writer.writerows({key: csv_cell(value) for key, value in record.items()} for record in _records(comparison))
     return file.getvalue()
 
 
@@ -90,7 +93,7 @@ def to_json(comparison: Comparison) -> str:
             {
                 "name": setting.name,
                 "keys": setting.keys,
-                "runs": [str(run.path) for run in setting.runs],
+                "runs": [visible(str(run.path)) for run in setting.runs],
                 "sessions": len(setting.sessions),
                 "failed": setting.failed,
             }
@@ -110,7 +113,7 @@ def to_json(comparison: Comparison) -> str:
         "metrics": [_metric(row, comparison) for row in comparison.rows],
         "findings": list(findings(comparison)),
     }
-    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    return visible_json(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
@@ -218,4 +221,4 @@ def _table_row(cells: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     """Text as Markdown that shows it and nothing else, on one line."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", one_line(text))

@@ -4,14 +4,26 @@ Hydra composes YAML into a plain dict (`compose.py`); from here on only these mo
 roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from harness.config import credentials, environment, plain_data
 from harness.config.address import address_mistake
 from harness.config.guard import GuardConfig
+from harness.errors import ConfigError
 from harness.types import Sampling, Speaker
 
 
@@ -24,8 +36,12 @@ def _unquoted_off(value: object) -> object:
     return "off" if value is False else value
 
 
-Positive = Annotated[int, Field(gt=0, lt=2**31)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+MOST = 2**31 - 1
+"""Of any count: what every engine and file format takes."""
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+MONTH_S = 2_678_400.0
+"""Longest wait that can be asked for, in seconds."""
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 MOST_SESSIONS = 100_000
 """In flight: each takes memory, whether an engine can serve it or not."""
 OWN_PARAMETERS = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stream", "n"})
@@ -95,16 +111,16 @@ class EngineConfig(Settings):
     """openai: address of the server, up to and with `/v1`."""
     model: str | None = None
     """openai: the name that the server knows; null asks `/v1/models`."""
-    api_key_env: str | None = None
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
     """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
     extra_body: dict[str, Any] = {}
     """openai: parameters by name that go into every request as they are; null leaves one of ours out."""
     request_timeout_s: float = Field(600.0, gt=0, le=86_400.0)
-    outage_s: float = Field(21_600.0, gt=0)
+    outage_s: float = Field(21_600.0, gt=0, le=MONTH_S)
     """openai: how long a run waits for a server that went away."""
-    max_restarts: Annotated[int, Field(ge=0)] = 2
+    max_restarts: Annotated[int, Field(ge=0, le=1000)] = 2
     """How often a dead engine is started again in one run."""
-    latency_s: float = Field(0.0, ge=0)
+    latency_s: float = Field(0.0, ge=0, le=MONTH_S)
     """dry: seconds that every answer takes."""
     options: dict[str, Any] = {}
     """The own settings of an engine that a plug-in brought."""
@@ -191,8 +207,39 @@ class RunSettings(Settings):
     """Output folder; null makes `outputs/NAME-DATE` afresh."""
 
 
+class UnfitSettings(ConfigError):
+    """Settings with values that no file may hold; `mistakes` are pairs of a dotted key and why."""
+
+    def __init__(self, mistakes: Sequence[tuple[str, str]]) -> None:
+        super().__init__(*(f"{key}: {why}" for key, why in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
 class RunConfig(Settings):
-    """Everything that decides what a run does."""
+    """Everything that decides what a run does.
+
+    Text from the environment (`${oc.env:NAME}`) is in force and stands in no dump, where its name stays. Raises
+    `UnfitSettings` for credentials and for what no file can hold, `ConfigError` for a variable that is not set.
+    """
+
+    _named: dict[environment.Keys, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fill(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, Mapping):
+            return handler(value)
+        unfit(value, credentials.mistakes(value))
+        tree, references = environment.filled(value)
+        config = handler(tree)
+        if references:
+            unfit(tree, credentials.addresses(tree))
+            config._named = environment.texts(config, references)
+        return config
+
+    @model_serializer(mode="wrap")
+    def _by_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return environment.named(handler(self), self._named)
 
     plugins: tuple[str, ...] = ()
     """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
@@ -203,7 +250,7 @@ class RunConfig(Settings):
     seed: Seed = 0
     personas: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     """Ids of personas; a bare id stands for a list of one, and `all` for the whole library."""
-    sample: Annotated[int, Field(ge=0)] = 0
+    sample: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """How many sampled personas are played, after those of `personas`, which may then be empty."""
     sample_seed: Seed | None = None
     """Seed of the sampled personas; null takes the run's, so that a new seed brings new patients."""
@@ -212,7 +259,7 @@ class RunConfig(Settings):
     sessions_per_persona: Positive = 1
     max_exchanges: Positive = 20
     """A patient turn and the therapist's answer are one exchange."""
-    min_exchanges: Annotated[int, Field(ge=0)] = 3
+    min_exchanges: Annotated[int, Field(ge=0, le=MOST)] = 3
     """Before as many exchanges no speaker can end the session."""
     concurrency: Literal["auto"] | Annotated[int, Field(gt=0, le=MOST_SESSIONS)] = "auto"
     on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
@@ -227,6 +274,13 @@ class RunConfig(Settings):
     def roles(self) -> tuple[tuple[Speaker, RoleConfig], ...]:
         """Both speakers' settings."""
         return (Speaker.PATIENT, self.patient), (Speaker.THERAPIST, self.therapist)
+
+
+def unfit(tree: Mapping[str, Any], found: Mapping[str, str]) -> None:
+    """Raise `UnfitSettings` for what was found, and for values that no JSON file can hold."""
+    mistakes = [*found.items(), *plain_data.mistakes(tree)]
+    if mistakes:
+        raise UnfitSettings(mistakes)
 
 
 def contradictions(config: RunConfig) -> list[str]:

@@ -7,7 +7,7 @@ Invariants:
 """
 
 import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,18 +17,18 @@ from pydantic import ValidationError
 from harness.errors import PersonaError
 from harness.personas.errors import closest, lines_of
 from harness.personas.schema import Persona
+from harness.reading import read_bytes
+from harness.visible import visible
+from harness.yaml_shape import LOADER, check_shape, not_yaml
 
 MAX_BYTES = 64_000
 """A persona is a page; a larger file is something else."""
+LONGEST_KEY = 60
+_BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What PyYAML raises for a scalar that its own tag doesn't fit, as `!!int ''`."""
 
 
-DEEPEST = 32
-"""Levels of nesting; a persona has five."""
-_Yaml = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times as fast where PyYAML was built with libyaml, as its wheels are."""
-
-
-class _Loader(_Yaml):  # type: ignore[misc, valid-type]
+class _Loader(LOADER):  # type: ignore[misc, valid-type]
     """Safe YAML without a key that is given twice, which hides a mistake."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -42,18 +42,6 @@ class _Loader(_Yaml):  # type: ignore[misc, valid-type]
             seen.add(key.value)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
-
-
-def _check_shape(text: str) -> None:
-    """Raise `YAMLError` for what is checked before anything is made of it: aliases, and nesting without end."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Yaml):
-        if isinstance(event, yaml.AliasEvent):
-            problem = "aliases are not allowed in a persona"
-            raise yaml.constructor.ConstructorError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise yaml.YAMLError(f"nested more than {DEEPEST} levels deep")
 
 
 def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
@@ -106,11 +94,9 @@ def read_all(paths: Iterable[Path]) -> list[Persona]:
 def read(path: Path) -> Persona:
     """Read and check one file; raises `PersonaError`."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise PersonaError(f"{path}: expected a persona of at most {MAX_BYTES} bytes, found {path.stat().st_size}")
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, MAX_BYTES).decode("utf-8")
     except OSError as error:
-        raise PersonaError(f"{path}: can't be read: {error.strerror}") from error
+        raise PersonaError(f"{path}: can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise PersonaError(f"{path}: expected UTF-8 text, found another encoding at byte {error.start}") from error
     persona = parse(text, str(path))
@@ -122,18 +108,44 @@ def read(path: Path) -> Persona:
 def parse(text: str, source: str) -> Persona:
     """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
     try:
-        _check_shape(text)
+        check_shape(text, aliases=False)
         data = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, *_BAD_VALUES) as error:
+        raise PersonaError(f"{source}:{not_yaml(error)}") from error
+    if lines := [f"{source}: {line}" for line in _unfit(data)]:
+        raise PersonaError(*lines)
+    try:
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
-        return Persona.model_validate_json(json.dumps(data, default=str))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        raise PersonaError(f"{source}:{where} not valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, ValidationError):
-            raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
-        raise PersonaError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+        return Persona.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
+
+
+def _unfit(data: object, path: str = "") -> Iterator[str]:
+    """A line for each value of a kind that no persona has, as a date, and for text with control characters."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if not isinstance(key, str):
+                yield f"{path or 'a key'}: expected a name as key, found {_kind(key)}"
+            elif visible(key) != key or len(key) > LONGEST_KEY:
+                yield f"{path or 'a key'}: expected a name as key, found {visible(key)[:LONGEST_KEY]!r}"
+            else:
+                yield from _unfit(value, f"{path}.{key}" if path else key)
+    elif isinstance(data, list):
+        for place, item in enumerate(data):
+            yield from _unfit(item, f"{path}[{place}]")
+    elif isinstance(data, str):
+        if (escaped := visible(data)) != data.replace("\r\n", "\n"):
+            yield f"{path}: expected plain text, found a control character ({escaped[:60]!r})"
+    elif isinstance(data, int):
+        if abs(data) >= 2**63:
+            yield f"{path}: expected a number of at most 64 bits"
+    elif data is not None and not isinstance(data, float):
+        yield f"{path or 'file'}: expected text, a number, a list or keys and values, found {_kind(data)}"
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}" if value is not None else "nothing"
 
 
 def to_yaml(persona: Persona) -> str:

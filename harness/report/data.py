@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
+from pydantic import BaseModel, ValidationError, field_validator
 
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
@@ -81,6 +81,11 @@ class Report:
     tightest: tuple[int, int] | None = None
     """(free tokens, window) of the prompt that came nearest to its window."""
 
+    @property
+    def dry(self) -> tuple[str, ...]:
+        """Speakers whose words the dry engine made up: nothing that is measured of the texts means anything then."""
+        return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
+
     def role(self, name: str) -> Mapping[str, Any]:
         """The settings of `patient` or `therapist`."""
         value = self.run.config.get(name)
@@ -109,14 +114,54 @@ def _lines(path: Path) -> Iterator[SessionRecord]:
     return read_sessions(path) if path.exists() else iter(())
 
 
+class _Found(BaseModel):
+    """How often the guard found something."""
+
+    turns: int
+    sessions: int
+
+
+class _Spread(BaseModel):
+    """A metric over the sessions; shares in [0, 1]."""
+
+    mean: float | None
+    sd: float | None
+
+
+class _Diversity(BaseModel):
+    mean_likeness: float | None
+
+
+class _Metrics(BaseModel):
+    """What the page shows of metrics.json; `trajectories` are means by exchange in [0, 1]."""
+
+    usage: dict[str, float | None]
+    guard: dict[str, _Found]
+    endings: dict[str, int]
+    metrics: dict[str, _Spread]
+    trajectories: dict[str, list[float]]
+    diversity: _Diversity | None
+
+    @field_validator("guard")
+    @classmethod
+    def _has_those_at_the_top(cls, guard: dict[str, _Found]) -> dict[str, _Found]:
+        if missing := {"loop", "role_break"} - guard.keys():
+            raise ValueError(f"no count of {min(missing)}")
+        return guard
+
+
 def _metrics(path: Path) -> Mapping[str, Any] | None:
-    if not path.exists():
-        return None
     try:
-        value = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise StorageError(f"{path}: can't be read: {error}; remove it and write the report again") from error
-    return value if isinstance(value, Mapping) else None
+        return _Metrics.model_validate_json(path.read_bytes()).model_dump()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"{path}: can't be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        mistake = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, mistake["loc"]))[:80]
+        remedy = f"write it again with `python -m harness report --metrics {path.parent}`"
+        raise StorageError(f"{path}: {where or 'file'}: {mistake['msg']}; {remedy}") from error
 
 
 def _add(report: Report, session: SessionRecord, inline: bool) -> None:

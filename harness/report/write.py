@@ -9,12 +9,15 @@ from urllib.parse import quote
 import yaml
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
 
+from harness.config.credentials import without
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
 from harness.report import charts
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.types import Event
+from harness.visible import visible
 
 _FOLDER = Path(__file__).parent
 SPEECH = (
@@ -56,7 +59,7 @@ def write_report(run_dir: Path) -> Path:
     path = run_dir / "report.html"
     draft = run_dir / ".report.html.part"
     try:
-        draft.write_text(html, encoding="utf-8", errors="replace")
+        draft.write_text(html, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: can't be written: {error.strerror or error}") from error
@@ -69,6 +72,7 @@ def render(report: Report) -> str:
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_safe,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -88,11 +92,16 @@ def render(report: Report) -> str:
         style=(_FOLDER / "report.css").read_text(encoding="utf-8"),
         charts=charts,
         speech=SPEECH,
-        settings=yaml.safe_dump(report.run.config, sort_keys=False, allow_unicode=True, width=100),
+        settings=yaml.safe_dump(without(report.run.config), sort_keys=False, allow_unicode=True, width=100),
         most_rows=MOST_ROWS,
         most_failures=MOST_FAILURES,
         findings=FINDINGS,
     )
+
+
+def _safe(value: object) -> object:
+    """What stands on the page: text without control characters; Jinja escapes it. Our own markup as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -93,7 +93,7 @@ def _refuse_other_models(archive: Archive, roles: Mapping[Speaker, RoleConfig]) 
         if then is not None and (then.sha256, then.revision) != (now.sha256, now.revision):
             lines.append(f"{speaker}: the files of {role.model.path} are not those that the run was played with")
     if lines:
-        raise StorageError("\n".join(lines))
+        raise StorageError(*lines)
 
 
 def _requests(archive: Archive, sessions: Mapping[str, Recorded], chosen: list[tuple[str, int]]) -> Iterator[Request]:

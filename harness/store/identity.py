@@ -43,7 +43,7 @@ def refuse_changed(record: RunRecord, config: Mapping[str, Any], persona_hashes:
     ]
     if lines:
         head = f"run {record.name}: the config is not the one that the run started with; undo this or start another run"
-        raise StorageError("\n  ".join([f"{head}:", *lines]))
+        raise StorageError(f"{head}:", *(f"  {line}" for line in lines))
 
 
 def binding(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Invariant: what a speaker said is shown as said; no text of a model can make a h
 import re
 
 from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Turn
+from harness.visible import visible
 
 _INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
 """Characters that mean something anywhere in a line."""
@@ -16,7 +17,7 @@ _GAPS = re.compile(r"\n\n+")
 
 def escape(text: str) -> str:
     """Text as Markdown that shows just this text, its line breaks kept."""
-    lines = "\n".join([_escaped(line.strip()) for line in text.splitlines()])
+    lines = "\n".join([_escaped(line.strip()) for line in visible(text).split("\n")])
     paragraphs = _GAPS.split(lines.strip("\n"))
     return "\n\n".join(paragraph.replace("\n", "  \n") for paragraph in paragraphs)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import CONFIG_NAME, check, compose, hydra_override, own_dir
+from harness.config.compose import check, compose, hydra_override, own_dir, refuse_credentials, refused
+from harness.config.messages import CONFIG_NAME, said_first, shortened
 from harness.config.schema import RunConfig
 from harness.config.searchpath import own_first
 from harness.errors import ConfigError
@@ -46,15 +47,15 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     `ConfigError` with a line for every mistake, naming the point where it doesn't concern all of them.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.errors import HydraException
 
+    refuse_credentials(overrides)
     asked = _parsed(list(map(hydra_override, overrides)))
     params, problem = _params([override for override in asked if not override.is_sweep_override()], config_dir)
     task = [override for override in asked if not _is_hydras(override)]
     try:
         (combinations,) = BasicSweeper.split_arguments([*_parsed(params), *task], None)
-    except HydraException as error:
-        raise ConfigError(f"command line: {str(error).splitlines()[0]}") from error
+    except refused() as error:
+        raise ConfigError(f"command line: {said_first(error)}") from error
     points = check_points([tuple(combination) for combination in combinations], config_dir)
     if problem is not None:
         raise problem
@@ -91,14 +92,13 @@ def _named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[t
 def _parsed(overrides: Sequence[str]) -> list["Override"]:
     """Overrides by Hydra's grammar. Raises `ConfigError` with a line for each that is none."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
 
     parser, parsed, lines = OverridesParser.create(), [], []
     for override in overrides:
         try:
             parsed.append(parser.parse_override(override))
-        except HydraException:
-            lines.append(f"command line: {override!r} is not a setting; expected KEY=VALUE[,VALUE...]")
+        except refused():
+            lines.append(f"command line: {shortened(override)!r} is not a setting; expected KEY=VALUE[,VALUE...]")
     if lines:
         raise ConfigError(*lines)
     return parsed
@@ -138,9 +138,7 @@ def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> Ite
     """
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
     from hydra.types import RunMode
-    from omegaconf.errors import OmegaConfBaseException
 
     with (
         own_first(own_dir(config_dir)),
@@ -150,6 +148,6 @@ def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> Ite
         assert hydra is not None
         try:
             config = hydra.compose_config(CONFIG_NAME, list(overrides), RunMode.MULTIRUN, with_log_configuration=False)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(f"command line: {str(error).splitlines()[0]}") from error
+        except refused() as error:
+            raise ConfigError(f"command line: {said_first(error)}") from error
         yield hydra, config

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import Composed, check
+from harness.config.compose import check
+from harness.config.environment import container
+from harness.config.messages import Composed
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.runs.batch import Outcome, play_batch
@@ -168,7 +170,7 @@ class _Follower:
             self._reporter.say(f"point {self._labels[name]}: left to the process that plays it ({error})")
             return
         self._mark(name, PointState.FAILED, error.exit_code, str(error))
-        for line in str(error).splitlines():
+        for line in error.lines:
             self._reporter.say(f"point {self._labels[name]}: {line}")
 
     def _mark(self, name: str, state: PointState, exit_code: int, error: str | None = None) -> None:
@@ -180,8 +182,4 @@ class _Follower:
 
 def _checked(cfg: "DictConfig") -> RunConfig:
     """The config of a job as Hydra composed it. Raises `ConfigError`."""
-    from omegaconf import OmegaConf
-
-    tree = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(tree, dict)
-    return check(Composed({str(key): value for key, value in tree.items()}, (), {}, ()))
+    return check(Composed(container(cfg), (), {}, ()))

@@ -97,7 +97,7 @@ def test_contradictions_are_refused(overrides: list[str], line: str) -> None:
     ("overrides", "line"),
     [
         (["max_exchange=1"], "command line: max_exchange: unknown setting (did you mean max_exchanges?)"),
-        (["+made.up=1"], "conf/config.yaml: made: unknown setting"),
+        (["+made.up=1"], "command line: made: unknown setting"),
         (["max_exchanges=0"], "command line: max_exchanges: expected greater than 0, found 0"),
         (["concurrency=lots"], "command line: concurrency: expected 'auto' or a whole number, found 'lots'"),
         (["engine.latency_s=x"], "command line: engine.latency_s: expected a number, found 'x'"),

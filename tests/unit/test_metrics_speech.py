@@ -200,4 +200,8 @@ def test_each_speaker_has_its_own_measures() -> None:
 
 def test_any_dialogue_can_be_measured() -> None:
     for texts in ([], [""], ["", ""], ["😢", "…", "שלום"], ["x" * 5000, "a " * 3000]):
-        session_metrics(dialogue(texts), final_view=[])
+        measured = session_metrics(dialogue(texts), final_view=[])
+        assert measured["exchanges"] == len(texts) // 2
+        for speaker in ("patient", "therapist"):
+            shares = (measured[speaker][name] for name in ("talk_share", "question_rate", "distinct_2", "echo"))
+            assert all(share is None or 0.0 <= share <= 1.0 for share in shares)

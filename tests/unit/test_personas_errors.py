@@ -120,7 +120,7 @@ BROKEN: list[tuple[Callable[[], str], str]] = [
     (lambda: "- a list", "p.yaml: expected a persona (keys and values), found a list of 1"),
     (lambda: "", "p.yaml: expected a persona (keys and values), found nothing"),
     (lambda: "a: \x00", "p.yaml: not valid YAML: "),
-    (lambda: "[" * 5000, "p.yaml: not valid YAML: "),
+    (lambda: "[" * 5000, "p.yaml: line 1, column 33: not valid YAML: nested more than 32 levels deep"),
 ]
 
 
@@ -150,5 +150,5 @@ def test_a_file_that_is_not_there_not_text_or_far_too_large_is_named(tmp_path: P
     with pytest.raises(PersonaError, match=r"binary\.yaml: expected UTF-8 text, found another encoding at byte 4"):
         read(tmp_path / "binary.yaml")
     (tmp_path / "large.yaml").write_text("#" * 70_000, encoding="utf-8")
-    with pytest.raises(PersonaError, match=r"large\.yaml: expected a persona of at most 64000 bytes, found 70000"):
+    with pytest.raises(PersonaError, match=r"large\.yaml: can.t be read: expected at most 64000 bytes, found 70000"):
         read(tmp_path / "large.yaml")

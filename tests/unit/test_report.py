@@ -1,5 +1,7 @@
 """The report: whole, safe and bounded, from nothing but a run folder."""
 
+import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -120,3 +122,33 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path: Path, capsys: pytest.Ca
         write_report(tmp_path)
     assert main(["report", str(tmp_path)]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_dry_run_says_so_and_shows_no_number_about_words_that_nobody_said(tmp_path: Path) -> None:
+    pages = {}
+    for engine in ("vllm", "dry"):
+        folder = run_folder(tmp_path / engine, ("How are you?", "It sounds as if you are tired."), engine=engine)
+        write_metrics(folder)
+        pages[engine] = parsed(write_report(folder))
+    of_words = {"Turns with a reflection", "What the guard found", "Sessions with a loop", "Reading ease (Flesch)"}
+    dry, real = (" ".join(pages[name].text) for name in ("dry", "vllm"))
+    assert [text for text in of_words if text not in real] == []
+    assert [text for text in of_words if text in dry] == []
+    assert "Dry run." in dry
+    assert "Dry run." not in real
+    assert "#metrics" not in pages["dry"].links
+    assert "Tokens generated" in dry
+
+
+def test_control_characters_stand_escaped_on_the_page_and_in_the_transcript(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", ("a\x1b]0;title\x07b\x00", "c\u202ed\x9b2J"), failure="\x1b[2J gone")
+    write_metrics(folder)
+    files = [write_report(folder), *(folder / "transcripts").glob("*.md")]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    assert not [text for text in texts if re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)]
+    assert r"a\x1b]0;title\x07b\x00" in texts[0]
+    assert any(r"\\x1b" in text for text in texts[1:])
+    assert (
+        "\x1b]0;title\x07b\x00"
+        in json.loads((folder / "sessions.jsonl").read_text().splitlines()[0])["turns"][0]["text"]
+    )

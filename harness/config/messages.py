@@ -1,0 +1,174 @@
+"""What is wrong with a composed config, in one line a mistake: where the value stands, its key, what was expected."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.config.credentials import REFERENCE, masked
+from harness.errors import did_you_mean, first_line
+from harness.paths import conf_dir
+
+CONFIG_NAME = "config"
+ROLES = ("patient", "therapist")
+SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
+"""Settings that users write as if they were part of `personas`, which is a list."""
+_LISTS = frozenset({"personas", "stop"})
+"""Settings that hold a list."""
+LONGEST_VALUE = 80
+"""Characters of a value in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What Hydra made of the YAML files and overrides, not yet checked."""
+
+    tree: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    choices: Mapping[str, str]
+    """Chosen file of each config group, as {"therapist": "act"}."""
+    config_dirs: tuple[Path, ...]
+
+    def source(self, key: str) -> str:
+        """Where a value stands: the command line, or the config file that was chosen for its group."""
+        given = [override.lstrip("+").partition("=")[0] for override in self.overrides]
+        given = [name for name in given if name not in self.choices]  # which file to take; the value stands in it
+        if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in given):
+            return "command line"
+        group = key.partition(".")[0]
+        chosen = self.choices.get(group)
+        relative = Path(group, f"{chosen}.yaml") if chosen else Path(f"{CONFIG_NAME}.yaml")
+        for folder in self.config_dirs:
+            if (folder / relative).is_file():
+                return str(Path("conf") / relative if folder == conf_dir() else folder / relative)
+        return str(relative)
+
+    def written_key(self, key: str) -> str:
+        """The key under which a user wrote a value: that of the run where a role only inherited it."""
+        role, _, rest = key.partition(".")
+        if role not in ROLES or _found(self.tree, key) not in (None, "inherit"):
+            return key
+        group = rest.partition(".")[0]
+        if group in ("engine", "model"):
+            return rest
+        return f"model.{rest}" if group == "sampling" else key
+
+
+def _found(tree: object, key: str) -> object:
+    """What stands at a dotted key; None where there is nothing."""
+    for part in key.split("."):
+        if isinstance(tree, Mapping):
+            tree = tree.get(part)
+        elif isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
+            tree = tree[int(part)]
+        else:
+            return None
+    return tree
+
+
+def options(group: str, dirs: Sequence[Path]) -> list[str]:
+    """Names that can be chosen in a config group."""
+    hidden = {"base", "inherit"}
+    return sorted({file.stem for folder in dirs for file in (folder / group).glob("*.yaml")} - hidden)
+
+
+def keys_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """All dotted keys of a tree, inner nodes included."""
+    for key, value in tree.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from keys_of({str(k): v for k, v in value.items()}, f"{prefix}{key}.")
+
+
+def said_first(error: BaseException) -> str:
+    """What an error of another library says first."""
+    return shortened(re.sub(r"^\w+ raised while resolving interpolation: ", "", first_line(error)))
+
+
+def shortened(text: str) -> str:
+    """A value for a message."""
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} characters)"
+
+
+def of_override(written: str, error: Exception, known: Sequence[str], dirs: Sequence[Path]) -> str:
+    """One line for an override that Hydra doesn't take, as the user wrote it."""
+    from hydra.errors import OverrideParseException
+
+    key, given, value = written.lstrip("+~").partition("=")
+    shown, group = shortened(masked(written)), _group(key)
+    choices = options(group, dirs)
+    if given and _is_several(value, error):
+        listed = f"; for a list write {key}=[{value}]" if key.rsplit(".", 1)[-1] in _LISTS else ""
+        return f"command line: {shown}: several values make a sweep, which needs -m{listed}"
+    if isinstance(error, OverrideParseException) or not given or not key:
+        return f"command line: {shown!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
+    if choices:
+        return (
+            f"command line: {shown}: no such choice{did_you_mean(value, choices)}; expected one of {', '.join(choices)}"
+        )
+    if "4300" in str(error):  # digits, Python's limit for a number in text
+        return f"command line: {shown}: expected a smaller number"
+    if key not in known:
+        return f"command line: {shortened(key)}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
+    return f"command line: {shown}: {said_first(error)}"
+
+
+def _group(key: str) -> str:
+    """The config group that a key chooses from: `patient.engine` chooses from `engine`."""
+    role, _, group = key.partition(".")
+    return group if role in ROLES and group in ("engine", "model") else key.partition("@")[0]
+
+
+def _is_several(value: str, error: Exception) -> bool:
+    said = str(error)
+    plain = re.fullmatch(r"[^\[\]{}()'\"$]+,[^\[\]{}()'\"$]*", value) is not None
+    return plain or "Ambiguous value" in said or "requires --multirun" in said
+
+
+def of_validation(error: ValidationError, composed: Composed, known: Sequence[str]) -> Iterator[str]:
+    """One line a mistake that pydantic found."""
+    mistakes: dict[str, list[Mapping[str, Any]]] = {}
+    for item in error.errors(include_url=False):
+        path = ".".join(str(part) for part in item["loc"] if not _UNION_BRANCH.match(str(part)))
+        mistakes.setdefault(composed.written_key(path), []).append(dict(item))
+    for key, items in mistakes.items():
+        source, found = composed.source(key), items[0]["input"]
+        written = _found(composed.tree, key)
+        if isinstance(written, str) and REFERENCE.search(written):
+            found = written  # the value of a variable may be a secret
+        key = SAMPLE_KEYS.get(key, key)
+        expected = " or ".join(dict.fromkeys(map(_expected, items)))
+        if items[0]["type"] == "extra_forbidden":
+            yield f"{source}: {key}: unknown setting{did_you_mean(key, known)}"
+        elif items[0]["type"] == "missing" or found is None:
+            yield f"{source}: {key}: no value; expected {expected}"
+        else:
+            yield f"{source}: {key}: expected {expected}, found {shortened(repr(found))}"
+
+
+_UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")
+_EXPECTED = {
+    "too_short": "at least one",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number that is not as long",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "string_pattern_mismatch": "a name of letters, digits and underscores",
+    "missing": "a value",
+}
+
+
+def _expected(item: Mapping[str, Any]) -> str:
+    message = str(item["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+    return _EXPECTED.get(str(item["type"]), message[:1].lower() + message[1:])

@@ -1,0 +1,51 @@
+r"""Text made safe to show: what steers a terminal, turns text around or forges a line stands there as an escape.
+
+The one place for it: terminals, transcripts, the report, comparisons. `\x1b` stands for ESC, `\u202e` for a
+right-to-left override. Data files (JSON) keep every character as it was.
+"""
+
+import json
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # Unicode's Bidi_Control
+    "\u2028\u2029\ufff9-\ufffb"  # other line ends, interlinear annotation
+    "\ud800-\udfff]"  # surrogates, as in file names that are not UTF-8; no encoding takes them
+)
+_BREAK = re.compile(r"[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def visible(text: str) -> str:
+    """The text with line breaks and tabs kept and everything else that is no printable character escaped."""
+    return _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """The same on one line: a line break, with the blanks around it, becomes one blank."""
+    return visible(_BREAK.sub(" ", text.rstrip()))
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """`value` as JSON that shows no control character raw; read back, it is the same value."""
+    return visible_json(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def visible_json(text: str) -> str:
+    """JSON text with the same in it escaped as JSON has it."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def csv_cell(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    return f"'{visible(value)}" if value.startswith(_FORMULA) else visible(value)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if found[0] == "\r":
+        return "\\r"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

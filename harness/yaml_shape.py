@@ -1,0 +1,55 @@
+"""What is checked about YAML text before anything is made of it: its depth, and how far its aliases blow it up."""
+
+import yaml
+
+DEEPEST = 32
+"""Levels of nesting; a persona has five, a config four."""
+MOST_NODES = 100_000
+"""Keys and values with every alias written out."""
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times as fast where PyYAML was built with libyaml, as its wheels are."""
+
+
+def check_shape(text: str, *, aliases: bool) -> None:
+    """Raise `YAMLError` for text that is no YAML, nests without end, or whose aliases repeat too much.
+
+    `aliases` says whether there may be any.
+    """
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    nodes = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            if not aliases:
+                raise _problem("aliases are not allowed here", event)
+            if event.anchor not in sizes:
+                raise _problem(f"alias *{event.anchor} stands inside of what it means", event)
+            nodes += sizes[event.anchor]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            nodes += 1
+            open_nodes.append((event.anchor, nodes))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = nodes - before + 1
+        elif isinstance(event, yaml.ScalarEvent):
+            nodes += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+        if nodes > MOST_NODES:
+            raise _problem(f"more than {MOST_NODES} keys and values", event)
+        if len(open_nodes) > DEEPEST:
+            raise _problem(f"nested more than {DEEPEST} levels deep", event)
+
+
+def _problem(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
+
+
+def not_yaml(error: Exception) -> str:
+    """Why text is no YAML that can be taken, with line and column where they are known."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        return f"{where} not valid YAML: {error.problem}"
+    return f" not valid YAML: {' '.join(str(error).split())}"
