@@ -1,5 +1,7 @@
 """The report: whole, safe and bounded, from nothing but a run folder."""
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -7,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import harness.report
 from harness.__main__ import main
 from harness.errors import StorageError
 from harness.report import data, write_report
 from harness.store.metrics import write_metrics
 from tests.fixtures.report_run import HOSTILE, run_folder
+
+
+TEMPLATES = Path(harness.report.__file__).parent / "templates"
+VOID = ("meta", "br", "input")
 
 
 class Page(HTMLParser):
@@ -24,10 +31,12 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.dangerous: list[str] = []
         self.text: list[str] = []
+        self.scripts: list[str] = []
+        self.policy = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        if tag not in ("meta", "br", "rect", "line", "polygon", "polyline"):
+        if tag not in VOID:
             self.open.append(tag)
         for name, value in attrs:
             if (
@@ -36,14 +45,18 @@ class Page(HTMLParser):
                 or (value or "").startswith("javascript")
             ):
                 self.dangerous.append(f"{tag} {name}={value}")
+            if name == "content" and (value or "").startswith("default-src"):
+                self.policy = value or ""
             if name == "href":
                 self.links.append(value or "")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in ("rect", "line", "polygon", "polyline"):
+        if tag not in VOID:
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["script"]:
+            self.scripts.append(data)
         self.text.append(data)
 
 
@@ -59,7 +72,7 @@ def test_no_text_of_a_model_persona_config_or_error_becomes_markup(tmp_path: Pat
     folder = run_folder(tmp_path / "run", (HOSTILE, HOSTILE), failure=HOSTILE)
     write_metrics(folder)
     page = parsed(write_report(folder))
-    assert "script" not in page.tags
+    assert page.scripts == [(TEMPLATES / "page.js").read_text(encoding="utf-8")]
     assert "img" not in page.tags
     assert page.dangerous == []
     assert "".join(page.text).count("alert(1)") >= 5
@@ -69,7 +82,10 @@ def test_no_text_of_a_model_persona_config_or_error_becomes_markup(tmp_path: Pat
 def test_it_needs_nothing_but_itself(tmp_path: Path) -> None:
     page = parsed(write_report(run_folder(tmp_path / "run", ("Hi.", "Hello."))))
     assert all(link.startswith(("#", "transcripts/")) for link in page.links)
-    assert not {"link", "script", "iframe", "img"} & set(page.tags)
+    assert not {"link", "iframe", "img", "object", "embed"} & set(page.tags)
+    [script] = page.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in page.policy
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in html
     assert "@import" not in html
@@ -82,9 +98,9 @@ def test_turns_failures_and_findings_are_readable(tmp_path: Path) -> None:
     assert "Good morning to you." in text
     assert "EngineError: the server is down" in text
     assert "at therapist/3" in text
-    assert "1,500 + 20 of 2,048" in text
-    assert "2 earlier turns not in view" in text
-    assert "1 session came to an end, 1 failed" in text
+    assert "1,500 + 20 of 2,048 tokens" in text
+    assert "out of view: 2 turns" in text
+    assert "1 session of 1 persona came to an end; 1 failed" in text
     assert "The fullest prompt left 292 of its 2,048 tokens free" in text
 
 
