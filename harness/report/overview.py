@@ -63,6 +63,7 @@ def figures(report: Report) -> list[Figure]:
 def _figures(report: Report) -> Iterator[Figure]:
     if not report.dry:
         yield _states(report)
+        yield _repetition(report)
         disclosed = [
             strip.Disclosed(row.session_id, row.unlocked_at, row.told_at, row.exchanges)
             for row in report.rows
@@ -75,7 +76,6 @@ def _figures(report: Report) -> Iterator[Figure]:
             f"A ring: a layer can be told. A disc: it was told.{more}",
             strip.disclosure(disclosed[:MOST_DISCLOSED], title="Disclosure timeline, by exchange"),
         )
-        yield _repetition(report)
     yield from _pace(report)
 
 

@@ -16,7 +16,6 @@ from harness.report import data, write_report
 from harness.store.metrics import write_metrics
 from tests.fixtures.report_run import HOSTILE, run_folder
 
-
 TEMPLATES = Path(harness.report.__file__).parent / "templates"
 VOID = ("meta", "br", "input")
 

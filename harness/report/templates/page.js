@@ -104,9 +104,31 @@
     });
   });
 
-  all("select.pick").forEach((select) => {
-    const show = () => all(`[data-pick="${select.id}"]`).forEach((part) => { part.hidden = part.dataset.value !== select.value; });
-    select.addEventListener("change", show);
-    show();
-  });
+  const lines = one("lines");
+  if (lines) {
+    const chosen = (id) => one(id).value;
+    const turns = (setting) => {
+      const found = document.querySelector(`template[data-setting="${setting}"][data-pair="${chosen("pair")}"]`);
+      return found ? [...found.content.children] : [];
+    };
+    const show = () => {
+      const left = turns(chosen("left")), right = turns(chosen("right"));
+      lines.replaceChildren();
+      for (let at = 0; at < Math.max(left.length, right.length); at += 1) {
+        const row = lines.insertRow();
+        for (const turn of [left[at], right[at]]) {
+          const cell = row.insertCell();
+          if (turn) {
+            cell.className = turn.className;
+            cell.append(...turn.cloneNode(true).childNodes);
+          }
+        }
+      }
+      one("which").textContent = one("pair").selectedOptions[0].textContent;
+      one("left-name").textContent = one("left").selectedOptions[0].textContent;
+      one("right-name").textContent = one("right").selectedOptions[0].textContent;
+    };
+    ["pair", "left", "right"].forEach((id) => one(id).addEventListener("change", show));
+    document.querySelector(".controls").hidden = false;
+  }
 })();
