@@ -21,10 +21,10 @@ from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_
 
 MOST_ROWS = 2500
 MOST_INLINE = 40
-MOST_CHARACTERS = 1_400_000
+MOST_CHARACTERS = 1_000_000
 """Of the page's part for sessions in full, as estimated by `_size`."""
 MOST_FAILURES = 200
-_PER_TURN = 900
+_PER_TURN = 1_000
 """Characters of markup around a turn."""
 
 

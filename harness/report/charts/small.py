@@ -7,7 +7,7 @@ from markupsafe import Markup
 from harness.report.charts import svg
 from harness.types import Turn
 
-_MOST_POINTS = 24
+_MOST_POINTS = 16
 
 
 def spark(values: Sequence[float], width: int = 84, height: int = 20) -> Markup:
@@ -21,9 +21,9 @@ def spark(values: Sequence[float], width: int = 84, height: int = 20) -> Markup:
     points = [(i * step, height - min(1.0, v) * (height - 1)) for i, v in enumerate(values)]
     if len(points) == 1:
         points.append((float(width), points[0][1]))
-    drawn = " ".join(f"{x:.0f},{y:.1f}" for x, y in points)
+    drawn = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
     return Markup(
-        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
+        f'<svg class="spark" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<polyline points="{drawn}"/></svg>'
     )
 
