@@ -33,6 +33,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
             "metric",
             "measured",
             "happened",
+            "quoted",
         ),
     )
 }

@@ -89,6 +89,11 @@ def place(number: int | None) -> str:
     return "" if number is None else f" · session {number} of its course"
 
 
+def quoted(name: str) -> str:
+    """A name as it can stand in the fragment of a link."""
+    return quote(name, safe="")
+
+
 def link(session_id: str) -> str:
     """Where the readable transcript of a session lies, relative to the report."""
     return f"transcripts/{quote(session_id, safe='')}.md"

@@ -23,8 +23,7 @@ def spark(values: Sequence[float], width: int = 84, height: int = 20) -> Markup:
         points.append((float(width), points[0][1]))
     drawn = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
     return Markup(
-        f'<svg class="spark" viewBox="0 0 {width} {height}" aria-hidden="true">'
-        f'<polyline points="{drawn}"/></svg>'
+        f'<svg class="spark" viewBox="0 0 {width} {height}" aria-hidden="true"><polyline points="{drawn}"/></svg>'
     )
 
 

@@ -3,6 +3,13 @@
   const MOST = 200; // rows shown at once, so that a long table opens fast
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const one = (id) => document.getElementById(id);
+  const fragment = () => {
+    try {
+      return decodeURIComponent(location.hash.slice(1));
+    } catch {
+      return ""; // a stray percent sign names nothing
+    }
+  };
 
   const table = one("table");
   if (table) {
@@ -53,7 +60,7 @@
     if (only) only.addEventListener("change", show);
     more.addEventListener("click", () => { whole = true; show(); });
     const linked = () => {
-      const wanted = decodeURIComponent(location.hash.slice(1));
+      const wanted = fragment();
       if (only && wanted.startsWith("only-")) {
         only.value = wanted.slice(5);
         search.value = "";
@@ -72,7 +79,7 @@
   }
 
   const open = () => {
-    const target = one(decodeURIComponent(location.hash.slice(1)));
+    const target = one(fragment());
     for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
     if (target) target.scrollIntoView();
   };
