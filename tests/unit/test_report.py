@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,9 +12,18 @@ import pytest
 
 import harness.report
 from harness.__main__ import main
+from harness.comparison.runs import read_runs
+from harness.comparison.settings import settings_of
 from harness.errors import StorageError
-from harness.report import data, write_report
+from harness.report import data, write_report, write_sweep_report
+from harness.report.judged import Note, load_judged
+from harness.report.overview import looks, outcome, reasons
+from harness.report.quotes import marked
+from harness.report.repeats import repeats
+from harness.report.side_by_side import side_by_side
 from harness.store.metrics import write_metrics
+from harness.types import Speaker, Turn
+from tests.fixtures.report_rich import rich_run, rich_sweep
 from tests.fixtures.report_run import HOSTILE, run_folder
 
 TEMPLATES = Path(harness.report.__file__).parent / "templates"
@@ -167,3 +177,88 @@ def test_control_characters_stand_escaped_on_the_page_and_in_the_transcript(tmp_
         "\x1b]0;title\x07b\x00"
         in json.loads((folder / "sessions.jsonl").read_text().splitlines()[0])["turns"][0]["text"]
     )
+
+
+def test_what_asks_for_a_look_is_shown_in_full_before_what_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "MOST_INLINE", 2)
+    folder = rich_run(tmp_path / "run", personas=("a", "b", "c", "d"), repeats=1)
+    shown = [one.row.session_id for one in data.load(folder).shown]
+    assert shown == ["a-000", "b-000"]  # a failed its gate, b has a loop; c only breaks its role later
+    monkeypatch.setattr(data, "MOST_INLINE", 1)
+    assert [one.row.session_id for one in data.load(folder).shown] == ["a-000"]
+
+
+def test_the_sentence_on_top_counts_what_happened(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run")
+    report = data.load(folder)
+    assert outcome(report) == (
+        "6 sessions of 3 personas came to an end; none failed; the guard found loop in 2, role break in 2."
+    )
+    first = looks(report)[0]
+    assert (first.session_id, reasons(first)) == ("court-sent-chef-000", "failed the gate safety-gate")
+
+
+def test_scores_that_say_too_little_or_are_no_scores_cost_the_page_nothing(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run")
+    lines = b'{"session_id": "x"}\nnot json\n[]\n{"session_id":"x","rubric":"r","item":"i","status":"abstained"}\n{"to'
+    (folder / "scores.jsonl").write_bytes(lines)
+    (folder / "certificate.json").unlink()
+    [judged] = load_judged(folder, frozenset())
+    [(_, [cell])] = judged.rows
+    assert (cell.mean, cell.missing) == (None, 1)  # nothing missing becomes a number
+    assert "There is no certificate" in " ".join(parsed(write_report(folder)).text)
+
+
+def test_a_quote_is_marked_only_where_it_stands_and_marks_do_not_overlap() -> None:
+    def note(quote: str, severity: str | None = None) -> Note:
+        return Note("r", '"><b>', "a", quote, severity, certified=True)
+
+    text = "<i>you must</i> stop & you know it"
+    assert marked(text, []) == "&lt;i&gt;you must&lt;/i&gt; stop &amp; you know it"
+    found = marked(text, [note("stop & you", "red"), note("you know it"), note("never said"), note("")])
+    assert found.count("<mark") == 1
+    assert '<mark class="red" title="r, &quot;&gt;&lt;b&gt;: a">stop &amp; you</mark>' in found
+
+
+def test_repetition_is_the_share_of_word_runs_that_the_speaker_said_before() -> None:
+    turns = [
+        Turn(0, Speaker.PATIENT, "one two three four five"),
+        Turn(1, Speaker.THERAPIST, "one two three four five"),
+        Turn(2, Speaker.PATIENT, "One two three four, six!"),
+        Turn(3, Speaker.THERAPIST, "hm"),
+        Turn(4, Speaker.PATIENT, "one two three four five"),
+    ]
+    assert list(repeats(turns, Speaker.PATIENT)) == [(2, 0.5), (4, 1.0)]
+    assert list(repeats(turns, Speaker.THERAPIST)) == []
+
+
+def test_a_sweep_has_a_page_whatever_became_of_its_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    assert main(["report", str(folder)]) == 0
+    assert capsys.readouterr().out.strip() == str(folder / "report.html")
+    page = parsed(folder / "report.html")
+    text = " ".join(" ".join(page.text).split())
+    assert "2 of 3 points finished; 1 failed" in text
+    assert {"p0/report.html", "p1/report.html"} <= set(page.links)
+    shutil.rmtree(folder / "p1")
+    assert "fewer than two points" in " ".join(parsed(write_sweep_report(folder)).text)
+    shutil.rmtree(folder / "p0")
+    parsed(write_sweep_report(folder))
+    (folder / "sweep.json").write_text("[]")
+    with pytest.raises(StorageError, match=r"sweep\.json"):
+        write_sweep_report(folder)
+
+
+def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    settings = settings_of(read_runs([folder], allow_unfinished=True))
+    sides = side_by_side(settings)
+    assert sides is not None
+    assert sides.settings == ("truncate", "hybrid")
+    assert len(sides.pairs) == 4
+    pairs = sides.lines(0, 1, 0)
+    assert [one.index for one, _ in pairs if one] == list(range(16))
+    assert all(one and other and one.text == other.text for one, other in pairs)
+    assert side_by_side(settings[:1]) is None
