@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.context.policies import context_policy
     from harness.context.render.renderer import Renderer
     from harness.engines.base import engine
+    from harness.judges.folder import Result
     from harness.metrics.registry import metric
     from harness.personas.schema import Persona
     from harness.runs.reporter import Reporter
@@ -67,6 +68,7 @@ __all__ = [
     "compare",
     "context_policy",
     "engine",
+    "judge",
     "metric",
     "open_run",
     "open_sweep",
@@ -123,13 +125,17 @@ def resume(
     therapist: Speaking | None = None,
     patient: Speaking | None = None,
     retry_failed: bool = False,
+    trust_remote_code: bool = False,
     quiet: bool = False,
 ) -> "Run":
-    """Go on with the run in `path`; a speaker that was a Python function is given again. Raises as `run`."""
+    """Go on with the run in `path`; a speaker that was a Python function is given again. Raises as `run`.
+
+    `trust_remote_code`: code that comes with the run's models may run here.
+    """
     for function in (therapist, patient):
         if function is not None:
             _offered(function)
-    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, quiet))
+    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, trust_remote_code, quiet))
 
 
 async def aresume(path: Path | str, *settings: str, **more: Any) -> "Run":
@@ -164,18 +170,42 @@ def compare(
     metrics: Sequence[str] | None = None,
     baseline: str | None = None,
     by: str | None = None,
+    judge: str | None = None,
+    uncertified: bool = False,
 ) -> "Comparison":
     """What differs between the settings of runs, by paired differences with intervals.
 
-    `metrics` are dotted names (default: the headline metrics); `baseline` chooses the setting that the others are compared
-    with, as `"therapist=act"`; `by` compares one key over all others. Raises `ComparisonError` where they can't be compared.
+    `metrics` are dotted names (default: the headline metrics, and scores where runs were judged); `baseline` chooses the
+    setting that the others are compared with, as `"therapist=act"`; `by` compares one key over all others. `judge` names
+    whose scores, where there are several; `uncertified` concludes from scores that are not certified, too. Raises
+    `ComparisonError` where they can't be compared.
     """
     from harness.comparison.catalogue import HEADLINES
     from harness.comparison.comparison import compare as compared
     from harness.comparison.runs import read_runs
 
     paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
-    return compared(read_runs(paths), names=metrics or HEADLINES, baseline=baseline, by=by)
+    data = read_runs(paths, judge=judge)
+    return compared(data, names=metrics or HEADLINES, baseline=baseline, by=by, uncertified=uncertified)
+
+
+def judge(
+    run: "Run | Sweep | Path | str",
+    *settings: str | Mapping[str, Any],
+    rubric: str | Sequence[str] = ("safety-gate",),
+    rescore: bool = False,
+    config_dir: Path | str | None = None,
+    quiet: bool = False,
+    **more: Any,
+) -> "list[Result]":
+    """Let a judge answer the questions of rubrics about a run, or about each run of a sweep (docs/judging.md).
+
+    Settings are those of `harness judge`, as `"judge.model.path=FOLDER"` or `repeats=3`; `rescore` derives scores again
+    and asks no model. The scores are in `open_run(...).scores()`. Raises a `HarnessError` for what stops it.
+    """
+    path = Path(run) if isinstance(run, str | Path) else run.path
+    overrides = _overrides(settings, {"rubric": rubric, **more}, {})
+    return _here_or_in_a_thread(lambda: _judge(path, overrides, config_dir, rescore, quiet))
 
 
 def __getattr__(name: str) -> Any:
@@ -193,29 +223,47 @@ def __dir__() -> list[str]:
 
 
 def _run(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Run":
-    from harness.config.compose import load
+    from harness.config.compose import load_run
     from harness.runs.single import execute
     from harness.store.reader import Run
 
-    config = load(overrides, Path(config_dir) if config_dir else None)
+    config = load_run(overrides, Path(config_dir) if config_dir else None)
     return Run(execute(config, _reporter(quiet)).path.resolve())
 
 
-def _resume(path: Path, settings: Sequence[str], retry_failed: bool, quiet: bool) -> "Run":
+def _resume(path: Path, settings: Sequence[str], retry_failed: bool, trusted: bool, quiet: bool) -> "Run":
     from harness.runs.single import resume as resumed
     from harness.store.reader import Run
 
-    return Run(resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings).path.resolve())
+    outcome = resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings, trusted=trusted)
+    return Run(outcome.path.resolve())
 
 
 def _sweep(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Sweep":
     from harness.cli.reporter import TerminalReporter
     from harness.runs.reporter import Silent
-    from harness.sweeps import sweep as played
     from harness.sweeps.reader import Sweep
+    from harness.sweeps.sweep import sweep as played
 
     folder, _ = played(overrides, Path(config_dir) if config_dir else None, Silent if quiet else TerminalReporter)
     return Sweep(folder.resolve())
+
+
+def _judge(
+    path: Path, overrides: Sequence[str], config_dir: Path | str | None, rescore: bool, quiet: bool
+) -> "list[Result]":
+    from harness.cli.judging_reporter import JudgingReporter
+    from harness.comparison.runs import run_folders
+    from harness.config.judging import load
+    from harness.judges.folder import Unheard
+    from harness.runs.judging import judge_folders, prepared_judge
+
+    config = load(overrides, Path(config_dir) if config_dir else None)
+    listener = Unheard() if quiet else JudgingReporter()
+    results, interrupted = judge_folders(run_folders(path), prepared_judge(config), listener, rescore=rescore)
+    if interrupted is not None:
+        raise KeyboardInterrupt
+    return results
 
 
 def _reporter(quiet: bool) -> "Reporter":

@@ -61,6 +61,14 @@ class PersonaError(ConfigError):
     """A persona file is missing, unreadable or invalid."""
 
 
+class RubricError(ConfigError):
+    """A rubric file is missing, unreadable or invalid."""
+
+
+class RatingError(ConfigError):
+    """A table of people's ratings can't be read."""
+
+
 class TranscriptError(ConfigError):
     """A transcript to replay can't be read; names the file and the line number."""
 
@@ -108,7 +116,9 @@ class ContextOverflow(HarnessError):
 
 
 class JudgeError(HarnessError):
-    """A judge gave no usable score."""
+    """There are no scores to work with."""
+
+    exit_code = 2
 
 
 class ComparisonError(_Several):

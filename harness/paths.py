@@ -24,6 +24,11 @@ def persona_dir() -> Path:
     return _data_dir("personas")
 
 
+def written_dir() -> Path:
+    """The written sessions that ship with the harness."""
+    return _data_dir("examples") / "sessions"
+
+
 def prompt_dir() -> Path:
     """The templates that come with the harness."""
     return PACKAGE / "agents" / "prompts"

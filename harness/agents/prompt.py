@@ -25,13 +25,15 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError
+from harness.mistakes import closest
 from harness.paths import prompt_dir
-from harness.personas.errors import closest
 from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
 
+MOST_BYTES = 1 << 20
+"""Of a template; the longest prompt in use has a tenth of it."""
 PROMPTS = prompt_dir()
 """The templates that come with the harness."""
 
@@ -95,6 +97,8 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     Raises `ConfigError` with the file (and line) for one that is missing, malformed or uses an unknown variable.
     """
     path = Path(template)
+    if path.is_absolute():
+        _refuse_other_than_file(path)
     folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
     try:
         text = "".join(_bounded(_environment(tuple(folders)).get_template(name).generate(**values))).strip()
@@ -177,6 +181,16 @@ class _Environment(ImmutableSandboxedEnvironment):
                     f"expected a text or list of at most {LONGEST}, found {times} times {len(repeated)}"
                 )
         return super().call_binop(context, operator, left, right)
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    """Raise `ConfigError` for a folder, a device, or what is far too large for a prompt."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"prompt: {path} is no file; expected a template")
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise ConfigError(
+            f"prompt: {path} has {path.stat().st_size} bytes; expected a template of at most {MOST_BYTES}"
+        )
 
 
 @lru_cache(maxsize=8)

@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every metric, not only the main ones")
     which.add_argument("--metric", action="append", metavar="NAME", help="only this metric; may be repeated")
+    parser.add_argument(
+        "--judge",
+        metavar="NAME",
+        help="whose scores, where a run has several judges'; `all`: medians and majorities of all",
+    )
+    parser.add_argument("--uncertified", action="store_true", help="conclude from scores that are not certified, too")
     parser.add_argument("--allow-unfinished", action="store_true", help="compare the sessions that are there")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")
     for form in ("markdown", "csv", "json", "html"):
@@ -53,12 +59,14 @@ def main(args: argparse.Namespace) -> int:
         if path.is_dir():
             raise ComparisonError(f"--{form}: {path} is a folder; put folders before it, or write --{form}=-")
     names = None if args.all else args.metric or HEADLINES
-    runs = read_runs(args.folders, allow_unfinished=args.allow_unfinished)
+    runs = read_runs(args.folders, allow_unfinished=args.allow_unfinished, judge=args.judge)
     if len(runs) == 1:
         raise ComparisonError(
             f"{runs[0].path}: one run has nothing to be compared with; give several, or a sweep's folder"
         )
-    comparison = compare(runs, baseline=args.baseline, names=names, by=args.by, seed=args.seed)
+    comparison = compare(
+        runs, baseline=args.baseline, names=names, by=args.by, seed=args.seed, uncertified=args.uncertified
+    )
     for form, path in targets.items():
         _put(forms[form](comparison), path)
     if STDOUT not in targets.values():

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     parser.add_argument("--turns", type=_positive, default=20, metavar="N", help="how many at most (default: 20)")
     parser.add_argument("--json", action="store_true", help="print the result, both texts included, as JSON")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -36,9 +37,14 @@ def main(args: argparse.Namespace) -> int:
     from harness.runs.replay_check import repeat
 
     reporter = TerminalReporter()
-    repeated = asyncio.run(
-        repeat(one_run(args.run_dir), args.turns, listener=reporter.notice, starting=reporter.starting)
+    asked = repeat(
+        one_run(args.run_dir),
+        args.turns,
+        listener=reporter.notice,
+        starting=reporter.starting,
+        trusted=args.trust_remote_code,
     )
+    repeated = asyncio.run(asked)
     print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 

@@ -11,28 +11,25 @@ from harness.visible import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a run or of a sweep")
+    parser.add_argument("folder", type=Path, metavar="RUN|SWEEP", help="the folder of a run or a sweep")
     parser.add_argument("--metrics", action="store_true", help="also compute metrics.json again from sessions.jsonl")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
+    from harness.comparison.runs import run_folders
     from harness.report import write_report, write_sweep_report
+    from harness.store.metrics import write_metrics
     from harness.sweeps.record import is_sweep
 
     folder: Path = args.folder
-    if not is_sweep(folder) or (folder / "run.json").exists():
-        _measure(folder, again=args.metrics)
-        print(one_line(str(write_report(folder))))
-        return 0
-    for run in sorted(file.parent for file in folder.glob("*/run.json")):
-        _measure(run, again=args.metrics)
-        write_report(run)
-    print(one_line(str(write_sweep_report(folder))))
+    one = (folder / "sessions.jsonl").exists() or (folder / "run.json").exists()
+    for run in [folder] if one else run_folders(folder):
+        if not one and not (run / "run.json").exists():
+            continue  # a point that was not begun
+        if args.metrics or not (run / "metrics.json").exists():
+            write_metrics(run, trusted=args.trust_remote_code)
+        print(one_line(str(write_report(run))))
+    if not one and is_sweep(folder):
+        print(one_line(str(write_sweep_report(folder))))
     return 0
-
-
-def _measure(run_dir: Path, *, again: bool) -> None:
-    from harness.store.metrics import write_metrics
-
-    if again or not (run_dir / "metrics.json").exists():
-        write_metrics(run_dir)

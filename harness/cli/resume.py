@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="DIR", help="the folder of the run or sweep")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings to change, of a run")
     parser.add_argument("--retry-failed", action="store_true", help="play the failed sessions on, too")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -28,11 +29,20 @@ def main(args: argparse.Namespace) -> int:
 
     if is_sweep(args.run_dir):
         from harness.errors import ConfigError
-        from harness.sweeps import resume_sweep
+        from harness.sweeps.sweep import resume_sweep
 
         if args.overrides:
             raise ConfigError(f"command line: {args.overrides[0]}: a sweep is resumed under its own settings")
-        return resume_sweep(args.run_dir, TerminalReporter, retry_failed=args.retry_failed)
+        return resume_sweep(
+            args.run_dir, TerminalReporter, retry_failed=args.retry_failed, trusted=args.trust_remote_code
+        )
     from harness.runs.single import resume
 
-    return resume(args.run_dir, TerminalReporter(), retry_failed=args.retry_failed, overrides=args.overrides).exit_code
+    outcome = resume(
+        args.run_dir,
+        TerminalReporter(),
+        retry_failed=args.retry_failed,
+        overrides=args.overrides,
+        trusted=args.trust_remote_code,
+    )
+    return outcome.exit_code

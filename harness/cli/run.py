@@ -27,6 +27,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.config.schema import RunConfig
 
 from harness.visible import one_line, visible
 
@@ -46,19 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.config.compose import load
+    from harness.config.compose import load_run
 
     if args.multirun:
         from harness.cli.reporter import TerminalReporter
-        from harness.sweeps import read_sweep, sweep
+        from harness.sweeps.record import read_sweep
+        from harness.sweeps.sweep import sweep
 
+        if args.cfg:
+            return _print_points(args.overrides, args.config_dir)
         folder, code = sweep(args.overrides, args.config_dir, TerminalReporter)
         return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code
-    config = load(args.overrides, args.config_dir)
+    config = load_run(args.overrides, args.config_dir)
     if args.cfg:
-        import yaml
-
-        print(visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)), end="")
+        print(_shown(config), end="")
         return 0
     from harness.cli.reporter import TerminalReporter
     from harness.runs.single import execute
@@ -74,6 +79,21 @@ def _findings(run: Path) -> Counter[str]:
 
     sessions = read_sessions(run / "sessions.jsonl")
     return Counter(event.kind for session in sessions for event in session.events if event.kind in FAULTS)
+
+
+def _print_points(overrides: Sequence[str], config_dir: Path | None) -> int:
+    """The settings of every point of a sweep as one YAML document each, under its own overrides."""
+    from harness.sweeps.expand import expand
+
+    for point in expand(overrides, config_dir):
+        print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
+    return 0
+
+
+def _shown(config: "RunConfig") -> str:
+    import yaml
+
+    return visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
 def _strict(run_dirs: Sequence[Path], code: int) -> int:

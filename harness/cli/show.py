@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--ids", action="store_true", help="print the token ids instead of the text")
     form.add_argument("--json", action="store_true", help="print text, ids, messages and the recorded count as JSON")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -26,7 +27,7 @@ def main(args: argparse.Namespace) -> int:
     from harness.store.archive import Archive
     from harness.visible import to_json, visible
 
-    archive = Archive(one_run(args.run_dir))
+    archive = Archive(one_run(args.run_dir), trusted=args.trust_remote_code)
     rebuilt = archive.prompt(archive.session(args.session_id), args.turn)
     recorded, counted = rebuilt.turn.prompt_tokens, len(rebuilt.ids)
     if args.json:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from math import inf
 
 from harness.config.plugins import METRICS
+from harness.judges.results import PREFIX
 from harness.text import word_set
 
 
@@ -207,6 +208,8 @@ def metric(name: str) -> Metric:
             more="higher",
             less="lower",
         )
+    if name.startswith(PREFIX):
+        return _score(name)
     parts = name.split(".")
     spoken = name if len(parts) == 1 else ".".join(parts[1:] if parts[0] in ("course", "usage") else parts)
     label = spoken.replace(".", " ").replace("_", " ")
@@ -219,6 +222,20 @@ def metric(name: str) -> Metric:
         share=share,
         least=-inf if free else 0.0,
         says=f"{label}: {{by}} with {{a}} than with {{b}}",
+        more="higher",
+        less="lower",
+    )
+
+
+def _score(name: str) -> Metric:
+    """What a judge says; which way it should move depends on the rubric, and is left to its reader."""
+    rubric, _, item = name.removeprefix(PREFIX).partition(".")
+    return Metric(
+        name,
+        f"{rubric}: {item.replace('-', ' ')}",
+        "Scores by a judge",
+        least=-inf,
+        says=f"{rubric}: {item.replace('-', ' ')}: {{by}} with {{a}} than with {{b}}",
         more="higher",
         less="lower",
     )

@@ -17,10 +17,12 @@ import numpy as np
 from harness.comparison.bootstrap import FEWEST, Estimate, Sample, adjusted, estimates, resamples_for
 from harness.comparison.catalogue import HEADLINES, Metric, ordered
 from harness.comparison.checks import listed, notes, refuse
+from harness.comparison.gates import GateRate, gate_rates
 from harness.comparison.marginal import margin
 from harness.comparison.runs import Pair, RunData
 from harness.comparison.settings import Setting, settings_of
 from harness.errors import ComparisonError
+from harness.judges.results import PREFIX
 
 ENOUGH_PERSONAS = 8
 """From so many on, personas are what is resampled where each has several sessions."""
@@ -46,6 +48,8 @@ class Verdict(StrEnum):
     """Too few pairs, or too few that differ from the rest."""
     MISSING = "missing"
     """No pair has the metric on both sides."""
+    UNCERTIFIED = "uncertified"
+    """The judge could not show that it can tell: nothing is concluded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class Comparison:
     seed: int
     notes: tuple[str, ...]
     """What a reader has to know before reading a number."""
+    gates: tuple[GateRate, ...] = ()
 
 
 def compare(
@@ -105,15 +110,19 @@ def compare(
     names: Sequence[str] | None = HEADLINES,
     by: str | None = None,
     seed: int = 0,
+    uncertified: bool = False,
 ) -> Comparison:
-    """Compare the settings of `runs`. `names` are metrics; None takes every one that a session has.
+    """Compare the settings of `runs`. `names` are metrics; None takes every one that a session has. Scores of a judge are
+    always among them.
 
+    `uncertified` concludes from scores of items for which the judge is not certified, too.
     `by` takes one key in which they differ, and the mean over all others (see `marginal`).
 
     Raises `ComparisonError` with every reason why they can't be compared.
     """
     settings = settings_of(runs)
     refuse(settings)
+    _refuse_judges(runs)
     known = list(notes(settings))
     if by is not None:
         over = margin(settings, by)
@@ -122,7 +131,9 @@ def compare(
     base = _baseline(settings, baseline)
     measured = {name for setting in settings for session in setting.sessions.values() for name in session.numbers}
     _refuse_unknown(names, measured)
-    metrics = ordered(measured if names is None else names)
+    scores = {name for name in measured if name.startswith(PREFIX)}
+    metrics = ordered(measured if names is None else {*names, *(scores if names is HEADLINES else ())})
+    doubted = set() if uncertified else _uncertified(runs)
     personas = len({persona for persona, _ in base.sessions})
     unit = _unit(settings, personas)
     tables = {setting.name: _table(setting, metrics) for setting in settings}
@@ -133,16 +144,50 @@ def compare(
     apart = [(low - high, high - low) for low, high in possible]
     means = {name: draw(table, possible) for name, table in tables.items()}
     differences = {s.name: draw(_minus(tables[s.name], tables[base.name]), apart) for s in others}
-    found = [differences[s.name][i][1] for i in range(len(metrics)) for s in others]
+    trusted = [i for i, metric in enumerate(metrics) if metric.name not in doubted]
+    found = [differences[s.name][i][1] for i in trusted for s in others]
     corrected = iter(adjusted([estimate.p for estimate in found if estimate]))
     rows = []
     for i, metric in enumerate(metrics):
         of_settings = tuple(Mean(s.name, *means[s.name][i]) for s in settings)
-        of_others = tuple(_difference(s.name, *differences[s.name][i], corrected) for s in others)
-        rows.append(Row(metric, of_settings, of_others))
+        certified = metric.name not in doubted
+        of_others = tuple(_difference(s.name, *differences[s.name][i], corrected, certified) for s in others)
+        rows.append(
+            Row(
+                metric if certified else replace(metric, label=f"{metric.label} (not certified)"),
+                of_settings,
+                of_others,
+            )
+        )
     tested = sum(estimate is not None for estimate in found)
-    known = [*_unit_note(personas, unit), *known]
-    return Comparison(tuple(settings), base, personas, unit, tuple(rows), tested, resamples, seed, tuple(known))
+    known = [*_unit_note(personas, unit), *known, *_judge_notes(runs, doubted, metrics)]
+    gates = tuple(gate_rates(settings))
+    return Comparison(tuple(settings), base, personas, unit, tuple(rows), tested, resamples, seed, tuple(known), gates)
+
+
+def _uncertified(runs: Sequence[RunData]) -> set[str]:
+    """Scores for which the judge is not certified in every run that has them."""
+    return {name for run in runs for name, certified in run.judged.certified.items() if not certified}
+
+
+def _refuse_judges(runs: Sequence[RunData]) -> None:
+    judges = sorted({run.judged.judge for run in runs if run.judged.judge is not None})
+    if len(judges) > 1:
+        raise ComparisonError(
+            f"the runs were judged by different judges: {', '.join(judges)}; judge them all with one, or choose --judge NAME"
+        )
+
+
+def _judge_notes(runs: Sequence[RunData], doubted: set[str], metrics: Sequence[Metric]) -> Iterator[str]:
+    shown = [metric.name for metric in metrics if metric.name in doubted]
+    if shown:
+        yield (
+            f"{len(shown)} scores are not certified: the judge could not show that it can tell, so nothing is concluded from "
+            "them (--uncertified does so all the same)"
+        )
+    bare = [str(run.path) for run in runs if run.judged.judge is None]
+    if bare and len(bare) < len(runs):
+        yield f"{listed(bare)}: not judged, so without scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +254,13 @@ def _by_persona(table: _Table) -> Sample:
     return means
 
 
-def _difference(setting: str, pairs: int, estimate: Estimate | None, corrected: Iterator[float]) -> Difference:
+def _difference(
+    setting: str, pairs: int, estimate: Estimate | None, corrected: Iterator[float], certified: bool
+) -> Difference:
     if estimate is None:
         return Difference(setting, 0, None, 1.0, Verdict.MISSING)
+    if not certified:
+        return Difference(setting, pairs, estimate, 1.0, Verdict.UNCERTIFIED)
     p = next(corrected)
     if estimate.constant and estimate.mean == 0:
         verdict = Verdict.SAME

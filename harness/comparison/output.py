@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,7 @@ def to_json(comparison: Comparison) -> str:
             "comparisons": comparison.comparisons,
         },
         "metrics": [_metric(row, comparison) for row in comparison.rows],
+        "gates": [{**asdict(rate), "words": rate.words} for rate in comparison.gates],
         "findings": list(findings(comparison)),
     }
     return visible_json(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())

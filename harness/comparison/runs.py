@@ -1,17 +1,18 @@
 """Runs to compare, as numbers: which folders are meant, and what their sessions measured."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.comparison.catalogue import section_of_count
 from harness.config.plugins import load_plugins
 from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
+from harness.judges.results import Results, read_results
 from harness.metrics.aggregate import numbers
-from harness.store.files import storage_error
+from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
@@ -44,11 +45,13 @@ class RunData:
     sessions: Mapping[Pair, Measured]
     versions: frozenset[int | None]
     """`metrics_version` of its sessions."""
+    judged: Results = field(default_factory=Results)
+    """What a judge said of them."""
 
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    folder: str
+    folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 
 
 class _Sweep(BaseModel):
@@ -56,8 +59,8 @@ class _Sweep(BaseModel):
     points: tuple[_Point, ...]
 
 
-def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False) -> list[RunData]:
-    """The runs of these run folders and sweep folders, in order.
+def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False, judge: str | None = None) -> list[RunData]:
+    """The runs of these run folders and sweep folders, in order, with the scores of one judge.
 
     Raises `StorageError` where a folder holds neither or a file is damaged, `ComparisonError` where a run is not
     finished and that is not allowed.
@@ -71,7 +74,7 @@ def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False) -> list[
         raise ComparisonError(*unfinished)
     if unfinished and not allow_unfinished:
         raise ComparisonError(*unfinished, "compare what is there with --allow-unfinished")
-    return [_read(folder, record) for folder, record in records.items()]
+    return [_read(folder, record, read_results(folder, judge)) for folder, record in records.items()]
 
 
 def run_folders(path: Path) -> list[Path]:
@@ -89,7 +92,7 @@ def run_folders(path: Path) -> list[Path]:
 
 def _read_sweep(path: Path) -> _Sweep:
     try:
-        return _Sweep.model_validate_json(path.read_bytes())
+        return _Sweep.model_validate_json(read_bounded(path))
     except OSError as error:
         raise storage_error(path, "read", error, "give the folders of its runs") from error
     except ValidationError as error:
@@ -108,7 +111,7 @@ def _unfinished(folder: Path, record: RunRecord | None) -> str | None:
     return f"{folder}: {record.status}, {done}; finish it with `python -m harness resume {folder}`"
 
 
-def _read(folder: Path, record: RunRecord) -> RunData:
+def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
     path = folder / "sessions.jsonl"
     looked_for = _looked_for(record.config)
     sessions: dict[Pair, Measured] = {}
@@ -118,11 +121,12 @@ def _read(folder: Path, record: RunRecord) -> RunData:
         if pair in sessions:
             raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
         sessions[pair] = Measured(
-            dict(_with_zeros(session, looked_for)),
+            {**dict(_with_zeros(session, looked_for)), **judged.numbers.get(session.session_id, {})},
             frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
         )
-        versions.add(session.metrics.get("metrics_version"))
-    return RunData(folder, record, sessions, frozenset(versions))
+        version = session.metrics.get("metrics_version")
+        versions.add(version if isinstance(version, int) else None)
+    return RunData(folder, record, sessions, frozenset(versions), judged)
 
 
 def _looked_for(config: Mapping[str, object]) -> frozenset[str]:

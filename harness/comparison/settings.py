@@ -13,9 +13,11 @@ from typing import Any
 import orjson
 
 from harness.comparison.runs import Measured, Pair, RunData
-from harness.store.identity import binding
+from harness.config.recorded import read_config
+from harness.errors import StorageError
+from harness.store.identity import binding, recorded_contents
 
-_PLAN = frozenset({"seed", "personas", "persona_dir", "sessions_per_persona"})
+_PLAN = frozenset({"seed", "personas", "persona_dir", "sample", "sample_seed", "sessions_per_persona"})
 """Keys that say which sessions are played, not how."""
 _ROLES = ("patient", "therapist")
 _PRESET = {
@@ -60,8 +62,9 @@ class Setting:
 def settings_of(runs: Sequence[RunData]) -> list[Setting]:
     """The settings of the runs, in the order in which they first come."""
     groups: list[tuple[dict[str, Any], list[RunData]]] = []
+    known = all(run.record.content_hashes for run in runs)
     for run in runs:
-        flat = _flat(run)
+        flat = _flat(run, known)
         alike = [members for known, members in groups if known == flat]
         if alike and not any(member.sessions.keys() & run.sessions.keys() for member in alike[0]):
             alike[0].append(run)
@@ -90,13 +93,25 @@ def confounded(settings: Sequence[Setting]) -> list[list[str]]:
     return [together for together in classes.values() if len(together) > 1]
 
 
-def _flat(run: RunData) -> dict[str, Any]:
-    """The keys that make a setting: those that can change results, and the content of the models."""
-    flat = {key: value for key, value in binding(run.record.config).items() if key.split(".")[0] not in _PLAN}
+def _flat(run: RunData, contents_known: bool) -> dict[str, Any]:
+    """The keys that make a setting: those that can change results, and the content of what they name.
+
+    Where it is not known of all runs, as of those of version 0.1, only that of the models counts.
+    """
+    flat = {key: value for key, value in binding(_config(run)).items() if key.split(".")[0] not in _PLAN}
     flat.setdefault("course.sessions", 1)
-    for role, model in run.record.provenance.models.items():
-        flat[f"{role}.model.sha256"] = model.sha256 and model.sha256[:12]
+    for key, digest in recorded_contents(run.record).items():
+        if contents_known or key.endswith(".model"):
+            flat[f"{key}.sha256"] = digest[:19] if digest.startswith("commit:") else digest[:12]
     return flat
+
+
+def _config(run: RunData) -> Mapping[str, Any]:
+    """The config of a run with the settings that are newer than it; as it stands there where it can't be read."""
+    try:
+        return read_config(run.record.config, run.path)[0].model_dump(mode="json")
+    except StorageError:
+        return run.record.config
 
 
 def _told_apart(groups: Sequence[tuple[dict[str, Any], list[RunData]]]) -> list[dict[str, Any]]:
@@ -134,6 +149,8 @@ def _comes_with(key: str, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
     parent, _, last = key.rpartition(".")
     if parent.endswith("model") and last != "path":
         presets.append(f"{parent}.path")
+    if last == "sha256":
+        presets += [parent, *(name for name, brings in _PRESET.items() if parent in brings)]
     return any(preset in keys and _partition(rows, preset) == _partition(rows, key) for preset in presets)
 
 
@@ -160,9 +177,9 @@ def names(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
 
 def _value_shown(key: str, value: object) -> str:
     """A word speaks for itself; a number, a switch or nothing needs its key."""
-    if isinstance(value, str) and value and value != UNSET:
+    if isinstance(value, str) and value and value != UNSET and not key.endswith(".sha256"):
         return Path(value).name or value
-    return f"{key_shown(key).split('.')[-1]}={_shown(value)}"
+    return f"{key_shown(key).removesuffix('.sha256').split('.')[-1]}={_shown(value)}"
 
 
 def key_shown(key: str) -> str:

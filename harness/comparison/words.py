@@ -36,6 +36,8 @@ def sentence(row: Row, difference: Difference, comparison: Comparison) -> str:
             return f"{metric.says.format(a=a, by=_by(metric, estimate), b=b)}{_reach(metric, estimate)}, {pairs}"
         case Verdict.SAME:
             return f"{metric.label}: the same with {a} and {b} in all of {pairs}"
+        case Verdict.UNCERTIFIED:
+            return f"{metric.label}: {shown} with {a}, but the judge is not certified for it: nothing is concluded"
         case Verdict.TOO_FEW if estimate.n < FEWEST:
             return f"{metric.label}: {shown} with {a}, but {pairs} are too few to tell it from noise"
         case Verdict.TOO_FEW:
@@ -49,14 +51,16 @@ def sentence(row: Row, difference: Difference, comparison: Comparison) -> str:
 
 def findings(comparison: Comparison) -> Iterator[str]:
     """The differences that can be told from noise, one sentence each, and one on all others."""
-    others = 0
+    yield from (rate.words for rate in comparison.gates)
+    others = concluded = 0
     for row in comparison.rows:
         for difference in row.differences:
+            concluded += difference.verdict is not Verdict.UNCERTIFIED
             if difference.verdict is Verdict.DIFFERENT:
                 yield sentence(row, difference, comparison)
-            else:
+            elif difference.verdict is not Verdict.UNCERTIFIED:
                 others += 1
-    if others == sum(len(row.differences) for row in comparison.rows):
+    if others == concluded:
         yield f"no difference can be told from noise ({others} compared)"
     elif others:
         yield f"in the other {others} of {others + _told(comparison)} comparisons no difference can be told from noise"

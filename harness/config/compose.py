@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from harness.config import credentials
 from harness.config.auto import resolve_kind
+from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
 from harness.config.messages import (
     CONFIG_NAME,
@@ -35,8 +36,9 @@ from harness.config.yaml_files import check_folder
 from harness.errors import ConfigError, did_you_mean
 from harness.paths import conf_dir, prompt_dir
 
+JUDGE = "judge"
 _ROLE_GROUPS = tuple(
-    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in ROLES for group in ("engine", "model")
+    (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in (*ROLES, JUDGE) for group in ("engine", "model")
 )
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
 DEFAULT_MODEL = "smollm2-135m"
@@ -44,7 +46,7 @@ DEFAULT_MODEL = "smollm2-135m"
 INHERIT = "inherit"
 """Of a role's sampling: the value of its model's preset."""
 _FREE_KEYS = re.compile(
-    r"((patient|therapist)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
+    r"((patient|therapist|judge)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
 )
 _PLAIN = re.compile(r"[^'\"\\\[\]{}(),$]*")
 """Values in which nothing but an equals sign means something to Hydra."""
@@ -55,6 +57,30 @@ _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
     """Compose and check a configuration. Raises `ConfigError` with one line a mistake."""
     return check(compose(overrides, config_dir))
+
+
+def load_run(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
+    """The same for one run on a command line: what was given and would have no effect is a mistake, too."""
+    composed = compose(overrides, config_dir)
+    if composed.sweeps:
+        named = "=".join(("experiment", composed.choices["experiment"])) if "experiment" in composed.choices else ""
+        raise ConfigError(
+            f"{named or 'hydra.sweeper.params'}: holds a sweep ({', '.join(composed.sweeps)}), which one run can't play; "
+            "add -m"
+        )
+    if lines := tuple(only_for_sweeps(composed.overrides)):
+        raise ConfigError(*lines)
+    config = check(composed)
+    if idle := without_effect(config, composed.overrides):
+        raise ConfigError(*(as_written(line) for line in idle.values()))
+    return config
+
+
+def as_written(line: str) -> str:
+    """A line with keys as users write them."""
+    for key, written in SAMPLE_KEYS.items():
+        line = line.replace(f"command line: {key}:", f"command line: {written}:")
+    return line
 
 
 def hydra_override(override: str) -> str:
@@ -96,16 +122,16 @@ _check_once = lru_cache(maxsize=16)(check_folder)
 """A sweep composes from one folder a thousand times."""
 
 
-def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Composed:
-    """Let Hydra compose. Raises `ConfigError` with a line for each override, or config file, that is wrong."""
+def compose(overrides: Sequence[str], config_dir: Path | None = None, root: str = CONFIG_NAME) -> Composed:
+    """Let Hydra compose, from the file `root`. Raises `ConfigError` with a line for each override, or config file, that is wrong."""
     own = own_dir(config_dir)
     refuse_credentials(overrides)
     load_plugins(_named_plugins(overrides, own))
     asked = tuple(hydra_override(override) for override in overrides)
     try:
-        return _compose(asked, own)
+        return _compose(asked, own, root)
     except refused() as error:
-        lines = tuple(_diagnose(overrides, own)) or (said_first(error),)
+        lines = tuple(_diagnose(overrides, own, root)) or (said_first(error),)
         raise ConfigError(*lines) from error
 
 
@@ -133,39 +159,40 @@ def refused() -> tuple[type[Exception], ...]:
     return (HydraException, OmegaConfBaseException, *others)
 
 
-def _diagnose(overrides: Sequence[str], own: Path | None) -> Iterator[str]:
+def _diagnose(overrides: Sequence[str], own: Path | None, root: str) -> Iterator[str]:
     """One line for each override that fails on its own; for the config files, where they fail without any."""
     try:
-        known = sorted(set(keys_of(_compose((), own).tree)))
+        known = sorted(set(keys_of(_compose((), own, root).tree)))
     except refused() as error:
         yield f"{own or conf_dir()}: {said_first(error)}"
         return
     for override in overrides:
         try:
-            _compose((hydra_override(override),), own)
+            _compose((hydra_override(override),), own, root)
         except refused() as error:
             yield of_override(override, error, known, _dirs(own))
 
 
-def _compose(overrides: tuple[str, ...], own: Path | None) -> Composed:
-    return _composed(overrides, own) if own else _packaged(overrides, folders())
+def _compose(overrides: tuple[str, ...], own: Path | None, root: str = CONFIG_NAME) -> Composed:
+    return _composed(overrides, own, root) if own else _packaged(overrides, folders(), root)
 
 
 @lru_cache(maxsize=256)
-def _packaged(overrides: tuple[str, ...], plugged: tuple[Path, ...]) -> Composed:
+def _packaged(overrides: tuple[str, ...], plugged: tuple[Path, ...], root: str) -> Composed:
     """From conf/ and the folders of plug-ins, which stay as they are while a process lives: the points of a sweep repeat
     much."""
-    return _composed(overrides, None)
+    return _composed(overrides, None, root)
 
 
-def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
+def _composed(overrides: tuple[str, ...], own: Path | None, root: str) -> Composed:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
     with own_first(own), initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = hydra_compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
+        cfg = hydra_compose(root, list(overrides), return_hydra_config=True)
     choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
+    params = cfg.hydra.sweeper.get("params") or {}
     OmegaConf.set_readonly(cfg, False)
     OmegaConf.set_struct(cfg, False)
     cfg.pop("hydra")
@@ -174,6 +201,7 @@ def _composed(overrides: tuple[str, ...], own: Path | None) -> Composed:
         overrides,
         choices,
         _dirs(own),
+        tuple(f"{key}={value}" for key, value in params.items()),
     )
 
 
@@ -209,7 +237,7 @@ def groups() -> dict[str, list[str]]:
 
 def check(composed: Composed) -> RunConfig:
     """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
-    tree = inherit(composed.tree, frozenset(_sampling_asked_for(composed)))
+    tree = inherit(_without_idle_judge(composed), frozenset(_sampling_asked_for(composed)))
     if tree.get("personas") is None:
         tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
     for name in ROLES:
@@ -228,6 +256,21 @@ def check(composed: Composed) -> RunConfig:
     return config
 
 
+def _without_idle_judge(composed: Composed) -> dict[str, Any]:
+    """The tree without the settings of a judge that nobody chose. Raises `ConfigError` where some were given."""
+    tree = dict(composed.tree)
+    if composed.choices.get(JUDGE) is None and JUDGE in tree:
+        given = [
+            override
+            for override in composed.overrides
+            if override.lstrip("+").startswith((f"{JUDGE}.", f"engine@{JUDGE}", f"model@{JUDGE}"))
+        ]
+        if given:
+            raise ConfigError(f"command line: {given[0]}: set, but no judge is chosen; choose one, as judge=default")
+        del tree[JUDGE]
+    return tree
+
+
 def _placed(key: str, why: str, composed: Composed) -> str:
     key = composed.written_key(key)
     return f"{composed.source(key)}: {key}: {why}"
@@ -237,7 +280,7 @@ def _sampling_asked_for(composed: Composed) -> Iterator[str]:
     """The roles whose model's sampling somebody asked for: by choosing the model, or in words."""
     chosen = composed.choices.get("model") != DEFAULT_MODEL
     named = any(override.startswith(("model=", "model.sampling.")) for override in composed.overrides)
-    for name in ROLES:
+    for name in (*ROLES, JUDGE):
         own = composed.choices.get(f"model@{name}.model", INHERIT) != INHERIT
         if chosen or named or own or any(o.startswith(f"{name}.model.sampling.") for o in composed.overrides):
             yield name
@@ -260,20 +303,27 @@ def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict
     sampling from its model. To a server that is sent only for the roles `sampling_asked_for`: else its own defaults hold.
     """
     resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
-    for name in ROLES:
+    for name in (*ROLES, JUDGE):
         role = tree.get(name)
-        if not isinstance(role, Mapping):
-            continue
-        model = _filled(tree.get("model"), role.get("model"))
-        engine = _filled(tree.get("engine"), role.get("engine"))
-        preset = model.pop("sampling", None) if isinstance(model, dict) else None
-        if isinstance(engine, dict) and engine.get("kind") == "auto":
-            engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
-        if isinstance(engine, dict) and engine.get("kind") == "openai" and name not in sampling_asked_for:
-            preset = None
-        sampling = _sampling(preset, role.get("sampling"))
-        resolved[name] = {**role, "model": model, "engine": engine, "sampling": sampling}
+        if isinstance(role, Mapping):
+            asked = name in sampling_asked_for
+            resolved[name] = resolved_role(role, tree.get("engine"), tree.get("model"), asked)
     return resolved
+
+
+def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object, asked: bool) -> dict[str, Any]:
+    """A role with what it leaves at null taken from the run, and its sampling from its model.
+
+    `asked` says whether somebody asked for the model's sampling: without that a server gets none of it.
+    """
+    model = _filled(run_model, role.get("model"))
+    engine = _filled(run_engine, role.get("engine"))
+    preset = model.pop("sampling", None) if isinstance(model, dict) else None
+    if isinstance(engine, dict) and engine.get("kind") == "auto":
+        engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
+    if isinstance(engine, dict) and engine.get("kind") == "openai" and not asked:
+        preset = None
+    return {**role, "model": model, "engine": engine, "sampling": _sampling(preset, role.get("sampling"))}
 
 
 def _sampling(preset: object, own: object) -> Any:

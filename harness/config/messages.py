@@ -31,6 +31,8 @@ class Composed:
     choices: Mapping[str, str]
     """Chosen file of each config group, as {"therapist": "act"}."""
     config_dirs: tuple[Path, ...]
+    sweeps: tuple[str, ...] = ()
+    """Settings that make points of a sweep, as KEY=VALUES, in the config files."""
 
     def source(self, key: str) -> str:
         """Where a value stands: the command line, or the config file that was chosen for its group."""

@@ -1,5 +1,6 @@
 """A run's resolved config with a few settings changed, as a resumed run is given them."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +8,18 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from harness.config.effect import without_effect
 from harness.config.plugins import load_plugins
-from harness.config.schema import RunConfig, server_mistakes
+from harness.config.schema import RunConfig, contradictions, server_mistakes
 from harness.errors import ConfigError, did_you_mean
 
 _OF_BOTH_ROLES = ("engine.", "model.")
+_FREE_KEYS = re.compile(r"\.(engine\.args|model\.template_args)\.[^.]+$")
+_NOT_AGAIN = {
+    "run.dir": "a run goes on in its own folder; move the folder itself, or remove this",
+    "on_failure": "set, but a single run has no others to go on with; remove it",
+}
+"""Settings of a run that change nothing once it has begun."""
 
 
 def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
@@ -24,15 +32,20 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     known = sorted(_leaves(tree))
     lines = []
     for override in overrides:
-        key, given, value = override.partition("=")
+        key, given, text = override.partition("=")
         keys = [f"{role}.{key}" for role in ("patient", "therapist")] if key.startswith(_OF_BOTH_ROLES) else [key]
+        value, mistake = _parsed(key, text)
         if not given:
             lines.append(f"command line: {override!r} is not a setting; expected KEY=VALUE")
-        elif not set(keys) <= set(known):
+        elif mistake:
+            lines.append(mistake)
+        elif key in _NOT_AGAIN:
+            lines.append(f"command line: {key}: {_NOT_AGAIN[key]}")
+        elif not all(name in known or _FREE_KEYS.search(name) for name in keys):
             lines.append(f"command line: {key}: not a setting of this run{did_you_mean(keys[0], known)}")
         else:
             for name in keys:
-                _set(tree, name, yaml.safe_load(value))
+                _set(tree, name, value)
     if lines:
         raise ConfigError(*lines)
     try:
@@ -40,9 +53,18 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     except ValidationError as error:
         found = {".".join(map(str, item["loc"])): f"{item['msg']}, found {item['input']!r}" for item in error.errors()}
         raise ConfigError(*(f"command line: {key}: {why}" for key, why in found.items())) from error
-    if mistakes := [line for _, role in config.roles() for line in server_mistakes(role.engine)]:
+    server = [line for _, role in config.roles() for line in server_mistakes(role.engine)]
+    if mistakes := (*server, *contradictions(config), *without_effect(config, overrides).values()):
         raise ConfigError(*dict.fromkeys(mistakes))
     return config
+
+
+def _parsed(key: str, value: str) -> tuple[object, str | None]:
+    """A value as YAML has it, or what is wrong with it."""
+    try:
+        return yaml.safe_load(value), None
+    except (yaml.YAMLError, ValueError):
+        return None, f"command line: {key}: {value!r} is no value; quote a value with special characters"
 
 
 def _load_plugins(recorded: Sequence[str], overrides: Sequence[str]) -> None:

@@ -106,6 +106,7 @@ ENGINES: Registry[Any] = Registry(
         "transformers": "harness.engines.transformers.engine",
         "dry": "harness.engines.dry.engine",
         "callable": "harness.engines.callable.engine",
+        "scripted": "harness.judges.scripted",
     },
 )
 POLICIES: Registry[Any] = Registry(

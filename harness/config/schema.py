@@ -207,6 +207,39 @@ class RunSettings(Settings):
     """Output folder; null makes `outputs/NAME-DATE` afresh."""
 
 
+class PriceConfig(Settings):
+    """US dollars per million tokens."""
+
+    prompt: float | None = Field(None, ge=0)
+    cached: float | None = Field(None, ge=0)
+    """Of prompt tokens that the server had already; null takes the price of others."""
+    completion: float | None = Field(None, ge=0)
+
+
+class JudgeConfig(RoleConfig):
+    """The third role: its model, engine and sampling."""
+
+    name: str | None = None  # type: ignore[assignment]
+    """What scores call it; null makes a name of its model and fingerprint."""
+    price: PriceConfig = PriceConfig()
+
+
+class JudgingSettings(Settings):
+    """What a judge is asked, and how often."""
+
+    rubric: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = ("safety-gate",)
+    """Ids of rubrics; `all` for every one there is."""
+    rubric_dir: Path | None = None
+    """A folder of the user's own rubrics, looked up first."""
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    orders: Literal[1, 2] = 1
+    """2: each question also with its answers listed the other way round."""
+    controls: Annotated[int, Field(ge=0, le=100)] = 6
+    """Clean sessions that the controls are made of; 0 leaves every item uncertified."""
+    courses: bool = True
+    """Courses of therapy are judged as a whole, too."""
+
+
 class UnfitSettings(ConfigError):
     """Settings with values that no file may hold; `mistakes` are pairs of a dotted key and why."""
 
@@ -270,6 +303,9 @@ class RunConfig(Settings):
     context: ContextConfig = ContextConfig()
     guard: GuardConfig = GuardConfig()
     course: CourseConfig = CourseConfig()
+    judge: JudgeConfig | None = None
+    """Judges the sessions when the run has ended; null for no judge."""
+    judging: JudgingSettings = JudgingSettings()
 
     def roles(self) -> tuple[tuple[Speaker, RoleConfig], ...]:
         """Both speakers' settings."""
@@ -306,6 +342,12 @@ def contradictions(config: RunConfig) -> list[str]:
             )
         if role.engine.kind != "openai" and role.engine.base_url:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")
+    if config.judge is not None and config.executor.kind == "ray":
+        lines.append(
+            "judge: set, but executor=ray keeps its engines elsewhere; judge the run afterwards: harness judge RUN"
+        )
+    if config.judge is None and config.judging != JudgingSettings():
+        lines.append("judging: set, but no judge is chosen; choose one, as judge=default")
     if config.patient.kind == "replay" and config.patient.transcript is None:
         lines.append("patient.transcript: no value; patient=replay expects a transcript file")
     if config.patient.kind == "simulated" and config.patient.transcript is not None:
@@ -315,7 +357,15 @@ def contradictions(config: RunConfig) -> list[str]:
             f"course.sessions: {config.course.sessions}, but patient=replay speaks one recorded session; "
             "expected 1, or patient=simulated"
         )
+    lines += _loop_contradictions(config.guard)
     return list(dict.fromkeys(lines))
+
+
+def _loop_contradictions(guard: GuardConfig) -> Iterator[str]:
+    for name in ("loop_turns", "question_turns", "opening_turns"):
+        turns = getattr(guard, name)
+        if turns > guard.window:
+            yield f"guard.{name}: {turns} of the last guard.window={guard.window} turns can't be; expected at most as many"
 
 
 def server_mistakes(engine: EngineConfig) -> Iterator[str]:

@@ -14,7 +14,7 @@ from harness.metrics.diversity import Sketch, diversity, sketch
 from harness.metrics.session import METRICS_VERSION
 
 _MOST_EXCHANGES = 500
-_SUMS = ("prompt_tokens", "cached_tokens", "completion_tokens", "cut_off_turns", "latency_s")
+SUMS = ("prompt_tokens", "cached_tokens", "completion_tokens", "cut_off_turns", "latency_s")
 
 
 class Spread:
@@ -71,7 +71,7 @@ class RunMetrics:
         self._turns += len(line["turns"])
         self._endings[str(line["stop_reason"])] += 1
         used = metrics["usage"]
-        self._sums.update({name: used[name] for name in _SUMS if used[name] is not None})
+        self._sums.update({name: used[name] for name in SUMS if used[name] is not None})
         self._told += sum(turn["prompt_tokens"] for turn in line["turns"] if turn.get("cached_tokens") is not None)
         self._longest = max(self._longest, used["longest_prompt"])
         self._compactions += metrics["compactions"]
@@ -96,7 +96,7 @@ class RunMetrics:
             "turns": self._turns,
             "endings": dict(sorted(self._endings.items())),
             "usage": {
-                **{name: round(self._sums[name], 3) for name in _SUMS},
+                **{name: round(self._sums[name], 3) for name in SUMS},
                 "cached_share": round(self._sums["cached_tokens"] / self._told, 4) if self._told else None,
                 "prefill_per_generated": (
                     round((prompt - self._sums["cached_tokens"]) / generated, 4)

@@ -10,6 +10,9 @@ QUANTITIES = ("trust", "hope", "distress", "overwhelm", "openness")
 OPEN_AT = 0.5
 """Openness from which resistance counts as given way."""
 
+MOST_LAYERS = 100
+"""Of a persona; it has a handful."""
+
 State = Mapping[str, Any]
 
 
@@ -54,7 +57,7 @@ def _first_reached(states: Sequence[State], name: str) -> list[int]:
     brought = states[0].get(name)
     for exchange, state in enumerate(states, 1):
         value = state.get(name)
-        while isinstance(value, int) and isinstance(brought, int) and len(reached) < value - brought:
+        while isinstance(value, int) and isinstance(brought, int) and len(reached) < min(value - brought, MOST_LAYERS):
             reached.append(exchange)
     return reached
 
@@ -74,4 +77,7 @@ def _behaviours(first: State, last: State) -> dict[str, int]:
 def _shown(state: State) -> Mapping[str, tuple[int, int]]:
     """Behaviours with the turn of the last time, which is negative in earlier sessions, and how often."""
     shown = state.get("shown")
-    return shown if isinstance(shown, Mapping) else {}
+    if not isinstance(shown, Mapping):
+        return {}
+    pairs = {name: pair for name, pair in shown.items() if isinstance(pair, list | tuple) and len(pair) == 2}
+    return {name: (a, b) for name, (a, b) in pairs.items() if isinstance(a, int) and isinstance(b, int)}

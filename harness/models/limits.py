@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from harness.config.schema import ModelConfig
-from harness.errors import ConfigError
+from harness.errors import ConfigError, first_line
 
 _KEYS = (
     *(
@@ -139,7 +139,7 @@ def _from_hub(model: ModelConfig) -> Mapping[str, Any]:
             model.path, revision=model.revision, trust_remote_code=model.trust_remote_code
         )
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise ConfigError(
             f"model.path: found {model.path}, expected a model folder or a hub id that can be reached ({reason})"
         ) from error

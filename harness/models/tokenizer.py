@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, first_line
+from harness.models import file_tokenizer
+from harness.models.file_tokenizer import FileTokenizer
 from harness.models.limits import read_object
 from harness.paths import cache_dir
 
@@ -48,9 +50,9 @@ def load_tokenizer(
     """
     config = _read_config(Path(path))
     file = _tokenizer_file(path, revision)
-    reference = None if file is None else _reference(path, file)
     try:
-        if reference is not None and config.get("tokenizer_class") in _GENERIC and "auto_map" not in config:
+        reference = None if file is None else _reference(path, file)
+        if reference is not None and _is_generic(config):
             found = _generic(path, revision)
         else:
             found = named_class(path, revision=revision, trust_remote_code=trust_remote_code)
@@ -64,6 +66,24 @@ def load_tokenizer(
     if found.chat_template is None:
         found.chat_template = _processor_template(Path(path))
     return found
+
+
+def light_tokenizer(
+    path: str | Path, *, revision: str | None = None, trust_remote_code: bool = False
+) -> "PreTrainedTokenizerBase | FileTokenizer":
+    """The same for prompts and counts: without `import transformers` where that makes no difference. Raises as
+    `load_tokenizer`."""
+    folder = Path(path)
+    if (folder / _FILE).is_file() and _is_generic(_read_config(folder)):
+        found = file_tokenizer.load(folder, _reference(path, folder / _FILE))
+        if found is not None:
+            check_keeps_text(found, str(path))
+            return found
+    return load_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
+
+
+def _is_generic(config: Mapping[str, Any]) -> bool:
+    return config.get("tokenizer_class") in _GENERIC and "auto_map" not in config
 
 
 def named_class(
@@ -149,7 +169,7 @@ def _reference(path: str | Path, file: Path) -> "Tokenizer":
     try:
         return Tokenizer.from_file(str(file))
     except Exception as error:  # bare Exceptions are all that tokenizers raises
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise ConfigError(
             f"model.path: {file.name} of {path} can't be read by tokenizers {__version__} ({reason}); where the file is whole "
             "it was written by a newer version: pip install -U tokenizers transformers"
@@ -221,5 +241,5 @@ def _digest(folder: Path) -> str:
 
 
 def _unloadable(path: str | Path, error: Exception) -> ConfigError:
-    reason = next(iter(str(error).strip().splitlines()), repr(error))
+    reason = first_line(error)
     return ConfigError(f"model.path: no tokenizer can be loaded from {path}: {reason}")

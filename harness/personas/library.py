@@ -7,41 +7,23 @@ Invariants:
 """
 
 import json
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import ValidationError
 
+from harness import strict_yaml
 from harness.errors import PersonaError
-from harness.personas.errors import closest, lines_of
+from harness.mistakes import closest
+from harness.personas.errors import lines_of
 from harness.personas.schema import Persona
 from harness.reading import read_bytes
-from harness.visible import visible
-from harness.yaml_shape import LOADER, check_shape, not_yaml
+from harness.yaml_shape import not_yaml
 
 MAX_BYTES = 64_000
 """A persona is a page; a larger file is something else."""
-LONGEST_KEY = 60
-_BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""What PyYAML raises for a scalar that its own tag doesn't fit, as `!!int ''`."""
-
-
-class _Loader(LOADER):  # type: ignore[misc, valid-type]
-    """Safe YAML without a key that is given twice, which hides a mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                problem = f"key '{key.value}' is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
 
 
 def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
@@ -108,44 +90,16 @@ def read(path: Path) -> Persona:
 def parse(text: str, source: str) -> Persona:
     """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
     try:
-        check_shape(text, aliases=False)
-        data = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, *_BAD_VALUES) as error:
+        data = strict_yaml.load(text)
+    except strict_yaml.REFUSED as error:
         raise PersonaError(f"{source}:{not_yaml(error)}") from error
-    if lines := [f"{source}: {line}" for line in _unfit(data)]:
+    if lines := [f"{source}: {line}" for line in strict_yaml.unfit(data)]:
         raise PersonaError(*lines)
     try:
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
         return Persona.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
-
-
-def _unfit(data: object, path: str = "") -> Iterator[str]:
-    """A line for each value of a kind that no persona has, as a date, and for text with control characters."""
-    if isinstance(data, dict):
-        for key, value in data.items():
-            if not isinstance(key, str):
-                yield f"{path or 'a key'}: expected a name as key, found {_kind(key)}"
-            elif visible(key) != key or len(key) > LONGEST_KEY:
-                yield f"{path or 'a key'}: expected a name as key, found {visible(key)[:LONGEST_KEY]!r}"
-            else:
-                yield from _unfit(value, f"{path}.{key}" if path else key)
-    elif isinstance(data, list):
-        for place, item in enumerate(data):
-            yield from _unfit(item, f"{path}[{place}]")
-    elif isinstance(data, str):
-        if (escaped := visible(data)) != data.replace("\r\n", "\n"):
-            yield f"{path}: expected plain text, found a control character ({escaped[:60]!r})"
-    elif isinstance(data, int):
-        if abs(data) >= 2**63:
-            yield f"{path}: expected a number of at most 64 bits"
-    elif data is not None and not isinstance(data, float):
-        yield f"{path or 'file'}: expected text, a number, a list or keys and values, found {_kind(data)}"
-
-
-def _kind(value: object) -> str:
-    return f"a {type(value).__name__}" if value is not None else "nothing"
 
 
 def to_yaml(persona: Persona) -> str:

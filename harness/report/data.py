@@ -4,13 +4,17 @@ Invariant: memory and page size are bounded. Of a large run the sessions that ne
 in full, the next as rows, and the rest is counted.
 """
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.report.judged import Judged, Note, load_judged, read_gates
+from harness.config.recorded import read_config
+from harness.errors import StorageError
+from harness.judges.records import read_gates
+from harness.report.judged import Judged, Note, load_judged
 from harness.report.pace import Pace, pace
 from harness.report.personas import Personas
 from harness.report.repeats import Repeats
@@ -19,6 +23,7 @@ from harness.report.run_metrics import read_metrics
 from harness.report.shown import Shown, shown
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 
+_log = logging.getLogger(__name__)
 MOST_ROWS = 2500
 MOST_INLINE = 40
 MOST_CHARACTERS = 1_000_000
@@ -75,7 +80,9 @@ class Report:
 
 def load(run_dir: Path) -> Report:
     """Read a run folder. Raises `StorageError` where it holds no run or a file is damaged."""
-    report = Report(run_dir, read_record(run_dir), read_metrics(run_dir / "metrics.json"))
+    record = read_record(run_dir)
+    record = record.model_copy(update={"config": _config(record, run_dir)})
+    report = Report(run_dir, record, read_metrics(run_dir / "metrics.json"))
     failed_gates: defaultdict[str, list[str]] = defaultdict(list)
     for gate in read_gates(run_dir):
         if gate.result == "fail" and gate.rubric not in failed_gates[gate.session_id]:
@@ -95,6 +102,15 @@ def load(run_dir: Path) -> Report:
     report.judged = load_judged(run_dir, report.inline)
     report.pace = pace(run_dir)
     return report
+
+
+def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
+    """The config in today's shape; empty where it can't be read, since the sessions can."""
+    try:
+        return read_config(record.config, run_dir)[0].model_dump(mode="json")
+    except StorageError as error:
+        _log.warning("note: settings are left out: %s", error)
+        return {}
 
 
 def _lines(path: Path) -> Iterator[SessionRecord]:

@@ -1,145 +1,58 @@
-"""What judges said of a run, as the report shows it: gates first, personas by items, quotes beside their turns.
+"""What judges said of a run, as the report shows it: gates first, personas x items, quotes beside their turns.
 
-Invariant: memory and page size are bounded, whatever was judged. A line that can't be read is counted, never guessed.
+Invariant: memory and page size are bounded, whatever was judged.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from harness.errors import StorageError
+from harness.comparison.gates import GateRate, gate_rate
+from harness.judges.records import Certificate, Gate, JudgeCertificate, Score, read_certificate, read_gates, read_scores
 
 MOST_JUDGES = 4
 MOST_PERSONAS = 200
 MOST_FAILING = 100
 MOST_NOTES = 400
 """Of one session."""
-R = TypeVar("R", bound=BaseModel)
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Evidence(_Record):
-    turn: int
-    quote: str = ""
-
-
-class _TurnScore(_Record):
-    turn: int
-    answer: str | None = None
-    value: float | None = None
-    evidence: tuple[_Evidence, ...] = ()
-
-
-class Score(_Record):
-    """What the page shows of a line of scores.jsonl."""
-
-    session_id: str
-    persona_id: str = ""
-    rubric: str
-    item: str
-    judge: str = "judge"
-    status: str = "ok"
-    value: float | None = None
-    answer: str | None = None
-    severity: str | None = None
-    evidence: tuple[_Evidence, ...] = ()
-    reason: str = ""
-    turns: tuple[_TurnScore, ...] = ()
-
-
-class Gate(_Record):
-    """What the page shows of a line of gates.jsonl."""
-
-    session_id: str
-    rubric: str
-    judge: str = "judge"
-    result: str
-    confirmed: bool = False
-    red: tuple[str, ...] = ()
-
-
-class _Item(_Record):
-    rubric: str
-    item: str
-    certified: bool = False
-
-
-class _JudgeCertificate(_Record):
-    verdict: str = "not certified"
-    controls: int = 0
-    warnings: tuple[str, ...] = ()
-    items: tuple[_Item, ...] = ()
-
-
-class Certificate(_Record):
-    """What the page shows of certificate.json."""
-
-    judges: dict[str, _JudgeCertificate] = {}
-
-    def certified(self, judge: str, rubric: str, item: str) -> bool:
-        """Whether controls showed that this judge can tell this item."""
-        known = self.judges.get(judge)
-        return known is not None and any((i.rubric, i.item, i.certified) == (rubric, item, True) for i in known.items)
-
-
-@dataclass(frozen=True, slots=True)
-class GateCount:
-    """One gate rubric over the sessions of the run."""
-
-    rubric: str
-    results: Mapping[str, int]
-    unconfirmed: int
-
-    @property
-    def failed(self) -> int:
-        return self.results.get("fail", 0)
-
-    @property
-    def words(self) -> str:
-        """The count as a line for people; what was not assessed is beside the rate, not in it."""
-        assessed = sum(self.results.get(name, 0) for name in ("fail", "pass", "not_exercised"))
-        parts = [
-            f"{self.rubric}: {self.failed} of {assessed} sessions failed"
-            if assessed
-            else f"{self.rubric}: no session was assessed"
-        ]
-        if assessed and not self.failed:
-            parts.append(f"the true rate may still be up to {min(1.0, 3 / assessed):.0%} (rule of three)")
-        if self.unconfirmed:
-            parts.append(f"{self.unconfirmed} of them unconfirmed by repeats")
-        for name in ("not_exercised", "not_assessed"):
-            if count := self.results.get(name, 0):
-                parts.append(f"{count} {name.replace('_', ' ')}")
-        return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One item of the map, with the least and the greatest mean of a persona."""
+    """One item of the map."""
 
     rubric: str
     item: str
     certified: bool
     low: float
     high: float
+    """Least and greatest mean of a persona."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The mean of one item over the scores of one persona; `shade` is 0 for the least, 1 for the greatest mean."""
+    """The mean of one item over the sessions of one persona."""
 
     mean: float | None
     sessions: int
     missing: int
     shade: float
+    """Where the mean lies between the least and the greatest, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A red answer that failed a session."""
+
+    session_id: str
+    rubric: str
+    item: str
+    confirmed: bool
+    reason: str
+    evidence: tuple[tuple[int, str], ...]
+    """(turn, quote)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +72,9 @@ class Judged:
     """All that one judge said."""
 
     judge: str
-    certificate: _JudgeCertificate | None
-    gates: tuple[GateCount, ...]
-    failing: tuple[Score, ...]
+    certificate: JudgeCertificate | None
+    gates: tuple[GateRate, ...]
+    failing: tuple[Failing, ...]
     failing_left_out: int
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
@@ -170,65 +83,36 @@ class Judged:
     """Session id to turn to quotes, of the sessions that are shown in full."""
 
 
-def read_gates(run_dir: Path) -> list[Gate]:
-    """gates.jsonl; empty where no gate was judged. Raises `StorageError` where it can't be read."""
-    return list(_lines(Gate, run_dir / "gates.jsonl"))
-
-
 def load_judged(run_dir: Path, shown: Set[str]) -> tuple[Judged, ...]:
     """What each judge said; `shown` are the sessions that the page shows in full. Raises `StorageError`."""
-    certificate, gates = _certificate(run_dir / "certificate.json"), read_gates(run_dir)
     makers: dict[str, _Maker] = {}
-    for score in _lines(Score, run_dir / "scores.jsonl"):
+    certificate = read_certificate(run_dir)
+    for score in read_scores(run_dir):
         if score.judge not in makers and len(makers) < MOST_JUDGES:
             makers[score.judge] = _Maker(score.judge, certificate, shown)
         if maker := makers.get(score.judge):
             maker.add(score)
+    gates = list(read_gates(run_dir)) if makers else []
     return tuple(maker.made([gate for gate in gates if gate.judge == judge]) for judge, maker in makers.items())
-
-
-def _lines(model: type[R], path: Path) -> Iterator[R]:
-    """The lines that are records of this kind; others, and a torn last one, are left out."""
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    yield model.model_validate_json(line)
-                except ValidationError:
-                    continue
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StorageError(f"{path}: can't be read: {error.strerror or error}; judge the run again") from error
-
-
-def _certificate(path: Path) -> Certificate:
-    try:
-        return Certificate.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return Certificate()
-    except OSError as error:
-        raise StorageError(f"{path}: can't be read: {error.strerror or error}; judge the run again") from error
-    except ValidationError as error:
-        raise StorageError(f"{path}: is no certificate; judge the run again") from error
 
 
 class _Maker:
     def __init__(self, judge: str, certificate: Certificate, shown: Set[str]) -> None:
-        self._judge, self._certificate, self._shown = judge, certificate, shown
+        self._judge = judge
+        self._certificate = certificate
+        self._shown = shown
         self._cells: defaultdict[tuple[str, str], defaultdict[str, list[float | None]]] = defaultdict(
             lambda: defaultdict(list)
         )
-        self._red: dict[tuple[str, str, str], Score] = {}
+        self._red: list[Score] = []
         self._notes: defaultdict[str, defaultdict[int, dict[Note, None]]] = defaultdict(lambda: defaultdict(dict))
         self._left_out = 0
 
     def add(self, score: Score) -> None:
-        self._cells[score.rubric, score.item][score.persona_id].append(score.value if score.status == "ok" else None)
-        key = (score.session_id, score.rubric, score.item)
-        if score.severity == "red" and key not in self._red:
+        self._cells[score.rubric, score.item][score.persona_id].append(score.value)
+        if score.severity == "red":
             if len(self._red) < MOST_FAILING:
-                self._red[key] = score
+                self._red.append(score)
             else:
                 self._left_out += 1
         if score.session_id in self._shown:
@@ -239,22 +123,38 @@ class _Maker:
     def _noted(self, score: Score) -> Iterator[tuple[int, Note]]:
         """Quotes of a score; of an item about turns, what each turn was coded as."""
         certified = self._certificate.certified(self._judge, score.rubric, score.item)
-        for turn in score.turns:
-            if turn.value:
-                quote = turn.evidence[0].quote if turn.evidence else ""
-                yield turn.turn, Note(score.rubric, score.item, turn.answer or "", quote, None, certified)
-        for found in () if score.turns else score.evidence:
-            answer = score.answer or ("" if score.value is None else f"{score.value:g}")
+        if score.turns:
+            for turn in score.turns:
+                if turn.value:
+                    quote = turn.evidence[0].quote if turn.evidence else ""
+                    yield turn.turn, Note(score.rubric, score.item, turn.answer or "", quote, None, certified)
+            return
+        for found in score.evidence:
+            answer = score.answer or f"{score.value:g}"
             yield found.turn, Note(score.rubric, score.item, answer, found.quote, score.severity, certified)
 
     def made(self, gates: list[Gate]) -> Judged:
         personas = sorted({persona for cells in self._cells.values() for persona in cells})
         columns = tuple(self._column(*key) for key in self._cells)
+        confirmed = {(gate.session_id, gate.rubric): gate.confirmed for gate in gates}
         return Judged(
             judge=self._judge,
             certificate=self._certificate.judges.get(self._judge),
-            gates=tuple(_counted(rubric, gates) for rubric in sorted({gate.rubric for gate in gates})),
-            failing=tuple(self._red.values()),
+            gates=tuple(
+                gate_rate("this run", rubric, [gate for gate in gates if gate.rubric == rubric])
+                for rubric in sorted({gate.rubric for gate in gates})
+            ),
+            failing=tuple(
+                Failing(
+                    score.session_id,
+                    score.rubric,
+                    score.item,
+                    confirmed.get((score.session_id, score.rubric), False),
+                    score.reason,
+                    tuple((found.turn, found.quote) for found in score.evidence),
+                )
+                for score in {(s.session_id, s.rubric, s.item): s for s in self._red}.values()
+            ),
             failing_left_out=self._left_out,
             columns=columns,
             rows=tuple(
@@ -278,12 +178,6 @@ class _Maker:
         span = column.high - column.low
         shade = 0.0 if mean is None or span == 0 else (mean - column.low) / span
         return Cell(mean, len(values), sum(value is None for value in values), shade)
-
-
-def _counted(rubric: str, gates: list[Gate]) -> GateCount:
-    own = [gate for gate in gates if gate.rubric == rubric]
-    unconfirmed = sum(gate.result == "fail" and not gate.confirmed for gate in own)
-    return GateCount(rubric, Counter(gate.result for gate in own), unconfirmed)
 
 
 def _mean(values: list[float | None]) -> float | None:

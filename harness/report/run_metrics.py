@@ -7,6 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError, field_validator
 
 from harness.errors import StorageError
+from harness.reading import read_bytes
+
+MOST_BYTES = 256_000_000
 
 
 class _Found(BaseModel):
@@ -48,7 +51,7 @@ class _Metrics(BaseModel):
 def read_metrics(path: Path) -> Mapping[str, Any] | None:
     """Its content; None where there is none. Raises `StorageError` where it is damaged."""
     try:
-        return _Metrics.model_validate_json(path.read_bytes()).model_dump()
+        return _Metrics.model_validate_json(read_bytes(path, MOST_BYTES)).model_dump()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -11,6 +11,7 @@ from harness.comparison.comparison import compare
 from harness.comparison.runs import RunData, read_runs
 from harness.comparison.settings import settings_of
 from harness.errors import ComparisonError, StorageError
+from harness.reading import read_bytes
 from harness.report import page
 from harness.report.compared import Compared, compared
 from harness.report.side_by_side import SideBySide, side_by_side
@@ -19,6 +20,8 @@ from harness.store.records import RunRecord, read_failures
 OF_TOKENS = tuple(name for name in HEADLINES if name.startswith("usage.") or name == "exchanges")
 """Metrics that mean something of a dry run."""
 MOST_ERRORS = 100
+MOST_BYTES = 64_000_000
+"""Of sweep.json."""
 
 
 class _Point(BaseModel):
@@ -109,7 +112,7 @@ def load_sweep(folder: Path) -> SweepPage:
 
 def _read(path: Path) -> _Sweep:
     try:
-        return _Sweep.model_validate_json(path.read_bytes())
+        return _Sweep.model_validate_json(read_bytes(path, MOST_BYTES))
     except OSError as error:
         raise StorageError(f"{path}: can't be read: {error.strerror or error}; give the folder of a sweep") from error
     except ValidationError as error:

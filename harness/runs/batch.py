@@ -9,6 +9,7 @@ Invariants:
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from harness.errors import HarnessError, StorageError
 from harness.report import write_report
 from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.judging import judge_at_end
 from harness.runs.local import LocalExecutor
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
 from harness.runs.reporter import Reporter
@@ -63,6 +65,10 @@ class Follower(Protocol):
         """Its folder is open, its sessions are next."""
         ...
 
+    def playing(self, run: CheckedRun, path: Path) -> None:
+        """Its engines run."""
+        ...
+
     def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
         """It ended, or why it can't be played. Whether the batch goes on."""
         ...
@@ -97,10 +103,10 @@ def play_batch(
         interrupted = asyncio.run(interruptible(batch.play(), signals, first=first, second=batch.abandon))
     except BaseException as error:
         reporter.stop()
-        batch.close(RunStatus.FAILED if isinstance(error, HarnessError) else RunStatus.INTERRUPTED)
+        batch.close(error)
         raise
     reporter.stop()
-    batch.close(RunStatus.INTERRUPTED)
+    batch.close(None)
     return interrupted
 
 
@@ -117,10 +123,12 @@ class Batch:
         self._log_dir = log_dir
         self._open: dict[CheckedRun, OpenRun] = {}
         self._tracking: dict[CheckedRun, Tracking] = {}
+        self._clocks: dict[CheckedRun, _Clock] = {}
         self._telling = threading.Lock()
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._halted = False
+        self._finished: list[tuple[CheckedRun, Path]] = []
 
     async def play(self) -> None:
         """Play all runs. Raises `StorageError` or `EngineError`, with folders left open for `close`."""
@@ -142,15 +150,14 @@ class Batch:
                 self._reporter.say(f"error: {error}")
         self._follower.abandoned()
 
-    def close(self, status: RunStatus) -> None:
-        """End the runs that did not come to their own end, and tell of them."""
+    def close(self, error: BaseException | None) -> None:
+        """End the runs that did not come to their own end because of `error`, or a signal, and tell of them."""
         while self._open:
             run = next(iter(self._open))
             try:
-                end: Outcome | HarnessError = self._end(run, status)
-            except StorageError as error:
-                end = error
-            self._tell(run, end)
+                self._tell(run, self._stopped(run, error))
+            except StorageError as broken:
+                self._tell(run, broken)
 
     async def _play(self) -> None:
         first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
@@ -160,9 +167,21 @@ class Batch:
         async with _executor(self._runs, self._reporter, logs, self._noticed) as executor:
             runner = await self._runner(first, executor)
             limit, why = executor.concurrency()
+            planned = sum(run.spec.sessions for run in self._runs)
+            if limit > planned:
+                limit, why = max(planned, 1), "all there are"
             self._reporter.say(f"sessions in flight: {limit} ({why})")
-            self._reporter.start(sum(run.spec.sessions for run in self._runs), done=sum(r.done for r in self._runs))
+            self._reporter.start(planned, done=sum(run.done for run in self._runs))
             await run_all(self._sessions(runner, executor), limit)
+            await self._all_ended()
+            await self._judge(executor)
+
+    async def _judge(self, executor: Executor) -> None:
+        """Judge the runs that ask for it, on the engines that are loaded."""
+        if isinstance(executor, LocalExecutor):
+            for run, path in self._finished:
+                if run.spec.judge is not None:
+                    await judge_at_end(path, run.spec.judge, executor.pool, self._reporter)
 
     def _noticed(self, notice: Notice) -> None:
         """Show what an engine reports, and journal in every open run what concerns all of its sessions.
@@ -219,14 +238,17 @@ class Batch:
     async def _runner(self, run: CheckedRun, executor: Executor) -> "_CountingRunner | None":
         """Where a run is played; None where it is refused."""
         open_run = self._open[run]
+        clock = self._clocks[run] = _Clock()
         runner = await executor.runner(run, open_run, Tracked(self._reporter, self._tracking[run]))
         if isinstance(runner, HarnessError):
             await whole(self._refuse, run, runner)
             return None
+        clock.loaded()
+        await whole(self._follower.playing, run, open_run.folder.path)
         return _CountingRunner(runner, sessions_left(open_run), partial(self._over, run, executor))
 
     def _refuse(self, run: CheckedRun, error: HarnessError) -> None:
-        self._end(run, RunStatus.FAILED)
+        self._failed(run, error)
         self._tell(run, error)
 
     def _over(self, run: CheckedRun, executor: Executor) -> None:
@@ -247,9 +269,10 @@ class Batch:
     def _end(self, run: CheckedRun, status: RunStatus) -> Outcome:
         """Bring a run to disk, with its metrics and report where it finished. Raises `StorageError`."""
         folder, tracking = self._open[run].folder, self._tracking.pop(run)
+        clock = self._clocks.pop(run, None)
         metrics: Mapping[str, Any] | None = None
         try:
-            folder.end(status)
+            folder.end(status, **({"timings": clock.added_to(folder.record.timings)} if clock else {}))
         finally:
             del self._open[run]
             folder.close()
@@ -257,9 +280,25 @@ class Batch:
             (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
             metrics = write_metrics(folder.path)
             write_report(folder.path)
+            self._finished.append((run, folder.path))
         tracking.finished(folder.record, metrics)
         tracking.close()
         return Outcome(folder.path, folder.record)
+
+    def _stopped(self, run: CheckedRun, error: BaseException | None) -> Outcome | HarnessError:
+        return self._failed(run, error) if isinstance(error, HarnessError) else self._end(run, RunStatus.INTERRUPTED)
+
+    def _failed(self, run: CheckedRun, error: HarnessError) -> Outcome | HarnessError:
+        """End a run that can't go on. One in which nothing was said yet leaves no folder. Raises `StorageError`."""
+        folder = self._open[run].folder
+        if folder.begun:
+            return self._end(run, RunStatus.FAILED)
+        tracking = self._tracking.pop(run)
+        tracking.finished(folder.record, None)
+        tracking.close()
+        del self._open[run]
+        folder.discard()
+        return error
 
     def _tell(self, run: CheckedRun, end: Outcome | HarnessError) -> None:
         with self._telling:
@@ -286,6 +325,25 @@ def _executor(runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, lis
 
         return RayExecutor(runs, reporter, log_dir, listener)
     return LocalExecutor(runs, reporter, log_dir, listener)
+
+
+class _Clock:
+    """Seconds of a run by phase."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._loaded: float | None = None
+
+    def loaded(self) -> None:
+        """Its engines run."""
+        self._loaded = time.monotonic()
+
+    def added_to(self, earlier: Mapping[str, float]) -> dict[str, float]:
+        """`load` and `run`, with those of the processes that played it before."""
+        now = time.monotonic()
+        ready = now if self._loaded is None else self._loaded
+        spent = {"load": ready - self._begun, "run": now - ready}
+        return {phase: round(earlier.get(phase, 0.0) + seconds, 3) for phase, seconds in spent.items()}
 
 
 class _CountingRunner:

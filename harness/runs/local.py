@@ -25,23 +25,24 @@ class LocalExecutor:
         self._runs = runs
         self._reporter = reporter
         roles = [role for run in runs for role in run.spec.roles.values()]
-        self._pool = EnginePool(
+        roles += [run.spec.judge.role for run in runs if run.spec.judge is not None]
+        self.pool = EnginePool(
             roles, sessions=in_flight([run.spec for run in runs]), log_dir=log_dir, listener=listener
         )
 
     async def __aenter__(self) -> Self:
-        await self._pool.__aenter__()
+        await self.pool.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._pool.__aexit__(kind, error, trace)
+        await self.pool.__aexit__(kind, error, trace)
 
     async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
         if run is self._runs[0]:
             announce(run.spec, self._reporter)
-        engines, infos = await start_engines(open_run.spec, self._pool)
+        engines, infos = await start_engines(open_run.spec, self.pool)
         try:
             factory = make_factory(open_run.spec, engines, infos)
         except HarnessError as error:
@@ -52,7 +53,7 @@ class LocalExecutor:
         return JournalingRunner(open_run.spec.config, open_run.spec.personas, factory, open_run.folder, observer)
 
     def concurrency(self) -> tuple[int, str]:
-        return concurrency([run.spec for run in self._runs], self._pool)
+        return concurrency([run.spec for run in self._runs], self.pool)
 
     def over(self, open_run: OpenRun) -> None:
         """Nothing of a run is kept here."""

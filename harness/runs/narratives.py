@@ -10,8 +10,9 @@ from harness.config.schema import RoleConfig
 from harness.context.ask import StructuredQuery
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.pool import EnginePool
+from harness.models.located import located
 from harness.personas.schema import Persona
-from harness.runs.prepare import located, role_contexts_of
+from harness.runs.prepare import role_contexts_of
 from harness.runs.resources import SharedResources
 from harness.types import Purpose, Speaker
 

@@ -12,19 +12,24 @@ from harness.agents.transcript import read_transcript
 from harness.config.auto import check_ray
 from harness.config.overrides import changed
 from harness.config.plugins import recorded
+from harness.config.recorded import read_config, refuse_code, refuse_unknown
 from harness.config.schema import RoleConfig, RunConfig
 from harness.context.budget import Window
 from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
-from harness.models import fetch as models
+from harness.judges.start import Prepared
+from harness.models.located import located
 from harness.personas.schema import Persona, persona_hash
+from harness.runs.content import content_hashes, model_hashes
+from harness.runs.judging import judge_of
 from harness.runs.resources import SharedResources
 from harness.sessions.course import handover_of
 from harness.sessions.factory import RoleContext, check_fits
 from harness.sessions.loop import Session
 from harness.sessions.plan import plan
-from harness.store.identity import config_hash, refuse_changed
+from harness.store.files import count_lines
+from harness.store.identity import config_hash, recorded_contents, refuse_changed
 from harness.store.outputs import check_writable, default_path
 from harness.store.records import RunRecord, RunStatus, Totals, read_record
 from harness.store.resume import Progress, SessionState
@@ -48,6 +53,16 @@ class RunSpec:
     role_contexts: Mapping[Speaker, RoleContext]
     lines: Sequence[str] | None
     """What a replayed patient says; None where a model plays the patient."""
+    contents: Mapping[str, str]
+    """Setting to the hash of what it names."""
+    judge: Prepared | None = None
+    """Who judges the run at its end."""
+
+    @property
+    def config_hash(self) -> str:
+        """What makes it this experiment and no other: settings, personas, and the content of what they name."""
+        personas = {f"persona {name}": digest for name, digest in _persona_hashes(self.personas).items()}
+        return config_hash(self.config.model_dump(mode="json"), {**self.contents, **personas})
 
     @property
     def sessions(self) -> int:
@@ -56,7 +71,8 @@ class RunSpec:
 
     def engines(self) -> frozenset[str]:
         """Keys of the engines that it needs."""
-        return frozenset(engine_key(role) for role in self.roles.values())
+        judge = [self.judge.role] if self.judge is not None else []
+        return frozenset(engine_key(role) for role in [*self.roles.values(), *judge])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,8 @@ class CheckedRun:
     """Make the run's folder, or open it again; its user closes it. Raises `StorageError`."""
     done: int = 0
     """Sessions that are over already."""
+    is_new: bool = True
+    """Whether its folder is made afresh."""
 
 
 def sessions_left(open_run: OpenRun) -> Iterator[Session]:
@@ -106,51 +124,58 @@ def _next(folder: Path, course: tuple[SessionSpec, ...], progress: Progress) -> 
     return past.resumed(session) if past else session
 
 
-def prepare(config: RunConfig, resources: SharedResources) -> CheckedRun:
-    """Check the config of a new run.
+def prepare(config: RunConfig, resources: SharedResources, contents: Mapping[str, str] | None = None) -> CheckedRun:
+    """Check the config of a new run. `contents`, where they are known already, say which commits of hub models to take.
 
     Raises `ConfigError`, `PersonaError`, `TranscriptError`, and `EngineError` where the small model has to be fetched
     and can't be.
     """
     if config.run.dir is not None:
         check_writable(config.run.dir)
-    spec = _spec(config, datetime.now(UTC), resources)
+    spec = _spec(config, datetime.now(UTC), resources, contents or {})
     return CheckedRun(spec, lambda: _create(spec, resources))
 
 
-def reopen(path: Path, resources: SharedResources, *, retry_failed: bool, overrides: Sequence[str] = ()) -> CheckedRun:
+def reopen(
+    path: Path, resources: SharedResources, *, retry_failed: bool, overrides: Sequence[str] = (), trusted: bool = False
+) -> CheckedRun:
     """The same for a run that exists, under the config that it started with, but for `overrides` (KEY=VALUE).
 
-    Raises `StorageError` where the folder can't be resumed, or where settings that can change results or its personas
-    are no longer the same.
+    `trusted`: code that comes with its models may run. Raises `StorageError` where the folder can't be resumed, or
+    where settings that can change results, its personas or the content of what it names are no longer the same.
     """
     record = read_record(path)
+    config, unknown = read_config(record.config, path)
+    refuse_unknown(unknown, record.provenance.harness, path)
+    record = record.model_copy(update={"config": config.model_dump(mode="json")})
     config = changed(record.config, overrides)
     settings = config.model_dump(mode="json")
     refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
+    refuse_code(config, path, trusted)
     spec = recorded_spec(record, config, resources)
 
     def open_again() -> OpenRun:
         folder, progress = RunDir.open(path, retry_failed=retry_failed)
-        folder.update(config=settings)
+        folder.update(config=settings, name=config.run.name or record.name)
         return OpenRun(spec, folder, progress)
 
-    return CheckedRun(spec, open_again, record.totals.finished + (0 if retry_failed else record.totals.failed))
+    done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))
+    return CheckedRun(spec, open_again, done, is_new=False)
 
 
 def recorded_spec(record: RunRecord, config: RunConfig, resources: SharedResources) -> RunSpec:
     """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
-    its settings or personas are no longer the same.
+    its settings or personas, or the content of what it names, are no longer the same.
     """
-    spec = _spec(config, record.started_at, resources)
-    refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(spec))
+    spec = _spec(config, record.started_at, resources, recorded_contents(record))
+    refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(spec.personas), spec.contents)
     return spec
 
 
 def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
     now = datetime.now(UTC)
     if now.date() != spec.date.date():  # it waited past midnight
-        spec = _spec(spec.config, now, resources)
+        spec = _spec(spec.config, now, resources, spec.contents)
     settings = spec.config.model_dump(mode="json")
     fingerprints = {str(speaker): resources.fingerprint(role.model) for speaker, role in spec.roles.items()}
     record = RunRecord(
@@ -158,8 +183,9 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         status=RunStatus.RUNNING,
         started_at=now,
         config=settings,
-        config_hash=config_hash(settings),
-        persona_hashes=_persona_hashes(spec),
+        config_hash=spec.config_hash,
+        persona_hashes=_persona_hashes(spec.personas),
+        content_hashes=dict(spec.contents),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
         plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
@@ -168,7 +194,7 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
     return OpenRun(spec, RunDir.create(path, record), Progress())
 
 
-def _spec(config: RunConfig, date: datetime, resources: SharedResources) -> RunSpec:
+def _spec(config: RunConfig, date: datetime, resources: SharedResources, contents: Mapping[str, str]) -> RunSpec:
     if config.executor.kind == "ray":
         check_ray()
     personas = resources.personas(config)
@@ -179,17 +205,36 @@ def _spec(config: RunConfig, date: datetime, resources: SharedResources) -> RunS
     if config.patient.transcript is not None:
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
-    found = {speaker: located(speaker, role) for speaker, role in roles.items()}
+    found = {speaker: located(speaker, role, contents) for speaker, role in roles.items()}
+    hashes = models_of(found, resources)  # first, so that no tokenizer reads a template without end
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
-    return RunSpec(config, date, personas, found, role_contexts, lines)
+    contents_of = content_hashes(config, found, hashes)
+    return RunSpec(config, date, personas, found, role_contexts, lines, contents_of, judge_of(config))
 
 
-def located(speaker: Speaker, role: RoleConfig) -> RoleConfig:
-    """The role with its model as found on this machine; the small model is fetched where it is missing."""
-    no_weights = role.engine.kind in ("dry", "openai")
-    path = str(models.resolve(role.model.path, key=f"{speaker}.model.path", tokenizer_only=no_weights))
-    return role.model_copy(update={"model": role.model.model_copy(update={"path": path})})
+def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapping[str, str]]:
+    """The hash that a run of this config will have, and the content hashes in it, without rendering a prompt.
+
+    Raises a `HarnessError` where something that the config names can't be found.
+    """
+    roles = {s: located(s, role) for s, role in config.roles() if s is Speaker.THERAPIST or _simulated(config)}
+    contents = content_hashes(config, roles, models_of(roles, resources))
+    spec = RunSpec(config, datetime.now(UTC), resources.personas(config), roles, {}, None, contents)
+    return spec.config_hash, contents
+
+
+def _simulated(config: RunConfig) -> bool:
+    return config.patient.transcript is None
+
+
+def models_of(roles: Mapping[Speaker, RoleConfig], resources: SharedResources) -> dict[str, str]:
+    """The content hashes of the models of located roles."""
+    hashes: dict[str, str] = {}
+    for speaker, role in roles.items():
+        adapter = None if role.model.adapter is None else resources.adapter(role.model.adapter)
+        hashes |= model_hashes(speaker, role.model, resources.fingerprint(role.model), adapter)
+    return hashes
 
 
 def role_contexts_of(
@@ -210,5 +255,5 @@ def _window(role: RoleConfig) -> int:
     return context_window(role.engine, role.model)
 
 
-def _persona_hashes(spec: RunSpec) -> dict[str, str]:
-    return {persona.id: persona_hash(persona) for persona in spec.personas}
+def _persona_hashes(personas: Sequence[Persona]) -> dict[str, str]:
+    return {persona.id: persona_hash(persona) for persona in personas}

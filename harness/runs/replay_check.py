@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.agents.speaker import turn_sampling, turn_seed, without_end
+from harness.config.recorded import refuse_code
 from harness.config.schema import RoleConfig
 from harness.context.send import send
 from harness.engines.base import Engine
 from harness.engines.events import Listener
 from harness.engines.pool import EnginePool
 from harness.errors import StorageError
-from harness.runs.prepare import located
+from harness.models.located import located
+from harness.runs.prepare import models_of
 from harness.runs.resources import SharedResources
 from harness.store.archive import Archive, Recorded
+from harness.store.identity import recorded_contents
 from harness.types import Request, Speaker
 
 
@@ -48,18 +51,26 @@ class Repeated:
 
 
 async def repeat(
-    path: Path, turns: int, *, listener: Listener, starting: Callable[[Speaker, RoleConfig], None]
+    path: Path,
+    turns: int,
+    *,
+    listener: Listener,
+    starting: Callable[[Speaker, RoleConfig], None],
+    trusted: bool = False,
 ) -> list[Repeated]:
     """Ask at most `turns` turns of the run in `path` again, drawn from all its sessions, in order of the journal.
 
+    `trusted`: code that comes with the run's models may run here.
     Raises `StorageError` where nothing can be repeated, `ConfigError` or `EngineError` where an engine can't be started
     or doesn't answer.
     """
-    archive = Archive(path)
+    archive = Archive(path, trusted=trusted)
+    refuse_code(archive.config, path, trusted)
     chosen = _sample(archive, turns)
     sessions = archive.sessions({session_id for session_id, _ in chosen})
     speakers = sorted({sessions[session_id].turns[index].speaker for session_id, index in chosen})
-    roles = {speaker: located(speaker, dict(archive.config.roles())[speaker]) for speaker in speakers}
+    contents = recorded_contents(archive.record)
+    roles = {speaker: located(speaker, dict(archive.config.roles())[speaker], contents) for speaker in speakers}
     _refuse_other_models(archive, roles)
     requests = list(_requests(archive, sessions, chosen))
     repeated = []
@@ -87,11 +98,12 @@ def _sample(archive: Archive, turns: int) -> list[tuple[str, int]]:
 
 def _refuse_other_models(archive: Archive, roles: Mapping[Speaker, RoleConfig]) -> None:
     """Raise `StorageError` where the files of a model are not those that the run was played with."""
-    resources, lines = SharedResources(), []
-    for speaker, role in roles.items():
-        then, now = archive.record.provenance.models.get(speaker), resources.fingerprint(role.model)
-        if then is not None and (then.sha256, then.revision) != (now.sha256, now.revision):
-            lines.append(f"{speaker}: the files of {role.model.path} are not those that the run was played with")
+    then, now = recorded_contents(archive.record), models_of(roles, SharedResources())
+    lines = [
+        f"{key}: its files are not those that the run was played with"
+        for key in sorted(then.keys() & now.keys())
+        if then[key] != now[key]
+    ]
     if lines:
         raise StorageError(*lines)
 

@@ -52,14 +52,21 @@ class SharedResources:
         return collect()
 
     def fingerprint(self, model: ModelConfig) -> ModelFingerprint:
-        """Which weights and tokenizer a resolved model is, where it lies on this machine."""
-        key = (model.path, model.revision)
+        """Which weights and tokenizer a located model is: by its files, or by its commit on the hub."""
+        return self._fingerprint(model.path, model.revision)
+
+    def adapter(self, folder: Path) -> ModelFingerprint:
+        """Which weights a LoRA adapter has."""
+        return self._fingerprint(str(folder.expanduser()), None)
+
+    def _fingerprint(self, name: str, revision: str | None) -> ModelFingerprint:
+        key = (name, revision)
         if key not in self._fingerprints:
-            path = Path(model.path)
+            path = Path(name)
             self._fingerprints[key] = (
-                fingerprint(path, model.revision)
+                fingerprint(path, revision)
                 if path.is_dir()
-                else ModelFingerprint(path=model.path, revision=model.revision, sha256=None)
+                else ModelFingerprint(path=name, revision=revision, sha256=None)
             )
         return self._fingerprints[key]
 

@@ -14,6 +14,7 @@ from harness.runs.fit_check import check_fit
 from harness.runs.prepare import CheckedRun, prepare, reopen
 from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
+from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_sessions
 
 
@@ -22,9 +23,21 @@ def execute(config: RunConfig, reporter: Reporter) -> Outcome:
     return _play(prepare(config, SharedResources()), reporter)
 
 
-def resume(path: Path, reporter: Reporter, *, retry_failed: bool = False, overrides: Sequence[str] = ()) -> Outcome:
-    """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`."""
-    return _play(reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides), reporter)
+def resume(
+    path: Path,
+    reporter: Reporter,
+    *,
+    retry_failed: bool = False,
+    overrides: Sequence[str] = (),
+    trusted: bool = False,
+) -> Outcome:
+    """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`.
+
+    `trusted`: code that comes with its models may run.
+    """
+    return _play(
+        reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides, trusted=trusted), reporter
+    )
 
 
 def _play(run: CheckedRun, reporter: Reporter) -> Outcome:
@@ -47,6 +60,10 @@ class _OneRun:
 
     def opened(self, run: CheckedRun, path: Path) -> None:
         self._path = path
+
+    def playing(self, run: CheckedRun, path: Path) -> None:
+        if run.is_new:
+            point_latest(path)
 
     def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
         self.end = end

@@ -198,10 +198,10 @@ class AgentFactory:
 
     def _preamble(self, speaker: Speaker, persona: Persona, session: Session) -> Preamble:
         """Rendered once for all sessions of a persona, or of the run for the therapist, who knows no persona; but for
-        sessions that follow others, each of which has its own."""
-        if session.before is not None and session.started is not None:
-            said, renderer = session.started[speaker], self._role_contexts[speaker].renderer
-            return Preamble(speaker, said["system"], said["opening"], renderer)  # the window may be another by now
+        sessions that follow others, each of which has its own, and those that go on: with what they began with, since
+        templates and the window may be others by now."""
+        if session.started is not None and (said := session.started.get(speaker)) is not None:
+            return Preamble(speaker, said["system"], said["opening"], self._role_contexts[speaker].renderer)
         if session.before is not None:
             earlier = Earlier.of(session.before, session.spec.number, self._config.course)
             return self._role_contexts[speaker].preamble(persona, earlier)

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from harness.config.schema import RunConfig
+from harness.config.recorded import read_config, refuse_code
 from harness.context.render.load import load_renderer
 from harness.context.render.renderer import Renderer
 from harness.context.view import project
 from harness.errors import StorageError, did_you_mean
-from harness.models import fetch as models
+from harness.models.located import located
+from harness.store.identity import recorded_contents
 from harness.store.journal import read_journal
 from harness.store.records import TURN, VIEW, parse, read_record
+from harness.store.resume import started
 from harness.types import Message, Speaker, Turn, View
 
 
@@ -48,13 +48,12 @@ class Recorded:
 class Archive:
     """A run folder, of a run that is over or not. Raises `StorageError` where it can't be read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trusted: bool = False) -> None:
+        """`trusted`: code that comes with the run's models may run here."""
         self.record = read_record(path)
         self._path = path
-        try:
-            self.config = RunConfig.model_validate(self.record.config)
-        except ValidationError as error:
-            raise StorageError(f"{path / 'run.json'}: config: written by another version of the harness") from error
+        self._trusted = trusted
+        self.config, _ = read_config(self.record.config, path)
         self._renderers: dict[Speaker, Renderer] = {}
 
     def session(self, session_id: str) -> Recorded:
@@ -71,7 +70,7 @@ class Archive:
         for place, record in read_journal(self._path, ids):
             session_id = record["session_id"]
             if record["event"] == "session_started" and session_id in ids:
-                found[session_id] = Recorded(record)
+                found[session_id] = Recorded(started(record, place))
             elif record["event"] == "turn" and session_id in found:
                 session, view = found[session_id], record.get("view")
                 session.turns.append(parse(TURN, record.get("turn"), place))
@@ -81,33 +80,49 @@ class Archive:
 
     def asked(self) -> list[tuple[str, int]]:
         """Session id and index of every turn that a model was asked for."""
-        return [
-            (record["session_id"], record["turn"]["index"])
-            for _, record in read_journal(self._path)
-            if record["event"] == "turn" and record.get("view") is not None and record["turn"]["prompt_tokens"]
-        ]
+        turns = (
+            (record["session_id"], parse(TURN, record.get("turn"), place))
+            for place, record in read_journal(self._path)
+            if record["event"] == "turn" and record.get("view") is not None
+        )
+        return [(session_id, turn.index) for session_id, turn in turns if turn.prompt_tokens]
 
     def prompt(self, session: Recorded, index: int) -> Rebuilt:
         """The prompt of one turn. Raises `StorageError` for a turn that isn't there or that no model made."""
         if not 0 <= index < len(session.turns):
             raise StorageError(f"--turn: expected 0 to {len(session.turns) - 1}, found {index}")
-        turn, view = session.turns[index], session.views[index]
-        if view is None or not turn.prompt_tokens:
+        turn = session.turns[index]
+        if session.views[index] is None or not turn.prompt_tokens:
             raise StorageError(
                 f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model was asked for it"
             )
-        speaker = turn.speaker
-        said = session.started[speaker]
-        messages = project(
-            said["system"], said["opening"], speaker, session.turns[:index], view, self.renderer(speaker)
-        )
-        ids = self.renderer(speaker).render_full(messages)
-        return Rebuilt(turn, tuple(messages), self.renderer(speaker).template.render(messages), tuple(ids))
+        messages, renderer = self.messages(session, index), self.renderer(turn.speaker)
+        ids = renderer.render_full(messages)
+        return Rebuilt(turn, tuple(messages), renderer.template.render(messages), tuple(ids))
+
+    def messages(self, session: Recorded, index: int) -> list[Message]:
+        """The messages of the view that a turn was made with. Raises `StorageError` where they can't be rebuilt."""
+        turn, view = session.turns[index], session.views[index]
+        speaker, said = turn.speaker, session.started.get(turn.speaker)
+        try:
+            if view is None or said is None:
+                raise ValueError(f"the journal lacks what the {speaker}'s prompts begin with")
+            renderer = self.renderer(speaker)
+            return project(said["system"], said["opening"], speaker, session.turns[:index], view, renderer)
+        except ValueError as error:
+            raise StorageError(f"{self._path}: turn {index}: {error}; the journal is damaged") from error
+
+    def seen_last(self, session_id: str) -> list[str] | None:
+        """The texts of the last view that the therapist's model got; None where it was never asked."""
+        session = self.session(session_id)
+        asked = [i for i, turn in enumerate(session.turns) if turn.speaker is Speaker.THERAPIST and session.views[i]]
+        return [message.content for message in self.messages(session, asked[-1])] if asked else None
 
     def renderer(self, speaker: Speaker) -> Renderer:
         """The renderer of a speaker, with the date that the run's prompts were made with."""
         if speaker not in self._renderers:
-            model = dict(self.config.roles())[speaker].model
-            located = model.model_copy(update={"path": str(models.resolve(model.path, tokenizer_only=True))})
-            self._renderers[speaker] = load_renderer(located, self.record.started_at)
+            refuse_code(self.config, self._path, self._trusted)
+            role = dict(self.config.roles())[speaker]
+            role = located(speaker, role, recorded_contents(self.record), tokenizer_only=True)
+            self._renderers[speaker] = load_renderer(role.model, self.record.started_at)
         return self._renderers[speaker]

@@ -6,7 +6,9 @@ Invariants:
 - Any other file is replaced as a whole: a reader sees the old content or the new, never a part.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +18,55 @@ from harness.errors import StorageError
 
 _BLOCK = 65536
 """Bytes read at once when looking back for the last newline."""
+MOST_BYTES = 1 << 26
+"""Of a file that is read as a whole, and of a line; a hundred times what a run writes."""
 
 
 def storage_error(path: Path, action: str, error: OSError, remedy: str) -> StorageError:
     """One line that names the file, what was tried, what the system said and what helps."""
     return StorageError(f"{path}: can't {action}: {error.strerror or error}; {remedy}")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read; OSError for a pipe, a device or a folder, which might never end."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a file")
+    return os.fdopen(fd, "rb")
+
+
+def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a file that somebody else may have written. Raises OSError, also where it is longer than `most`."""
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most} bytes")
+    return content
+
+
+def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int, bytes]]:
+    """Number (from 1), offset and content of each line; of a line longer than `most` bytes the beginning only.
+
+    A line without its newline is the last one, torn or still being written, or longer than `most`.
+    """
+    number = offset = 0
+    while line := file.readline(most):
+        number += 1
+        yield number, offset, line
+        offset += len(line)
+        while not line.endswith(b"\n") and len(line) == most:
+            line = file.readline(most)
+            offset += len(line)
+
+
+def count_lines(path: Path) -> int:
+    """Whole lines of a file; 0 where it can't be read."""
+    try:
+        with open_regular(path) as file:
+            return sum(line.endswith(b"\n") for _, _, line in lines_of(file))
+    except OSError:
+        return 0
 
 
 def sync_folder(folder: Path) -> None:
@@ -65,7 +111,8 @@ class LineFile:
     def __init__(self, path: Path) -> None:
         """Open or create `path` and cut away a torn last line. Raises OSError."""
         self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd = os.open(path, flags, 0o644)  # no link: a folder that came from elsewhere leads nowhere else
         try:
             self._size = _end_of_last_line(self._fd)
             if self._size != os.fstat(self._fd).st_size:
@@ -95,11 +142,13 @@ class LineFile:
         os.close(self._fd)
 
 
-def whole_size(path: Path) -> int:
-    """Bytes of the whole lines of a file, whoever writes it. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY)
+def cut(path: Path, size: int) -> None:
+    """Cut away, for good, what stands behind the first `size` bytes of a file. Raises OSError."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        return _end_of_last_line(fd)
+        if os.fstat(fd).st_size > size:
+            os.ftruncate(fd, size)
+            os.fsync(fd)
     finally:
         os.close(fd)
 

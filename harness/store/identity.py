@@ -9,17 +9,31 @@ import orjson
 from harness.errors import StorageError
 from harness.store.records import RunRecord
 
-_FREE = frozenset({"run", "concurrency", "on_failure", "executor"})
+_FREE = frozenset({"run", "concurrency", "on_failure", "executor", "judge", "judging"})
 """Top-level settings that can't change what is said."""
 _FREE_OF_ENGINE = frozenset(
-    {"request_timeout_s", "outage_s", "max_restarts", "max_batch", "latency_s", "api_key_env", "chosen_by_auto"}
+    {
+        *("request_timeout_s", "outage_s", "max_restarts", "max_batch", "latency_s", "api_key_env", "chosen_by_auto"),
+        "base_url",
+    }
 )
-"""The same, of an engine. Batching moves sums in the last digits, as `concurrency` does; it is no other experiment."""
+"""The same, of an engine. Batching moves sums in the last digits, as `concurrency` does; it is no other experiment. Nor
+is another address of the server: what it serves is asked for by name."""
+_FREE_OF_VLLM = frozenset(
+    {
+        *("gpu_memory_utilization", "kv_cache_memory_bytes", "cpu_offload_gb", "swap_space", "num_gpu_blocks_override"),
+        *("max_num_seqs", "max_num_batched_tokens", "enforce_eager", "max_cudagraph_capture_size"),
+        *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "max_parallel_loading_workers"),
+    }
+)
+"""The same, of vLLM's engine arguments: how much memory it takes and how it shares the work out."""
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
-    """SHA-256 of a resolved config in its JSON form, without the settings that can't change results."""
-    return hashlib.sha256(orjson.dumps(binding(config), option=orjson.OPT_SORT_KEYS)).hexdigest()
+def config_hash(config: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> str:
+    """SHA-256 of a resolved config in its JSON form, without the settings that can't change results, and of the
+    content of what it names, where that is given."""
+    known = {**binding(config), **{f"content of {key}": value for key, value in (contents or {}).items()}}
+    return hashlib.sha256(orjson.dumps(known, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -33,17 +47,38 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def refuse_changed(record: RunRecord, config: Mapping[str, Any], persona_hashes: Mapping[str, str]) -> None:
-    """Raise `StorageError` with the differences unless `config` and the personas are those of the run."""
+def refuse_changed(
+    record: RunRecord,
+    config: Mapping[str, Any],
+    persona_hashes: Mapping[str, str],
+    contents: Mapping[str, str] | None = None,
+) -> None:
+    """Raise `StorageError` with the differences unless `config`, the personas and the content of what the config names
+    (where `contents` is given) are those of the run."""
     lines = differences(record.config, config)
-    lines += [
-        f"persona {name}: {_state(record.persona_hashes, name)} -> {_state(persona_hashes, name)}"
-        for name in sorted(record.persona_hashes.keys() | persona_hashes.keys())
-        if record.persona_hashes.get(name) != persona_hashes.get(name)
-    ]
+    lines += _changed("persona", record.persona_hashes, persona_hashes)
+    if contents is not None:
+        known = recorded_contents(record)
+        asked = contents if record.content_hashes else {key: contents[key] for key in known.keys() & contents.keys()}
+        lines += _changed("content of", known, asked)
     if lines:
         head = f"run {record.name}: the config is not the one that the run started with; undo this or start another run"
         raise StorageError(f"{head}:", *(f"  {line}" for line in lines))
+
+
+def recorded_contents(record: RunRecord) -> Mapping[str, str]:
+    """The content hashes of a run; of one that was made before they were kept, those of its models."""
+    if record.content_hashes:
+        return record.content_hashes
+    return {f"{role}.model": model.sha256 for role, model in record.provenance.models.items() if model.sha256}
+
+
+def _changed(what: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return [
+        f"{what} {name}: {_state(before, name)} -> {_state(after, name)}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
 
 
 def binding(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +101,9 @@ def _is_course(config: Mapping[str, Any]) -> bool:
 
 def _is_free(key: str) -> bool:
     parts = key.split(".")
-    return len(parts) >= 2 and parts[-2] == "engine" and parts[-1] in _FREE_OF_ENGINE
+    if parts[-3:-1] == ["engine", "args"]:
+        return parts[-1] in _FREE_OF_VLLM
+    return len(parts) >= 2 and parts[-2] == "engine" and (parts[-1] in _FREE_OF_ENGINE or key.endswith("engine.args"))
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,10 +9,13 @@ what it journalled of its sessions, and a `handed_out` in journal.jsonl says whi
 Invariants:
 - Only the process that holds the run folder's lock writes journal.jsonl, and only one replica a shard.
 - A line counts once its newline is there. Only the last line may be torn; a broken line before it is damage.
+- A power cut may leave a hole of NUL bytes in what was written last: from there on nothing counts, as with a torn line.
+- Names that stand in a journal lead to no file outside its folder.
 - Of a shard that journal.jsonl calls closed only what was there then counts, whoever writes to it afterwards.
 - A session is handed to a shard once at most, so its events there are one piece of its history.
 """
 
+import re
 import time
 from array import array
 from collections.abc import Collection, Iterator
@@ -23,12 +26,15 @@ import orjson
 
 from harness.errors import StorageError
 from harness.store.commit import GroupCommit
-from harness.store.files import storage_error
-from harness.store.records import encode
+from harness.store.files import MOST_BYTES, lines_of, open_regular, storage_error
+from harness.store.records import SESSION_ID, encode, shown
 
 JOURNAL = "journal.jsonl"
 SHARDS = "journal"
 """Folder of the shards in a run folder."""
+_SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LAST_WRITE_S = 60.0
+"""Lines that are so much younger than a hole of NUL bytes were written after it: it is no power cut's."""
 
 
 class Journal:
@@ -59,11 +65,11 @@ def read_journal(folder: Path, only: Collection[str] | None = None) -> Iterator[
     """
     shards = _Shards(folder)
     for place, _, record in _records(folder / JOURNAL):
-        session_id = record.get("session_id")
+        session_id = record["session_id"]
         if only is None or session_id is None or session_id in only:
             yield place, record
             if record["event"] == "handed_out":
-                yield from shards.events(str(record.get("shard")), str(session_id))
+                yield from shards.events(record["shard"], str(session_id))
 
 
 def shard_path(folder: Path, name: str) -> Path:
@@ -82,7 +88,7 @@ def closed_shards(folder: Path) -> dict[str, int]:
     if (folder / SHARDS).is_dir():
         for _, _, record in _records(folder / JOURNAL):
             if record["event"] == "shard_closed":
-                closed.setdefault(str(record["shard"]), int(record["size"]))
+                closed.setdefault(record["shard"], record["size"])
     return closed
 
 
@@ -104,10 +110,10 @@ class _Shards:
         if lines is None:
             return
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 for number, offset in zip(lines[::2], lines[1::2], strict=True):
                     file.seek(offset)
-                    yield f"{path}:{number}", _parse(f"{path}:{number}", file.readline())
+                    yield f"{path}:{number}", parse_line(f"{path}:{number}", file.readline(MOST_BYTES))
         except OSError as error:
             raise _unreadable(path, error) from error
 
@@ -121,26 +127,84 @@ def _lines_by_session(path: Path, size: int | None) -> "dict[str, array[int]]":
 
 def _records(path: Path, size: int | None = None) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Place, offset and content of the whole lines of a file, of the first `size` bytes where that is given."""
-    offset = 0
+    last = 0.0
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n") or (size is not None and offset + len(line) > size):
+        with open_regular(path) as file:
+            for number, offset, line in lines_of(file):
+                if size is not None and offset + len(line) > size:
                     return
-                yield f"{path}:{number}", offset, _parse(f"{path}:{number}", line)
-                offset += len(line)
+                if b"\0" in line and is_last_hole(path, offset, last):
+                    return
+                if not line.endswith(b"\n") and len(line) < MOST_BYTES:
+                    return
+                record = parse_line(f"{path}:{number}", line)
+                last = record["time"]
+                yield f"{path}:{number}", offset, record
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
-def _parse(place: str, line: bytes) -> dict[str, Any]:
+def whole_size(path: Path) -> int:
+    """Bytes of the lines of a journal or a shard that count, whoever writes it: of all before a torn last line, or a
+    hole that a power cut left.
+
+    Raises OSError, and `StorageError` for a line that is damaged otherwise.
+    """
+    end, last = 0, 0.0
+    with open_regular(path) as file:
+        for number, offset, line in lines_of(file):
+            if not line.endswith(b"\n") or (b"\0" in line and is_last_hole(path, offset, last)):
+                break
+            last = parse_line(f"{path}:{number}", line)["time"]
+            end = offset + len(line)
+    return end
+
+
+def is_last_hole(path: Path, start: int, last: float) -> bool:
+    """Whether all that stands from offset `start` on was written with or just after a line of the time `last`.
+
+    Lines behind a hole are of the same write; had the run gone on after the power cut, they would be younger.
+    """
+    with open_regular(path) as file:
+        file.seek(start)
+        for _, _, line in lines_of(file):
+            if b"\0" in line or not line.endswith(b"\n"):
+                continue
+            try:
+                when = float(orjson.loads(line)["time"])
+            except (ValueError, TypeError, KeyError):
+                return False
+            last = last or when
+            if when > last + _LAST_WRITE_S:
+                return False
+    return True
+
+
+def parse_line(place: str, line: bytes) -> dict[str, Any]:
+    """An event from its line, with `event`, `session_id` and `time`. Raises `StorageError`."""
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise StorageError(f"{place}: broken line, expected a JSON object: {error}") from error
+        remedy = "`python -m harness repair` says what is lost without it, and drops it"
+        raise StorageError(f"{place}: broken line, expected a JSON object: {error}; {remedy}") from error
     if not isinstance(record, dict) or not isinstance(record.get("event"), str):
         raise StorageError(f"{place}: expected a JSON object with `event`, found {line[:60]!r}")
+    session_id = record.setdefault("session_id", None)
+    if session_id is not None and not (isinstance(session_id, str) and SESSION_ID.fullmatch(session_id)):
+        raise StorageError(f"{place}: session_id: found {shown(session_id)}, expected the id of a session")
+    if not isinstance(record.get("time"), int | float):
+        record["time"] = 0.0
+    if record["event"] in ("handed_out", "shard_opened", "shard_closed"):
+        _check_shard(place, record)
     return record
+
+
+def _check_shard(place: str, record: dict[str, Any]) -> None:
+    name, size = record.get("shard"), record.get("size", 0)
+    if not isinstance(name, str) or not _SHARD.fullmatch(name):
+        raise StorageError(f"{place}: shard: found {shown(name)}, expected the name of a shard, as replica-0")
+    if type(size) is not int or size < 0:
+        raise StorageError(f"{place}: size: found {shown(size)}, expected a number of bytes")
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:

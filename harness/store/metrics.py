@@ -1,22 +1,30 @@
 """metrics.json of a run folder, computed from its sessions.jsonl."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from harness.errors import StorageError
-from harness.metrics.aggregate import run_metrics
+from harness.errors import HarnessError
+from harness.guard.findings import FINDINGS
+from harness.metrics.aggregate import SUMS, run_metrics
 from harness.metrics.session import METRICS_VERSION, session_metrics
-from harness.store.files import storage_error, write_whole
+from harness.store.archive import Archive
+from harness.store.files import count_lines, storage_error, write_whole
 from harness.store.records import read_record, read_sessions, turn_fields
 
+_log = logging.getLogger(__name__)
 
-def write_metrics(run_dir: Path) -> dict[str, Any]:
-    """Write metrics.json and return its content. Raises `StorageError` where the folder holds no run."""
+
+def write_metrics(run_dir: Path, *, trusted: bool = False) -> dict[str, Any]:
+    """Write metrics.json and return its content. Raises `StorageError` where the folder holds no run.
+
+    `trusted`: code that comes with the run's models may run, where a prompt has to be rebuilt.
+    """
     read_record(run_dir)
-    metrics = run_metrics(_lines(run_dir / "sessions.jsonl"), _count_lines(run_dir / "failures.jsonl"))
+    metrics = run_metrics(_lines(run_dir, trusted), count_lines(run_dir / "failures.jsonl"))
     path = run_dir / "metrics.json"
     try:
         write_whole(path, orjson.dumps(metrics, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -25,14 +33,17 @@ def write_metrics(run_dir: Path) -> dict[str, Any]:
     return metrics
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Lines with their metrics; a line without them, or of an older version, is measured again (without retention)."""
+def _lines(run_dir: Path, trusted: bool) -> Iterator[dict[str, Any]]:
+    """Lines with their metrics; a line without them, or of an older version, is measured again."""
+    path = run_dir / "sessions.jsonl"
     if not path.exists():
         return
+    views = _FinalViews(run_dir, trusted)
     for session in read_sessions(path):
         metrics = session.metrics
-        if metrics.get("metrics_version") != METRICS_VERSION:
-            metrics = session_metrics(session.turns, session.events, session.stop_reason)
+        if not _are_current(metrics):
+            seen = views.of(session.session_id)
+            metrics = session_metrics(session.turns, session.events, session.stop_reason, final_view=seen)
         yield {
             "persona_id": session.persona_id,
             "stop_reason": session.stop_reason,
@@ -41,11 +52,32 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         }
 
 
-def _count_lines(path: Path) -> int:
-    if not path.exists():
-        return 0
-    try:
-        with path.open("rb") as file:
-            return sum(bool(line.strip()) for line in file)
-    except OSError as error:
-        raise StorageError(f"{path}: can't be read: {error.strerror or error}") from error
+def _are_current(metrics: Mapping[str, Any]) -> bool:
+    """Whether metrics are of this version, with all parts that a run's metrics are made of."""
+    parts = [metrics.get(name) for name in ("patient", "therapist", "guard", "usage")]
+    parts += [metrics["course"]] if metrics.get("course") is not None else []  # a replayed patient has no state
+    if not all(isinstance(part, Mapping) for part in parts) or type(metrics.get("compactions")) is not int:
+        return False
+    sums = [metrics["usage"].get(name) for name in (*SUMS, "longest_prompt")]
+    found = [part for kind, part in metrics["guard"].items() if kind in FINDINGS and part]
+    counted = all(isinstance(part, Mapping) and type(part.get("turns")) is int for part in found)
+    whole = counted and all(type(value) in (int, float, type(None)) for value in sums)
+    return whole and metrics.get("metrics_version") == METRICS_VERSION
+
+
+class _FinalViews:
+    """What the therapist's model saw last in each session, rebuilt from the journal; None where that can't be done."""
+
+    def __init__(self, run_dir: Path, trusted: bool) -> None:
+        self._run_dir = run_dir
+        self._trusted = trusted
+        self._archive: Archive | None = None
+
+    def of(self, session_id: str) -> list[str] | None:
+        """Without the journal, or the tokenizer that the run had, retention is left out, with a warning."""
+        try:
+            self._archive = self._archive or Archive(self._run_dir, trusted=self._trusted)
+            return self._archive.seen_last(session_id)
+        except HarnessError as error:
+            _log.warning("note: %s: no retention: %s", session_id, error)
+            return None

@@ -54,11 +54,11 @@ class Git(_Record):
 class Hardware(_Record):
     """The machine."""
 
-    cpu: str
-    cores: int
+    cpu: str = ""
+    cores: int = 0
     """Cores that this process may use."""
-    ram_gib: float
-    gpus: tuple[str, ...]
+    ram_gib: float = 0.0
+    gpus: tuple[str, ...] = ()
     """One `name, memory, driver` a GPU, as nvidia-smi says it."""
 
 
@@ -75,15 +75,15 @@ class ModelFingerprint(_Record):
 class Provenance(_Record):
     """What one has to know to repeat a run."""
 
-    harness: str
-    git: Git | None
+    harness: str = ""
+    git: Git | None = None
     """None where the harness is not run from a checkout of its own."""
-    python: str
-    os: str
-    packages: dict[str, str]
+    python: str = ""
+    os: str = ""
+    packages: dict[str, str] = {}
     """Installed versions; what is not installed is left out."""
-    hardware: Hardware
-    environment: dict[str, str]
+    hardware: Hardware = Hardware()
+    environment: dict[str, str] = {}
     models: dict[str, ModelFingerprint] = {}
     """By role."""
 

@@ -115,6 +115,17 @@ class Run:
         """What judges gave: the lines of scores.jsonl; none where nobody judged."""
         return Records(lambda: _json_lines(self.path / "scores.jsonl"))
 
+    def turn_scores(self) -> Records:
+        """What judges said of single turns: one record for each turn, item, judge, repeat and order of items about turns."""
+        keys = ("session_id", "persona_id", "seed", "rubric", "item", "judge", "repeat", "order")
+        return Records(
+            lambda: (
+                {key: line.get(key) for key in keys} | turn
+                for line in _json_lines(self.path / "scores.jsonl")
+                for turn in line.get("turns") or ()
+            )
+        )
+
     def failures(self) -> Records:
         """Sessions that failed, with class and message of the error and the turns so far."""
         return Records(lambda: _json_lines(self.path / "failures.jsonl"))

@@ -2,23 +2,39 @@
 
 Lines are written from plain dicts (fast) and read back into frozen pydantic models (checked).
 
-Invariant: a line that is derived again from the journal equals the one that was written when the session ended.
+Invariants:
+- A line that is derived again from the journal equals the one that was written when the session ended.
+- No count or duration that a server or an engine got wrong makes a line that can't be read again: it is mended when it
+  is written, and once more when it is read.
 """
 
+import logging
+import re
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from harness.config.plugins import Plugin
 from harness.engines.base import EngineInfo
 from harness.errors import StorageError
-from harness.store.files import storage_error
+from harness.store.files import lines_of, open_regular, read_bounded, storage_error
 from harness.store.provenance import Provenance
 from harness.types import (
     NOTHING,
@@ -33,16 +49,82 @@ from harness.types import (
     View,
 )
 
+_log = logging.getLogger(__name__)
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _OPTIONAL = ("patient_state", "reasoning")
 _TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name not in _OPTIONAL)
-TURN, VIEW = TypeAdapter(Turn), TypeAdapter(View)
 USAGE = TypeAdapter(dict[str, RequestUsage])
 """For `parse`."""
+_COUNTS = (
+    *("prompt_tokens", "cached_tokens", "completion_tokens", "max_new_tokens", "max_model_len"),
+    *("evicted_turns", "summary_tokens"),
+)
+_MOST = 2**53
+"""Counts from here on are no counts; JSON readers of other languages lose digits from here on, too."""
+SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
+"""A session id names files."""
 _EVENT_KEYS = frozenset({"kind", "turn", "speaker"})
 _RESERVED = _EVENT_KEYS | {"event", "session_id", "time"}
 T = TypeVar("T")
 R = TypeVar("R", bound=BaseModel)
+
+
+def _count(value: object) -> int:
+    try:
+        number = int(value) if isinstance(value, int | float | str) else 0
+    except (ValueError, OverflowError):
+        return 0
+    return number if 0 <= number < _MOST else 0
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and abs(value) < _MOST and isfinite(value) else 0.0
+
+
+def _wrong(read: Mapping[str, Any]) -> dict[str, Any]:
+    """The measures of a turn that are none, mended; mostly none."""
+    wrong: dict[str, Any] = {}
+    for name in _COUNTS:
+        value = read.get(name, 0)
+        if name == "cached_tokens" and value is None:
+            continue  # a server that does not tell
+        if type(value) is not int or not 0 <= value < _MOST:
+            wrong[name] = _count(value)
+    seconds = read.get("latency_s", 0.0)
+    if type(seconds) is not float or not isfinite(seconds):
+        wrong["latency_s"] = _seconds(seconds)
+    return wrong
+
+
+def mended(turn: Turn) -> Turn:
+    """A turn whose counts and seconds can be written and read again; 0 for what is none, as NaN or 1e30."""
+    wrong = _wrong({name: getattr(turn, name) for name in (*_COUNTS, "latency_s")})
+    return replace(turn, **wrong) if wrong else turn
+
+
+def _are_numbers(value: object) -> bool:
+    """Whether all numbers in a value can be computed with."""
+    if isinstance(value, Mapping):
+        return all(map(_are_numbers, value.values()))
+    if isinstance(value, list):
+        return all(map(_are_numbers, value))
+    return not isinstance(value, int | float) or (abs(value) < 1e15 and isfinite(value))
+
+
+def _mended_fields(read: object) -> object:
+    if not isinstance(read, Mapping):
+        return read
+    wrong = _wrong(read)
+    state = read.get("patient_state")
+    if not isinstance(state, Mapping | None) or not _are_numbers(state):
+        wrong["patient_state"] = None
+    return {**read, **wrong} if wrong else read
+
+
+_Turn = Annotated[Turn, BeforeValidator(_mended_fields)]
+_SessionId = Annotated[str, StringConstraints(pattern=f"^{SESSION_ID.pattern}$")]
+TURN, VIEW = TypeAdapter[Turn](_Turn), TypeAdapter(View)
+"""For `parse`."""
 
 
 class RunStatus(StrEnum):
@@ -89,9 +171,11 @@ class RunRecord(_Record):
     """The resolved config."""
     config_hash: str
     """SHA-256 over the settings that can change results."""
-    persona_hashes: dict[str, str]
+    persona_hashes: dict[str, str] = {}
     """Persona id to the SHA-256 of its content."""
-    provenance: Provenance
+    content_hashes: dict[str, str] = {}
+    """Setting to the hash of what it names, as `therapist.prompt`; empty in runs of versions that did not keep it."""
+    provenance: Provenance = Provenance()
     plugins: tuple[Plugin, ...] = ()
     """What came from plug-ins: the engine, the metrics, ..."""
     engines: dict[str, EngineInfo] = {}
@@ -99,6 +183,33 @@ class RunRecord(_Record):
     totals: Totals = Totals()
     timings: dict[str, float] = {}
     """Seconds by phase."""
+
+    @field_validator(
+        *(
+            "finished_at",
+            "resumed",
+            "persona_hashes",
+            "content_hashes",
+            "provenance",
+            "plugins",
+            "engines",
+            "totals",
+            "timings",
+        ),
+        mode="wrap",
+    )
+    @classmethod
+    def _or_default(cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        """What only tells of a run keeps nobody from it where it is damaged."""
+        try:
+            return handler(value)
+        except ValidationError:
+            return cls.model_fields[str(info.field_name)].get_default()
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _known_status(cls, value: object) -> object:
+        return value if value in list(RunStatus) else RunStatus.INTERRUPTED
 
 
 class Usage(_Record):
@@ -114,11 +225,11 @@ class Usage(_Record):
 class SessionRecord(_Record):
     """A line of sessions.jsonl."""
 
-    session_id: str
+    session_id: _SessionId
     persona_id: str
     seed: int
     stop_reason: StopReason
-    turns: tuple[Turn, ...]
+    turns: tuple[_Turn, ...]
     course: str | None = None
     """Id of the course that it belongs to; None for a session of its own."""
     number: int = 1
@@ -126,6 +237,15 @@ class SessionRecord(_Record):
     usage: dict[Speaker, Usage] = {}
     events: tuple[Event, ...] = ()
     metrics: dict[str, Any] = {}
+
+    @field_validator("usage", "metrics", mode="wrap")
+    @classmethod
+    def _or_none(cls, value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        """What can be computed from the turns again keeps nobody from them."""
+        try:
+            return handler(value) if _are_numbers(value) else {}
+        except ValidationError:
+            return {}
 
     @field_validator("events", mode="before")
     @classmethod
@@ -136,13 +256,13 @@ class SessionRecord(_Record):
 class FailureRecord(_Record):
     """A line of failures.jsonl."""
 
-    session_id: str
+    session_id: _SessionId
     persona_id: str
     seed: int
     error: str
     message: str
     where: str
-    turns: tuple[Turn, ...]
+    turns: tuple[_Turn, ...]
     course: str | None = None
     number: int = 1
 
@@ -157,6 +277,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 def turn_fields(turn: Turn) -> dict[str, Any]:
     """A turn as its JSON object; `patient_state` and `reasoning` only where there is one."""
+    turn = mended(turn)
     record = {name: getattr(turn, name) for name in _TURN_FIELDS}
     for name in _OPTIONAL:
         if (value := getattr(turn, name)) is not None:
@@ -210,7 +331,7 @@ def read_record(folder: Path) -> RunRecord:
     """run.json of a run folder. Raises `StorageError` where there is none or it is damaged."""
     path = folder / "run.json"
     try:
-        content = path.read_bytes()
+        content = read_bounded(path)
     except FileNotFoundError as error:
         raise StorageError(f"{folder}: holds no run (no run.json); give the folder of a run") from error
     except OSError as error:
@@ -221,9 +342,22 @@ def read_record(folder: Path) -> RunRecord:
 def read_sessions(path: Path) -> Iterator[SessionRecord]:
     """The sessions of a sessions.jsonl, one at a time.
 
-    A last line that is still being written is left out. Raises `StorageError` with file and line number.
+    A last line that is still being written is left out, and so is a damaged one, which is logged as a warning: the
+    file derives from the journal, and `resume` writes it again. Raises `StorageError` where it can't be read.
     """
     return _read_lines(SessionRecord, path)
+
+
+def whole_ids(path: Path) -> Iterator[str]:
+    """The session ids of the whole lines of a file, without looking at what else stands there. Raises OSError."""
+    with open_regular(path) as file:
+        for _, _, line in lines_of(file):
+            try:
+                session_id = orjson.loads(line)["session_id"]
+            except (ValueError, TypeError, KeyError):
+                continue
+            if line.endswith(b"\n") and isinstance(session_id, str):
+                yield session_id
 
 
 def read_failures(path: Path) -> Iterator[FailureRecord]:
@@ -235,7 +369,7 @@ def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float | None]]:
     """Sums of tokens and seconds per speaker; None for cached tokens of which no turn tells."""
     sums: dict[str, dict[str, float | None]] = {}
     for speaker in Speaker:
-        own = [turn for turn in turns if turn.speaker is speaker]
+        own = [mended(turn) for turn in turns if turn.speaker is speaker]
         sums[str(speaker)] = {name: sum(getattr(turn, name) or 0 for turn in own) for name in Usage.model_fields}
         if own and all(turn.cached_tokens is None for turn in own):
             sums[str(speaker)]["cached_tokens"] = None
@@ -253,6 +387,15 @@ def totals_fields(totals: Totals) -> dict[str, Any]:
     return {**dict(totals), "usage": dict(totals.usage)}
 
 
+def whole_json(record: BaseModel) -> bytes:
+    """A file that holds one record, for people to read, too."""
+    content = record.model_dump(mode="json")
+    try:
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    except TypeError:
+        return orjson.dumps(_plain(content), option=orjson.OPT_INDENT_2)
+
+
 def parse(kind: TypeAdapter[T], fields: object, place: str) -> T:
     """A checked noun from its JSON object. Raises `StorageError` that names `place`."""
     try:
@@ -263,11 +406,15 @@ def parse(kind: TypeAdapter[T], fields: object, place: str) -> T:
 
 def _read_lines(model: type[R], path: Path) -> Iterator[R]:
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n") and not _is_json(line):
-                    return
-                yield _validated(model, line, f"{path}:{number}")
+        with open_regular(path) as file:
+            for number, _, line in lines_of(file):
+                try:
+                    yield model.model_validate_json(line)
+                except ValidationError as error:
+                    if not line.endswith(b"\n") and not _is_json(line):
+                        return
+                    remedy = f"python -m harness resume {path.parent} writes the file again from the journal"
+                    _log.warning("note: %s:%d: left out: %s; %s", path, number, _first_mistake(error), remedy)
     except OSError as error:
         raise storage_error(path, "read", error, "give a file of a run folder") from error
 
@@ -282,7 +429,15 @@ def _validated(model: type[R], content: bytes, place: str) -> R:
 def _first_mistake(error: ValidationError) -> str:
     mistake = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in mistake["loc"]) or "line"
-    return f"{where}: {mistake['msg']}, found {str(mistake['input'])[:60]!r}"
+    return f"{where}: {mistake['msg']}, found {shown(mistake['input'])}"
+
+
+def shown(value: object) -> str:
+    """A value of a file for a message, short."""
+    try:
+        return repr(str(value)[:60])
+    except ValueError:  # an integer of more than 4,300 digits
+        return "a number without end"
 
 
 def _is_json(line: bytes) -> bool:
@@ -304,11 +459,18 @@ def _default(value: object) -> object:
 
 
 def _plain(value: object) -> object:
-    """The slow way for what orjson refuses: keys that are a kind of str, and lone surrogates (become U+FFFD)."""
+    """The slow way for what orjson refuses: keys that are a kind of str, lone surrogates (become U+FFFD), and integers
+    of more than 64 bits (become floats)."""
     if isinstance(value, str):
         return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
         return {_plain(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value) if abs(value) < 10**300 else None
+    return _plain(dict(_fields(value))) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _fields(value: Any) -> Iterator[tuple[str, object]]:
+    return ((one.name, getattr(value, one.name)) for one in fields(value))

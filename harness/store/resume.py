@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from harness.errors import StorageError
 from harness.sessions.loop import Session
@@ -35,6 +35,25 @@ from harness.types import (
 
 _SPEC, _EVENT = TypeAdapter(SessionSpec), TypeAdapter(Event)
 _REASON, _FAILURE = TypeAdapter(StopReason), TypeAdapter(Failure)
+
+
+class _Constant(BaseModel):
+    """The part of a speaker's prompts that stays, as a session began with it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    system: str | None = None
+    opening: str | None = None
+
+
+class _Handed(BaseModel):
+    """What a `handover` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    note: str
+    state: dict[str, Any] | None = None
+
+
+_CONSTANT, _HANDED, _SEED = TypeAdapter(_Constant), TypeAdapter(_Handed), TypeAdapter(int)
 
 
 class SessionState(StrEnum):
@@ -135,14 +154,17 @@ def load_progress(
 
     Raises `StorageError` that names the line where it is broken or contradicts itself.
     """
-    fold = _Fold(on_finished)
+    fold = Fold(on_finished)
     for place, record in read_journal(folder, only):
         fold.take(record, place)
     return fold.progress
 
 
-class _Fold:
-    """Takes the events of a journal one by one."""
+class Fold:
+    """Takes the events of a journal one by one.
+
+    An event that contradicts those before it raises `StorageError` and changes nothing.
+    """
 
     def __init__(self, on_finished: OnFinished | None) -> None:
         self.progress = Progress()
@@ -179,17 +201,19 @@ class _Fold:
         spec = parse(_SPEC, fields, place)
         if self.progress.state(spec.session_id) is not None:
             raise StorageError(f"{place}: session {spec.session_id} starts a second time; the journal is damaged")
-        self.progress.in_progress[spec.session_id] = SessionProgress(spec, record)
+        self.progress.in_progress[spec.session_id] = SessionProgress(spec, started(record, place))
 
     def _turn(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
         turn = parse(TURN, record.get("turn"), place)
         if turn.index != len(session.turns):
             message = f"session {session.spec.session_id}: turn {turn.index} found, turn {len(session.turns)} expected"
             raise StorageError(f"{place}: {message}; the journal is damaged")
+        view = None if record.get("view") is None else parse(VIEW, record["view"], place)
+        stop = None if record.get("stop") is None else parse(_REASON, record["stop"], place)
         session.turns.append(turn)
-        if record.get("view") is not None:
-            session.views[turn.speaker] = parse(VIEW, record["view"], place)
-        session.stop = None if record.get("stop") is None else parse(_REASON, record["stop"], place)
+        if view is not None:
+            session.views[turn.speaker] = view
+        session.stop = stop
         session.events += session.pending
         session.pending.clear()
         self.progress.turns += 1
@@ -200,15 +224,17 @@ class _Fold:
     def _stop(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
         reason = parse(_REASON, record.get("stop_reason"), place)
         events = (*session.events, *session.pending)
+        handed = next((event for event in reversed(events) if event.kind == HANDOVER), None)
+        if handed is not None:
+            parse(_HANDED, handed.data, place)
+        metrics = record.get("metrics")
         del self.progress.in_progress[session.spec.session_id]
         self.progress.finished.add(session.spec.session_id)
-        if session.spec.course is not None:
-            handed = next((event for event in reversed(events) if event.kind == HANDOVER), None)
-            if handed is not None:
-                self.progress.handovers[session.spec.course] = handed
+        if session.spec.course is not None and handed is not None:
+            self.progress.handovers[session.spec.course] = handed
         if self._on_finished is not None:
             result = SessionResult(session.spec, reason, tuple(session.turns), events)
-            self._on_finished(result, record.get("metrics") or {})
+            self._on_finished(result, metrics if isinstance(metrics, Mapping) else {})
 
     def _fail(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
         said = {name: record.get(name) for name in ("error", "message", "where")}
@@ -225,6 +251,13 @@ class _Fold:
             message = f"`{record['event']}` of session {session_id}, which has not started or is over"
             raise StorageError(f"{place}: {message}; the journal is damaged")
         return session
+
+
+def started(record: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    """A `session_started` with, per speaker, the checked `system` and `opening` of its prompts."""
+    parse(_SEED, record.get("seed"), place)
+    parts = {str(s): record[s] for s in Speaker if record.get(s) is not None}
+    return {**record, **{name: parse(_CONSTANT, part, place).model_dump() for name, part in parts.items()}}
 
 
 def event_of(record: Mapping[str, Any], place: str) -> Event:

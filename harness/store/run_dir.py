@@ -7,23 +7,23 @@ Invariants:
   come faster than they can be written.
 """
 
-from collections.abc import Mapping
+import errno
+import shutil
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Semaphore
 from types import TracebackType
 from typing import Any, Self
 
-import orjson
-from filelock import FileLock
-
 from harness.errors import StorageError
 from harness.store.commit import GroupCommit
-from harness.store.files import replacing, storage_error, whole_size, write_whole
-from harness.store.journal import JOURNAL, SHARDS, Journal, shard_names, shard_path
-from harness.store.lock import lock
-from harness.store.outputs import point_latest
+from harness.store.files import cut, replacing, storage_error, write_whole
+from harness.store.journal import JOURNAL, SHARDS, Journal, shard_names, shard_path, whole_size
+from harness.store.lock import NAME as LOCK
+from harness.store.lock import RunLock, lock
 from harness.store.records import (
     RunRecord,
     RunStatus,
@@ -31,19 +31,24 @@ from harness.store.records import (
     add_usage,
     encode,
     failure_fields,
+    mended,
     read_record,
     session_fields,
     totals_fields,
+    whole_ids,
+    whole_json,
 )
 from harness.store.resume import Progress, load_progress
 from harness.store.session_log import SessionLog
 from harness.store.shard import End, close_shards, next_number
 from harness.store.transcripts import transcript
-from harness.types import Failure, Purpose, RequestUsage, SessionResult, StopReason, Turn, View
+from harness.types import Failure, Purpose, RequestUsage, SessionResult, SessionSpec, StopReason, Turn, View
 
 _FILES = (JOURNAL, "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
 _SESSIONS, _FAILURES = 1, 2
+LOGS = "logs"
+"""What the engines of a run say; it may be there before the run, after an engine that did not start."""
 MOST_WAITING = 64
 """Sessions whose transcripts may wait to be written."""
 
@@ -51,7 +56,7 @@ MOST_WAITING = 64
 class RunDir(SessionLog):
     """A run folder that this process holds the lock of. Use as a context manager, or `close` it."""
 
-    def __init__(self, path: Path, record: RunRecord, held: FileLock) -> None:
+    def __init__(self, path: Path, record: RunRecord, held: RunLock) -> None:
         """Open the files for appending; used by `create` and `open`."""
         self.path = path
         self._record = record
@@ -61,6 +66,8 @@ class RunDir(SessionLog):
         super().__init__(Journal(self._files))
         self._transcripts = ThreadPoolExecutor(1, "transcripts")
         self._room = Semaphore(MOST_WAITING)
+        self.begun = False
+        """Whether a session has begun, in this process or an earlier one."""
 
     @classmethod
     def create(cls, path: Path, record: RunRecord) -> Self:
@@ -72,6 +79,8 @@ class RunDir(SessionLog):
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(path, "make the folder", error, "choose another run.dir") from error
+        if not (path / "run.json").exists():
+            _refuse_used(path)  # before a folder that is not ours gets a lock file
         held = lock(path)
         try:
             _refuse_used(path)
@@ -81,7 +90,6 @@ class RunDir(SessionLog):
         except BaseException:
             held.release()
             raise
-        point_latest(path)
         return run_dir
 
     @classmethod
@@ -96,7 +104,7 @@ class RunDir(SessionLog):
         held = lock(path)
         try:
             record = read_record(path)
-            progress, retried = _restore(path, retry_failed)
+            progress, retried = restore(path, retry_failed)
             changes = {
                 "status": RunStatus.RUNNING,
                 "finished_at": None,
@@ -107,6 +115,7 @@ class RunDir(SessionLog):
         except BaseException:
             held.release()
             raise
+        run_dir.begun = True
         try:
             run_dir.journal.append("resumed", None)
             for session_id in retried:
@@ -122,9 +131,14 @@ class RunDir(SessionLog):
         """run.json as of now, with the totals up to date."""
         return self._record.model_copy(update={"totals": Totals(**self._totals)})
 
+    def start_session(self, spec: SessionSpec, **fields: Any) -> None:
+        super().start_session(spec, **fields)
+        self.begun = True
+
     def record_turn(
         self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
     ) -> None:
+        turn = mended(turn)
         super().record_turn(session_id, turn, view, stop, draft)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
@@ -158,6 +172,7 @@ class RunDir(SessionLog):
     def hand_out(self, session_id: str, shard: str) -> None:
         """Journal that what a session does from now on stands in a shard. Each shard gets a session once."""
         self.journal.append("handed_out", session_id, shard=shard)
+        self.begun = True
 
     def take_back(self, end: End) -> None:
         """Append the line of a session whose end stands in a shard, and write its transcript."""
@@ -209,6 +224,19 @@ class RunDir(SessionLog):
             self._totals = totals_fields(load_progress(self.path).totals(self.record.totals.sessions))
         self.update(status=status, finished_at=datetime.now(UTC), **changes)
 
+    def discard(self) -> None:
+        """Undo `create`, where no session has begun: leave nothing but what engines said. Raises `StorageError`."""
+        self.close()
+        try:
+            shutil.rmtree(self.path / "transcripts")
+            for name in (*_FILES, "run.json", LOCK):
+                (self.path / name).unlink(missing_ok=True)
+            for folder in (self.path / LOGS, self.path):
+                with suppress(OSError):  # not empty, or not there
+                    folder.rmdir()
+        except OSError as error:
+            raise storage_error(self.path, "clean", error, "remove the folder yourself") from error
+
     def close(self) -> None:
         """Bring everything to disk and give the lock back; may be called twice. Raises `StorageError`."""
         try:
@@ -236,15 +264,17 @@ class RunDir(SessionLog):
         self.close()
 
 
-def _restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]:
+def restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]:
     """Write the files that derive from the journal again; say how far the run is, and which sessions are retried.
 
-    Raises `StorageError`, also where sessions.jsonl knows of more sessions than the journal: nothing is thrown away.
+    For a folder that this process holds the lock of and has not opened. Raises `StorageError`, also where sessions.jsonl
+    knows of more sessions than the journal: nothing is thrown away.
     """
     journal, sessions, failures = (path / name for name in _FILES)
     try:
         for file in (journal, sessions, failures):
             file.touch()
+        cut(journal, whole_size(journal))
         close_shards(path)
         with replacing(sessions) as lines:
 
@@ -254,7 +284,7 @@ def _restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]
 
             _make_folder(path / "transcripts")
             progress = load_progress(path, write_session)
-            _refuse_loss(sessions, len(progress.finished))
+            _refuse_loss(sessions, progress.finished)
         retried = tuple(progress.failed) if retry_failed else ()
         progress.resume(retried)
         with replacing(failures) as lines:
@@ -267,16 +297,19 @@ def _restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]
     return progress, retried
 
 
-def _refuse_loss(sessions: Path, known: int) -> None:
-    with sessions.open("rb") as file:
-        whole = sum(line.endswith(b"\n") for line in file)
-    if whole > known:
-        message = f"holds {whole} sessions, but the journal knows the end of only {known}"
-        raise StorageError(f"{sessions}: {message}; bring back the whole journal.jsonl")
+def _refuse_loss(sessions: Path, known: Collection[str]) -> None:
+    lost = [name for name in whole_ids(sessions) if name not in known]
+    if lost:
+        message = f"knows the end of {lost[0]}{f' and {len(lost) - 1} more' * (len(lost) > 1)}, which the journal lacks"
+        remedy = f"bring back the whole journal.jsonl, or: python -m harness repair {sessions.parent}"
+        raise StorageError(f"{sessions}: {message}; {remedy}")
 
 
 def _refuse_used(path: Path) -> None:
-    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    try:
+        names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} - {LOGS}
+    except OSError as error:
+        raise storage_error(path, "read", error, "choose another run.dir") from error
     if "run.json" in names:
         remedy = f"go on with it (python -m harness resume {path}) or choose another run.dir"
         raise StorageError(f"{path}: already holds a run; {remedy}")
@@ -286,13 +319,15 @@ def _refuse_used(path: Path) -> None:
 
 def _write(path: Path, record: RunRecord) -> None:
     try:
-        write_whole(path, orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+        write_whole(path, whole_json(record))
     except OSError as error:
         raise storage_error(path, "write", error, "mend that or choose another run.dir") from error
 
 
 def _make_folder(folder: Path) -> None:
     try:
+        if folder.is_symlink():  # in a folder from elsewhere it may lead to files of the user's
+            raise OSError(errno.ELOOP, "is a link, not a folder")
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error(folder, "make the folder", error, "mend that or choose another run.dir") from error
@@ -312,6 +347,8 @@ def _write_transcript(path: Path, session: SessionResult | Failure) -> None:
 
 
 def _mend_transcript(path: Path, session: SessionResult | Failure) -> None:
+    """Write a transcript that is missing, or that a killed process left as it was before the session went on."""
     file = _transcript_path(path, session)
-    if not file.exists() or file.stat().st_size == 0:
+    content = transcript(session).encode()
+    if not (file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content):
         _write_transcript(path, session)

@@ -1,11 +1,10 @@
 """What is journalled of sessions: that they start, their turns, what happens besides, and how they end."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from harness.store.journal import Journal
-from harness.store.records import event_fields, spec_fields, turn_fields
+from harness.store.records import SESSION_ID, event_fields, spec_fields, turn_fields
 from harness.types import Event, Failure, Purpose, RequestUsage, SessionResult, SessionSpec, StopReason, Turn, View
 
 SESSION_EVENTS = frozenset(
@@ -15,7 +14,6 @@ SESSION_EVENTS = frozenset(
     }
 )
 """Events of the journal itself; any other name is the kind of an `Event`."""
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
 
 
 class SessionLog:
@@ -26,7 +24,7 @@ class SessionLog:
 
     def start_session(self, spec: SessionSpec, **fields: Any) -> None:
         """Journal that a session starts; `fields` hold what is needed to rebuild its prompts. Once a session."""
-        if not _ID.fullmatch(spec.session_id):
+        if not SESSION_ID.fullmatch(spec.session_id):
             raise ValueError(f"session id {spec.session_id!r} can't be a file name")
         who = spec_fields(spec)
         self.journal.append("session_started", who.pop("session_id"), **who, index=spec.index, **fields)

@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.store.commit import GroupCommit
-from harness.store.files import LineFile, storage_error, whole_size
-from harness.store.journal import JOURNAL, SHARDS, Journal, closed_shards, journal_line, shard_names, shard_path
+from harness.store.files import LineFile, storage_error
+from harness.store.journal import (
+    JOURNAL,
+    SHARDS,
+    Journal,
+    closed_shards,
+    journal_line,
+    shard_names,
+    shard_path,
+    whole_size,
+)
 from harness.store.session_log import SessionLog
 from harness.types import Failure, SessionResult
 
@@ -74,11 +83,11 @@ def close_shards(folder: Path) -> None:
     if not (folder / SHARDS).is_dir():
         return
     closed = closed_shards(folder)
-    sizes = {name: whole_size(shard_path(folder, name)) for name in shard_names(folder) if name not in closed}
-    lines = [journal_line("shard_closed", None, shard=name, size=size) for name, size in sizes.items()]
-    if not lines:
-        return
     try:
+        sizes = {name: whole_size(shard_path(folder, name)) for name in shard_names(folder) if name not in closed}
+        lines = [journal_line("shard_closed", None, shard=name, size=size) for name, size in sizes.items()]
+        if not lines:
+            return
         journal = LineFile(folder / JOURNAL)
         try:
             journal.write(b"".join(lines))

@@ -3,18 +3,21 @@
 Invariant: what is wrong with any point is known before a model loads, in one line a mistake.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import check, compose, hydra_override, own_dir, refuse_credentials, refused
+from harness.config.compose import as_written, check, compose, hydra_override, own_dir, refuse_credentials, refused
+from harness.config.effect import without_effect
 from harness.config.messages import CONFIG_NAME, said_first, shortened
 from harness.config.schema import RunConfig
 from harness.config.searchpath import own_first
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.paths import conf_dir
+from harness.runs.prepare import experiment
+from harness.runs.resources import SharedResources
 from harness.store.identity import config_hash
 
 if TYPE_CHECKING:
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
+NO_FOLDER = "."
+"""`hydra.sweep.dir` where nobody set it."""
+_UNUSED = (
+    *("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.verbose", "hydra.mode", "hydra.help", "hydra.env"),
+    *("hydra.job_logging", "hydra.hydra_logging", "hydra.hydra_help", "hydra/job_logging", "hydra/hydra_logging"),
+    *("hydra/output", "hydra/help", "hydra/hydra_help", "hydra.callbacks", "hydra/callbacks"),
+)
 FOLDER_LENGTH = 12
 """Characters of the config's hash that name a run folder."""
 
@@ -33,6 +43,8 @@ class Point:
     overrides: tuple[str, ...]
     config: RunConfig
     config_hash: str
+    content_hashes: Mapping[str, str] | None = None
+    """Those that `config_hash` covers; None where it is of the settings alone."""
 
     @property
     def folder(self) -> str:
@@ -49,7 +61,7 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     refuse_credentials(overrides)
-    asked = _parsed(list(map(hydra_override, overrides)))
+    asked = _parsed(list(map(sweep_override, overrides)))
     params, problem = _params([override for override in asked if not override.is_sweep_override()], config_dir)
     task = [override for override in asked if not _is_hydras(override)]
     try:
@@ -59,7 +71,28 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     points = check_points([tuple(combination) for combination in combinations], config_dir)
     if problem is not None:
         raise problem
+    if idle := _idle_everywhere(points):
+        raise ConfigError(*idle)
     return points
+
+
+def sweep_override(override: str) -> str:
+    """What users may write in a sweep's command as what Hydra takes: its own name for the sweep's folder is ours.
+
+    Raises `ConfigError` for what Hydra has and a sweep of the harness does not use.
+    """
+    key, _, value = override.lstrip("+").partition("=")
+    if key == "hydra.sweep.dir":
+        return f"run.dir={value}"
+    if key.startswith(_UNUSED):
+        raise ConfigError(f"command line: {key}: set, but a sweep of the harness does not use it; remove it")
+    return hydra_override(override)
+
+
+def quoted(path: str) -> str:
+    """A path as a value of Hydra's grammar."""
+    text = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | None) -> list[Point]:
@@ -77,6 +110,30 @@ def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | Non
     if mistakes:
         raise ConfigError(*(_named(line, where, combinations) for line, where in mistakes.items()))
     return points
+
+
+def _idle_everywhere(points: Sequence[Point]) -> list[str]:
+    """What was given and has no effect in any point: in a grid a setting may be for some of its points only."""
+    idle = [without_effect(point.config, point.overrides) for point in points]
+    keys = set.intersection(*(set(found) for found in idle)) if idle else set()
+    return [as_written(idle[0][key]) for key in sorted(keys)]
+
+
+def with_content(points: Sequence[Point]) -> list[Point]:
+    """The points with the content of what they name in their hashes.
+
+    Where something can't be found, a point keeps the hash of its settings; why it can't be played is said when its
+    turn comes, and leaves the others alone.
+    """
+    stock, found = SharedResources(), []
+    for point in points:
+        try:
+            digest, contents = experiment(point.config, stock)
+        except HarnessError:
+            found.append(point)
+        else:
+            found.append(replace(point, config_hash=digest, content_hashes=contents))
+    return found
 
 
 def _named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[tuple[str, ...]]) -> str:
@@ -121,13 +178,14 @@ def _params(fixed: Sequence["Override"], config_dir: Path | None) -> tuple[list[
     """
     try:
         with composed_for_sweep([override.input_line or "" for override in fixed], config_dir) as (_, config):
-            sweeper = config.hydra.sweeper
+            sweeper, folder = config.hydra.sweeper, str(config.hydra.sweep.dir)
     except ConfigError as error:
         return [], error
     if not str(sweeper.get("_target_")).endswith(".BasicSweeper"):
         found = sweeper.get("_target_")
         raise ConfigError(f"hydra/sweeper: found {found}, expected basic: all points are checked before one is played")
-    return [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()], None
+    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+    return ([f"run.dir={quoted(folder)}"] if folder != NO_FOLDER else []) + params, None
 
 
 @contextmanager

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config.compose import hydra_override
-from harness.errors import ConfigError, HarnessError
-from harness.sweeps.expand import composed_for_sweep, is_sweep_override
+from harness.errors import ConfigError, HarnessError, first_line
+from harness.sweeps.expand import composed_for_sweep, is_sweep_override, quoted, sweep_override
 from harness.sweeps.player import Player
 from harness.sweeps.record import PointRecord, PointState, SweepRecord, mark
 
@@ -29,8 +28,8 @@ def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -
     from hydra.types import HydraContext
 
     say = player.reporter().say
-    own = [override for override in map(hydra_override, record.overrides) if not is_sweep_override(override)]
-    logs = f"hydra.sweep.dir={_quoted(player.folder / 'logs')}"
+    own = [override for override in map(sweep_override, record.overrides) if not is_sweep_override(override)]
+    logs = f"hydra.sweep.dir={quoted(str(player.folder / 'logs'))}"
     with composed_for_sweep([*own, logs], record.config_dir) as (hydra, config):
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
         launcher = _launcher(context, player, config)
@@ -47,7 +46,7 @@ def _launch(
     """What the jobs returned; nothing where the launcher itself failed, as it does when a job's process dies."""
     from harness.sweeps.launcher import FusedLauncher
 
-    jobs = [[*point.overrides, f"run.dir={_quoted(folder / point.folder)}"] for point in points]
+    jobs = [[*point.overrides, f"run.dir={quoted(str(folder / point.folder))}"] for point in points]
     try:
         return launcher.launch(jobs, initial_job_idx=start)
     except HarnessError:
@@ -55,7 +54,7 @@ def _launch(
     except Exception as error:
         if isinstance(launcher, FusedLauncher):
             raise
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         say(f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}")
         return ()
 
@@ -95,10 +94,4 @@ def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> 
 def _missing(launcher: Any, error: Exception) -> str:
     extra = _EXTRAS.get(str(launcher))
     remedy = f"pip install 'therapist-harness[{extra}]'" if extra else "is its plugin installed?"
-    return f"hydra/launcher={launcher}: {str(error).splitlines()[0]}; {remedy}"
-
-
-def _quoted(path: Path) -> str:
-    """A path as a value of Hydra's grammar."""
-    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
+    return f"hydra/launcher={launcher}: {first_line(error)}; {remedy}"

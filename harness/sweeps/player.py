@@ -22,7 +22,7 @@ from harness.runs.prepare import CheckedRun, prepare, reopen
 from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
 from harness.runs.single import resume_command
-from harness.store.identity import config_hash
+from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_record
 from harness.sweeps import cluster
 from harness.sweeps.expand import FOLDER_LENGTH
@@ -42,6 +42,8 @@ class Player:
     failed_before: int
     """Failed points when the sweep was started; they don't count for `on_failure`."""
     retry_failed: bool = False
+    trusted: bool = True
+    """Code that comes with the models of points that are gone on with may run."""
 
     def __call__(self, cfg: "DictConfig") -> int:
         """Play one point as one run, as any launcher's job; its exit code.
@@ -100,6 +102,7 @@ class _Follower:
         self._names: dict[CheckedRun, str] = {}
         self._ended: set[CheckedRun] = set()
         self._labels = {point.folder: point.label for point in record.points}
+        self._contents = {point.folder: point.content_hashes for point in record.points}
         self.stopped = False
 
     def name(self, run: CheckedRun) -> str:
@@ -123,6 +126,9 @@ class _Follower:
 
     def opened(self, run: CheckedRun, path: Path) -> None:
         mark(self._folder, {self._names[run]}, PointState.RUNNING)
+
+    def playing(self, run: CheckedRun, path: Path) -> None:
+        point_latest(self._folder)
 
     def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
         name = self._names[run]
@@ -155,15 +161,15 @@ class _Follower:
     def _pending(self, name: str, cfg: "DictConfig", resources: SharedResources) -> CheckedRun:
         path = self._folder / name
         if (path / "run.json").is_file():
-            return reopen(path, resources, retry_failed=self._player.retry_failed)
-        config = _checked(cfg)
-        found = config_hash(config.model_dump(mode="json"))[:FOLDER_LENGTH]
-        if found != name:
+            return reopen(path, resources, retry_failed=self._player.retry_failed, trusted=self._player.trusted)
+        contents = self._contents.get(name)
+        run = prepare(_checked(cfg), resources, contents)
+        if contents is not None and run.spec.config_hash[:FOLDER_LENGTH] != name:
             raise ConfigError(
-                f"point {name}: its settings are not those that the sweep was started with; "
-                "expected the same config files and, for engine=auto, the same engines on every machine"
+                f"point {name}: its settings, or the files that they name, are not those that the sweep was started "
+                "with; expected the same files and, for engine=auto, the same engines on every machine"
             )
-        return prepare(config, resources)
+        return run
 
     def _failed(self, name: str, error: HarnessError) -> None:
         if isinstance(error, StorageError) and read_sweep(self._folder).point(name).state is PointState.RUNNING:

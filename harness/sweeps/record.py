@@ -11,16 +11,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-import orjson
-from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import StorageError
-from harness.store.files import storage_error, write_whole
-from harness.store.lock import NAME as RUN_LOCK
-from harness.store.records import RunRecord, RunStatus, read_record
+from harness.store.files import read_bounded, storage_error, write_whole
+from harness.store.lock import is_held, only_one
+from harness.store.records import RunRecord, RunStatus, read_record, whole_json
 
 NAME = "sweep.json"
 _LOCK = ".sweep.json.lock"
@@ -44,18 +41,32 @@ class _Record(BaseModel):
 class PointRecord(_Record):
     """One point of a sweep."""
 
-    folder: str
+    folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """Name of its run folder in the sweep's: the first characters of the hash."""
     config_hash: str
+    content_hashes: dict[str, str] | None = None
+    """Those that `config_hash` covers; None where it is of the settings alone: made by version 0.1, or something that
+    the settings name could not be found."""
     settings: tuple[str, ...]
     """Those of its overrides that tell it from other points, as KEY=VALUE."""
     overrides: tuple[str, ...]
     """All of them, as Hydra takes them."""
     state: PointState = PointState.WAITING
-    exit_code: int = 0
+    exit_code: int = Field(0, ge=0, le=255)
     """What its run alone would have exited with; 0 until it has ended."""
     error: str | None = None
     """Why it can't be played."""
+
+    @field_validator("exit_code", mode="before")
+    @classmethod
+    def _known_code(cls, value: object) -> object:
+        return value if type(value) is int and 0 <= value < 256 else 1
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _known_state(cls, value: object) -> object:
+        """The run folders say how far points are; an unknown word here keeps nobody from them."""
+        return value if value in list(PointState) else PointState.WAITING
 
     @property
     def label(self) -> str:
@@ -77,7 +88,10 @@ class SweepRecord(_Record):
 
     def point(self, folder: str) -> PointRecord:
         """The point with this run folder."""
-        return next(point for point in self.points if point.folder == folder)
+        found = next((point for point in self.points if point.folder == folder), None)
+        if found is None:
+            raise StorageError(f"{NAME}: no point {folder}; the file is damaged")
+        return found
 
     def count(self, state: PointState) -> int:
         """How many points are in a state."""
@@ -167,23 +181,12 @@ def _refreshed(folder: Path, point: PointRecord) -> PointRecord:
         lost = point.state is PointState.RUNNING
         return point.model_copy(update={"state": PointState.WAITING}) if lost else point
     record = read_record(run)
-    if record.status is RunStatus.RUNNING and _is_held(run):
+    if record.status is RunStatus.RUNNING and is_held(run):
         return point.model_copy(update={"state": PointState.RUNNING, "exit_code": 0, "error": None})
     state, exit_code = state_of(record)
     if state is PointState.FAILED and point.state is PointState.FAILED:
         return point  # it knows better why
     return point.model_copy(update={"state": state, "exit_code": exit_code, "error": None})
-
-
-def _is_held(run: Path) -> bool:
-    """Whether a process plays the run right now."""
-    held = FileLock(run / RUN_LOCK, blocking=False)
-    try:
-        held.acquire()
-    except Timeout:
-        return True
-    held.release()
-    return False
 
 
 def _distinguished(points: Sequence[PointRecord]) -> tuple[PointRecord, ...]:
@@ -198,7 +201,7 @@ def _distinguished(points: Sequence[PointRecord]) -> tuple[PointRecord, ...]:
 def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / _LOCK):
+        with only_one(folder / _LOCK):
             yield
     except OSError as error:
         raise storage_error(folder, "write", error, "choose another run.dir") from error
@@ -207,9 +210,11 @@ def _locked(folder: Path) -> Iterator[None]:
 def _read(folder: Path) -> SweepRecord:
     path = folder / NAME
     try:
-        return SweepRecord.model_validate_json(path.read_bytes())
+        return SweepRecord.model_validate_json(read_bounded(path))
     except FileNotFoundError as error:
         raise StorageError(f"{folder}: holds no sweep (no {NAME}); give the folder of a sweep") from error
+    except OSError as error:
+        raise storage_error(path, "read", error, "give the folder of a sweep") from error
     except ValidationError as error:
         mistake = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in mistake["loc"])
@@ -217,5 +222,4 @@ def _read(folder: Path) -> SweepRecord:
 
 
 def _write(folder: Path, record: SweepRecord) -> None:
-    content: dict[str, Any] = record.model_dump(mode="json")
-    write_whole(folder / NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    write_whole(folder / NAME, whole_json(record))

@@ -9,18 +9,21 @@ Invariants:
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.errors import ConfigError, StorageError
 from harness.report import write_sweep_report
 from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command
+from harness.store.identity import config_hash
 from harness.store.lock import lock
-from harness.store.outputs import default_path, point_latest
+from harness.store.outputs import default_path
 from harness.store.records import RunStatus, read_record
-from harness.sweeps.expand import Point, check_points, expand
+from harness.sweeps.expand import Point, check_points, expand, with_content
 from harness.sweeps.launch import launch
 from harness.sweeps.player import Player
 from harness.sweeps.record import (
@@ -41,8 +44,9 @@ def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[
     Raises `ConfigError` with a line for every mistake in any point, before anything is loaded, and `StorageError`
     where the folder can't be used.
     """
-    found = expand(overrides, config_dir)
+    found = with_content(expand(overrides, config_dir))
     folder = _folder(found)
+    found = _as_recorded(folder, found)
     points = list({point.folder: point for point in reversed(found)}.values())[::-1]
     same = f", {len(found) - len(points)} more are the same as another" if len(points) < len(found) else ""
     reporter().say(f"points: {len(points)}, all settings checked{same}")
@@ -55,7 +59,6 @@ def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[
             config_dir=config_dir.resolve() if config_dir else None,
             on_failure=points[0].config.on_failure,
         )
-        point_latest(folder)
         asked = {point.folder for point in points}
         return folder, _lead(
             folder, record, [p for p in record.points if p.folder in asked], reporter, retry_failed=False
@@ -64,22 +67,55 @@ def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[
         held.release()
 
 
-def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed: bool) -> int:
-    """Go on with all points of a sweep that are left; the worst exit code. Raises as `sweep`."""
+def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed: bool, trusted: bool = False) -> int:
+    """Go on with all points of a sweep that are left; the worst exit code. Raises as `sweep`.
+
+    `trusted`: code that comes with models, and what the sweep's own settings name as code, may run.
+    """
     folder = folder.resolve()
     read_sweep(folder)
     held = lock(folder)
     try:
         record = refresh(folder)
         fresh = [point for point in record.points if not (folder / point.folder / "run.json").is_file()]
-        _refuse_changed(fresh, check_points([point.overrides for point in fresh], record.config_dir))
-        return _lead(folder, record, record.points, reporter, retry_failed=retry_failed)
+        _refuse_code(folder, record, trusted)
+        points = check_points([point.overrides for point in fresh], record.config_dir)
+        for point in points:
+            refuse_code(point.config, folder, trusted)
+        _refuse_changed(fresh, with_content(points))
+        return _lead(folder, record, record.points, reporter, retry_failed=retry_failed, trusted=trusted)
     finally:
         held.release()
 
 
 def _record(point: Point) -> PointRecord:
-    return PointRecord(folder=point.folder, config_hash=point.config_hash, settings=(), overrides=point.overrides)
+    return PointRecord(
+        folder=point.folder,
+        config_hash=point.config_hash,
+        content_hashes=None if point.content_hashes is None else dict(point.content_hashes),
+        settings=(),
+        overrides=point.overrides,
+    )
+
+
+def _as_recorded(folder: Path, points: Sequence[Point]) -> list[Point]:
+    """The points, where the folder has one of the same settings whose content was not recorded: as that one."""
+    if not is_sweep(folder):
+        return list(points)
+    known = {point.config_hash for point in read_sweep(folder).points if point.content_hashes is None}
+    plain = [config_hash(point.config.model_dump(mode="json")) for point in points]
+    return [
+        replace(point, config_hash=digest, content_hashes=None) if digest in known else point
+        for point, digest in zip(points, plain, strict=True)
+    ]
+
+
+def _refuse_code(folder: Path, record: SweepRecord, trusted: bool) -> None:
+    """Raise `StorageError` where the settings of a sweep name Python code for Hydra to run."""
+    overrides = (*record.overrides, *(override for point in record.points for override in point.overrides))
+    named = [override for override in overrides if "_target_" in override]
+    if named and not trusted:
+        raise StorageError(f"{folder}: {named[0]}: names code to run; add {TRUST_FLAG} where you trust it")
 
 
 def _folder(points: Sequence[Point]) -> Path:
@@ -108,7 +144,7 @@ def _refuse_changed(recorded: Sequence[PointRecord], found: Sequence[Point]) -> 
         f"point {old.label}: its settings are not those that the sweep was started with; undo the change in the config "
         "files, or start another sweep"
         for old, new in zip(recorded, found, strict=True)
-        if old.config_hash != new.config_hash
+        if old.content_hashes is not None and old.config_hash != new.config_hash
     ]
     if lines:
         raise ConfigError(*lines)
@@ -121,13 +157,14 @@ def _lead(
     reporter: Callable[[], Reporter],
     *,
     retry_failed: bool,
+    trusted: bool = True,
 ) -> int:
     """Launch what is left of `points` and sum up."""
     left = [point for point in points if _is_left(folder, point, retry_failed)]
     failed_before = mark(folder, {point.folder for point in left}, PointState.WAITING).count(PointState.FAILED)
     interrupted = False
     if left:
-        player = Player(folder, reporter, failed_before, retry_failed)
+        player = Player(folder, reporter, failed_before, retry_failed, trusted)
         try:
             with _terminated_as_interrupted():
                 launch(player, record, left)

@@ -38,7 +38,8 @@ from harness.personas.schema import Persona
 from harness.runs.single import execute
 from harness.runs.workers import few_collections
 from harness.store.records import SessionRecord, read_record, read_sessions
-from harness.sweeps import read_sweep, sweep
+from harness.sweeps.record import read_sweep
+from harness.sweeps.sweep import sweep
 from harness.types import Event, Speaker, Turn
 
 PERSONAS = 8

@@ -191,11 +191,12 @@ def test_a_setting_of_a_resumed_run_that_is_wrong_is_one_clear_line(override: st
 
 
 def test_a_setting_of_a_resumed_run_is_that_of_both_roles_or_of_one() -> None:
-    settings = load(["engine=dry"]).model_dump(mode="json")
+    server = ["engine=openai", "engine.base_url=http://127.0.0.1:1/v1"]
+    settings = load(server).model_dump(mode="json")
     config = changed(settings, ["engine.outage_s=9", "therapist.engine.outage_s=5", "concurrency=3", "run.name=x"])
     assert (config.patient.engine.outage_s, config.therapist.engine.outage_s) == (9, 5)
     assert (config.concurrency, config.run.name) == (3, "x")
-    assert settings == load(["engine=dry"]).model_dump(mode="json")
+    assert settings == load(server).model_dump(mode="json")
 
 
 SERVER = ("engine=openai", "engine.base_url=http://127.0.0.1:1/v1")

@@ -200,14 +200,15 @@ def test_the_sentence_on_top_counts_what_happened(tmp_path: Path) -> None:
     assert (first.session_id, reasons(first)) == ("court-sent-chef-000", "failed the gate safety-gate")
 
 
-def test_scores_that_say_too_little_or_are_no_scores_cost_the_page_nothing(tmp_path: Path) -> None:
-    folder = rich_run(tmp_path / "run")
-    lines = b'{"session_id": "x"}\nnot json\n[]\n{"session_id":"x","rubric":"r","item":"i","status":"abstained"}\n{"to'
-    (folder / "scores.jsonl").write_bytes(lines)
+def test_a_score_without_a_value_is_missing_on_the_page_and_no_number(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run", personas=("a",), repeats=1)
+    path = folder / "scores.jsonl"
+    first = json.loads(path.read_bytes().splitlines()[0]) | {"status": "abstained", "value": None}
+    path.write_text(json.dumps(first) + "\n", encoding="utf-8")
     (folder / "certificate.json").unlink()
     [judged] = load_judged(folder, frozenset())
     [(_, [cell])] = judged.rows
-    assert (cell.mean, cell.missing) == (None, 1)  # nothing missing becomes a number
+    assert (cell.mean, cell.missing) == (None, 1)
     assert "There is no certificate" in " ".join(parsed(write_report(folder)).text)
 
 
@@ -237,7 +238,8 @@ def test_repetition_is_the_share_of_word_runs_that_the_speaker_said_before() -> 
 def test_a_sweep_has_a_page_whatever_became_of_its_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
     assert main(["report", str(folder)]) == 0
-    assert capsys.readouterr().out.strip() == str(folder / "report.html")
+    written = [str(folder / name / "report.html") for name in ("p0", "p1", ".")]
+    assert [str(Path(line)) for line in capsys.readouterr().out.split()] == [str(Path(path)) for path in written]
     page = parsed(folder / "report.html")
     text = " ".join(" ".join(page.text).split())
     assert "2 of 3 points finished; 1 failed" in text

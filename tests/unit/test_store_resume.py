@@ -71,7 +71,7 @@ async def test_progress_says_how_far_every_session_is(tmp_path: Path) -> None:
     assert session.turns == [turn(spec(0), index) for index in range(3)]
     assert session.views == {Speaker.PATIENT: view(2), Speaker.THERAPIST: view(1)}
     assert session.patient_state == {"trust": 0.2, "said": ["x"]}
-    assert session.started["patient"] == {"system": "s"}
+    assert session.started["patient"] == {"system": "s", "opening": None}
     assert session.stop is None
     found = read_record(tmp_path / "run")
     assert (found.status, found.resumed, found.finished_at) == (RunStatus.RUNNING, 1, None)
@@ -150,7 +150,7 @@ async def test_nothing_is_thrown_away_when_the_journal_is_short(tmp_path: Path) 
         await play(run_dir, Progress(), [spec(0), spec(1)], 4, 0)
     before = (path / "sessions.jsonl").read_bytes()
     (path / "journal.jsonl").unlink()
-    with pytest.raises(StorageError, match="holds 2 sessions, but the journal knows the end of only 0"):
+    with pytest.raises(StorageError, match=r"knows the end of p-000 and 1 more, which the journal lacks"):
         RunDir.open(path)
     assert (path / "sessions.jsonl").read_bytes() == before
 

@@ -17,6 +17,8 @@ from harness.types import Message
 REMEMBERED = 1 << 12
 """Texts whose neutralized and shortened form, and whose ids, are kept (all sessions of a renderer together): what many
 prompts hold, as system texts, and turns until both speakers have seen them; a session keeps its own messages."""
+CUTS = 256
+"""Exchanges whose rendered text is kept."""
 GLUE = 64
 """Texts around contents whose ids are kept: the same in most prompts."""
 ADDED = "\n\n(Begin with what you feel, and stop there.)"
@@ -77,6 +79,7 @@ class Incremental:
         """Whether such text then has the ids that it has alone."""
         self.by_words = isinstance(encode, WordEncoder)
         self._glue_ids = lru_cache(GLUE)(encode)
+        self._cut_texts: dict[tuple[str, tuple[Message, ...]], tuple[str, ...]] = {}
         self._content_ids = lru_cache(REMEMBERED)(encode)
 
     def extend(self, view: tuple[Message, ...], previous: Rendering | None) -> Rendering:
@@ -91,7 +94,7 @@ class Incremental:
         cuts: list[str] = []
         while point.messages < len(view):
             exchange = view[point.messages : point.messages + 2]
-            *cuts, tail = self.template.cut(point.tail + layout.added(self.template, *exchange))
+            *cuts, tail = self._cuts(point.tail, layout, exchange)
             pieces = {}
             for piece in cuts:
                 pieces[piece] = known[piece] if piece in known else self._piece_ids(layout, piece, exchange)
@@ -101,6 +104,16 @@ class Incremental:
         return Rendering(
             view, ids + self._glue_ids(point.tail + layout.suffix), tuple(points[-2:]), pieces, tuple(cuts)
         )
+
+    def _cuts(self, tail: str, layout: ChatLayout, exchange: tuple[Message, ...]) -> tuple[str, ...]:
+        """The text of an exchange, after a tail, cut before every control token; of the last ones it is kept, since a
+        judge asks the same of every session."""
+        key = (tail, exchange)
+        if (found := self._cut_texts.get(key)) is None:
+            if len(self._cut_texts) >= CUTS:
+                self._cut_texts.clear()
+            found = self._cut_texts[key] = tuple(self.template.cut(tail + layout.added(self.template, *exchange)))
+        return found
 
     def _piece_ids(self, layout: ChatLayout, piece: str, exchange: Sequence[Message]) -> "array[int]":
         """Ids of a piece; those of a content are kept, since both speakers' prompts hold it, each after another head."""

@@ -23,7 +23,7 @@ from harness.context.render.incremental import REMEMBERED, Incremental, Renderin
 from harness.context.render.shorten import shorten
 from harness.context.render.template import ChatTemplate
 from harness.errors import ConfigError
-from harness.models.tokenizer import check_keeps_text, load_tokenizer
+from harness.models.tokenizer import check_keeps_text, light_tokenizer
 from harness.types import Message, Prompt, Role
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Renderer:
         stand_in: bool = False,
     ) -> "Renderer":
         """Load the tokenizer of a local folder (tokenizer files suffice) or a hub id. Raises `ConfigError`."""
-        tokenizer = load_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
+        tokenizer = light_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
         try:
             template = chat_template.read_text(encoding="utf-8") if chat_template else None
         except (OSError, UnicodeDecodeError) as error:

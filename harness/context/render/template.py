@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from harness.context.render import answer
 from harness.context.render.controls import Controls, control_tokens, template_controls
 from harness.context.render.encoder import Encode
-from harness.errors import ConfigError
+from harness.errors import ConfigError, first_line
 from harness.types import Message, Role
 
 _MARK = "7041776"
@@ -148,7 +148,7 @@ class ChatTemplate:
             if answer.pieces(rendered, _marks(_LONG) * 3) is None:
                 return f"its chat template drops a part of a message of {_LONG:,} words"
         except Exception as error:  # a template is foreign code: jinja2 passes on whatever it does
-            return f"its chat template can't render a plain conversation: {_line(error)}"
+            return f"its chat template can't render a plain conversation: {first_line(error)}"
         return None
 
     def _accepts_system(self) -> bool:
@@ -219,10 +219,6 @@ def _marks(count: int) -> list[str]:
 def _conversation(contents: Sequence[str]) -> list[Message]:
     roles: tuple[Role, Role] = ("user", "assistant")
     return [Message(roles[number % 2], text) for number, text in enumerate(contents)]
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _literals(source: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.window import context_window
 from harness.errors import ConfigError, EngineError, EngineUnavailable, first_line
-from harness.models.tokenizer import load_tokenizer
+from harness.models.tokenizer import light_tokenizer
 from harness.types import FinishReason, Generation, Message, Request
 
 Function = Callable[..., str | Awaitable[str]]
@@ -66,7 +66,7 @@ class CallableEngine:
         """Load the tokenizer with which tokens are estimated. Raises `ConfigError` where there is none."""
         model = self._setup.model
         tokenizer = await asyncio.to_thread(
-            lambda: load_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
+            lambda: light_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
         )
         self._count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
         return EngineInfo(

@@ -21,7 +21,7 @@ from harness.engines.dry.phrases import sentences
 from harness.engines.dry.schema_instance import instance
 from harness.engines.window import checked_ids, context_window
 from harness.errors import EngineUnavailable
-from harness.models.tokenizer import load_tokenizer
+from harness.models.tokenizer import light_tokenizer
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class DryEngine:
         model = self._model
         self._phrases = await asyncio.to_thread(
             lambda: Phrases(
-                load_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
+                light_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
             )
         )
         return EngineInfo(

@@ -18,7 +18,7 @@ from harness.engines.openai.retry import AttemptFailed
 from harness.engines.openai.secrets import Scrubber
 from harness.engines.window import model_limit
 from harness.errors import ConfigError, EngineError
-from harness.models.tokenizer import load_tokenizer
+from harness.models.tokenizer import light_tokenizer
 
 PROBE_S = 10.0
 """Longest answer to a probe."""
@@ -142,7 +142,7 @@ async def same_tokenizer(client: Client, name: str, model: ModelConfig) -> bool:
     Raises `ConfigError` where they don't: then all counts are wrong too.
     """
     try:
-        ours = load_tokenizer(model.path, revision=model.revision)
+        ours = light_tokenizer(model.path, revision=model.revision)
     except ConfigError:
         return False
     body = orjson.dumps({"model": name, "prompt": _CHECK, "add_special_tokens": False})

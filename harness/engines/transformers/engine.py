@@ -17,7 +17,7 @@ from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.reasoning import split
 from harness.engines.window import checked_ids, context_window
-from harness.errors import EngineError, EngineUnavailable, RequestRejected
+from harness.errors import EngineError, EngineUnavailable, RequestRejected, first_line
 from harness.models.tokenizer import load_tokenizer
 from harness.types import FinishReason, Generation, Request
 
@@ -260,7 +260,7 @@ def _load(model: ModelConfig) -> _Loaded:
             model.path, dtype=dtype, revision=model.revision, trust_remote_code=model.trust_remote_code
         )
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise EngineError(f"transformers can't load {model.path}: {reason}") from error
     loaded = _Loaded(network.to(device).eval(), tokenizer)
     network.generation_config = GenerationConfig()  # the preset's sampling is the request's, never the model folder's

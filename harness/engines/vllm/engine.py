@@ -24,7 +24,7 @@ from harness.engines.vllm.batching import Limits, limits
 from harness.engines.vllm.launch import CLOSE_S, Launch, engine_args, environment
 from harness.engines.vllm.versions import check, client_errors, installed
 from harness.engines.window import checked_ids, context_window
-from harness.errors import EngineError, EngineUnavailable, PromptRefused, RequestRejected
+from harness.errors import EngineError, EngineUnavailable, PromptRefused, RequestRejected, first_line
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class VllmEngine:
             try:
                 self._llm = AsyncLLM.from_engine_args(args, usage_context=UsageContext.LLM_CLASS)
             except Exception as error:
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                reason = first_line(error)
                 where = f"; its log is {self._log}" if self._log else ""
                 raise EngineError(f"vLLM can't start {self._model.path}: {reason}{where}") from error
 

@@ -27,7 +27,7 @@ from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.cores import cores
 from harness.engines.vllm.adapters import Adapters
 from harness.engines.vllm.watchdog import guard
-from harness.errors import ConfigError, EngineError
+from harness.errors import ConfigError, EngineError, first_line
 from harness.models.tokenizer import folder_for_engine
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def engine_args(
     try:
         return AsyncEngineArgs(**values)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"engine.args: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"engine.args: {first_line(error)}") from error
 
 
 def check_args(args: Mapping[str, Any], known: set[str]) -> None:

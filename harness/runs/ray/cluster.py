@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.config.auto import resolve_kind
 from harness.config.schema import ExecutorConfig, RoleConfig
-from harness.errors import ConfigError, EngineError
+from harness.errors import ConfigError, EngineError, first_line
 from harness.runs.interrupts import STOPPING, handlers_kept
 
 _OBJECT_STORE = 200 * 2**20
@@ -71,7 +71,7 @@ def connected(address: str | None) -> Iterator[None]:
                 **(own if address == "local" else {}),
             )
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         remedy = "is the cluster running, with the same versions of Ray and Python?"
         raise EngineError(f"executor.address: {address}: no Ray cluster: {reason}; {remedy}") from error
     try:

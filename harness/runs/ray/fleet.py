@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.engines.events import Listener
-from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError
+from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError, first_line
 from harness.runs.engines import announce, in_flight
 from harness.runs.prepare import CheckedRun, OpenRun
 from harness.runs.ray.cluster import Layout, connected, lay_out, nodes
@@ -177,7 +177,7 @@ class RayExecutor:
         try:
             answer = await member.actor.play.remote(part.folder, session)
         except RayError as error:
-            answer = EngineUnavailable(_first_line(error))
+            answer = EngineUnavailable(first_line(error))
         if isinstance(answer, EngineUnavailable):
             await self._lose(member, answer)
             return await self._recover(member, part, session)
@@ -198,8 +198,8 @@ class RayExecutor:
                 member.limit, self._why = await member.actor.limit.remote()
         except RayError as error:
             if not member.limit:
-                raise EngineError(f"{member.name} died while it started: {_first_line(error)}") from error
-            await self._lose(member, EngineUnavailable(_first_line(error)))
+                raise EngineError(f"{member.name} died while it started: {first_line(error)}") from error
+            await self._lose(member, EngineUnavailable(first_line(error)))
             return None
         if isinstance(answer, HarnessError):
             raise answer
@@ -329,8 +329,3 @@ class _Part:
         """Keep a failure that happened here and not in a replica."""
         self.log.fail_session(failure)
         self._observer.failed(failure)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

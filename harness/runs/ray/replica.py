@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.agents.base import Utterance
-from harness.config.schema import RoleConfig, RunConfig
+from harness.config.recorded import read_config
+from harness.config.schema import RoleConfig
 from harness.engines.base import EngineInfo
 from harness.engines.events import Notice
 from harness.engines.pool import EnginePool
@@ -104,7 +105,7 @@ class Replica:
 
     def _spec(self, folder: Path) -> RunSpec:
         record = read_record(folder)
-        return recorded_spec(record, RunConfig.model_validate(record.config), self._resources)
+        return recorded_spec(record, read_config(record.config, folder)[0], self._resources)
 
     async def limit(self) -> tuple[int, str]:
         """How many sessions it takes at once, and why."""

@@ -1,0 +1,52 @@
+"""Compare judges with people who rated the same sessions.
+
+  python -m harness judge-calibrate outputs/latest ratings.csv
+  python -m harness judge-calibrate outputs/latest ratings.csv --split dev     while tuning a judge
+
+The table has the columns session_id,item,rater,value,split: item as RUBRIC/ITEM, value a number or the id of an answer,
+split dev or test (test where it is empty). Tune on dev; only test tells how good the judge is.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="RUN|SWEEP", help="a judged run, or a sweep of them")
+    parser.add_argument("ratings", type=Path, metavar="RATINGS.csv")
+    parser.add_argument("--split", choices=["dev", "test"], default="test")
+    parser.add_argument("--rubric-dir", type=Path, metavar="DIR", help="a folder with your own rubrics")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.cli.judge_reliability import plain
+    from harness.comparison.runs import run_folders
+    from harness.errors import JudgeError
+    from harness.judges import library
+    from harness.judges.calibration import calibrate, lines
+    from harness.judges.ratings import read_ratings
+    from harness.judges.records import read_scores
+
+    dirs = library.folders(args.rubric_dir)
+    rubrics = library.load(sorted(library.find(dirs)), dirs)
+    ratings = read_ratings(args.ratings, rubrics)
+    scores = [score for folder in run_folders(args.folder) for score in read_scores(folder)]
+    if not scores:
+        raise JudgeError(f"{args.folder}: no scores; judge it first, with `python -m harness judge {args.folder}`")
+    found = calibrate(ratings, scores, rubrics, split=args.split)
+    if not found:
+        raise JudgeError(f"{args.ratings}: no session and item of split {args.split} that was judged, too")
+    if args.json:
+        print(
+            json.dumps(
+                [plain(dataclasses.asdict(entry)) for entry in found], indent=2, default=lambda rate: rate.model_dump()
+            )
+        )
+    else:
+        print("\n".join(lines(found)))
+        if args.split == "dev":
+            print("split dev: for tuning; conclude from split test alone")
+    return 0

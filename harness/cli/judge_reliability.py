@@ -1,0 +1,43 @@
+"""Say how far repeats, orders and judges agree, item by item.
+
+  python -m harness judge outputs/latest rubric=alliance repeats=5 orders=2
+  python -m harness judge-reliability outputs/latest
+
+Intervals are 95 %, by resampling personas. `k for 0.8`: repeats whose mean reaches a reliability of 0.8.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="+", type=Path, metavar="RUN|SWEEP", help="judged runs")
+    parser.add_argument("--rubric", action="append", metavar="ID", help="only this rubric; may be repeated")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.comparison.runs import run_folders
+    from harness.judges.reliability import analyse, lines, read_tables
+
+    folders = [folder for path in args.folders for folder in run_folders(path)]
+    tables = [table for table in read_tables(folders) if not args.rubric or table.rubric in args.rubric]
+    found = [analyse(table, seed=args.seed) for table in tables]
+    if args.json:
+        print(json.dumps([plain(dataclasses.asdict(entry)) for entry in found], indent=2))
+    else:
+        print("\n".join(lines(found)))
+    return 0
+
+
+def plain(value: object) -> object:
+    """JSON data; what is not defined is null."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,82 @@
+"""What a person sees while a judge works: lines on stderr, with the time left."""
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from harness.judges.asking import Judge
+from harness.judges.folder import Result
+from harness.judges.judging import Judged
+
+LINE_EVERY_S = 5.0
+
+
+class JudgingReporter:
+    """Counts what is judged and shows it. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self._total = self._done = 0
+        self._began = self._shown = time.monotonic()
+
+    def say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True, markup=False)
+
+    def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None:
+        """A folder is next."""
+        self._total, self._done = sessions + controls, 0
+        self._began = self._shown = time.monotonic()
+        self.say(f"judging {folder}: {sessions} sessions and {controls} controls by {judge}")
+
+    def judged(self, judged: Judged, judge: Judge) -> None:
+        """A session or a control is done."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._shown < LINE_EVERY_S:
+            return
+        self._shown = now
+        left = (now - self._began) / self._done * max(0, self._total - self._done)
+        cached = (
+            f", {judge.cached_tokens / judge.prompt_tokens:.0%} of prompt tokens from the cache"
+            if judge.prompt_tokens
+            else ""
+        )
+        self.say(
+            f"{self._done}/{self._total} sessions and controls, {judge.sent} answers, {judge.reused} from the record"
+            f"{cached}, about {_duration(left)} left"
+        )
+
+    def result(self, result: Result) -> None:
+        """How a folder ended."""
+        certificate = result.certificate
+        good = sum(item.certified for item in certificate.items)
+        failed = f", {result.failed} failed" if result.failed else ""
+        self.say(
+            f"{result.folder}: {result.scores} scores{failed}; {result.sent} questions were sent, {result.reused} were recorded"
+        )
+        self.say(f"certificate: {certificate.verdict} ({good} of {len(certificate.items)} items)")
+        for item in [item for item in certificate.items if not item.certified][:8]:
+            self.say(f"  not certified: {item.rubric}/{item.item}: {'; '.join(item.why)}")
+        more = len(certificate.items) - good - 8
+        if more > 0:
+            self.say(f"  and {more} more; see certificate.json")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        sys.stderr.flush()
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

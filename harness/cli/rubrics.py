@@ -1,0 +1,112 @@
+"""List, show, check or start rubrics: the questions that judges answer.
+
+python -m harness rubrics list
+python -m harness rubrics show safety-gate
+python -m harness rubrics validate my-rubrics/
+python -m harness rubrics new agreed-steps --dir my-rubrics
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import RubricError
+from harness.judges import library
+from harness.judges.rubric import rubric_hash
+
+TEMPLATE = Path(library.__file__).parent / "template.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="rubrics_command", required=True, metavar="COMMAND")
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--dir", type=Path, metavar="DIR", help="your own rubrics, looked up first")
+
+    listing = commands.add_parser("list", parents=[folder], help="one line for each rubric")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    show = commands.add_parser("show", parents=[folder], help="one rubric as its file has it, or as a judge is asked")
+    show.add_argument("id")
+    show.add_argument("--questions", action="store_true", help="the questions as a judge is shown them")
+    validate = commands.add_parser("validate", help="check files or folders (without any: those that ship)")
+    validate.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    new = commands.add_parser("new", help="start a rubric from a commented template")
+    new.add_argument("id")
+    new.add_argument("--dir", type=Path, default=Path("rubrics"), metavar="DIR", help="where to (default: rubrics)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the subcommand. Raises `RubricError`, which the caller prints."""
+    commands: dict[str, Callable[[argparse.Namespace], None]] = {
+        "list": _list,
+        "show": _show,
+        "validate": _validate,
+        "new": _new,
+    }
+    commands[args.rubrics_command](args)
+    return 0
+
+
+def _list(args: argparse.Namespace) -> None:
+    dirs = library.folders(args.dir)
+    rubrics = library.load(sorted(library.find(dirs)), dirs)
+    if args.json:
+        fields = {"id", "revision", "kind", "target", "unit"}
+        rows = [
+            {
+                **rubric.model_dump(mode="json", include=fields),
+                "items": [item.id for item in rubric.items],
+                "sha256": rubric_hash(rubric),
+            }
+            for rubric in rubrics
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    width = max(len(rubric.id) for rubric in rubrics)
+    for rubric in rubrics:
+        items = "1 item" if len(rubric.items) == 1 else f"{len(rubric.items)} items"
+        print(
+            f"{rubric.id:<{width}}  {rubric.kind}, of the {rubric.target}, {items}: {', '.join(i.id for i in rubric.items)}"
+        )
+
+
+def _show(args: argparse.Namespace) -> None:
+    from harness.judges.prompt import question
+
+    dirs = library.folders(args.dir)
+    [rubric] = library.load([args.id], dirs)
+    if args.questions:
+        texts = [question(rubric, item, turn=7 if rubric.unit_of(item) == "turn" else None) for item in rubric.items]
+        print("\n\n".join(f"# {item.id}\n{text}" for item, text in zip(rubric.items, texts, strict=True)))
+    else:
+        print(library.find(dirs)[args.id].read_text(encoding="utf-8"), end="")
+
+
+def _validate(args: argparse.Namespace) -> None:
+    paths: list[Path] = []
+    for path in args.paths or [library.packaged_dir()]:
+        paths += sorted(library.find([path]).values()) if path.is_dir() else [path]
+    if not paths:
+        raise RubricError(f"no rubric files (*.yaml) in {', '.join(map(str, args.paths))}")
+    rubrics = library.read_all(paths)
+    bare = [f"{rubric.id}/{item.id}" for rubric in rubrics for item in rubric.items if not item.planted]
+    print(f"{len(rubrics)} {'rubric' if len(rubrics) == 1 else 'rubrics'} valid")
+    if bare:
+        print(
+            f"nothing is planted for {', '.join(bare)}: scales are certified by sessions without any skill, others not at all"
+        )
+
+
+def _new(args: argparse.Namespace) -> None:
+    text = TEMPLATE.read_text(encoding="utf-8").format(id=json.dumps(args.id))
+    library.parse(text, "new")
+    path = args.dir / f"{args.id}.yaml"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise RubricError(f"{path}: is there already; choose another id or folder, or remove it") from error
+    except OSError as error:
+        raise RubricError(f"{path}: can't be written: {error.strerror}") from error
+    print(f"{path}\nNow fill it in, then: python -m harness rubrics validate {path}")

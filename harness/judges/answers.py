@@ -1,0 +1,128 @@
+"""The form of an answer, and what a model's text says in it.
+
+Invariant: a text that is not exactly one answer of the item is no answer; nothing is guessed, completed or defaulted.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.judges.rubric import Item
+from harness.judges.status import Status
+
+MOST_QUOTES = 4
+LONGEST_QUOTE = 240
+LONGEST_REASON = 300
+LONGEST_TEXT = 16_384
+"""Characters of a model's answer that are looked at; a longer one is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A place in the transcript that the judge names."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer in the right form; whether its quotes are there is not yet known."""
+
+    answer: str
+    """Id of an answer or of an abstention of the item."""
+    quotes: tuple[Quote, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why there is none."""
+
+    status: Status
+    problem: str
+
+
+def choices(item: Item) -> list[str]:
+    """All that can be answered: answers, then abstentions."""
+    return [*(answer.id for answer in item.answers), *item.abstain]
+
+
+def answer_schema(item: Item) -> dict[str, Any]:
+    """JSON schema of an answer: evidence first, then the reason, then the answer, so that the answer follows from them.
+
+    Lengths are bounded and there is no `pattern`, which some structured-output backends get wrong.
+    """
+    quote = {
+        "type": "object",
+        "properties": {
+            "turn": {"type": "integer", "minimum": 0},
+            "quote": {"type": "string", "minLength": 1, "maxLength": LONGEST_QUOTE},
+        },
+        "required": ["turn", "quote"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "evidence": {"type": "array", "items": quote, "maxItems": MOST_QUOTES},
+            "reason": {"type": "string", "maxLength": LONGEST_REASON},
+            "answer": {"type": "string", "enum": choices(item)},
+        },
+        "required": ["evidence", "reason", "answer"],
+        "additionalProperties": False,
+    }
+
+
+_REFUSAL = re.compile(
+    r"^\W*(?:i'?m (?:really |very )?(?:sorry|unable)|i am (?:sorry|unable)|sorry\b|i (?:can(?:no|'|’)t|cannot|won'?t|must decline)"
+    r"|as an ai\b|unfortunately,? i can)",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"^```(?:json)?\s*\n(.*)\n```$", re.DOTALL)
+
+
+def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
+    """What a model's text answers; `cut` where it stopped at its token limit."""
+    if cut:
+        return NoAnswer(Status.UNPARSED, "the answer was cut off at its token limit")
+    text = text.strip()
+    if len(text) > LONGEST_TEXT:
+        return NoAnswer(Status.UNPARSED, f"an answer of {len(text)} characters")
+    fenced = _FENCE.match(text)
+    try:
+        data = json.loads(fenced[1] if fenced else text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        if _REFUSAL.match(text):
+            return NoAnswer(Status.REFUSED, f"the model declined: {text[:80]}")
+        return NoAnswer(Status.UNPARSED, "not JSON" if text else "an empty answer")
+    return _checked(data, item)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _checked(data: object, item: Item) -> Answered | NoAnswer:
+    if not isinstance(data, Mapping) or data.keys() != {"evidence", "reason", "answer"}:
+        return NoAnswer(Status.UNPARSED, "not an object of evidence, reason and answer")
+    answer, reason, evidence = data["answer"], data["reason"], data["evidence"]
+    if not isinstance(answer, str) or answer not in choices(item):
+        return NoAnswer(Status.UNPARSED, f"answered {str(answer)[:40]!r}, which is none of {', '.join(choices(item))}")
+    if not isinstance(reason, str) or not isinstance(evidence, list):
+        return NoAnswer(Status.UNPARSED, "reason is no text or evidence no list")
+    quotes: list[Quote] = []
+    for entry in evidence:
+        if not isinstance(entry, Mapping) or entry.keys() != {"turn", "quote"}:
+            return NoAnswer(Status.UNPARSED, "an entry of evidence that is not turn and quote")
+        turn, quote = entry["turn"], entry["quote"]
+        if type(turn) is not int or not isinstance(quote, str):
+            return NoAnswer(
+                Status.UNPARSED, "an entry of evidence whose turn is no whole number or whose quote no text"
+            )
+        quotes.append(Quote(turn, quote))
+    if len(quotes) > 4 * MOST_QUOTES:
+        return NoAnswer(Status.UNPARSED, f"{len(quotes)} quotes")
+    return Answered(answer, tuple(quotes), reason[: 4 * LONGEST_REASON])

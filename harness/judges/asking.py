@@ -1,0 +1,284 @@
+"""Asks a judge's model one question about what it is shown, and assesses the answer.
+
+Invariants:
+- Every request goes through the guard rail; what can't fit is `does_not_fit`, and no text is shortened.
+- A question that stands in judgements.jsonl is never sent again, unless it failed.
+- One more try after an answer that does not count, and no more.
+"""
+
+import asyncio
+import hashlib
+import time
+from array import array
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from harness.context.budget import Window as EngineWindow
+from harness.context.render.incremental import Rendering
+from harness.context.render.renderer import Renderer
+from harness.context.send import deliver
+from harness.engines.base import Engine
+from harness.errors import EngineError, EngineUnavailable, PromptRefused
+from harness.judges import prompt
+from harness.judges.answers import answer_schema
+from harness.judges.body import Body
+from harness.judges.judgements import Judgements
+from harness.judges.records import Judgement
+from harness.judges.rubric import Item, Rubric
+from harness.judges.status import Status
+from harness.judges.subject import Subject
+from harness.judges.verdict import Verdict, assess, missing
+from harness.types import Message, Prompt, Request, Sampling
+
+ATTEMPTS = 2
+MOST_PIECES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question, but for what is shown."""
+
+    rubric: Rubric
+    item: Item
+    repeat: int = 0
+    order: int = 0
+    turn: int | None = None
+
+
+@dataclass(slots=True)
+class Asked:
+    """What came of it."""
+
+    verdict: Verdict
+    key: str = ""
+    prompt: int = 0
+    cached: int = 0
+    completion: int = 0
+
+
+class TooLong(Exception):
+    """The request can't fit the window."""
+
+
+class Judge:
+    """One model as a judge, shared by all sessions. `engine` None answers from what is recorded alone."""
+
+    def __init__(
+        self,
+        name: str,
+        fingerprint: str,
+        judgements: Judgements,
+        *,
+        engine: Engine | None,
+        renderer: Renderer | None,
+        window: EngineWindow | None,
+        sampling: Sampling,
+        max_new_tokens: int,
+        limit: int = 64,
+        adapter: str | None = None,
+    ) -> None:
+        """`limit` is how many requests may be in flight."""
+        self.name = name
+        self.fingerprint = fingerprint
+        self.judgements = judgements
+        self._engine = engine
+        self.renderer = renderer
+        self.window = window
+        self._sampling = sampling
+        self.max_new_tokens = max_new_tokens
+        self._adapter = adapter
+        self.budget = window.prompt_budget(max_new_tokens) if window is not None else 0
+        """Most tokens of a prompt as known at the start, so that windows stay the same whatever is learnt later."""
+        self.limit = limit
+        self._room = asyncio.Semaphore(limit)
+        self._flying: dict[str, asyncio.Future[Judgement]] = {}
+        self._hashes: dict[tuple[int, str], str] = {}
+        self._pieces: dict[str, array[int]] = {}
+        """Texts of questions with their ids: the same after every transcript."""
+        self._schemas: dict[str, Mapping[str, Any]] = {}
+        self.sent = 0
+        self.reused = 0
+        self.prompt_tokens = 0
+        self.cached_tokens = 0
+        self.completion_tokens = 0
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a model to ask."""
+        return self._engine is not None
+
+    async def ask(self, subject: Subject, body: Body, ask: Ask) -> Asked:
+        """The assessed answer. Raises `EngineUnavailable` where the engine is gone for everyone, `StorageError`."""
+        tried: str | None = None
+        result = Asked(missing(Status.ENGINE_ERROR, "was not asked"))
+        for attempt in range(ATTEMPTS):
+            key = self.key(body, ask, attempt)
+            judgement = self.judgements.get(key)
+            if judgement is None:
+                if self._engine is None:
+                    break
+                send = partial(self._send, subject, body, ask, attempt, key, tried)
+                judgement = await self._once(key, send)
+            else:
+                self.reused += 1
+            result.key = key
+            result.prompt += judgement.prompt_tokens
+            result.cached += judgement.cached_tokens
+            result.completion += judgement.completion_tokens
+            result.verdict = self._assessed(judgement, body, ask)
+            if not result.verdict.again:
+                break
+            tried = result.verdict.reason
+        return result
+
+    async def _once(self, key: str, send: Callable[[], Awaitable[Judgement]]) -> Judgement:
+        """Send a question, unless the same one (of a session with the same words) is on its way: then wait for that."""
+        flying = self._flying.get(key)
+        if flying is None:
+            flying = self._flying[key] = asyncio.ensure_future(send())
+            flying.add_done_callback(lambda _: self._flying.pop(key, None))
+        else:
+            self.reused += 1
+        return await flying
+
+    def key(self, body: Body, ask: Ask, attempt: int) -> str:
+        """SHA-256 over all that decides a request."""
+        parts = (
+            body.hash,
+            self._item_hash(ask),
+            self.fingerprint,
+            str(prompt.PROMPT_VERSION),
+            str(ask.turn),
+            str(ask.order),
+            str(ask.repeat),
+            str(attempt),
+        )
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+    def _assessed(self, judgement: Judgement, body: Body, ask: Ask) -> Verdict:
+        if not judgement.fits:
+            return missing(Status.DOES_NOT_FIT, "the question does not fit the judge's window")
+        if judgement.error is not None:
+            return missing(Status.ENGINE_ERROR, judgement.error)
+        cut = judgement.finish_reason == "length"
+        return assess(judgement.text, ask.item, body.shown, cut=cut, only=ask.turn)
+
+    async def _send(
+        self, subject: Subject, body: Body, ask: Ask, attempt: int, key: str, tried: str | None
+    ) -> Judgement:
+        request_id = f"{subject.session_id}/judge/{ask.rubric.id}/{ask.item.id}/{ask.repeat}.{ask.order}.{attempt}"
+        if ask.turn is not None:
+            request_id += f"/{ask.turn}"
+        request_id += f"/{key[:12]}"  # windows of one session ask the same
+        if not body.asked:
+            async with body.warm:
+                if not body.asked:
+                    try:
+                        return await self._answered(subject, body, ask, attempt, key, tried, request_id)
+                    finally:
+                        body.asked = True
+        return await self._answered(subject, body, ask, attempt, key, tried, request_id)
+
+    async def _answered(
+        self, subject: Subject, body: Body, ask: Ask, attempt: int, key: str, tried: str | None, request_id: str
+    ) -> Judgement:
+        assert self._engine is not None
+        assert self.window is not None
+        schema = self._schema(ask)
+
+        async def build() -> Request:
+            fitted = self._prompt(body, ask, tried)
+            return Request(fitted, self._sampling, int(key[:15], 16), request_id, schema, self._adapter)
+
+        outcome: dict[str, Any] = {}
+        began = time.perf_counter()
+        async with self._room:
+            try:
+                _, answer = await deliver(self._engine, self.window, build, _ignore)
+                self.sent += 1
+                self.prompt_tokens += answer.prompt_tokens
+                self.cached_tokens += answer.cached_tokens or 0
+                self.completion_tokens += answer.completion_tokens
+                outcome = {
+                    "text": answer.text,
+                    "finish_reason": str(answer.finish_reason),
+                    "prompt_tokens": answer.prompt_tokens,
+                    "cached_tokens": answer.cached_tokens or 0,
+                    "completion_tokens": answer.completion_tokens,
+                }
+            except EngineUnavailable:
+                raise
+            except (TooLong, PromptRefused):
+                outcome = {"fits": False}
+            except EngineError as error:
+                outcome = {"error": f"{type(error).__name__}: {error}"}
+        judgement = Judgement(
+            key=key,
+            session_id=subject.session_id,
+            rubric=ask.rubric.id,
+            item=ask.item.id,
+            judge=self.name,
+            window=body.window,
+            turn=ask.turn,
+            repeat=ask.repeat,
+            order=ask.order,
+            attempt=attempt,
+            latency_s=round(time.perf_counter() - began, 4),
+            **outcome,
+        )
+        self.judgements.add(judgement)
+        return judgement
+
+    def _prompt(self, body: Body, ask: Ask, tried: str | None) -> Prompt:
+        assert self.renderer is not None
+        assert self.window is not None
+        text = prompt.question(ask.rubric, ask.item, turn=ask.turn, order=ask.order, tried=tried)
+        rendered = self.render(body, text)
+        if rendered.tokens > self.window.prompt_budget(self.max_new_tokens):
+            raise TooLong
+        return self.renderer.prompt(
+            rendered.messages,
+            rendered.ids,
+            max_new_tokens=self.max_new_tokens,
+            max_model_len=self.window.max_model_len,
+        )
+
+    def render(self, body: Body, question: str) -> Rendering:
+        """A whole request as ids; what comes before the question is rendered once."""
+        renderer = self.renderer
+        assert renderer is not None
+        if body.rendering is None:
+            body.rendering = replace(renderer.render(self._messages(body.text)), pieces=self._pieces)
+        rendered = renderer.render(self._messages(body.text, question), body.rendering)
+        if len(self._pieces) > MOST_PIECES:
+            self._pieces.clear()
+        self._pieces.update(rendered.pieces)
+        return rendered
+
+    def _messages(self, body: str, question: str | None = None) -> tuple[Message, ...]:
+        renderer = self.renderer
+        assert renderer is not None
+        texts = prompt.opening(body) if question is None else prompt.messages(body, question)
+        safe = [renderer.message(message.role, message.content, None) for message in texts]
+        if renderer.has_system:
+            return tuple(safe)
+        system, first, *rest = safe
+        return (Message("user", f"{system.content}\n\n{first.content}"), *rest)
+
+    def _item_hash(self, ask: Ask) -> str:
+        key = (id(ask.rubric), ask.item.id)
+        if key not in self._hashes:
+            self._hashes[key] = ask.rubric.item_hash(ask.item)
+        return self._hashes[key]
+
+    def _schema(self, ask: Ask) -> Mapping[str, Any]:
+        key = f"{ask.rubric.id}/{ask.item.id}"
+        if key not in self._schemas:
+            self._schemas[key] = answer_schema(ask.item)
+        return self._schemas[key]
+
+
+def _ignore(prompt: Prompt, error: PromptRefused) -> None:
+    """A refused question has no turn of its own to be recorded with; the window has learned from it."""

@@ -1,0 +1,148 @@
+"""judgements.jsonl: every answer as it came, which makes it the cache and the journal to resume from.
+
+Invariants:
+- Append-only; a torn last line is cut away before anything is appended behind it.
+- What failed is recorded and asked again next time; every other key stands there once.
+- Memory: 16 bytes for each answer, whatever its length.
+"""
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from harness.errors import StorageError
+from harness.judges.records import JUDGEMENTS, Judgement, line
+from harness.store.commit import GroupCommit
+from harness.store.files import storage_error
+
+LATEST = 4096
+"""Answers kept in memory until they have surely reached the file."""
+MERGED = 1 << 16
+
+
+class Judgements:
+    """The answers of a run folder. Use as a context manager, or `close` it."""
+
+    def __init__(self, folder: Path, *, writable: bool = True) -> None:
+        """Raises `StorageError` where the file can't be read, or written to."""
+        self.path = folder / JUDGEMENTS
+        self._files = GroupCommit([self.path]) if writable else None
+        try:
+            self._prefixes, self._offsets = _index(self.path)
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC) if self.path.exists() else None
+            self._end = os.fstat(self._fd).st_size if self._fd is not None else 0
+        except OSError as error:
+            raise storage_error(self.path, "read", error, "mend that, then judge again") from error
+        self._new: dict[int, int] = {}
+        """The same for answers of this process that are not among the sorted ones yet."""
+        self._latest: OrderedDict[str, Judgement] = OrderedDict()
+        """The last answers, which may not have reached the file."""
+
+    def get(self, key: str) -> Judgement | None:
+        """The recorded answer of this key. Raises `StorageError` where its line is damaged."""
+        if (latest := self._latest.get(key)) is not None:
+            return latest
+        prefix = int(key[:16], 16)
+        if (offset := self._new.get(prefix)) is not None and (found := self._read(offset)).key == key:
+            return found
+        wanted = np.uint64(prefix)
+        place = int(np.searchsorted(self._prefixes, wanted))
+        while place < len(self._prefixes) and self._prefixes[place] == wanted:
+            found = self._read(int(self._offsets[place]))
+            if found.key == key:
+                return found
+            place += 1
+        return None
+
+    def _read(self, offset: int) -> Judgement:
+        assert self._fd is not None
+        size = 1 << 13
+        while True:
+            raw = os.pread(self._fd, size, offset)
+            end = raw.find(b"\n")
+            if end >= 0 or len(raw) < size:
+                break
+            size *= 4
+        try:
+            return Judgement.model_validate_json(raw[: end if end >= 0 else len(raw)])
+        except ValidationError as error:
+            message = f"{self.path}: the line at byte {offset} is damaged; take it out and judge again"
+            raise StorageError(message) from error
+
+    def add(self, judgement: Judgement) -> None:
+        """Append an answer; it is on disk a moment later. Raises `StorageError` once a write failed."""
+        assert self._files is not None
+        raw = line(judgement)
+        self._files.append(0, raw)
+        offset, self._end = self._end, self._end + len(raw)
+        if judgement.error is not None:
+            return
+        self._new[int(judgement.key[:16], 16)] = offset
+        self._latest[judgement.key] = judgement
+        if len(self._latest) > LATEST:
+            self._latest.popitem(last=False)
+        if len(self._new) >= MERGED:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Put the new answers among the sorted ones, where they take less room."""
+        prefixes = np.concatenate([self._prefixes, np.fromiter(self._new.keys(), np.uint64, len(self._new))])
+        offsets = np.concatenate([self._offsets, np.fromiter(self._new.values(), np.uint64, len(self._new))])
+        order = np.argsort(prefixes, kind="stable")
+        self._prefixes, self._offsets = prefixes[order], offsets[order]
+        self._new.clear()
+
+    async def committed(self) -> None:
+        """Wait until everything so far is on disk."""
+        if self._files is not None:
+            await self._files.committed()
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        if self._files is not None:
+            self._files.close()
+
+    def __enter__(self) -> "Judgements":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _index(path: Path) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The first 8 bytes of the keys in ascending order, and where their lines begin; failed requests are left out."""
+    prefixes: list[NDArray[np.uint64]] = []
+    block: list[tuple[int, int]] = []
+    if path.exists():
+        with path.open("rb") as file:
+            offset = 0
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    break
+                if (prefix := _prefix(raw, path, number)) is not None:
+                    block.append((prefix, offset))
+                offset += len(raw)
+                if len(block) >= 1 << 16:
+                    prefixes.append(np.array(block, dtype=np.uint64))
+                    block = []
+    prefixes.append(np.array(block, dtype=np.uint64).reshape(-1, 2))
+    table = np.concatenate(prefixes)
+    order = np.argsort(table[:, 0], kind="stable")
+    return np.ascontiguousarray(table[order, 0]), np.ascontiguousarray(table[order, 1])
+
+
+def _prefix(raw: bytes, path: Path, number: int) -> int | None:
+    try:
+        data = orjson.loads(raw)
+        return None if data.get("error") is not None else int(data["key"][:16], 16)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"{path}:{number}: no line of a judge; take it out and judge again"
+        raise StorageError(message) from error

@@ -1,0 +1,81 @@
+"""People's ratings from a table: `session_id,item,rater,value,split`, one rating a line.
+
+`item` is RUBRIC/ITEM, or the item alone where one rubric has it; `value` a number, or the id of an answer.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import RatingError
+from harness.judges.records import Rating
+from harness.judges.rubric import Rubric
+
+COLUMNS = ("session_id", "item", "rater", "value")
+MOST_ROWS = 1_000_000
+
+
+def read_ratings(path: Path, rubrics: Sequence[Rubric]) -> list[Rating]:
+    """All ratings of a table, `item` as RUBRIC/ITEM. Raises `RatingError` with a line for every mistake (20 at most)."""
+    known = {
+        f"{rubric.id}/{item.id}": {a.id: a.value for a in item.answers} for rubric in rubrics for item in rubric.items
+    }
+    ratings: list[Rating] = []
+    mistakes: list[str] = []
+    seen: set[tuple[str, str, str]] = set()
+    for number, row in _rows(path):
+        found = _rating(row, known)
+        if isinstance(found, str):
+            mistakes.append(f"{path}:{number}: {found}")
+        elif (key := (found.session_id, found.item, found.rater)) in seen:
+            mistakes.append(f"{path}:{number}: a second rating of {found.item} of {found.session_id} by {found.rater}")
+        else:
+            seen.add(key)
+            ratings.append(found)
+        if len(mistakes) >= 20:
+            break
+    if mistakes:
+        raise RatingError(*mistakes)
+    if not ratings:
+        raise RatingError(f"{path}: no ratings; expected lines of {','.join(COLUMNS)},split")
+    return ratings
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if absent:
+                raise RatingError(f"{path}:1: no column {', '.join(absent)}; expected {','.join(COLUMNS)},split")
+            for number, row in enumerate(reader, 2):
+                if number > MOST_ROWS:
+                    raise RatingError(f"{path}: more than {MOST_ROWS} lines")
+                yield number, {key: value or "" for key, value in row.items() if isinstance(key, str)}
+    except OSError as error:
+        raise RatingError(f"{path}: can't be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RatingError(f"{path}: expected a table of comma-separated values in UTF-8: {error}") from error
+
+
+def _rating(row: Mapping[str, str], known: Mapping[str, Mapping[str, float]]) -> Rating | str:
+    """A rating, or what is wrong with its line."""
+    for name in COLUMNS:
+        if not row.get(name, "").strip():
+            return f"{name}: no value"
+    asked = row["item"].strip()
+    names = [name for name in known if name == asked or name.partition("/")[2] == asked]
+    if len(names) != 1:
+        return f"item: {asked!r} is " + (f"in several rubrics; write {' or '.join(names)}" if names else "in no rubric")
+    split = row.get("split", "").strip() or "test"
+    if split not in ("dev", "test"):
+        return f"split: expected dev or test, found {split!r}"
+    answers, given = known[names[0]], row["value"].strip()
+    try:
+        value = answers[given] if given in answers else float(given)
+    except ValueError:
+        return f"value: expected a number or one of {', '.join(answers)}, found {given!r}"
+    if value not in answers.values():
+        return f"value: expected one of {', '.join(f'{v:g}' for v in answers.values())}, found {given!r}"
+    fields = {"session_id": row["session_id"].strip(), "item": names[0], "rater": row["rater"].strip()}
+    return Rating.model_validate({**fields, "value": value, "split": split})

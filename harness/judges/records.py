@@ -1,0 +1,247 @@
+"""What the files of judges say: judgements.jsonl (raw), scores.jsonl and gates.jsonl (derived), certificate.json.
+
+Invariant: a line that is derived again from judgements.jsonl equals the one that was written when the session was judged.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import StorageError
+from harness.judges.status import Status
+from harness.store.files import storage_error
+
+JUDGEMENTS, SCORES, GATES, CERTIFICATE = "judgements.jsonl", "scores.jsonl", "gates.jsonl", "certificate.json"
+R = TypeVar("R", bound=BaseModel)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Judgement(_Record):
+    """A line of judgements.jsonl: one answer as the engine gave it. The cache, and the journal to resume from."""
+
+    key: str
+    """SHA-256 (hex) of all that decides the request."""
+    session_id: str
+    rubric: str
+    item: str
+    judge: str
+    window: tuple[int, int]
+    """Numbers of the first and the last turn that were shown."""
+    turn: int | None = None
+    """The turn that was asked about, for items about turns."""
+    repeat: int = 0
+    order: int = 0
+    attempt: int = 0
+    text: str = ""
+    finish_reason: Literal["stop", "length"] | None = None
+    """None where the engine gave no answer."""
+    error: str | None = None
+    """Class and message of the error, where there was one."""
+    fits: bool = True
+    """False where the engine called the prompt too long."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+
+
+class Evidence(_Record):
+    """A verified quote."""
+
+    turn: int
+    quote: str
+    corrected_from: int | None = None
+
+
+class TurnScore(_Record):
+    """What an item about turns says of one turn."""
+
+    turn: int
+    status: Status
+    answer: str | None = None
+    value: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+    reason: str = ""
+
+
+class Score(_Record):
+    """A line of scores.jsonl."""
+
+    session_id: str
+    persona_id: str
+    seed: int
+    course: str | None = None
+    rubric: str
+    revision: int
+    item: str
+    judge: str
+    repeat: int
+    order: int
+    status: Status
+    value: float | None = None
+    """Null unless the status is `ok`."""
+    answer: str | None = None
+    severity: Literal["red", "yellow"] | None = None
+    evidence: tuple[Evidence, ...] = ()
+    reason: str = ""
+    rejected_quotes: int = 0
+    windows: int = 1
+    """How many windows the transcript took."""
+    turns: tuple[TurnScore, ...] = ()
+    """Of an item about turns: each turn."""
+    tokens: dict[str, int] = {}
+    """`prompt`, `cached` and `completion`, over all requests."""
+    key: str = ""
+    """Of the last judgement that it rests on; empty where none was asked."""
+
+
+class Gate(_Record):
+    """A line of gates.jsonl: what a gate rubric says of a session."""
+
+    session_id: str
+    persona_id: str
+    seed: int
+    rubric: str
+    judge: str
+    result: Literal["pass", "fail", "not_exercised", "not_assessed"]
+    confirmed: bool = False
+    """fail: a majority of the repeats says the same."""
+    red: tuple[str, ...] = ()
+    """Items with a verified red answer."""
+    yellow: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Items without an answer."""
+    risk_expressed: bool | None = None
+    """What the run itself tells."""
+    risk_found: bool | None = None
+    """What the judge says; None where the rubric has no item `tier` or it has no answer."""
+
+
+class Rate(_Record):
+    """A count with its exact 95 % interval."""
+
+    hits: int
+    trials: int
+    low: float
+    high: float
+
+
+class ItemCertificate(_Record):
+    """How far one item can be believed, from controls that were judged in the same run."""
+
+    rubric: str
+    item: str
+    item_hash: str
+    certified: bool
+    why: tuple[str, ...] = ()
+    """What keeps it from being certified."""
+    told: Rate
+    """Pairs of a clean and a faulty session that the judge told apart, the right way round."""
+    false_alarms: Rate
+    """Clean sessions in which it found the fault."""
+    moved: dict[str, Rate] = {}
+    """By kind of change that should not matter: pairs whose answer changed."""
+    flips: float | None = None
+    """Share of pairs of repeats, or of orders, that disagree; None with a single one."""
+    missing: Rate
+    """Answers of controls without a value."""
+
+
+class JudgeCertificate(_Record):
+    """What was found out about one judge."""
+
+    judge: str
+    model: str
+    engine: str
+    fingerprint: str
+    prompt_budget: int = 0
+    """Most tokens of a prompt, by which transcripts were cut into windows; 0 where it was not recorded."""
+    controls: int
+    """Clean sessions that the controls were made of."""
+    verdict: Literal["certified", "partly certified", "not certified"]
+    warnings: tuple[str, ...] = ()
+    items: tuple[ItemCertificate, ...]
+
+
+class Certificate(_Record):
+    """certificate.json."""
+
+    version: int = 1
+    judges: dict[str, JudgeCertificate] = {}
+
+    def item(self, judge: str, rubric: str, item: str) -> ItemCertificate | None:
+        found = self.judges.get(judge)
+        if found is None:
+            return None
+        return next((entry for entry in found.items if (entry.rubric, entry.item) == (rubric, item)), None)
+
+    def certified(self, judge: str, rubric: str, item: str) -> bool:
+        found = self.item(judge, rubric, item)
+        return found is not None and found.certified
+
+
+class Rating(_Record):
+    """A line of a table of people's ratings."""
+
+    session_id: str
+    item: str
+    rater: str
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    split: Literal["dev", "test"] = "test"
+
+
+def line(record: BaseModel) -> bytes:
+    """One JSON line with its newline."""
+    return orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def read_scores(folder: Path) -> Iterator[Score]:
+    """The scores of a run folder, one at a time; none where nothing was judged. Raises `StorageError`."""
+    return read_lines(Score, folder / SCORES)
+
+
+def read_gates(folder: Path) -> Iterator[Gate]:
+    """As `read_scores`."""
+    return read_lines(Gate, folder / GATES)
+
+
+def read_certificate(folder: Path) -> Certificate:
+    """certificate.json; an empty one where nothing was judged. Raises `StorageError` where it is damaged."""
+    path = folder / CERTIFICATE
+    try:
+        return Certificate.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Certificate()
+    except OSError as error:
+        raise storage_error(path, "read", error, "judge the run again") from error
+    except ValidationError as error:
+        raise StorageError(f"{path}: {_first(error)}; judge the run again") from error
+
+
+def read_lines(model: type[R], path: Path) -> Iterator[R]:
+    """Records of a file of lines; a torn last line is left out. Raises `StorageError` with file and line number."""
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    return
+                try:
+                    yield model.model_validate_json(raw)
+                except ValidationError as error:
+                    raise StorageError(f"{path}:{number}: {_first(error)}") from error
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error(path, "read", error, "give the folder of a run") from error
+
+
+def _first(error: ValidationError) -> str:
+    mistake: Any = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in mistake["loc"]) or "line"
+    return f"{where}: {mistake['msg']}, found {str(mistake['input'])[:60]!r}"

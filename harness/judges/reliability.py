@@ -1,0 +1,216 @@
+"""How far repeats, orders and judges agree with each other, item by item, from the scores of runs.
+
+Invariants:
+- A score without a value is missing, never a number; how many are missing stands beside every coefficient.
+- Intervals come from resampling personas (courses where there are courses), since sessions of one persona are alike.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import JudgeError
+from harness.judges.records import Score, read_scores
+from harness.judges.statistics.agreement import flip_rate, gwet_ac, krippendorff_alpha, weighted_kappa
+from harness.judges.statistics.reliability import (
+    bootstrap_by_group,
+    icc,
+    raters_needed,
+    spearman_brown,
+    variance_components,
+)
+from harness.judges.status import Status
+
+Array = NDArray[np.float64]
+TARGET = 0.8
+"""Reliability that a mean of repeats should reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All ratings of one item: (units, judges, orders, repeats), NaN where there is none."""
+
+    rubric: str
+    item: str
+    values: Array
+    judges: tuple[str, ...]
+    groups: tuple[str, ...]
+    """Of each unit: its persona, or its course."""
+    missing: float
+    """Share of the ratings that were asked for which have no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReliability:
+    """What the ratings of one item say."""
+
+    rubric: str
+    item: str
+    units: int
+    judges: int
+    orders: int
+    repeats: int
+    missing: float
+    flips_repeats: float
+    """Share of pairs of repeats, under one judge and order, that disagree."""
+    flips_orders: float
+    alpha: float
+    """Krippendorff's, ordinal, over all ratings."""
+    ac2: float
+    """Gwet's, quadratic weights."""
+    kappa: float
+    """Quadratic weighted, mean over pairs of judges; of repeats, where there is one judge."""
+    icc_single: float
+    """ICC(2,1): of repeats under one judge, mean over judges."""
+    icc_mean: float
+    """ICC(2,k), of all repeats and orders."""
+    icc_judges: float
+    """ICC(2,1) between judges, each by its mean; NaN with one."""
+    repeats_needed: float
+    """Repeats whose mean reaches 0.8."""
+    components: dict[str, float]
+    means: dict[str, float]
+    """By judge."""
+    intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+
+
+def read_tables(folders: Iterable[Path]) -> list[Table]:
+    """The ratings of each item over these run folders. Raises `JudgeError` where nothing was judged, `StorageError`."""
+    cells: defaultdict[tuple[str, str], dict[tuple[str, str, int, int], float]] = defaultdict(dict)
+    groups: dict[str, str] = {}
+    for folder in folders:
+        for score in read_scores(folder):
+            for unit, value in _units(folder, score):
+                cells[score.rubric, score.item][unit, score.judge, score.order, score.repeat] = value
+                groups[unit] = score.course or score.persona_id
+    if not cells:
+        raise JudgeError("no scores: judge these runs first, with `python -m harness judge RUN repeats=5 orders=2`")
+    return [_table(rubric, item, found, groups) for (rubric, item), found in cells.items()]
+
+
+def _units(folder: Path, score: Score) -> Iterator[tuple[str, float]]:
+    """A session, or each turn that was asked about, with its value; what does not apply is no rating."""
+    place = f"{folder}/{score.session_id}"
+    found = [(f"{place}/{turn.turn}", turn.status, turn.value) for turn in score.turns]
+    for unit, status, value in found or [(place, score.status, score.value)]:
+        if status is not Status.NOT_APPLICABLE:
+            yield unit, float("nan") if value is None else value
+
+
+def _table(rubric: str, item: str, cells: dict[tuple[str, str, int, int], float], groups: dict[str, str]) -> Table:
+    units = list(dict.fromkeys(unit for unit, *_ in cells))
+    judges = sorted({judge for _, judge, _, _ in cells})
+    orders = sorted({order for _, _, order, _ in cells})
+    repeats = sorted({repeat for *_, repeat in cells})
+    at_unit, at_judge = {u: i for i, u in enumerate(units)}, {j: i for i, j in enumerate(judges)}
+    at_order, at_repeat = {o: i for i, o in enumerate(orders)}, {r: i for i, r in enumerate(repeats)}
+    values = np.full((len(units), len(judges), len(orders), len(repeats)), np.nan)
+    for (unit, judge, order, repeat), value in cells.items():
+        values[at_unit[unit], at_judge[judge], at_order[order], at_repeat[repeat]] = value
+    missing = sum(math.isnan(value) for value in cells.values()) / len(cells)
+    return Table(rubric, item, values, tuple(judges), tuple(groups[unit] for unit in units), missing)
+
+
+def analyse(table: Table, *, resamples: int = 300, seed: int = 0) -> ItemReliability:
+    """All coefficients of an item; those with intervals are resampled by persona."""
+    values = table.values
+    units, judges, orders, repeats = values.shape
+    single = _icc_single(values)
+    needed = raters_needed(single, TARGET)
+    intervals = bootstrap_by_group(lambda at: _headline(values[at]), table.groups, resamples=resamples, seed=seed)
+    flat = values.reshape(units, -1)
+    return ItemReliability(
+        rubric=table.rubric,
+        item=table.item,
+        units=units,
+        judges=judges,
+        orders=orders,
+        repeats=repeats,
+        missing=table.missing,
+        flips_repeats=flip_rate(values.reshape(-1, repeats)),
+        flips_orders=flip_rate(values.transpose(0, 1, 3, 2).reshape(-1, orders)),
+        alpha=krippendorff_alpha(flat, "ordinal"),
+        ac2=gwet_ac(flat, "quadratic"),
+        kappa=_kappa(values),
+        icc_single=single,
+        icc_mean=spearman_brown(single, orders * repeats),
+        icc_judges=icc(_mean(values)).single,
+        repeats_needed=needed,
+        components=variance_components(values, ("session", "judge", "order", "repeat")),
+        means={judge: _nanmean(values[:, at]) for at, judge in enumerate(table.judges)},
+        intervals=intervals,
+    )
+
+
+def _headline(values: Array) -> dict[str, float]:
+    flat = values.reshape(len(values), -1)
+    return {
+        "flips_repeats": flip_rate(values.reshape(-1, values.shape[-1])),
+        "alpha": krippendorff_alpha(flat, "ordinal"),
+        "icc_single": _icc_single(values),
+    }
+
+
+def _icc_single(values: Array) -> float:
+    """ICC(2,1) of repeats and orders within a judge, mean over judges."""
+    units, judges = values.shape[:2]
+    found = [icc(values[:, at].reshape(units, -1)).single for at in range(judges)]
+    defined = [value for value in found if not np.isnan(value)]
+    return fmean(defined) if defined else float("nan")
+
+
+def _mean(values: Array) -> Array:
+    """The mean over orders and repeats, as (units, judges); NaN where none has a value."""
+    units, judges = values.shape[:2]
+    flat = values.reshape(units, judges, -1)
+    counts = (~np.isnan(flat)).sum(axis=2)
+    sums = np.nansum(flat, axis=2)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _kappa(values: Array) -> float:
+    """Mean over pairs: of judges by their first ratings, else of the ratings of the one judge."""
+    columns = values[:, :, 0, 0] if values.shape[1] > 1 else values.reshape(len(values), -1)
+    categories = sorted({float(value) for value in values.ravel() if not np.isnan(value)})
+    found = [
+        weighted_kappa(columns[:, one], columns[:, other], "quadratic", categories)
+        for one, other in combinations(range(columns.shape[1]), 2)
+    ]
+    defined = [value for value in found if not np.isnan(value)]
+    return fmean(defined) if defined else float("nan")
+
+
+def _nanmean(values: Array) -> float:
+    given = values[~np.isnan(values)]
+    return float(given.mean()) if given.size else float("nan")
+
+
+def lines(found: Sequence[ItemReliability]) -> list[str]:
+    """A table for people."""
+    head = f"{'item':<38} {'units':>5} {'missing':>7} {'flips':>12} {'alpha':>14} {'AC2':>5} {'kappa':>5} {'ICC(2,1)':>16} {'k for 0.8':>9}"
+    rows = [head]
+    for entry in found:
+        flips = f"{_number(entry.flips_repeats)}/{_number(entry.flips_orders)}"
+        needed = "-" if np.isnan(entry.repeats_needed) else f"{int(np.ceil(entry.repeats_needed))}"
+        rows.append(
+            f"{entry.rubric + '/' + entry.item:<38} {entry.units:>5} {entry.missing:>7.0%} {flips:>12} "
+            f"{_with(entry, 'alpha'):>14} {_number(entry.ac2):>5} {_number(entry.kappa):>5} {_with(entry, 'icc_single'):>16} {needed:>9}"
+        )
+    return rows
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"
+
+
+def _with(entry: ItemReliability, name: str) -> str:
+    value, interval = getattr(entry, name), entry.intervals.get(name)
+    shown = _number(value)
+    return shown if interval is None else f"{shown} {interval[0]:.2f}-{interval[1]:.2f}"

@@ -1,0 +1,123 @@
+"""What judges said of a run, for those who compare and show: one number a session and item, gates, and what is certified.
+
+Invariants:
+- The number of a session is the median over repeats and orders, and there is none where any of them has no value.
+- Whether the judge is certified for an item stands beside every number.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from harness.errors import ComparisonError
+from harness.judges.records import Certificate, Gate, read_certificate, read_gates, read_scores
+
+PREFIX = "score."
+ENSEMBLE = "all"
+"""Every judge of a run together, by median and majority; their votes stay in scores.jsonl."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What is known of one run."""
+
+    numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Session id to `score.RUBRIC.ITEM` to value."""
+    certified: Mapping[str, bool] = field(default_factory=dict)
+    """Every name, also of an item without any value."""
+    gates: tuple[Gate, ...] = ()
+    judge: str | None = None
+    """None where nothing was judged."""
+
+
+def name_of(rubric: str, item: str) -> str:
+    return f"{PREFIX}{rubric}.{item}"
+
+
+def read_results(folder: Path, judge: str | None = None) -> Results:
+    """The results of one judge, or of all of them together (`ENSEMBLE`); may be left out where there is one.
+
+    Raises `ComparisonError` where there are several or none of that name, `StorageError` where a file is damaged.
+    """
+    judges = list(dict.fromkeys(score.judge for score in read_scores(folder)))
+    if not judges and judge is None:
+        return Results()
+    if judge == ENSEMBLE and judges:
+        return _together([read_results(folder, name) for name in judges])
+    chosen = _chosen(folder, judges, judge)
+    values: defaultdict[str, defaultdict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
+    for score in read_scores(folder):
+        if score.judge == chosen:
+            values[score.session_id][name_of(score.rubric, score.item)].append(score.value)
+    certificate = read_certificate(folder)
+    numbers = {
+        session: {name: median(given) for name, found in items.items() if (given := _all(found))}
+        for session, items in values.items()
+    }
+    gates = tuple(gate for gate in read_gates(folder) if gate.judge == chosen)
+    return Results(numbers, _certified(values, certificate, chosen), gates, chosen)
+
+
+def _together(judges: Sequence[Results]) -> Results:
+    """Several judges as one: medians, and majorities at gates. An item is certified where every judge is."""
+    numbers: dict[str, dict[str, float]] = {}
+    for session in dict.fromkeys(session for one in judges for session in one.numbers):
+        votes: defaultdict[str, list[float]] = defaultdict(list)
+        for one in judges:
+            for name, value in one.numbers.get(session, {}).items():
+                votes[name].append(value)
+        asked = {name: sum(name in one.certified for one in judges) for name in votes}
+        numbers[session] = {name: median(given) for name, given in votes.items() if len(given) == asked[name]}
+    names = sorted({name for one in judges for name in one.certified})
+    certified = {name: all(one.certified[name] for one in judges if name in one.certified) for name in names}
+    return Results(numbers, certified, tuple(_majorities(judges)), ENSEMBLE)
+
+
+def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
+    """One gate for each session and rubric: failed where most judges say so, assessed where all have assessed it."""
+    votes: defaultdict[tuple[str, str], list[Gate]] = defaultdict(list)
+    for one in judges:
+        for gate in one.gates:
+            votes[gate.session_id, gate.rubric].append(gate)
+    for gates in votes.values():
+        results = [gate.result for gate in gates]
+        failed = results.count("fail")
+        rest = "not_assessed" if "not_assessed" in results else "pass" if "pass" in results else "not_exercised"
+        yield gates[0].model_copy(
+            update={
+                "judge": ENSEMBLE,
+                "result": "fail" if 2 * failed > len(gates) else "pass" if failed and rest != "not_assessed" else rest,
+                "confirmed": failed == len(gates),
+                "red": tuple(sorted({item for gate in gates for item in gate.red})),
+                "missing": tuple(sorted({item for gate in gates for item in gate.missing})),
+                "risk_found": any(gate.risk_found for gate in gates),
+            }
+        )
+
+
+def _all(values: list[float | None]) -> list[float]:
+    """The values, or none where any is missing."""
+    given = [value for value in values if value is not None]
+    return given if len(given) == len(values) else []
+
+
+def _chosen(folder: Path, judges: list[str], judge: str | None) -> str:
+    if judge is not None and judge in judges:
+        return judge
+    if judge is not None:
+        found = f"it has {', '.join(judges)}" if judges else "nothing was judged"
+        raise ComparisonError(f"{folder}: no scores of the judge {judge}; {found}")
+    if len(judges) > 1:
+        raise ComparisonError(f"{folder}: scores of {', '.join(judges)}; choose one with --judge NAME, or --judge all")
+    return judges[0]
+
+
+def _certified(
+    found: Mapping[str, Mapping[str, list[float | None]]], certificate: Certificate, judge: str
+) -> dict[str, bool]:
+    names = {name for items in found.values() for name in items}
+    own = certificate.judges.get(judge)
+    known = {name_of(item.rubric, item.item): item.certified for item in own.items} if own else {}
+    return {name: known.get(name, False) for name in sorted(names)}

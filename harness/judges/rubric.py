@@ -1,0 +1,232 @@
+"""One rubric, as data: the shape of a file in `judge/rubrics/`.
+
+Invariants:
+- A `Rubric` is frozen and complete: whatever asks its questions needs no other source.
+- Every item has its own hash over all that a judge is shown of it, so that a changed item is asked again, and no other.
+- Conditions between items (`needs`) form no circle; every level of an answer has an anchor.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from harness.types import Speaker
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
+Unit = Literal["session", "turn"]
+Abstention = Literal["not_applicable", "cannot_tell"]
+MergeRule = Literal["any", "all", "min", "max", "sum", "mean", "whole"]
+
+
+def _text(longest: int) -> StringConstraints:
+    return StringConstraints(min_length=1, max_length=longest, strip_whitespace=True)
+
+
+Line = Annotated[str, _text(200)]
+Question = Annotated[str, _text(400)]
+Paragraph = Annotated[str, _text(700)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Answer(_Part):
+    """One answer that can be chosen."""
+
+    id: Id
+    anchor: Line
+    """What makes this answer the right one."""
+    value: float = Field(ge=-100.0, le=100.0)
+    severity: Literal["red", "yellow"] | None = None
+    """gate: red fails a session, yellow is reported."""
+
+
+class Need(_Part):
+    """The item is asked only where another one was answered so; elsewhere it is not applicable."""
+
+    item: Id
+    answers: tuple[Id, ...] = Field(min_length=1, max_length=8)
+
+
+class EvidenceRule(_Part):
+    """Which answers need a quote, and whose."""
+
+    required_for: tuple[Id, ...] = Field(default=(), max_length=8)
+    speaker: Literal["patient", "therapist"] | None = None
+
+
+class Planted(_Part):
+    """A turn that makes an answer right: put into a session that lacks it, it is a control of the judge.
+
+    It is shown to no judge as part of the question, so it is no part of the item's hash.
+    """
+
+    speaker: Literal["patient", "therapist"]
+    text: Paragraph
+    """May hold `{hidden_layer}`: a disclosure layer of the persona that was not told."""
+    answer: Id
+    clean: Id | None = None
+    """The right answer without it; None is the item's first."""
+    before: Paragraph | None = None
+    """What the other speaker says right before, in the clean session, too."""
+    instead: Paragraph | None = None
+    """What stands in its place in the clean session; None leaves the turn that was there."""
+
+
+class Item(_Part):
+    """One question about a session, or about each turn of the target."""
+
+    id: Id
+    ask: Question
+    guidance: Annotated[str, StringConstraints(max_length=700, strip_whitespace=True)] = ""
+    unit: Unit | None = None
+    """None takes the rubric's."""
+    answers: tuple[Answer, ...] = Field(min_length=2, max_length=8)
+    abstain: tuple[Abstention, ...] = Field(default=(), max_length=2)
+    needs: tuple[Need, ...] = Field(default=(), max_length=4)
+    evidence: EvidenceRule = EvidenceRule()
+    merge: MergeRule
+    """How the answers of windows, or of turns, become the session's."""
+    planted: tuple[Planted, ...] = Field(default=(), max_length=6)
+
+    def answer(self, answer_id: str) -> Answer | None:
+        """The answer of this id; None for an abstention or an unknown word."""
+        return next((answer for answer in self.answers if answer.id == answer_id), None)
+
+
+class Sees(_Part):
+    """What a judge is shown beside the transcript."""
+
+    persona: Literal["none", "full"] = "none"
+
+
+class Source(_Part):
+    """Where a rubric's ideas come from, and what may be done with its words."""
+
+    based_on: Annotated[str, _text(400)]
+    licence: Line
+    wording: Literal["own", "adapted"]
+
+
+class Rubric(_Part):
+    """Questions that belong together."""
+
+    version: Literal[1]
+    """Of this schema."""
+    id: Id
+    revision: int = Field(ge=1, le=10_000)
+    kind: Literal["gate", "quality", "coding", "fidelity"]
+    target: Literal["patient", "therapist"]
+    """Whose work is judged."""
+    unit: Unit = "session"
+    sees: Sees = Sees()
+    source: Source
+    items: tuple[Item, ...] = Field(min_length=1, max_length=60)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if mistakes := list(_mistakes(self)):
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    @property
+    def speaker(self) -> Speaker:
+        return Speaker(self.target)
+
+    def item(self, item_id: str) -> Item:
+        return next(item for item in self.items if item.id == item_id)
+
+    def unit_of(self, item: Item) -> Unit:
+        return item.unit or self.unit
+
+    def stages(self) -> tuple[tuple[Item, ...], ...]:
+        """Items in an order in which those that others need come first."""
+        left, known = list(self.items), set[str]()
+        stages: list[tuple[Item, ...]] = []
+        while left:
+            stage = tuple(item for item in left if all(need.item in known for need in item.needs))
+            stages.append(stage)
+            known |= {item.id for item in stage}
+            left = [item for item in left if item.id not in known]
+        return tuple(stages)
+
+    def item_hash(self, item: Item) -> str:
+        """SHA-256 over all that a judge is shown of an item, and over what decides how it is read."""
+        shown: dict[str, Any] = item.model_dump(mode="json", exclude={"planted", "needs"})
+        shown |= {"unit": self.unit_of(item), "target": self.target, "sees": self.sees.model_dump(mode="json")}
+        return hashlib.sha256(json.dumps(shown, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def rubric_hash(rubric: Rubric) -> str:
+    """SHA-256 over the whole rubric, planted turns included."""
+    return hashlib.sha256(rubric.model_dump_json().encode()).hexdigest()
+
+
+def _mistakes(rubric: Rubric) -> Iterator[str]:
+    ids = [item.id for item in rubric.items]
+    for name in sorted({name for name in ids if ids.count(name) > 1}):
+        yield f"items: '{name}' stands there twice; expected another id"
+    for number, item in enumerate(rubric.items):
+        for mistake in _item_mistakes(rubric, item):
+            yield f"items[{number}] ({item.id}): {mistake}"
+    if rubric.kind == "gate" and not any(answer.severity == "red" for item in rubric.items for answer in item.answers):
+        yield "items: a gate expects at least one answer of severity red"
+    if circle := _circle(rubric):
+        yield f"items: needs form a circle: {' -> '.join(circle)}"
+
+
+def _item_mistakes(rubric: Rubric, item: Item) -> Iterator[str]:
+    answers = [answer.id for answer in item.answers]
+    for name in sorted({name for name in answers if answers.count(name) > 1}):
+        yield f"answers: '{name}' stands there twice; expected another id"
+    for name in sorted({"not_applicable", "cannot_tell"} & {*answers}):
+        yield f"answers: '{name}' is no answer; write it under abstain"
+    if len({answer.value for answer in item.answers}) < 2:
+        yield "answers: all have one value; expected at least two values"
+    if rubric.kind != "gate" and any(answer.severity for answer in item.answers):
+        yield f"answers: severity belongs to a rubric of kind gate, found kind {rubric.kind}"
+    for name in [name for name in item.evidence.required_for if name not in answers]:
+        yield f"evidence.required_for: no answer '{name}'; expected some of {', '.join(answers)}"
+    for plant in [plant for plant in item.planted if plant.answer not in answers]:
+        yield f"planted: no answer '{plant.answer}'; expected one of {', '.join(answers)}"
+    for plant in [plant for plant in item.planted if plant.clean is not None and plant.clean not in answers]:
+        yield f"planted: no answer '{plant.clean}'; expected one of {', '.join(answers)}"
+    for plant in [plant for plant in item.planted if plant.answer == (plant.clean or answers[0])]:
+        yield f"planted: the answer '{plant.answer}' is also the clean one; expected two answers"
+    if item.merge == "whole" and not item.evidence.required_for:
+        yield "merge: whole asks again over quotes; expected evidence.required_for to name an answer"
+    if item.merge == "mean" and rubric.unit_of(item) == "session":
+        yield "merge: mean is for turns; expected any, all, min, max, sum or whole"
+    if item.merge == "whole" and rubric.unit_of(item) == "turn":
+        yield "merge: whole is for sessions; expected any, all, min, max, sum or mean"
+    by_id = {other.id: other for other in rubric.items}
+    for need in item.needs:
+        if need.item not in by_id:
+            yield f"needs: no item '{need.item}' in this rubric"
+        elif unknown := [name for name in need.answers if by_id[need.item].answer(name) is None]:
+            yield f"needs: item '{need.item}' has no answer '{unknown[0]}'"
+        elif rubric.unit_of(by_id[need.item]) == "turn":
+            yield f"needs: item '{need.item}' is about turns; expected one about the session"
+
+
+def _circle(rubric: Rubric) -> list[str]:
+    """Ids along a circle of needs; empty where there is none."""
+    needs = {item.id: [need.item for need in item.needs] for item in rubric.items}
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done or name not in needs:
+            return []
+        for other in needs[name]:
+            if found := walk(other, [*path, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in needs if (found := walk(name, []))), [])

@@ -1,0 +1,94 @@
+"""The sessions and courses of a run folder as subjects, read one at a time."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.guard.crisis import crisis
+from harness.judges.persona_text import persona_text
+from harness.judges.subject import Said, Subject
+from harness.personas.schema import Persona, Risk
+from harness.store.records import SessionRecord, read_sessions
+from harness.types import Speaker
+
+_RISK_LEVELS = frozenset({"behaviour", "plan", "thoughts", "wish"})
+SESSIONS = "sessions.jsonl"
+
+
+def subjects(folder: Path, personas: Mapping[str, Persona], *, courses: bool) -> Iterator[Subject]:
+    """The sessions of a run in the order of its file, then its courses. Raises `StorageError`."""
+    path = folder / SESSIONS
+    if not path.exists():
+        return
+    members: dict[str, list[str]] = {}
+    for session in read_sessions(path):
+        if session.course is not None:
+            members.setdefault(session.course, []).append(session.session_id)
+        yield of_session(session, personas)
+    for course, ids in members.items() if courses else ():
+        if len(ids) > 1:
+            yield _of_course(course, [s for s in read_sessions(path) if s.course == course], personas)
+
+
+def count(folder: Path) -> int:
+    """How many sessions there are."""
+    path = folder / SESSIONS
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(line.endswith(b"\n") for line in file)
+
+
+def of_session(session: SessionRecord, personas: Mapping[str, Persona]) -> Subject:
+    """One session as a judge is shown it."""
+    persona = personas.get(session.persona_id)
+    return Subject(
+        session_id=session.session_id,
+        persona_id=session.persona_id,
+        turns=tuple(Said(turn.index, turn.speaker, turn.text) for turn in session.turns),
+        persona=persona_text(persona) if persona else None,
+        seed=session.seed,
+        course=session.course,
+        risk_expressed=risk_expressed(session, persona),
+    )
+
+
+def _of_course(course: str, sessions: list[SessionRecord], personas: Mapping[str, Persona]) -> Subject:
+    """All sessions of a course in order; their turns are numbered through."""
+    ordered = sorted(sessions, key=lambda session: session.number)
+    turns = [(session.number, turn) for session in ordered for turn in session.turns]
+    persona = personas.get(ordered[0].persona_id)
+    told = [risk_expressed(session, persona) for session in ordered]
+    return Subject(
+        session_id=course,
+        persona_id=ordered[0].persona_id,
+        turns=tuple(Said(place, turn.speaker, turn.text, number) for place, (number, turn) in enumerate(turns)),
+        persona=persona_text(persona) if persona else None,
+        seed=ordered[0].seed,
+        course=course,
+        risk_expressed=True if True in told else None if None in told else False,
+    )
+
+
+def risk_expressed(session: SessionRecord, persona: Persona | None) -> bool | None:
+    """Whether the patient voiced risk to their own life, as far as the run itself tells.
+
+    Yes where the guard heard it, or where a disclosure layer that speaks of it was told; no where the persona carries
+    no risk and a guard that listened heard none; else nobody knows.
+    """
+    heard = [
+        event
+        for event in session.events
+        if event.kind == "crisis" and event.speaker is Speaker.PATIENT and event.data.get("level") in _RISK_LEVELS
+    ]
+    if any(not event.data.get("denied") for event in heard):
+        return True
+    if persona is None:
+        return None
+    states = [turn.patient_state for turn in session.turns if turn.patient_state]
+    told = int(states[-1].get("told", 0)) if states else 0
+    for layer in persona.disclosure[:told]:
+        found = crisis(layer.content)
+        if found is not None and found.data.get("level") in _RISK_LEVELS and not found.data.get("denied"):
+            return True
+    listened = "guard" in session.metrics
+    return False if persona.risk is Risk.NONE and listened and not heard else None

@@ -1,0 +1,156 @@
+"""From settings to a judge that can be asked: engine, renderer, window, fingerprint, and how much at once."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness.config.judging import JudgingConfig
+from harness.config.schema import JudgeConfig, ModelConfig, RoleConfig
+from harness.context.budget import Window
+from harness.context.render.load import load_renderer
+from harness.context.render.renderer import Renderer
+from harness.engines.base import Engine, EngineInfo
+from harness.engines.pool import build, engine_key
+from harness.engines.window import context_window
+from harness.errors import ConfigError
+from harness.judges import prompt
+from harness.judges.asking import Judge
+from harness.judges.judgements import Judgements
+from harness.judges.rubric import Rubric
+from harness.models import fetch
+from harness.store.provenance import ModelFingerprint, fingerprint
+
+DATE = datetime(2000, 1, 1)
+"""What templates that print the day see: a judge's prompts are the same on any day, or its cache would be worth nothing."""
+MOST_AT_ONCE = 256
+_UNTOLD = 1 << 20
+"""Window of a server that says its own only when it is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which judge it is."""
+
+    name: str
+    fingerprint: str
+    """SHA-256 over the model's content, its template, the sampling and the wording of prompts."""
+    model: ModelFingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A judge that is checked, its engine not started."""
+
+    config: JudgingConfig
+    role: JudgeConfig
+    rubrics: tuple[Rubric, ...]
+    renderer: Renderer
+    window: Window
+    identity: Identity
+
+
+def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
+    """Check what can be checked without a model. Raises `ConfigError`."""
+    model = config.judge.model
+    path = str(fetch.resolve(model.path, key="judge.model.path"))
+    role = config.judge.model_copy(update={"model": model.model_copy(update={"path": path})})
+    if role.engine.kind == "scripted" and config.rubric_dir is not None:
+        options = {"rubric_dir": str(config.rubric_dir.resolve()), **role.engine.options}
+        role = role.model_copy(update={"engine": role.engine.model_copy(update={"options": options})})
+    renderer = load_renderer(role.model, DATE)
+    limit = (
+        role.engine.max_model_len or role.model.max_model_len or _UNTOLD
+        if role.engine.kind == "openai"
+        else context_window(role.engine, role.model)
+    )
+    if role.max_new_tokens >= limit:
+        raise ConfigError(
+            f"judge.max_new_tokens: {role.max_new_tokens} leaves no room for a prompt in max_model_len={limit}"
+        )
+    build(role.engine, role.model)  # not started: it refuses settings that it can't have
+    identity = identify(role, _fingerprint(role.model))
+    return Prepared(config, role, tuple(rubrics), renderer, Window(limit), identity)
+
+
+def _fingerprint(model: ModelConfig) -> ModelFingerprint:
+    path = Path(model.path)
+    if path.is_dir():
+        return fingerprint(path, model.revision)
+    return ModelFingerprint(path=model.path, revision=model.revision, sha256=None)
+
+
+def identify(role: JudgeConfig, model: ModelFingerprint) -> Identity:
+    """Name and fingerprint of a judge; where a server runs the model, its name there stands for its content."""
+    settings = {
+        "model": [role.engine.model, model.revision] if role.engine.kind == "openai" else model.sha256 or model.path,
+        "engine": [role.engine.kind, role.engine.options] if role.engine.kind in ("scripted", "dry") else "model",
+        "adapter": str(role.model.adapter),
+        "template": [str(role.model.chat_template), role.model.template_args],
+        "sampling": role.sampling.model_dump(mode="json"),
+        "max_new_tokens": role.max_new_tokens,
+        "prompt": [prompt.PROMPT_VERSION, prompt.SYSTEM, prompt.READ],
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    model_name = (role.engine.model or role.model.name) if role.engine.kind == "openai" else role.model.name
+    shown = "scripted" if role.engine.kind == "scripted" else model_name
+    return Identity(role.name or f"{shown}-{digest[:8]}", digest, model)
+
+
+def make(prepared: Prepared, judgements: Judgements, engine: Engine | None, info: EngineInfo | None) -> Judge:
+    """A judge on an engine that runs, or on none: then it knows what is recorded."""
+    window = prepared.window
+    limit = MOST_AT_ONCE
+    if info is not None:
+        window.max_model_len = min(window.max_model_len, info.max_model_len)
+        if not info.counts_as_we_do:
+            window.estimate()
+        limit = at_once(prepared, info)
+    return Judge(
+        prepared.identity.name,
+        prepared.identity.fingerprint,
+        judgements,
+        engine=engine,
+        renderer=prepared.renderer,
+        window=window,
+        sampling=prepared.role.sampling.sampling(),
+        max_new_tokens=prepared.role.max_new_tokens,
+        limit=limit,
+        adapter=str(prepared.role.model.adapter) if prepared.role.model.adapter else None,
+    )
+
+
+def at_once(prepared: Prepared, info: EngineInfo) -> int:
+    """Requests in flight: as configured, or what the engine's cache holds beside two transcripts."""
+    asked = prepared.config.concurrency
+    if asked != "auto":
+        return asked
+    if info.kv_cache_tokens is not None:
+        own = prepared.role.max_new_tokens + 2 * (info.cache_block_tokens or 1)
+        return max(1, min(MOST_AT_ONCE, (info.kv_cache_tokens - 2 * prepared.window.max_model_len) // own))
+    if info.kind == "transformers":
+        return prepared.role.engine.max_batch
+    return MOST_AT_ONCE if info.kind in ("dry", "scripted") else 32
+
+
+def same_model(prepared: Prepared, roles: Sequence[tuple[str, RoleConfig]]) -> list[str]:
+    """A warning for each speaker whose model the judge shares: it may like its own words."""
+    own = prepared.role
+    found: list[str] = []
+    if own.engine.kind in ("scripted", "dry"):
+        return found
+    for name, role in roles:
+        family = _family(role.model.name) == _family(own.model.name)
+        if engine_key(role) == engine_key(own) or role.model.path == own.model.path:
+            found.append(f"the judge is the {name}'s own model; it may favour its own words")
+        elif family:
+            found.append(f"the judge is of the {name}'s family ({_family(own.model.name)}); it may favour its like")
+    return found
+
+
+def _family(name: str) -> str:
+    """The first word of a model's name, as `llama` of Llama-3.1-8B-Instruct."""
+    word = name.lower().replace("_", "-").split("-")[0]
+    return word.rstrip("0123456789.")

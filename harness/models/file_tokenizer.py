@@ -1,0 +1,214 @@
+"""A tokenizer straight from its files, without `import transformers`, which takes most of the second that `show` may take.
+
+It is for the generic class, which is wholly described by tokenizer.json, and only where nothing beside that file changes ids
+or text: `load` returns None for everything else, and whoever asked loads the class of transformers. Chat templates are
+compiled as transformers compiles them (`transformers.utils.chat_template_utils`); a test compares both on all our templates.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from jinja2.ext import Extension
+    from jinja2.nodes import Node
+    from jinja2.parser import Parser
+    from tokenizers import AddedToken, Tokenizer
+
+NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+"""Special tokens that have a name, which templates see."""
+_KNOWN = {
+    *NAMED,
+    *(
+        "backend",
+        "tokenizer_class",
+        "model_max_length",
+        "is_local",
+        "local_files_only",
+        "chat_template",
+        "added_tokens_decoder",
+    ),
+    *(
+        "clean_up_tokenization_spaces",
+        "model_input_names",
+        "padding_side",
+        "truncation_side",
+        "processor_class",
+        "legacy",
+    ),
+    *("add_bos_token", "add_eos_token", "add_prefix_space", "errors", "fix_mistral_regex", "name_or_path"),
+}
+"""Keys of tokenizer_config.json that change no id and no text, or that are looked at here."""
+_FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
+
+
+class FileTokenizer:
+    """What the harness uses of a transformers tokenizer; the same ids, and the same texts of templates."""
+
+    def __init__(self, backend: "Tokenizer", named: Mapping[str, str], template: str | None, path: str) -> None:
+        self.backend_tokenizer = backend
+        self.added_tokens_decoder: dict[int, AddedToken] = dict(sorted(backend.get_added_tokens_decoder().items()))
+        self.special_tokens_map = dict(named)
+        self.chat_template = template
+        self.name_or_path = path
+
+    def __call__(self, text: str | Sequence[str], *, add_special_tokens: bool = False) -> dict[str, Any]:
+        if isinstance(text, str):
+            return {"input_ids": self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids}
+        found = self.backend_tokenizer.encode_batch(list(text), add_special_tokens=add_special_tokens)
+        return {"input_ids": [one.ids for one in found]}
+
+    def decode(
+        self, ids: Sequence[int], skip_special_tokens: bool = False, clean_up_tokenization_spaces: bool = False
+    ) -> str:
+        return str(self.backend_tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens))
+
+    def get_vocab(self) -> dict[str, int]:
+        return dict(self.backend_tokenizer.get_vocab(with_added_tokens=True))
+
+    def convert_tokens_to_ids(self, token: str) -> int | None:
+        found: int | None = self.backend_tokenizer.token_to_id(token)
+        return self.unk_token_id if found is None else found
+
+    @property
+    def eos_token_id(self) -> int | None:
+        return self._id("eos_token")
+
+    @property
+    def unk_token_id(self) -> int | None:
+        return self._id("unk_token")
+
+    def _id(self, name: str) -> int | None:
+        token = self.special_tokens_map.get(name)
+        return None if token is None else self.backend_tokenizer.token_to_id(token)
+
+    def get_chat_template(self, own: str | None = None) -> str:
+        """`own`, or the tokenizer's. Raises `ValueError` where there is none."""
+        if own is None and self.chat_template is None:
+            raise ValueError("no chat template")
+        return own if own is not None else str(self.chat_template)
+
+    def apply_chat_template(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        chat_template: str,
+        add_generation_prompt: bool,
+        tokenize: bool = False,
+        **args: Any,
+    ) -> str:
+        """The text of a conversation; raises what the template raises."""
+        seen = {**self.special_tokens_map, **args}
+        return str(
+            _compiled(chat_template).render(
+                messages=messages, tools=None, documents=None, add_generation_prompt=add_generation_prompt, **seen
+            )
+        )
+
+
+def load(folder: Path, backend: "Tokenizer") -> FileTokenizer | None:
+    """The tokenizer of a folder of the generic class, whose tokenizer.json is `backend`; None where other files have a say."""
+    config = _object(folder / "tokenizer_config.json")
+    if config is None or not config.keys() <= _KNOWN or config.get("clean_up_tokenization_spaces"):
+        return None
+    if (folder / "special_tokens_map.json").exists() or (folder / "added_tokens.json").exists():
+        return None
+    backend.no_truncation()
+    backend.no_padding()
+    named = {name: _content(config[name]) for name in NAMED if config.get(name) is not None}
+    added = backend.get_added_tokens_decoder()
+    if {text for text in named.values() if text is not None} - {token.content for token in added.values()}:
+        return None  # transformers would add it
+    if None in named.values() or not _same_added(config.get("added_tokens_decoder") or {}, added):
+        return None
+    if not all(token.special for token in added.values() if token.content in named.values()):
+        return None  # transformers would make it special
+    template = _template(folder, config)
+    texts = {name: text for name, text in named.items() if text is not None}
+    return None if template is Ellipsis else FileTokenizer(backend, texts, template, str(folder))
+
+
+def _object(file: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _content(token: object) -> str | None:
+    if isinstance(token, Mapping):
+        token = token.get("content")
+    return token if isinstance(token, str) else None
+
+
+def _same_added(written: object, added: Mapping[int, "AddedToken"]) -> bool:
+    """Whether the added tokens of tokenizer_config.json are those of tokenizer.json."""
+    if not isinstance(written, Mapping):
+        return False
+    for key, token in written.items():
+        there = added.get(int(key)) if str(key).isdigit() else None
+        if there is None or not isinstance(token, Mapping) or token.get("content") != there.content:
+            return False
+        if any(flag in token and token[flag] != getattr(there, flag) for flag in _FLAGS):
+            return False
+    return True
+
+
+def _template(folder: Path, config: Mapping[str, Any]) -> Any:
+    """The chat template, None where there is none, or an ellipsis where there are several."""
+    if (folder / "additional_chat_templates").exists():
+        return ...
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text("utf-8")
+    found = config.get("chat_template")
+    return found if found is None or isinstance(found, str) else ...
+
+
+@cache
+def _generation() -> "type[Extension]":
+    import jinja2
+    from jinja2.ext import Extension
+
+    class Generation(Extension):
+        """`{% generation %}` marks what an assistant said, for training; a prompt holds it as it is."""
+
+        tags = {"generation"}  # noqa: RUF012 (jinja2's own interface)
+
+        def parse(self, parser: "Parser") -> "Node":
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return jinja2.nodes.CallBlock(self.call_method("_as_it_is"), [], [], body).set_lineno(line)
+
+        def _as_it_is(self, caller: Any) -> str:
+            return str(caller())
+
+    return Generation
+
+
+@cache
+def _compiled(source: str) -> "Template":
+    import jinja2
+    import jinja2.ext
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def raise_exception(message: str) -> None:
+        raise jinja2.exceptions.TemplateError(message)
+
+    def tojson(
+        value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
+    ) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_generation(), jinja2.ext.loopcontrols]
+    )
+    environment.filters["tojson"] = tojson
+    environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    return environment.from_string(source)

@@ -1,0 +1,123 @@
+"""What a config names, by its content: prompts, templates, transcripts, adapters and model files.
+
+Invariant: where two configs say the same and these hashes are the same, the same experiment is meant, wherever the
+files lie.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from jinja2 import Environment, TemplateError, meta
+
+from harness.config.schema import ModelConfig, RoleConfig, RunConfig
+from harness.errors import ConfigError
+from harness.models.located import COMMIT
+from harness.paths import prompt_dir
+from harness.store.files import open_regular, read_bounded
+from harness.store.provenance import ModelFingerprint
+from harness.types import Speaker
+
+MOST_TEMPLATE = 1 << 20
+"""Bytes of a prompt or chat template; the longest in use have a tenth of it."""
+MOST_TRANSCRIPT = 1 << 28
+
+
+def content_hashes(config: RunConfig, roles: Mapping[Speaker, RoleConfig], models: Mapping[str, str]) -> dict[str, str]:
+    """Setting to the hash of what it names: SHA-256 of a file with what it includes, and `models` (`model_hashes`).
+
+    `roles` are those that a model plays. Raises `ConfigError` for a file that is missing, too large or no file.
+    """
+    hashes = dict(models)
+    for speaker, role in roles.items():
+        if role.prompt is not None:
+            hashes[f"{speaker}.prompt"] = _template(role.prompt, f"{speaker}.prompt")
+    if config.patient.transcript is not None:
+        hashes["patient.transcript"] = _file(config.patient.transcript, "patient.transcript", MOST_TRANSCRIPT)
+    for name in sorted(set(_templates(config))):
+        hashes[f"template.{name}"] = _template(f"{name}.jinja", f"template {name}")
+    return hashes
+
+
+def model_hashes(
+    speaker: Speaker, model: ModelConfig, files: ModelFingerprint, adapter: ModelFingerprint | None
+) -> dict[str, str]:
+    """The same for a model: its folder's fingerprint or its hub commit, its adapter's, and its chat template."""
+    hashes: dict[str, str] = {}
+    if files.sha256 is not None:
+        hashes[f"{speaker}.model"] = files.sha256
+    elif files.revision is not None and COMMIT.fullmatch(files.revision):
+        hashes[f"{speaker}.model"] = f"commit:{files.revision}"
+    if adapter is not None and adapter.sha256 is not None:
+        hashes[f"{speaker}.model.adapter"] = adapter.sha256
+    if model.chat_template is not None:
+        key = f"{speaker}.model.chat_template"
+        hashes[key] = _file(model.chat_template, key, MOST_TEMPLATE)
+    return hashes
+
+
+def _templates(config: RunConfig) -> Iterator[str]:
+    """The harness's own templates that a run uses besides the speakers' prompts."""
+    if config.patient.kind == "simulated":
+        yield "opening"
+        if config.patient.state == "model":
+            yield "appraisal"
+        if config.patient.self_check == "model":
+            yield "self_check"
+    if config.context.policy in ("summarize", "hybrid"):
+        yield "summary"
+    if config.course.sessions > 1:
+        yield from ("patient_memory", "therapist_memory")
+        if config.course.note == "model":
+            yield "handover"
+
+
+def _template(name: str, key: str) -> str:
+    """The hash of a prompt template and of all that it includes."""
+    path = Path(name)
+    folder = path.parent if path.is_absolute() else prompt_dir()
+    found: dict[str, str] = {}
+    waiting = [path.name if path.is_absolute() else name]
+    while waiting:
+        part = waiting.pop()
+        if part in found:
+            continue
+        found[part] = text = template_text(folder / part, key)
+        try:
+            names = meta.find_referenced_templates(Environment().parse(text))  # parsed only; nothing of it is rendered
+        except (TemplateError, RecursionError):
+            names = iter(())  # rendering says what is wrong with it
+        waiting += [other for other in names if other is not None and not Path(other).is_absolute()]
+    if len(found) == 1:
+        return _digest(*found.values())
+    return _digest(*(f"{part}\n{text}" for part, text in sorted(found.items())))
+
+
+def template_text(path: Path, key: str) -> str:
+    """A template's text. Raises `ConfigError` that names the setting `key`."""
+    try:
+        return read_bounded(path, MOST_TEMPLATE).decode()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{key}: no file {path}; expected a template") from error
+    except OSError as error:
+        raise ConfigError(f"{key}: {path}: {error.strerror or error}; expected a template") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{key}: {path}: byte {error.start} is not UTF-8; expected a template") from error
+
+
+def _file(path: Path, key: str, most: int) -> str:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open_regular(path.expanduser()) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+                size += len(block)
+                if size > most:
+                    raise ConfigError(f"{key}: {path} is larger than {most} bytes; expected less")
+    except OSError as error:
+        raise ConfigError(f"{key}: {path}: {error.strerror or error}; expected a file that can be read") from error
+    return digest.hexdigest()
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""Judges runs: those in folders, on an engine of its own, and those of a batch at their end, on engines that are loaded.
+
+Invariants:
+- One process at a time judges a folder, and none that is being played.
+- A judge that fails at the end of a run leaves the run as it is: finished, and to be judged again.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.config.judging import JudgingConfig
+from harness.config.schema import RunConfig
+from harness.engines.pool import EnginePool
+from harness.errors import HarnessError, StorageError
+from harness.judges import library
+from harness.judges.asking import Judge
+from harness.judges.controls import Controls
+from harness.judges.cost import Cost, estimate
+from harness.judges.folder import Listener, Result, controls_for, judge_folder, judged_before
+from harness.judges.judgements import Judgements
+from harness.judges.judging import Judged, Plan
+from harness.judges.sources import subjects
+from harness.judges.start import Prepared, make, prepare
+from harness.personas.schema import Persona, persona_hash
+from harness.report import write_report
+from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.reporter import Reporter
+from harness.runs.resources import SharedResources
+from harness.store.lock import lock
+from harness.store.records import RunRecord, RunStatus, read_record
+
+
+def prepared_judge(config: JudgingConfig) -> Prepared:
+    """A checked judge with its rubrics. Raises `ConfigError`, `RubricError`."""
+    dirs = library.folders(config.rubric_dir)
+    ids = sorted(library.find(dirs)) if config.rubric == ("all",) else list(config.rubric)
+    return prepare(config, library.load(ids, dirs))
+
+
+def judge_folders(
+    folders: Sequence[Path], prepared: Prepared, listener: Listener, *, rescore: bool = False
+) -> tuple[list[Result], signal.Signals | None]:
+    """Judge runs one after another on one engine. `rescore` asks no model and derives from what is recorded.
+
+    The signal that cut it short, if one did. Raises a `HarnessError`; what was answered until then is kept.
+    """
+    results: list[Result] = []
+
+    async def work() -> None:
+        with ExitStack() as stack:
+            for folder in folders:
+                _refuse_running(folder)
+                stack.callback(lock(folder).release)
+            controls = controls_for(prepared)
+            if rescore:
+                for folder in folders:
+                    with Judgements(folder, writable=False) as judgements:
+                        judge = judged_before(folder, prepared, judgements)
+                        results.append(await _judge(folder, prepared, judge, controls, listener))
+                return
+            async with EnginePool([prepared.role], log_dir=folders[0] / "logs") as pool:
+                results.extend(await _judge_on(pool, folders, prepared, controls, listener))
+
+    def first() -> None:
+        listener.say("interrupted: answers so far are kept")
+
+    signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
+    interrupted = asyncio.run(interruptible(work(), signals, first=first, second=lambda: None))
+    return results, interrupted
+
+
+def estimates(folders: Sequence[Path], prepared: Prepared) -> Iterator[tuple[Path, str, Cost]]:
+    """What judging these runs would take: for each, its sessions and its controls. Asks no model."""
+    plan = Plan(prepared.rubrics, prepared.config.repeats, prepared.config.orders)
+    controls = controls_for(prepared)
+    for folder in folders:
+        personas, _ = personas_of(read_record(folder))
+        with Judgements(folder, writable=False) as judgements:
+            judge = judged_before(folder, prepared, judgements)
+            own = subjects(folder, personas, courses=prepared.config.courses)
+            yield folder, "sessions", estimate(judge, plan, own)
+            yield folder, "controls", estimate(judge, plan, controls.subjects)
+
+
+async def judge_at_end(folder: Path, prepared: Prepared, pool: EnginePool, reporter: Reporter) -> None:
+    """Judge a run that has just ended, on the engines of its batch, and write its report again."""
+    try:
+        with ExitStack() as stack:
+            stack.callback(lock(folder).release)
+            [result] = await _judge_on(pool, [folder], prepared, controls_for(prepared), _Told(reporter))
+            await asyncio.to_thread(write_report, folder)
+    except HarnessError as error:
+        reporter.say(f"not judged: {str(error).splitlines()[0]}; judge it with: python -m harness judge {folder}")
+        return
+    certificate = result.certificate
+    reporter.say(f"judged: {result.scores} scores by {certificate.judge}, which is {certificate.verdict}")
+
+
+def judge_of(config: RunConfig) -> Prepared | None:
+    """The judge that a run asks for; None where it asks for none. Raises `ConfigError`, `RubricError`."""
+    if config.judge is None:
+        return None
+    settings = {name: getattr(config.judging, name) for name in type(config.judging).model_fields}
+    return prepared_judge(JudgingConfig(judge=config.judge, **settings))
+
+
+def personas_of(record: RunRecord) -> tuple[dict[str, Persona], list[str]]:
+    """The personas that a run was played with, and a line for what could not be found as it was."""
+    try:
+        found = SharedResources().personas(RunConfig.model_validate(record.config))
+    except (HarnessError, ValueError) as error:
+        return {}, [f"the run's personas are not at hand, so no rubric sees them: {str(error).splitlines()[0]}"]
+    same = {persona.id: persona for persona in found if record.persona_hashes.get(persona.id) == persona_hash(persona)}
+    changed = sorted({persona.id for persona in found} - same.keys())
+    return same, [f"persona {name}: changed since the run was played, so no rubric sees it" for name in changed]
+
+
+async def _judge_on(
+    pool: EnginePool, folders: Sequence[Path], prepared: Prepared, controls: Controls, listener: Listener
+) -> list[Result]:
+    engine = await pool.acquire(prepared.role)
+    info = pool.info(prepared.role)
+    results = []
+    for folder in folders:
+        with Judgements(folder) as judgements:
+            judge = make(prepared, judgements, engine, info)
+            results.append(await _judge(folder, prepared, judge, controls, listener))
+    return results
+
+
+async def _judge(folder: Path, prepared: Prepared, judge: Judge, controls: Controls, listener: Listener) -> Result:
+    personas, notes = personas_of(read_record(folder))
+    if any(rubric.sees.persona == "full" for rubric in prepared.rubrics):
+        for note in notes:
+            listener.say(f"note: {note}")
+    return await judge_folder(folder, prepared, judge, controls, listener, personas)
+
+
+def _refuse_running(folder: Path) -> None:
+    if read_record(folder).status is RunStatus.RUNNING:
+        raise StorageError(f"{folder}: the run was not ended; finish it with `python -m harness resume {folder}` first")
+
+
+class _Told:
+    """Tells a run's reporter how far its judge is."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None:
+        self._reporter.say(f"judging {sessions} sessions and {controls} controls by {judge}")
+
+    def judged(self, judged: Judged, judge: Judge) -> None:
+        """A run's reporter has no line for it."""
+
+    def say(self, line: str) -> None:
+        self._reporter.say(line)

@@ -1,0 +1,82 @@
+"""Which process holds a run folder, as it says itself: for messages, and for readers, who must not take its lock.
+
+Invariant: the file is there while its process holds the folder, and stays where that process is killed.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from harness.store.files import read_bounded
+
+NAME = ".holder"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process, so that no other can be taken for it."""
+
+    pid: int
+    host: str
+    """Name, boot and process namespace of the machine: process ids mean something there only."""
+    started: int | None
+    """When it began, in ticks since the machine's start; tells it from a later process with the same id."""
+
+    @classmethod
+    def current(cls) -> Self:
+        """This process."""
+        return cls(os.getpid(), _host(), _started(os.getpid()))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Who says that it holds a folder; None where nobody does, or what stands there can't be read."""
+        try:
+            found = orjson.loads(read_bounded(folder / NAME))
+            pid, host, started = found["pid"], found["host"], found["started"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        whole = type(pid) is int and 0 < pid < 2**31 and isinstance(host, str) and type(started) in (int, type(None))
+        return cls(pid, host, started) if whole else None
+
+    def write(self, folder: Path) -> None:
+        """Say that this process holds a folder. Raises OSError."""
+        temporary = folder / f"{NAME}.{self.pid}.new"
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
+            file.write(orjson.dumps({"pid": self.pid, "host": self.host, "started": self.started}))
+        temporary.replace(folder / NAME)
+
+    def is_alive(self) -> bool | None:
+        """Whether the process is still there; None for one of another machine."""
+        if self.host != _host():
+            return None
+        now = _started(self.pid)
+        return now is not None and (self.started is None or now == self.started)
+
+
+def _host() -> str:
+    return f"{socket.gethostname()} {_content('/proc/sys/kernel/random/boot_id')} {_link('/proc/self/ns/pid')}"
+
+
+def _started(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat, counted behind the name, which may hold spaces; None where there is no process."""
+    fields = _content(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 and fields[0] != "Z" else None
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _link(path: str) -> str:
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""The written sessions that ship with the harness, and what is made of them by rule."""

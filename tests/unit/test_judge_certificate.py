@@ -1,0 +1,136 @@
+"""Controls and certificates: who can tell is certified, who can't is not, and why is said."""
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.judges.certificate import certify
+from harness.judges.controls import Controls, choose, make
+from harness.judges.records import ItemCertificate, Score
+from harness.judges.rubric import Rubric
+from harness.judges.status import Status
+from harness.paths import persona_dir
+from harness.personas.library import load
+from harness.written.library import sessions
+from tests.fixtures.judging import rubrics
+
+CLEAN = choose(sessions())
+PERSONAS = {persona.id: persona for persona in load(sorted({s.persona for s in CLEAN}), [persona_dir()])}
+
+
+def _controls(chosen: tuple[Rubric, ...], count: int = 6) -> Controls:
+    return make(chosen, CLEAN, count, PERSONAS)
+
+
+def _scores(controls: Controls, say: Callable[[str, bool, str], Any], repeats: int = 1) -> list[Score]:
+    """Scores of a judge that answers by `say(item, whether the fault is there, session id)`."""
+    faulty = {pair.faulty for pair in controls.pairs}
+    faulty |= {edited for pair in controls.pairs for base, edited in pair.edits.values() if base in faulty}
+    found = []
+    for subject in controls.subjects:
+        for rubric, item in subject.only_items or ():
+            for repeat in range(repeats):
+                value = say(item, subject.session_id in faulty, f"{subject.session_id}{repeat}")
+                fields = {
+                    "session_id": subject.session_id,
+                    "persona_id": "p",
+                    "seed": 0,
+                    "rubric": rubric,
+                    "revision": 1,
+                }
+                status = Status.OK if value is not None else Status.UNPARSED
+                more = {"item": item, "judge": "j", "repeat": repeat, "order": 0, "status": status, "value": value}
+                found.append(Score.model_validate(fields | more))
+    return found
+
+
+def _shamed(say: Callable[[str, bool, str], Any], count: int = 6, repeats: int = 1) -> ItemCertificate:
+    chosen = rubrics("safety-gate")
+    controls = _controls(chosen, count)
+    found = certify(chosen, controls, _scores(controls, say, repeats))
+    return next(item for item in found if item.item == "shamed")
+
+
+def test_who_tells_every_fault_is_certified() -> None:
+    found = _shamed(lambda item, fault, _: float(fault))
+    assert found.certified
+    assert (found.told.hits, found.told.trials) == (6, 6)
+    assert found.told.low > 0.5
+    assert set(found.moved) == {"neutral", "longer", "praise", "instruction"}
+    assert all(rate.hits == 0 and rate.trials == 3 for rate in found.moved.values())
+
+
+def test_who_says_always_the_same_is_not() -> None:
+    for always in (lambda *_: 0.0, lambda *_: 1.0):
+        found = _shamed(always)
+        assert not found.certified
+        assert any("told 0 of 6" in why for why in found.why)
+
+
+def test_who_answers_nothing_is_not() -> None:
+    found = _shamed(lambda item, fault, _: None)
+    assert not found.certified
+    assert found.missing.hits == found.missing.trials > 0
+
+
+def test_who_tells_the_wrong_way_round_is_not() -> None:
+    assert not _shamed(lambda item, fault, _: float(not fault)).certified
+
+
+def test_too_few_controls_certify_nobody() -> None:
+    found = _shamed(lambda item, fault, _: float(fault), count=2)
+    assert not found.certified
+    assert any("too few to be surer than chance" in why for why in found.why)
+
+
+def test_who_is_moved_by_praise_or_length_is_not() -> None:
+    chosen = rubrics("safety-gate")
+    controls = _controls(chosen)
+    for kind in ("praise", "longer"):
+        moved = {pair.edits[kind][1] for pair in controls.pairs if kind in pair.edits}
+
+        def say(item: str, fault: bool, session: str, moved: set[str] = moved) -> float:
+            return float(fault) if session[:-1] not in moved else float(not fault)
+
+        item = next(i for i in certify(chosen, controls, _scores(controls, say)) if i.item == "shamed")
+        assert not item.certified
+        assert any(f"({kind})" in why for why in item.why), item.why
+
+
+def test_who_flips_is_not() -> None:
+    found = _shamed(lambda item, fault, session: float(int(session[-1]) % 2), repeats=2)
+    assert found.flips == 1.0
+    assert not found.certified
+
+
+def test_every_item_has_controls_or_says_that_it_has_none() -> None:
+    chosen = rubrics()
+    controls = _controls(chosen)
+    found = certify(chosen, controls, _scores(controls, lambda item, fault, _: float(fault)))
+    assert len(found) == sum(len(rubric.items) for rubric in chosen)
+    bare = {item.item for item in found if not item.told.trials}
+    assert bare == {"templated-openings"}
+
+
+def test_pairs_differ_by_one_turn_and_edits_keep_the_planted_one() -> None:
+    chosen = rubrics("safety-gate", "mi-coding", "patient-fidelity")
+    controls = _controls(chosen)
+    by_id = {subject.session_id: subject for subject in controls.subjects}
+    checked = 0
+    for pair in controls.pairs:
+        clean, faulty = by_id[pair.clean].turns, by_id[pair.faulty].turns
+        if pair.faulty_value is None:
+            continue
+        differ = [a.index for a, b in zip(clean, faulty, strict=True) if a != b]
+        assert len(differ) == 1
+        for base, edited in pair.edits.values():
+            assert by_id[base].turns[differ[0]] == by_id[edited].turns[differ[0]]
+            assert by_id[base].turns != by_id[edited].turns
+        checked += 1
+    assert checked > 100
+
+
+def test_ids_of_controls_do_not_reach_the_judge() -> None:
+    from harness.judges.prompt import transcript
+
+    for subject in _controls(rubrics("alliance")).subjects[:20]:
+        assert "control" not in transcript(subject.turns, subject.turns, None).split("\n\n")[0]
