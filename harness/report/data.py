@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.recorded import read_config
+from harness.config.schema import UnfitSettings
 from harness.errors import StorageError
 from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
@@ -108,7 +109,7 @@ def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     """The config in today's shape; empty where it can't be read, since the sessions can."""
     try:
         return read_config(record.config, run_dir)[0].model_dump(mode="json")
-    except StorageError as error:
+    except (StorageError, UnfitSettings) as error:
         _log.warning("note: settings are left out: %s", error)
         return {}
 

@@ -33,7 +33,19 @@ def spoiled(value: Any, attack: str) -> Any:
 
 
 KEPT = (
-    *("kind", "speaker", "stop_reason", "finish_reason", "status", "result", "severity", "verdict", "started_at"),
+    *(
+        "kind",
+        "session_id",
+        "course",
+        "speaker",
+        "stop_reason",
+        "finish_reason",
+        "status",
+        "result",
+        "severity",
+        "verdict",
+        "started_at",
+    ),
     *("finished_at", "time", "config_hash", "folder", "state", "provenance", "engines", "metrics"),
 )
 
@@ -44,19 +56,18 @@ def spoil(folder: Path, attack: str) -> None:
         path = folder / name
         if path.exists():
             lines = [spoiled(orjson.loads(line), attack) for line in path.read_bytes().splitlines()]
-            for number, line in enumerate(lines):
-                line["session_id"] = f"{attack}{number % 3}"
+            for line in lines:
                 for event in line.get("events", ()):
                     event["because"] = event["policy"] = attack
             path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
     run = orjson.loads((folder / "run.json").read_bytes())
-    run |= {"name": attack, "config": {attack: attack, "therapist": {"name": attack, "model": {"name": attack}}}}
+    run |= {"name": attack, "config": spoiled(run["config"], attack.replace("\0", ""))}
     run["persona_hashes"] = {attack: attack}
     (folder / "run.json").write_bytes(orjson.dumps(run))
     certificate = folder / "certificate.json"
     if certificate.exists():
         judge = spoiled(orjson.loads(certificate.read_bytes())["judges"]["main"], attack)
-        judge |= {"verdict": attack, "warnings": [attack]}
+        judge["warnings"] = [attack]
         certificate.write_bytes(orjson.dumps({"judges": {attack: judge}}))
 
 
@@ -81,6 +92,7 @@ def test_no_text_of_a_run_does_anything(opened: Open, tmp_path: Path, attack: st
     write_metrics(folder)
     path = write_report(folder)
     page = opened(path)
+    assert len(page.find_elements(By.CSS_SELECTOR, "details.session")) == 3
     harmless(page, path)
     for link in page.find_elements(By.CSS_SELECTOR, ".looks a, #table a, a[data-search]"):
         link.click()
@@ -95,7 +107,7 @@ def test_no_text_of_a_sweep_does_anything(opened: Open, tmp_path: Path, attack: 
         lines = [spoiled(orjson.loads(line), attack) for line in path.read_bytes().splitlines()]
         path.write_bytes(b"".join(orjson.dumps(line | {"seed": n}) + b"\n" for n, line in enumerate(lines)))
         record = orjson.loads((folder / run / "run.json").read_bytes())
-        record["config"]["context"]["policy"] = f"{attack}{run}"
+        record["config"]["context"]["policy"] = f"{attack}{run}".replace("\0", "")
         (folder / run / "run.json").write_bytes(orjson.dumps(record))
     points = orjson.loads((folder / "sweep.json").read_bytes())
     for point in points["points"]:

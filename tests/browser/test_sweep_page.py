@@ -49,7 +49,10 @@ def test_axe_finds_no_serious_fault(opened: Open, sweep: Path, width: int, schem
 
 def test_two_settings_stand_turn_beside_turn(opened: Open, sweep: Path) -> None:
     page = opened(sweep)
-    for name, choice in (("pair", "persona-4, seed 7"), ("left", "summarize"), ("right", "truncate")):
+    pairs = [option.text for option in Select(page.find_element(By.ID, "pair")).options]
+    assert len(pairs) == 8
+    persona, _, seed = pairs[-1].partition(", seed ")
+    for name, choice in (("pair", pairs[-1]), ("left", "summarize"), ("right", "truncate")):
         Select(page.find_element(By.ID, name)).select_by_visible_text(choice)
     heads = [head.text for head in page.find_elements(By.CSS_SELECTOR, ".sides thead th")]
     assert heads == ["summarize", "truncate"]
@@ -57,7 +60,9 @@ def test_two_settings_stand_turn_beside_turn(opened: Open, sweep: Path) -> None:
     sessions = {}
     for folder in ("p2", "p0"):
         lines = (sweep.parent / folder / "sessions.jsonl").read_bytes().splitlines()
-        sessions[folder] = next(s for s in map(orjson.loads, lines) if (s["persona_id"], s["seed"]) == ("persona-4", 7))
+        sessions[folder] = next(
+            s for s in map(orjson.loads, lines) if (s["persona_id"], s["seed"]) == (persona, int(seed))
+        )
     assert len(rows) == len(sessions["p2"]["turns"])
     for row, left, right in zip(rows, sessions["p2"]["turns"], sessions["p0"]["turns"], strict=True):
         one, other = row.find_elements(By.TAG_NAME, "td")
