@@ -13,21 +13,29 @@
 
   const table = one("table");
   if (table) {
-    const body = table.tBodies[0];
-    const rows = [...body.rows].map((row) => ({ row, text: row.textContent.toLowerCase(), marks: (row.dataset.marks || "").split(" ") }));
+    const body = table.tBodies[0], rest = table.tBodies[1];
+    const total = all("tbody tr", table).length;
     const search = one("search"), only = one("only"), count = one("count"), more = one("all");
-    let whole = false;
+    let rows = null, whole = false;
+    const known = () => {
+      rows ??= all("tbody tr", table).map((row) => ({ row, text: row.textContent.toLowerCase(), marks: (row.dataset.marks || "").split(" ") }));
+      return rows;
+    };
+    const say = (found) => {
+      more.hidden = whole || found <= MOST;
+      count.textContent = `${found} of ${total} sessions${more.hidden ? "" : `, the first ${MOST} shown`}`;
+    };
     const show = () => {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       const mark = only ? only.value : "";
       let found = 0;
-      for (const { row, text, marks } of rows) {
+      for (const { row, text, marks } of known()) {
         const fits = (!mark || marks.includes(mark)) && words.every((word) => text.includes(word));
         found += fits;
         row.hidden = !fits || (!whole && found > MOST);
       }
-      more.hidden = whole || found <= MOST;
-      count.textContent = `${found} of ${rows.length} sessions${more.hidden ? "" : `, the first ${MOST} shown`}`;
+      if (rest) rest.hidden = false;
+      say(found);
     };
     const value = (row, at) => {
       const cell = row.cells[at];
@@ -49,9 +57,9 @@
         all("th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", way);
         const sign = way === "ascending" ? 1 : -1;
-        const keyed = rows.map((entry) => ({ entry, key: numeric ? amount(value(entry.row, at)) : value(entry.row, at) }));
+        const keyed = known().map((entry) => ({ entry, key: numeric ? amount(value(entry.row, at)) : value(entry.row, at) }));
         keyed.sort((a, b) => sign * (numeric ? (a.key > b.key) - (a.key < b.key) : a.key.localeCompare(b.key)));
-        rows.splice(0, rows.length, ...keyed.map(({ entry }) => entry));
+        rows = keyed.map(({ entry }) => entry);
         body.append(...rows.map(({ row }) => row));
         show();
       });
@@ -74,8 +82,8 @@
     }));
     window.addEventListener("hashchange", linked);
     document.querySelector(".controls").hidden = false;
+    say(total);
     linked();
-    show();
   }
 
   const open = () => {
