@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.context.policies import context_policy
     from harness.context.render.renderer import Renderer
     from harness.engines.base import engine
+    from harness.exports.job import Written, exporter
     from harness.judges.folder import Result
     from harness.metrics.registry import metric
     from harness.personas.schema import Persona
@@ -68,6 +69,8 @@ __all__ = [
     "compare",
     "context_policy",
     "engine",
+    "export",
+    "exporter",
     "judge",
     "metric",
     "open_run",
@@ -87,6 +90,7 @@ _LAZY = {
     "add_folder": "harness.config.plugins",
     "context_policy": "harness.context.policies",
     "engine": "harness.engines.base",
+    "exporter": "harness.exports.job",
     "metric": "harness.metrics.registry",
     "tracker": "harness.runs.tracking",
 }
@@ -206,6 +210,21 @@ def judge(
     path = Path(run) if isinstance(run, str | Path) else run.path
     overrides = _overrides(settings, {"rubric": rubric, **more}, {})
     return _here_or_in_a_thread(lambda: _judge(path, overrides, config_dir, rescore, quiet))
+
+
+def export(
+    *runs: "Run | Sweep | Path | str", format: str, out: Path | str, settings: Sequence[str] = (), **options: Any
+) -> "Written":
+    """Write runs and sweeps as training data or tables into the new folder `out`: `sft`, `dpo`, `kto`, `messages`,
+    `sharegpt`, `parquet`, `inspect`, or a format of a plug-in (docs/train.md).
+
+    `options` are those of the command: `where`, `split`, `side`, `keep`, `by`, `margin`, `label`, `licence`; `settings` say how
+    imported sessions are rendered. Gives the files with their rows, and what was left out and why.
+    """
+    from harness.exports.export import export as exported
+
+    paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
+    return exported(paths, format, Path(out), settings=settings, **options)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 from harness.errors import HarnessError, did_you_mean
 from harness.paths import __version__
@@ -18,6 +19,10 @@ COMMANDS = {
     "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
+    "import": "make a run folder out of transcripts of other origin",
+    "branch": "go on from turns of a run's sessions under the same or other settings",
+    "export": "write training data and tables: sft, dpo, kto, messages, sharegpt, parquet, inspect",
+    "sql": "ask runs questions in SQL",
     "judge": "let a judge answer the questions of rubrics about the sessions of a run or a sweep",
     "judge-reliability": "say how far repeats, orders and judges agree",
     "judge-calibrate": "compare judges with people who rated the same sessions",
@@ -63,7 +68,8 @@ def _error(line: str) -> int:
 
 
 def _run(name: str, words: list[str]) -> int:
-    module = import_module(f"harness.cli.{name.replace('-', '_')}")
+    file = name.replace("-", "_")
+    module = import_module(f"harness.cli.{file}_" if iskeyword(file) else f"harness.cli.{file}")
     parser = argparse.ArgumentParser(
         prog=f"harness {name}",
         description=module.__doc__,

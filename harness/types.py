@@ -35,6 +35,19 @@ class StopReason(StrEnum):
     TRANSCRIPT_EXHAUSTED = "transcript_exhausted"
 
 
+class Source(StrEnum):
+    """Where the turns of a session come from."""
+
+    SIMULATED = "simulated"
+    REPLAYED = "replayed"
+    """The patient's lines are recorded; the therapist's are not."""
+    IMPORTED = "imported"
+    """All lines are of other origin; no model of ours said any."""
+    BRANCHED = "branched"
+    """Goes on from a turn of another session."""
+    HUMAN = "human"
+
+
 class FinishReason(StrEnum):
     """Why the model stopped writing: at an end-of-turn token, or at `max_new_tokens`."""
 
@@ -176,6 +189,8 @@ class Request:
     adapter: str | None = None
     """Folder of a LoRA adapter on the engine's base model."""
     purpose: Purpose = Purpose.TURN
+    logprobs: bool = False
+    """Also give the log-probability of every sampled token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +208,8 @@ class Generation:
 
     text: str
     token_ids: tuple[int, ...]
-    """The ids as sampled, without the end-of-turn token; empty for a server that gives none."""
+    """The ids as sampled, without the end-of-turn token; empty for a server that gives none. Where `text` is only a part of
+    what was sampled (reasoning, a stop string), they are still all of it."""
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
@@ -208,11 +224,30 @@ class Generation:
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
     wasted: RequestUsage = NOTHING
     """What answers before this one cost that were of no use, as empty ones."""
+    end_id: int | None = None
+    """The sampled token that ended the turn; None where there was none, or the engine doesn't tell."""
+    logprobs: tuple[float, ...] = ()
+    """Natural logarithms, of the model's own distribution before temperature and cuts: one for each of `token_ids`, and
+    one for `end_id` where there is one. Empty where they were not asked for."""
 
     @property
     def usage(self) -> RequestUsage:
         """What it cost with all that was wasted on the way."""
         return self.wasted + RequestUsage(1, self.prompt_tokens, self.cached_tokens or 0, self.completion_tokens)
+
+    @property
+    def sampled(self) -> "Sampled":
+        """What training needs of it besides its text."""
+        return Sampled(self.token_ids, self.end_id, self.logprobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A turn as its model sampled it; the fields are those of `Generation`."""
+
+    ids: tuple[int, ...] = ()
+    end_id: int | None = None
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +310,21 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """From where a session branches off."""
+
+    run: str
+    """Folder of the run that holds the other session."""
+    session_id: str
+    turn: int
+    """Index of the first turn that is said anew; those before it are the other session's."""
+    variant: int
+    """0-based number among the branches from this turn; 0 has the seed of the other session."""
+    exchanges: int | None = None
+    """How many exchanges are said anew at most, that of the first new turn counted; None goes on to the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """One session of a plan."""
 
@@ -288,6 +338,11 @@ class SessionSpec:
     """Id of the course of therapy that it belongs to; None for a session of its own."""
     number: int = 1
     """Its place in that course, from 1."""
+    source: Source = Source.SIMULATED
+    branch: Branch | None = None
+    """Of a branched session; None for any other."""
+    meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What is known of an imported session besides its turns, as `licence`; empty for any other."""
 
 
 HANDOVER = "handover"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.types import Generation, Request
+
 
 @pytest.fixture(scope="session")
 def small_model() -> Path:
@@ -15,3 +17,19 @@ def small_model() -> Path:
     from harness.models.fetch import ensure
 
     return ensure("smollm2-135m")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Request]:
+    """What the dry engine gets in this process, by request id."""
+    from harness.engines.dry.engine import DryEngine
+
+    requests: dict[str, Request] = {}
+    generate = DryEngine.generate
+
+    async def noted(self: DryEngine, request: Request) -> Generation:
+        requests[request.request_id] = request
+        return await generate(self, request)
+
+    monkeypatch.setattr(DryEngine, "generate", noted)
+    return requests

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from harness.errors import EngineUnavailable, HarnessError, StorageError
-from harness.types import Event, Purpose, RequestUsage, StopReason, Turn, View
+from harness.types import Event, Purpose, RequestUsage, Sampled, StopReason, Turn, View
 
 T = TypeVar("T")
 
@@ -25,6 +25,8 @@ class Utterance:
     """Why the session ends with this turn, where it does."""
     draft: int | str = 0
     """Which draft of the turn it is; each has a seed of its own."""
+    sampled: Sampled | None = None
+    """How a model sampled it; None for a recorded line."""
     usage: Mapping[Purpose, RequestUsage] = field(default_factory=dict)
     """What the turn cost, all that was asked on the way to it included."""
 

@@ -61,7 +61,8 @@ class ModelSpeaker:
         if ends and index > 0 and says_nothing(text):
             return _ENDS[self._speaker]
         turn = _turn(answer, index, self._speaker, text, patient_state)
-        return Utterance(turn, answer.view, answer.events, _ENDS[self._speaker] if ends else None, draft)
+        stop = _ENDS[self._speaker] if ends else None
+        return Utterance(turn, answer.view, answer.events, stop, draft, answer.generation.sampled)
 
     def taken(self, said: Utterance) -> None:
         """Go on from the view of the draft that became the turn; a resumed session knows of no other."""

@@ -1,44 +1,24 @@
 """Reads the transcript that a replayed patient speaks from.
 
-Two formats: text with `Patient: ...` / `Therapist: ...` paragraphs, or a sessions.jsonl of a run.
-
-Invariant: an error is never a line. A bracketed error that stands for the last therapist turn is dropped; anywhere else
-it is refused.
+Two formats: the text form of a session, or a sessions.jsonl of a run.
 """
 
 import json
-import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.agents.text_form import MOST_BYTES, check_turn, decoded, ended_by_error, is_label, parse_text
 from harness.errors import TranscriptError
 from harness.reading import opened, read_bytes
 from harness.types import Speaker
 from harness.visible import one_line
 
-MOST_BYTES = 32_000_000
-"""Of a text transcript; an hour of talk is 60,000."""
 LONGEST_LINE = 64_000_000
 """Bytes of a line of a sessions.jsonl, which holds one session; such a file may be of any length."""
-LONGEST_TURN = 100_000
-"""Characters."""
-
-_LABEL = re.compile(
-    r"^[ \t]{0,3}(?:[*_]{1,3})?(patient|therapist)(?:[*_]{1,3})?[ \t]*:[ \t]*(?:[*_]{1,3}(?=\s|$))?[ \t]*",
-    re.IGNORECASE,
-)
-_BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
-_ERROR_WORDS = re.compile(
-    r"error|exception|fail|maximum context|max_model_len|context length|timed? ?out|refused|unavailable"
-    r"|traceback|no response",
-    re.I,
-)
-_PREAMBLE = re.compile(r"^\s*(?:#.*|[-*_=]{3,}\s*)?$")
-"""What may stand before the first label: blank lines, headings and rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +31,6 @@ class Transcript:
     """What was answered then; for reference only."""
     error: str | None = None
     """The bracketed error that ended the recorded session, where one did."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A labelled turn as it stands in a text file."""
-
-    speaker: Speaker
-    line: int
-    """Line of its label, counted from 1."""
-    text: str
 
 
 def read_transcript(path: Path, session: str | None = None) -> Transcript:
@@ -87,75 +57,8 @@ def read_transcript(path: Path, session: str | None = None) -> Transcript:
         raise TranscriptError(
             f"{path}: is a text transcript, but patient.session={session} asks for one of a sessions.jsonl"
         )
-    return _from_text(path, _decoded(path, content))
-
-
-def _decoded(path: Path, content: bytes, line: int = 1) -> str:
-    """Text from bytes of which the first stands in `line`."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line += content.count(b"\n", 0, error.start)
-        raise TranscriptError(
-            f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from error
-
-
-def _from_text(path: Path, text: str) -> Transcript:
-    entries = list(_entries(path, text))
-    if not entries:
-        raise TranscriptError(
-            f"{path}:1: no turn found; expected paragraphs that begin with 'Patient:' or 'Therapist:'"
-        )
-    ended_by: str | None = None
-    if _ended_by_error(entries[-1].speaker, entries[-1].text):
-        ended_by = entries.pop().text
-    for entry in entries:
-        _check(f"{path}:{entry.line}", entry.speaker, entry.text, "expected text after the label")
-    return _transcript(path, [(entry.speaker, entry.text) for entry in entries], ended_by)
-
-
-def _entries(path: Path, text: str) -> Iterator[_Entry]:
-    current: _Entry | None = None
-    lines: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        label = _LABEL.match(line)
-        if label is None:
-            if current is None and not _PREAMBLE.match(line):
-                raise TranscriptError(
-                    f"{path}:{number}: expected 'Patient:' or 'Therapist:' before any text, found {line.strip()[:40]!r}"
-                )
-            if line.lstrip().startswith('{"session_id"'):
-                raise TranscriptError(f"{path}:{number}: a line of a sessions.jsonl inside a text transcript")
-            lines.append(line)
-            continue
-        if current is not None:
-            yield _Entry(current.speaker, current.line, "\n".join(lines).strip())
-        current = _Entry(Speaker(label.group(1).lower()), number, "")
-        lines = [line[label.end() :]]
-    if current is not None:
-        yield _Entry(current.speaker, current.line, "\n".join(lines).strip())
-
-
-def is_error(text: str) -> bool:
-    """Whether a whole turn is an error in brackets, as `[Error: maximum context length ...]`."""
-    return bool(_BRACKETED.match(text) and _ERROR_WORDS.search(text))
-
-
-def _check(place: str, speaker: Speaker, text: str, expected: str = "expected text") -> None:
-    """Refuse what nobody said, and what no turn is."""
-    if not text.strip():
-        raise TranscriptError(f"{place}: the {speaker}'s turn is empty; {expected}")
-    if is_error(text):
-        raise TranscriptError(
-            f"{place}: the {speaker}'s turn is an error message ({text[:60]}); only the last therapist turn may be one"
-        )
-    if len(text) > LONGEST_TURN:
-        raise TranscriptError(
-            f"{place}: the {speaker}'s turn has {len(text)} characters; expected at most {LONGEST_TURN}"
-        )
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise TranscriptError(f"{place}: the {speaker}'s turn holds half of a surrogate pair, which is no text")
+    form = parse_text(path, decoded(path, content))
+    return _transcript(path, [(entry.speaker, entry.text) for entry in form.entries], form.error)
 
 
 def _from_jsonl(path: Path, file: BinaryIO, wanted: str | None) -> Transcript:
@@ -164,7 +67,7 @@ def _from_jsonl(path: Path, file: BinaryIO, wanted: str | None) -> Transcript:
     for number, content in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
         if len(content) == LONGEST_LINE:
             raise TranscriptError(f"{path}:{number}: expected a line of at most {LONGEST_LINE} bytes")
-        line = _decoded(path, content, number)
+        line = decoded(path, content, number)
         if not line.strip():
             continue
         session_id, turns = _session(path, number, line)
@@ -181,20 +84,16 @@ def _from_jsonl(path: Path, file: BinaryIO, wanted: str | None) -> Transcript:
         some = ", ".join(map(one_line, list(found)[:8])) + (f", ... ({len(found)} in all)" if len(found) > 8 else "")
         asked = "patient.session is not set" if wanted is None else f"no session {wanted!r}"
         raise TranscriptError(f"{path}: {asked}; expected one of {some}")
-    error = transcript.pop()[1] if transcript and _ended_by_error(*transcript[-1]) else None
+    error = transcript.pop()[1] if transcript and ended_by_error(*transcript[-1]) else None
     for index, (speaker, text) in enumerate(transcript):
         if speaker is Speaker.PATIENT or text.strip():
-            _check(f"{path}:{found[wanted]}: turns.{index}", speaker, text)
+            check_turn(f"{path}:{found[wanted]}: turns.{index}", speaker, text)
     return _transcript(path, transcript, error)
-
-
-def _ended_by_error(speaker: Speaker, text: str) -> bool:
-    return speaker is Speaker.THERAPIST and is_error(text)
 
 
 def _session(path: Path, number: int, line: str) -> tuple[str, list[tuple[Speaker, str]]]:
     place = f"{path}:{number}"
-    if _LABEL.match(line):
+    if is_label(line):
         raise TranscriptError(f"{place}: a text turn inside a sessions.jsonl; expected one JSON object a line")
     try:
         record = json.loads(line)

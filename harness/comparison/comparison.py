@@ -19,7 +19,7 @@ from harness.comparison.catalogue import HEADLINES, Metric, ordered
 from harness.comparison.checks import listed, notes, refuse
 from harness.comparison.gates import GateRate, gate_rates
 from harness.comparison.marginal import margin
-from harness.comparison.runs import Pair, RunData
+from harness.comparison.runs import Pair, RunData, parent_of
 from harness.comparison.settings import Setting, settings_of
 from harness.errors import ComparisonError
 from harness.judges.results import PREFIX
@@ -33,6 +33,8 @@ class Unit(StrEnum):
     """What is drawn with replacement: the largest thing of which there are enough."""
 
     SESSION = "session"
+    PARENT = "parent session"
+    """Of branches: those of one session are no independent draws."""
     PERSONA = "persona"
 
 
@@ -134,7 +136,7 @@ def compare(
     scores = {name for name in measured if name.startswith(PREFIX)}
     metrics = ordered(measured if names is None else {*names, *(scores if names is HEADLINES else ())})
     doubted = set() if uncertified else _uncertified(runs)
-    personas = len({persona for persona, _ in base.sessions})
+    personas = len({pair[0] for pair in base.sessions})
     unit = _unit(settings, personas)
     tables = {setting.name: _table(setting, metrics) for setting in settings}
     others = [setting for setting in settings if setting is not base]
@@ -223,7 +225,7 @@ def _estimated(
     """(sessions that have it, estimate of its mean over units) for each column; intervals stay within its bounds."""
     known = ~np.isnan(table.values)
     counts = known.sum(axis=0)
-    values = table.values if unit is Unit.SESSION else _by_persona(table)
+    values = table.values if unit is Unit.SESSION else _together(table, unit)
     samples = [column[~np.isnan(column)] for column in values.T]
     filled = iter(estimates([sample for sample in samples if len(sample)], resamples=resamples, seed=seed))
     found = [next(filled) if len(sample) else None for sample in samples]
@@ -241,11 +243,11 @@ def _within(estimate: Estimate, least: float, greatest: float) -> Estimate:
     return replace(estimate, interval=(max(low, least), min(high, greatest)))
 
 
-def _by_persona(table: _Table) -> Sample:
-    """The mean of each persona's sessions, NaN where none has the number."""
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    for row, (persona, _) in enumerate(table.pairs):
-        rows[persona].append(row)
+def _together(table: _Table, unit: Unit) -> Sample:
+    """The mean of each persona's sessions, or of each session's branches; NaN where none has the number."""
+    rows: defaultdict[object, list[int]] = defaultdict(list)
+    for row, pair in enumerate(table.pairs):
+        rows[pair[0] if unit is Unit.PERSONA else parent_of(pair)].append(row)
     known = ~np.isnan(table.values)
     sums = np.array([np.where(known[at], table.values[at], 0.0).sum(axis=0) for at in rows.values()])
     counts = np.array([known[at].sum(axis=0) for at in rows.values()])
@@ -275,13 +277,18 @@ def _difference(
 
 def _unit(settings: Sequence[Setting], personas: int) -> Unit:
     several = any(len(setting.sessions) > personas for setting in settings)
-    return Unit.PERSONA if several and personas >= ENOUGH_PERSONAS else Unit.SESSION
+    if several and personas >= ENOUGH_PERSONAS:
+        return Unit.PERSONA
+    return Unit.PARENT if any(pair[2] for setting in settings for pair in setting.sessions) else Unit.SESSION
 
 
 def _unit_note(personas: int, unit: Unit) -> Iterator[str]:
     if unit is Unit.PERSONA:
         yield f"intervals are over {personas} personas, several sessions each: they hold for personas like these"
-    elif personas < ENOUGH_PERSONAS:
+        return
+    if unit is Unit.PARENT:
+        yield "branches: pairs are one turn said anew, same patient and seeds; those of one session count once"
+    if personas < ENOUGH_PERSONAS:
         yield f"{personas} persona{'s' * (personas > 1)} only: intervals hold for these and say nothing of others"
 
 

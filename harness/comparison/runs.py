@@ -16,8 +16,8 @@ from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
-Pair = tuple[str, int]
-"""Persona id and session seed: what a session is paired by."""
+Pair = tuple[str, int, str]
+"""Persona id, session seed, and of a branch the turn that it goes on from: what a session is paired by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
     sessions: dict[Pair, Measured] = {}
     versions: set[int | None] = set()
     for session in read_sessions(path) if path.exists() else ():
-        pair = (session.persona_id, session.seed)
+        pair = (session.persona_id, session.seed, _branch(session))
         if pair in sessions:
             raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
         sessions[pair] = Measured(
@@ -127,6 +127,17 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
         version = session.metrics.get("metrics_version")
         versions.add(version if isinstance(version, int) else None)
     return RunData(folder, record, sessions, frozenset(versions), judged)
+
+
+def _branch(session: SessionRecord) -> str:
+    """The session, turn and number of a branch; empty for a session of its own."""
+    branch = session.branch
+    return f"{branch.session_id}@{branch.turn}.{branch.variant}" if branch else ""
+
+
+def parent_of(pair: Pair) -> tuple[str, str]:
+    """What branches share, and are no independent draws of: persona and session that they go on from."""
+    return pair[0], pair[2].rpartition("@")[0]
 
 
 def _looked_for(config: Mapping[str, object]) -> frozenset[str]:

@@ -67,11 +67,11 @@ def findings(comparison: Comparison) -> Iterator[str]:
 
 
 def pairs_shown(difference: Difference, unit: Unit) -> str:
-    """`30 pairs`, or `120 pairs of 30 personas` where personas are the unit."""
+    """`30 pairs`, or `120 pairs of 30 personas` where personas are the unit, `of 30 sessions` for their branches."""
     pairs = f"{difference.pairs} pair{'s' * (difference.pairs != 1)}"
     if unit is Unit.SESSION or difference.estimate is None:
         return pairs
-    return f"{pairs} of {difference.estimate.n} personas"
+    return f"{pairs} of {difference.estimate.n} {'personas' if unit is Unit.PERSONA else 'sessions'}"
 
 
 def _told(comparison: Comparison) -> int:

@@ -113,7 +113,18 @@ POLICIES: Registry[Any] = Registry(
     "context policy", dict.fromkeys(("truncate", "summarize", "hybrid", "none"), "harness.context.policies")
 )
 METRICS: Registry[Any] = Registry("metric")
-EXPORTERS: Registry[Any] = Registry("exporter")
+EXPORTERS: Registry[Any] = Registry(
+    "exporter",
+    {
+        "sft": "harness.exports.sft",
+        "dpo": "harness.exports.dpo",
+        "kto": "harness.exports.sft",
+        "messages": "harness.exports.chats",
+        "sharegpt": "harness.exports.chats",
+        "parquet": "harness.exports.tables",
+        "inspect": "harness.exports.inspect_logs",
+    },
+)
 TRACKERS: Registry[Any] = Registry("tracker")
 REGISTRIES: tuple[Registry[Any], ...] = (ENGINES, POLICIES, METRICS, EXPORTERS, TRACKERS)
 

@@ -199,6 +199,13 @@ class CourseConfig(Settings):
     """Bound of the note in each speaker's prompts, in tokens; at most an eighth of what a prompt may have."""
 
 
+class KeepConfig(Settings):
+    """What is kept of every turn besides what always is."""
+
+    logprobs: bool = False
+    """The log-probability of every sampled token, in the journal."""
+
+
 class RunSettings(Settings):
     """Where a run goes."""
 
@@ -303,6 +310,7 @@ class RunConfig(Settings):
     context: ContextConfig = ContextConfig()
     guard: GuardConfig = GuardConfig()
     course: CourseConfig = CourseConfig()
+    keep: KeepConfig = KeepConfig()
     judge: JudgeConfig | None = None
     """Judges the sessions when the run has ended; null for no judge."""
     judging: JudgingSettings = JudgingSettings()
@@ -339,6 +347,10 @@ def contradictions(config: RunConfig) -> list[str]:
             lines.append(
                 f"{speaker}.model: a stand-in for the model of a server, but engine={role.engine.kind} runs the model "
                 "itself; choose engine=openai or another model"
+            )
+        if role.engine.kind in ("dry", "callable") and config.keep.logprobs:
+            lines.append(
+                f"keep.logprobs: true, but engine={role.engine.kind} samples no tokens and has none; choose another"
             )
         if role.engine.kind != "openai" and role.engine.base_url:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")

@@ -56,6 +56,7 @@ class ContextManager:
         low_water: float = 0.6,
         direction_tokens: int = 0,
         adapter: str | None = None,
+        logprobs: bool = False,
         label: str = "",
         meter: Meter | None = None,
     ) -> None:
@@ -69,6 +70,7 @@ class ContextManager:
         self.low_water = low_water
         self.direction_tokens = direction_tokens
         self.adapter = adapter
+        self.logprobs = logprobs
         self.meter = meter
         self.label = label or str(preamble.speaker)
         self._base = preamble.base_tokens(note=policy.note_tokens > 0, direction_tokens=direction_tokens)
@@ -123,7 +125,9 @@ class ContextManager:
 
         async def build() -> Request:
             prompt = await self._prompt(history, direction, seed, request_id)
-            return Request(prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter)
+            return Request(
+                prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter, logprobs=self.logprobs
+            )
 
         def refused(prompt: Prompt, error: PromptRefused) -> None:
             window = self.window

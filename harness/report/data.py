@@ -23,6 +23,7 @@ from harness.report.rows import Row, row_of
 from harness.report.run_metrics import read_metrics
 from harness.report.shown import Shown, shown
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
+from harness.types import Source
 
 _log = logging.getLogger(__name__)
 MOST_ROWS = 2500
@@ -107,6 +108,8 @@ def load(run_dir: Path) -> Report:
 
 def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     """The config in today's shape; empty where it can't be read, since the sessions can."""
+    if record.source is Source.IMPORTED:
+        return record.config
     try:
         return read_config(record.config, run_dir)[0].model_dump(mode="json")
     except (StorageError, UnfitSettings) as error:

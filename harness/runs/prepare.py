@@ -4,7 +4,7 @@ Invariant: whatever can be refused without a model is refused here, cheapest che
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,10 +31,10 @@ from harness.sessions.plan import plan
 from harness.store.files import count_lines
 from harness.store.identity import config_hash, recorded_contents, refuse_changed
 from harness.store.outputs import check_writable, default_path
-from harness.store.records import RunRecord, RunStatus, Totals, read_record
+from harness.store.records import RunRecord, RunStatus, Totals, read_record, refuse_imported
 from harness.store.resume import Progress, SessionState
 from harness.store.run_dir import RunDir
-from harness.types import SessionSpec, Speaker
+from harness.types import SessionSpec, Source, Speaker
 
 UNTOLD = 1 << 20
 """Tokens; window of a server that says its own only when it is reached."""
@@ -57,6 +57,8 @@ class RunSpec:
     """Setting to the hash of what it names."""
     judge: Prepared | None = None
     """Who judges the run at its end."""
+    branches: int | None = None
+    """How many sessions it holds, where they branch off from others; None where personas and seeds say it."""
 
     @property
     def config_hash(self) -> str:
@@ -67,6 +69,8 @@ class RunSpec:
     @property
     def sessions(self) -> int:
         """How many sessions the plan holds."""
+        if self.branches is not None:
+            return self.branches
         return len(self.personas) * self.config.sessions_per_persona * self.config.course.sessions
 
     def engines(self) -> frozenset[str]:
@@ -103,8 +107,14 @@ def sessions_left(open_run: OpenRun) -> Iterator[Session]:
     To be asked once. Raises `StorageError` where the journal lacks what a session hands over to the next.
     """
     config, progress = open_run.spec.config, open_run.progress
+    if open_run.spec.branches is not None:
+        for session_id in list(progress.in_progress):
+            begun = progress.in_progress.pop(session_id)
+            yield begun.resumed(Session(begun.spec))
+        return
     ids = tuple(persona.id for persona in open_run.spec.personas)
-    for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions):
+    source = Source.SIMULATED if open_run.spec.lines is None else Source.REPLAYED
+    for course in plan(ids, config.sessions_per_persona, config.seed, config.course.sessions, source):
         session = _next(open_run.folder.path, course, progress)
         if session is not None:
             yield session
@@ -132,8 +142,8 @@ def prepare(config: RunConfig, resources: SharedResources, contents: Mapping[str
     """
     if config.run.dir is not None:
         check_writable(config.run.dir)
-    spec = _spec(config, datetime.now(UTC), resources, contents or {})
-    return CheckedRun(spec, lambda: _create(spec, resources))
+    spec = spec_of(config, datetime.now(UTC), resources, contents or {})
+    return CheckedRun(spec, lambda: create(spec, resources))
 
 
 def reopen(
@@ -145,6 +155,7 @@ def reopen(
     where settings that can change results, its personas or the content of what it names are no longer the same.
     """
     record = read_record(path)
+    refuse_imported(path, record, "resume")
     config, unknown = read_config(record.config, path)
     refuse_unknown(unknown, record.provenance.harness, path)
     record = record.model_copy(update={"config": config.model_dump(mode="json")})
@@ -156,6 +167,11 @@ def reopen(
 
     def open_again() -> OpenRun:
         folder, progress = RunDir.open(path, retry_failed=retry_failed)
+        try:
+            _refuse_half_begun(spec, progress, path)
+        except StorageError:
+            folder.close()
+            raise
         folder.update(config=settings, name=config.run.name or record.name)
         return OpenRun(spec, folder, progress)
 
@@ -167,15 +183,24 @@ def recorded_spec(record: RunRecord, config: RunConfig, resources: SharedResourc
     """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
     its settings or personas, or the content of what it names, are no longer the same.
     """
-    spec = _spec(config, record.started_at, resources, recorded_contents(record))
+    spec = spec_of(config, record.started_at, resources, recorded_contents(record))
     refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(spec.personas), spec.contents)
-    return spec
+    return replace(spec, branches=record.totals.sessions) if record.source is Source.BRANCHED else spec
 
 
-def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
+def _refuse_half_begun(spec: RunSpec, progress: Progress, path: Path) -> None:
+    """Branches are begun all at once, before the first is played; which ones are missing nobody knows any more."""
+    begun = len(progress.finished) + len(progress.failed) + len(progress.in_progress)
+    if spec.branches is not None and begun != spec.branches:
+        raise StorageError(f"{path}: {begun} of {spec.branches} branches were begun; start them again in a new folder")
+
+
+def create(spec: RunSpec, resources: SharedResources) -> OpenRun:
+    """Make the folder of a new run. Raises `StorageError`."""
     now = datetime.now(UTC)
     if now.date() != spec.date.date():  # it waited past midnight
-        spec = _spec(spec.config, now, resources, spec.contents)
+        spec = replace(spec_of(spec.config, now, resources, spec.contents), branches=spec.branches)
+    source = Source.SIMULATED if spec.lines is None else Source.REPLAYED
     settings = spec.config.model_dump(mode="json")
     fingerprints = {str(speaker): resources.fingerprint(role.model) for speaker, role in spec.roles.items()}
     record = RunRecord(
@@ -189,12 +214,14 @@ def _create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
         plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
+        source=source if spec.branches is None else Source.BRANCHED,
     )
     path = spec.config.run.dir or default_path(record.name, now.astimezone())
     return OpenRun(spec, RunDir.create(path, record), Progress())
 
 
-def _spec(config: RunConfig, date: datetime, resources: SharedResources, contents: Mapping[str, str]) -> RunSpec:
+def spec_of(config: RunConfig, date: datetime, resources: SharedResources, contents: Mapping[str, str]) -> RunSpec:
+    """A checked config with all that it names, as found on this machine; `contents` as of `prepare`. Raises as it."""
     if config.executor.kind == "ray":
         check_ray()
     personas = resources.personas(config)

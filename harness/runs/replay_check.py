@@ -22,8 +22,9 @@ from harness.errors import StorageError
 from harness.models.located import located
 from harness.runs.prepare import models_of
 from harness.runs.resources import SharedResources
-from harness.store.archive import Archive, Recorded
+from harness.store.archive import Archive
 from harness.store.identity import recorded_contents
+from harness.store.played import Played
 from harness.types import Request, Speaker
 
 
@@ -108,7 +109,7 @@ def _refuse_other_models(archive: Archive, roles: Mapping[Speaker, RoleConfig]) 
         raise StorageError(*lines)
 
 
-def _requests(archive: Archive, sessions: Mapping[str, Recorded], chosen: list[tuple[str, int]]) -> Iterator[Request]:
+def _requests(archive: Archive, sessions: Mapping[str, Played], chosen: list[tuple[str, int]]) -> Iterator[Request]:
     """The requests that made the chosen turns."""
     roles = dict(archive.config.roles())
     for session_id, index in chosen:

@@ -20,7 +20,7 @@ from harness.store.records import RunStatus, read_sessions
 
 def execute(config: RunConfig, reporter: Reporter) -> Outcome:
     """Play a new run. Raises a `HarnessError` for what stops it."""
-    return _play(prepare(config, SharedResources()), reporter)
+    return play(prepare(config, SharedResources()), reporter)
 
 
 def resume(
@@ -35,12 +35,13 @@ def resume(
 
     `trusted`: code that comes with its models may run.
     """
-    return _play(
+    return play(
         reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides, trusted=trusted), reporter
     )
 
 
-def _play(run: CheckedRun, reporter: Reporter) -> Outcome:
+def play(run: CheckedRun, reporter: Reporter) -> Outcome:
+    """Play a run that is checked. Raises a `HarnessError` for what stops it."""
     follower = _OneRun(reporter)
     play_batch([run], reporter, follower)
     if isinstance(follower.end, HarnessError):

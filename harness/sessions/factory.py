@@ -254,6 +254,7 @@ class AgentFactory:
             low_water=self._config.context.low_water,
             direction_tokens=role_context.direction_tokens,
             adapter=str(adapter) if adapter else None,
+            logprobs=self._config.keep.logprobs,
             label=f"{spec.session_id}: {speaker}",
             meter=session.meter,
         )

@@ -53,6 +53,13 @@ class Session:
         """Whose turn is next."""
         return Speaker.PATIENT if len(self.turns) % 2 == 0 else Speaker.THERAPIST
 
+    def bound(self, exchanges: int) -> int:
+        """How many exchanges it has at most, where the run's sessions have `exchanges`."""
+        branch = self.spec.branch
+        if branch is None or branch.exchanges is None:
+            return exchanges
+        return branch.turn // 2 + branch.exchanges
+
     def result(self) -> SessionResult:
         reason = self.stop or StopReason.MAX_EXCHANGES
         return SessionResult(self.spec, reason, tuple(self.turns), tuple(self.events))

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from harness.agents.base import Utterance
-from harness.types import Event, Failure, Purpose, RequestUsage, SessionResult, SessionSpec, StopReason, Turn, View
+from harness.types import (
+    Event,
+    Failure,
+    Purpose,
+    RequestUsage,
+    Sampled,
+    SessionResult,
+    SessionSpec,
+    StopReason,
+    Turn,
+    View,
+)
 
 
 class Observer(Protocol):
@@ -27,7 +38,13 @@ class Log(Protocol):
         ...
 
     def record_turn(
-        self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
+        self,
+        session_id: str,
+        turn: Turn,
+        view: View | None,
+        stop: StopReason | None = None,
+        draft: int | str = 0,
+        sampled: Sampled | None = None,
     ) -> None:
         """A whole turn, after the events that belong to it."""
         ...

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.types import SessionSpec, derive_seed
+from harness.types import SessionSpec, Source, derive_seed
 
 
 def plan(
-    personas: Sequence[str], sessions_per_persona: int, seed: int, course: int = 1
+    personas: Sequence[str],
+    sessions_per_persona: int,
+    seed: int,
+    course: int = 1,
+    source: Source = Source.SIMULATED,
 ) -> Iterator[tuple[SessionSpec, ...]]:
     """What a run holds: the sessions that follow one another with one patient, mostly a single one.
 
@@ -17,10 +21,10 @@ def plan(
         for persona in personas:
             name, first = f"{persona}-{index:03d}", derive_seed(seed, persona, index)
             if course == 1:
-                yield (SessionSpec(name, persona, first, index),)
+                yield (SessionSpec(name, persona, first, index, source=source),)
                 continue
             seeds = [first, *(derive_seed(seed, persona, index, number) for number in range(2, course + 1))]
             yield tuple(
-                SessionSpec(f"{name}.{number}", persona, own, index, name, number)
+                SessionSpec(f"{name}.{number}", persona, own, index, name, number, source)
                 for number, own in enumerate(seeds, 1)
             )

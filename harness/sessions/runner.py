@@ -45,7 +45,8 @@ class JournalingRunner:
             self._log.start_session(session.spec, **session_agents.started())
         guard = Guard(self._config.guard, persona.language)
         try:
-            result = await run_session(session, session_agents.agents, guard, self._config.max_exchanges, self.turn)
+            bound = session.bound(self._config.max_exchanges)
+            result = await run_session(session, session_agents.agents, guard, bound, self.turn)
             if session.rest:
                 handed = await self._factory.hand_over(session_agents, session, persona)
                 for event in handed:
@@ -72,7 +73,9 @@ class JournalingRunner:
         for event in utterance.events:
             self._log.record_event(spec.session_id, event)
         self._log.record_usage(spec.session_id, utterance.usage)
-        self._log.record_turn(spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft)
+        self._log.record_turn(
+            spec.session_id, utterance.turn, utterance.view, utterance.stop, utterance.draft, utterance.sampled
+        )
         self._observer.turn(spec, utterance)
 
     def failed(self, failure: Failure) -> None:

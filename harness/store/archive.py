@@ -4,10 +4,9 @@ Invariant: a prompt is a pure function of the session's texts and of the view jo
 to have kept it.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.config.recorded import read_config, refuse_code
 from harness.context.render.load import load_renderer
@@ -17,9 +16,9 @@ from harness.errors import StorageError, did_you_mean
 from harness.models.located import located
 from harness.store.identity import recorded_contents
 from harness.store.journal import read_journal
-from harness.store.records import TURN, VIEW, parse, read_record
-from harness.store.resume import started
-from harness.types import Message, Speaker, Turn, View
+from harness.store.played import Played, read_played
+from harness.store.records import TURN, parse, read_record, refuse_imported
+from harness.types import Message, Speaker, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +32,6 @@ class Rebuilt:
     ids: tuple[int, ...]
 
 
-@dataclass(slots=True)
-class Recorded:
-    """What the journal holds of one session."""
-
-    started: Mapping[str, Any]
-    turns: list[Turn] = field(default_factory=list)
-    views: list[View | None] = field(default_factory=list)
-    """The view that each turn was made with; None for a recorded patient's line."""
-    drafts: list[int | str] = field(default_factory=list)
-    """Which of its drafts each turn is."""
-
-
 class Archive:
     """A run folder, of a run that is over or not. Raises `StorageError` where it can't be read."""
 
@@ -52,11 +39,12 @@ class Archive:
         """`trusted`: code that comes with the run's models may run here."""
         self.record = read_record(path)
         self._path = path
+        refuse_imported(path, self.record, "rebuild")
         self._trusted = trusted
         self.config, _ = read_config(self.record.config, path)
         self._renderers: dict[Speaker, Renderer] = {}
 
-    def session(self, session_id: str) -> Recorded:
+    def session(self, session_id: str) -> Played:
         """A session as journalled. Raises `StorageError` where there is none of that id."""
         found = self.sessions({session_id}).get(session_id)
         if found is None:
@@ -64,19 +52,13 @@ class Archive:
             raise StorageError(f"{self._path}: no session {session_id!r}{did_you_mean(session_id, known)}")
         return found
 
-    def sessions(self, ids: Collection[str]) -> dict[str, Recorded]:
+    def sessions(self, ids: Collection[str]) -> dict[str, Played]:
         """Those of the sessions that the journal holds."""
-        found: dict[str, Recorded] = {}
-        for place, record in read_journal(self._path, ids):
-            session_id = record["session_id"]
-            if record["event"] == "session_started" and session_id in ids:
-                found[session_id] = Recorded(started(record, place))
-            elif record["event"] == "turn" and session_id in found:
-                session, view = found[session_id], record.get("view")
-                session.turns.append(parse(TURN, record.get("turn"), place))
-                session.views.append(None if view is None else parse(VIEW, view, place))
-                session.drafts.append(record.get("draft", 0))
-        return found
+        return {session.spec.session_id: session for session in read_played(self._path, ids, finished=False)}
+
+    def finished(self) -> Iterator[Played]:
+        """The sessions that came to their end, one at a time."""
+        return read_played(self._path)
 
     def asked(self) -> list[tuple[str, int]]:
         """Session id and index of every turn that a model was asked for."""
@@ -87,12 +69,16 @@ class Archive:
         )
         return [(session_id, turn.index) for session_id, turn in turns if turn.prompt_tokens]
 
-    def prompt(self, session: Recorded, index: int) -> Rebuilt:
+    def prompt(self, session: Played, index: int) -> Rebuilt:
         """The prompt of one turn. Raises `StorageError` for a turn that isn't there or that no model made."""
         if not 0 <= index < len(session.turns):
             raise StorageError(f"--turn: expected 0 to {len(session.turns) - 1}, found {index}")
         turn = session.turns[index]
         if session.views[index] is None or not turn.prompt_tokens:
+            if index < session.prefix and session.spec.branch is not None:
+                raise StorageError(
+                    f"--turn: turn {index} belongs to the session that this one branched from; see {_shown(session)}"
+                )
             raise StorageError(
                 f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model was asked for it"
             )
@@ -100,7 +86,7 @@ class Archive:
         ids = renderer.render_full(messages)
         return Rebuilt(turn, tuple(messages), renderer.template.render(messages), tuple(ids))
 
-    def messages(self, session: Recorded, index: int) -> list[Message]:
+    def messages(self, session: Played, index: int) -> list[Message]:
         """The messages of the view that a turn was made with. Raises `StorageError` where they can't be rebuilt."""
         turn, view = session.turns[index], session.views[index]
         speaker, said = turn.speaker, session.started.get(turn.speaker)
@@ -126,3 +112,9 @@ class Archive:
             role = located(speaker, role, recorded_contents(self.record), tokenizer_only=True)
             self._renderers[speaker] = load_renderer(role.model, self.record.started_at)
         return self._renderers[speaker]
+
+
+def _shown(session: Played) -> str:
+    """Where the turns before a branch were made."""
+    branch = session.spec.branch
+    return f"python -m harness show {branch.run} {branch.session_id}" if branch else ""

@@ -9,7 +9,7 @@ import orjson
 from harness.errors import StorageError
 from harness.store.records import RunRecord
 
-_FREE = frozenset({"run", "concurrency", "on_failure", "executor", "judge", "judging"})
+_FREE = frozenset({"run", "concurrency", "on_failure", "executor", "keep", "judge", "judging"})
 """Top-level settings that can't change what is said."""
 _FREE_OF_ENGINE = frozenset(
     {

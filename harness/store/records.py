@@ -38,11 +38,13 @@ from harness.store.files import lines_of, open_regular, read_bounded, storage_er
 from harness.store.provenance import Provenance
 from harness.types import (
     NOTHING,
+    Branch,
     Event,
     Failure,
     RequestUsage,
     SessionResult,
     SessionSpec,
+    Source,
     Speaker,
     StopReason,
     Turn,
@@ -183,6 +185,8 @@ class RunRecord(_Record):
     totals: Totals = Totals()
     timings: dict[str, float] = {}
     """Seconds by phase."""
+    source: Source = Source.SIMULATED
+    """Where its sessions come from."""
 
     @field_validator(
         *(
@@ -234,6 +238,11 @@ class SessionRecord(_Record):
     """Id of the course that it belongs to; None for a session of its own."""
     number: int = 1
     """Its place in that course, from 1."""
+    source: Source = Source.SIMULATED
+    branch: Branch | None = None
+    """From where a branched session branches off."""
+    meta: dict[str, Any] = {}
+    """What is known of an imported session besides its turns."""
     usage: dict[Speaker, Usage] = {}
     events: tuple[Event, ...] = ()
     metrics: dict[str, Any] = {}
@@ -299,9 +308,14 @@ def unflatten(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_fields(spec: SessionSpec) -> dict[str, Any]:
-    """Which session a line is about; `course` and `number` only for one of a course."""
+    """Which session a line is about; `course` and `number` only for one of a course, `branch` and `meta` likewise."""
     fields: dict[str, Any] = {"session_id": spec.session_id, "persona_id": spec.persona_id, "seed": spec.seed}
-    return fields if spec.course is None else {**fields, "course": spec.course, "number": spec.number}
+    fields["source"] = spec.source
+    if spec.course is not None:
+        fields |= {"course": spec.course, "number": spec.number}
+    if spec.branch is not None:
+        fields["branch"] = spec.branch
+    return {**fields, "meta": spec.meta} if spec.meta else fields
 
 
 def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -337,6 +351,14 @@ def read_record(folder: Path) -> RunRecord:
     except OSError as error:
         raise storage_error(path, "read", error, "give the folder of a run") from error
     return _validated(RunRecord, content, str(path))
+
+
+def refuse_imported(folder: Path, record: RunRecord, what: str) -> None:
+    """Raise `StorageError` for a run whose sessions are of other origin, where `what` needs the settings of a run."""
+    if record.source is Source.IMPORTED:
+        raise StorageError(
+            f"{folder}: its sessions are imported, no model was asked for them; there is nothing to {what}"
+        )
 
 
 def read_sessions(path: Path) -> Iterator[SessionRecord]:

@@ -196,12 +196,13 @@ class Fold:
                 session.pending.append(event_of(record, place))
 
     def _start(self, record: Mapping[str, Any], place: str) -> None:
-        fields = {name: record.get(name) for name in ("session_id", "persona_id", "seed", "index")}
-        fields |= {name: record[name] for name in ("course", "number") if name in record}
-        spec = parse(_SPEC, fields, place)
+        spec = spec_of(record, place)
         if self.progress.state(spec.session_id) is not None:
             raise StorageError(f"{place}: session {spec.session_id} starts a second time; the journal is damaged")
-        self.progress.in_progress[spec.session_id] = SessionProgress(spec, started(record, place))
+        session = SessionProgress(spec, started(record, place))
+        if "prefix" in record:  # turns of another session: they cost this run nothing
+            session.turns, session.views, session.events = prefix_of(record["prefix"], place)
+        self.progress.in_progress[spec.session_id] = session
 
     def _turn(self, session: SessionProgress, record: Mapping[str, Any], place: str) -> None:
         turn = parse(TURN, record.get("turn"), place)
@@ -251,6 +252,20 @@ class Fold:
             message = f"`{record['event']}` of session {session_id}, which has not started or is over"
             raise StorageError(f"{place}: {message}; the journal is damaged")
         return session
+
+
+def spec_of(record: Mapping[str, Any], place: str) -> SessionSpec:
+    """Which session a `session_started` is about."""
+    fields = {name: record.get(name) for name in ("session_id", "persona_id", "seed", "index")}
+    fields |= {name: record[name] for name in ("course", "number", "source", "branch", "meta") if name in record}
+    return parse(_SPEC, fields, place)
+
+
+def prefix_of(prefix: Mapping[str, Any], place: str) -> tuple[list[Turn], dict[Speaker, View], list[Event]]:
+    """What a branched session begins with: turns, the view of each speaker's last one, events."""
+    turns = [parse(TURN, turn, place) for turn in prefix["turns"]]
+    views = {Speaker(speaker): parse(VIEW, view, place) for speaker, view in prefix["views"].items()}
+    return turns, views, [parse(_EVENT, unflatten(event), place) for event in prefix["events"]]
 
 
 def started(record: Mapping[str, Any], place: str) -> Mapping[str, Any]:

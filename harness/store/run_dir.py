@@ -42,7 +42,17 @@ from harness.store.resume import Progress, load_progress
 from harness.store.session_log import SessionLog
 from harness.store.shard import End, close_shards, next_number
 from harness.store.transcripts import transcript
-from harness.types import Failure, Purpose, RequestUsage, SessionResult, SessionSpec, StopReason, Turn, View
+from harness.types import (
+    Failure,
+    Purpose,
+    RequestUsage,
+    Sampled,
+    SessionResult,
+    SessionSpec,
+    StopReason,
+    Turn,
+    View,
+)
 
 _FILES = (JOURNAL, "sessions.jsonl", "failures.jsonl")
 """In the order in which they are written: see `commit`."""
@@ -136,10 +146,16 @@ class RunDir(SessionLog):
         self.begun = True
 
     def record_turn(
-        self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
+        self,
+        session_id: str,
+        turn: Turn,
+        view: View | None,
+        stop: StopReason | None = None,
+        draft: int | str = 0,
+        sampled: Sampled | None = None,
     ) -> None:
         turn = mended(turn)
-        super().record_turn(session_id, turn, view, stop, draft)
+        super().record_turn(session_id, turn, view, stop, draft, sampled)
         self._totals["turns"] += 1
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
             self._totals[name] += getattr(turn, name) or 0

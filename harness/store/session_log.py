@@ -5,7 +5,19 @@ from typing import Any
 
 from harness.store.journal import Journal
 from harness.store.records import SESSION_ID, event_fields, spec_fields, turn_fields
-from harness.types import Event, Failure, Purpose, RequestUsage, SessionResult, SessionSpec, StopReason, Turn, View
+from harness.store.sampled import sampled_fields
+from harness.types import (
+    Event,
+    Failure,
+    Purpose,
+    RequestUsage,
+    Sampled,
+    SessionResult,
+    SessionSpec,
+    StopReason,
+    Turn,
+    View,
+)
 
 SESSION_EVENTS = frozenset(
     {
@@ -30,14 +42,21 @@ class SessionLog:
         self.journal.append("session_started", who.pop("session_id"), **who, index=spec.index, **fields)
 
     def record_turn(
-        self, session_id: str, turn: Turn, view: View | None, stop: StopReason | None = None, draft: int | str = 0
+        self,
+        session_id: str,
+        turn: Turn,
+        view: View | None,
+        stop: StopReason | None = None,
+        draft: int | str = 0,
+        sampled: Sampled | None = None,
     ) -> None:
-        """Journal a whole turn: with the view it was made with (None without one), why it ends the session, if so, and
-        which of its drafts it is.
+        """Journal a whole turn: with the view it was made with (None without one), why it ends the session, if so,
+        which of its drafts it is, and how it was sampled.
 
         The turn confirms the events recorded before it: record those of a turn (also what a guard sees in it) first.
         """
-        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop, draft=draft)
+        kept = sampled_fields(sampled) if sampled else {}
+        self.journal.append("turn", session_id, turn=turn_fields(turn), view=view, stop=stop, draft=draft, **kept)
 
     def record_event(self, session_id: str, event: Event) -> None:
         """Journal what happened in a session besides turns."""

@@ -32,6 +32,7 @@ from harness.judges.answers import answer_schema
 from harness.judges.asking import Judge
 from harness.judges.judgements import Judgements
 from harness.judges.judging import Plan
+from harness.judges.records import JUDGEMENTS, Judgement, read_lines
 from harness.judges.rubric import Item, Rubric
 from harness.judges.run import ahead, judge_all
 from harness.judges.status import MISSING, Status
@@ -115,6 +116,8 @@ class Seen:
     cached_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    first_computed: int = 0
+    """Prompt tokens computed for first tries: a small model needs many second ones."""
     read: int = 0
     """Answers in the right form."""
     items: int = 0
@@ -127,6 +130,7 @@ class Seen:
             "cached_share": round(self.cached_tokens / max(1, self.prompt_tokens), 4),
             "computed_tokens": computed,
             "times_the_prefill_of_one": round(computed / one, 2),
+            "first_tries_times_the_prefill_of_one": round((self.first_computed or computed) / one, 2),
             "completion_tokens": self.completion_tokens,
             "seconds": round(self.seconds, 1),
             "answers_read": f"{self.read}/{self.items}",
@@ -149,6 +153,8 @@ async def ours(engine: Engine, renderer: Renderer, window: int, wanted: Sequence
             seen.read += sum(score.status not in MISSING or score.status is Status.UNSUPPORTED for score in done.scores)
         seen.seconds = time.perf_counter() - began
         made.judgements.close()
+        first = [entry for entry in read_lines(Judgement, Path(folder) / JUDGEMENTS) if entry.attempt == 0]
+        seen.first_computed = sum(entry.prompt_tokens - entry.cached_tokens for entry in first)
     seen.requests, seen.prompt_tokens = made.sent, made.prompt_tokens
     seen.cached_tokens, seen.completion_tokens = made.cached_tokens, made.completion_tokens
     return seen

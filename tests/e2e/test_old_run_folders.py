@@ -89,3 +89,19 @@ def test_an_old_sweep_goes_on_and_the_same_command_finds_its_points(old: Path) -
     assert main(["run", "-m", *words, "context=truncate,hybrid", "run.dir=sweep"]) == 0
     record = read_sweep(old / "sweep")
     assert {point.state for point in record.points} == {PointState.FINISHED}
+
+
+def test_training_data_and_tables_come_from_it(old: Path) -> None:
+    """Its journal has no sampled ids: completions are what the tokenizer makes of what was said."""
+    assert main(["export", "finished", "--format", "sft", "--out", "data", "--keep", "all"]) == 0
+    rows = [json.loads(line) for line in (old / "data" / "train.jsonl").read_text().splitlines()]
+    assert rows
+    assert not any(row["sampled"] for row in rows)
+    said = {(s.session_id, t.index): t for s in read_sessions(old / "finished" / "sessions.jsonl") for t in s.turns}
+    for row in rows:
+        turn = said[row["session_id"], row["turn"]]
+        assert (row["completion"], len(row["prompt_ids"])) == (turn.text, turn.prompt_tokens)
+        assert row["source"] == "simulated"
+    assert main(["export", "finished", "sweep", "--format", "parquet", "--out", "tables"]) == 0
+    assert main(["branch", "finished", "--turn", "3", "--k", "2", "run.dir=branches"]) == 0
+    assert read_record(old / "branches").totals.finished == 4

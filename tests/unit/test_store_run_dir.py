@@ -34,7 +34,17 @@ async def test_a_line_of_sessions_is_the_contract(tmp_path: Path) -> None:
     """Every field of the contract with the values given, usage by role, events flat, state where there is one."""
     path = await finished(tmp_path / "run")
     line = by_id(path / "sessions.jsonl")["p-000"]
-    assert list(line) == ["session_id", "persona_id", "seed", "stop_reason", "turns", "usage", "events", "metrics"]
+    assert list(line) == [
+        "session_id",
+        "persona_id",
+        "seed",
+        "source",
+        "stop_reason",
+        "turns",
+        "usage",
+        "events",
+        "metrics",
+    ]
     assert (line["persona_id"], line["seed"], line["stop_reason"]) == ("p", 1000, "max_exchanges")
     assert line["turns"][1] == {
         "index": 1,
@@ -86,7 +96,7 @@ def test_a_failure_is_a_line_of_its_own_and_no_session(tmp_path: Path) -> None:
         run_dir.end(RunStatus.FINISHED)
     assert (path / "sessions.jsonl").read_bytes() == b""
     (line,) = lines(path / "failures.jsonl")
-    assert list(line) == ["session_id", "persona_id", "seed", "error", "message", "where", "turns"]
+    assert list(line) == ["session_id", "persona_id", "seed", "source", "error", "message", "where", "turns"]
     (read,) = read_failures(path / "failures.jsonl")
     assert (read.error, read.message, read.where, read.turns) == (
         "EngineError",

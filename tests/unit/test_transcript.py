@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.agents.transcript import is_error, read_transcript
+from harness.agents.text_form import is_error
+from harness.agents.transcript import read_transcript
 from harness.errors import TranscriptError
 
 
@@ -110,3 +111,23 @@ def test_a_missing_file_and_a_folder_say_so(tmp_path: Path) -> None:
         read_transcript(tmp_path / "none.txt")
     with pytest.raises(TranscriptError, match="is a folder"):
         read_transcript(tmp_path)
+
+
+def test_a_yaml_head_is_no_dialogue(tmp_path: Path) -> None:
+    head = "---\nid: a\npersona: widower\ntherapist: mi\n---\n"
+    assert read_transcript(write(tmp_path, f"{head}\nPatient: Hi.\n\nTherapist: Hello.\n")).patient == ("Hi.",)
+    ruled = write(tmp_path, "---\n\nPatient: Hi.\n\n---\n\nTherapist: Hello.\n")  # a rule is no head
+    assert read_transcript(ruled).therapist == ("Hello.",)
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        ("id: [a", ":2: the head is no YAML"),
+        ("- a\n- b", ":2: the head is no list"),
+        ("a: !!python/name:os.system x", "no YAML"),
+    ],
+)
+def test_a_broken_head_is_refused_with_its_line(tmp_path: Path, head: str, what: str) -> None:
+    with pytest.raises(TranscriptError, match=what):
+        read_transcript(write(tmp_path, f"---\n{head}\n---\nPatient: Hi.\n"))

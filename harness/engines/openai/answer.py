@@ -128,10 +128,12 @@ def _answered(
         raise EmptyAnswer("the server answered without any text")
     if len(text) > _CHARACTERS_PER_TOKEN * most + _MORE_CHARACTERS:
         raise TooLong(f"the server's answer has {len(text)} characters, which max_new_tokens={most} can't fill")
-    ids = _ids(choice, finish, edited=text != content)
+    ids, end_id = _ids(choice, finish)
     return Generation(
         text=scrub(text),
         token_ids=ids,
+        end_id=end_id,
+        logprobs=_logprobs(choice) if request.logprobs else (),
         finish_reason=finish,
         prompt_tokens=prompt_tokens or request.prompt.tokens,
         counted=bool(prompt_tokens),
@@ -189,12 +191,23 @@ def _finish(
     )
 
 
-def _ids(choice: Mapping[str, Any], finish: FinishReason, *, edited: bool) -> tuple[int, ...]:
-    """The sampled ids without the one that ended the turn; none where they are not those of the text."""
+def _ids(choice: Mapping[str, Any], finish: FinishReason) -> tuple[tuple[int, ...], int | None]:
+    """The sampled ids, and the one that ended the turn; none where the server tells none."""
     ids = choice.get("token_ids")
-    if not isinstance(ids, list) or not ids or edited or isinstance(choice.get("stop_reason"), str):
-        return ()
-    if any(type(token) is not int or count(token) is None for token in ids):
-        return ()
+    if not isinstance(ids, list) or not ids or any(type(token) is not int or count(token) is None for token in ids):
+        return (), None
     # vLLM reports the id of an end-of-turn token as the last one when the model stopped by itself.
-    return tuple(ids[:-1] if finish is FinishReason.STOP else ids)
+    if finish is FinishReason.STOP and not isinstance(choice.get("stop_reason"), str):
+        return tuple(ids[:-1]), ids[-1]
+    return tuple(ids), None
+
+
+def _logprobs(choice: Mapping[str, Any]) -> tuple[float, ...]:
+    """Of the sampled tokens, in the form of completions or of chat; empty where one of them can't be read."""
+    told = mapping(choice.get("logprobs"))
+    listed = told.get("token_logprobs")
+    if not isinstance(listed, list):
+        content = told.get("content")
+        listed = [mapping(one).get("logprob") for one in content] if isinstance(content, list) else []
+    found = tuple(float(one) for one in listed if isinstance(one, int | float) and not isinstance(one, bool))
+    return found if len(found) == len(listed) else ()

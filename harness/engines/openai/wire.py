@@ -13,6 +13,8 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
         "return_token_ids": True,
         "stop_token_ids": list(request.prompt.stop_ids),
     }
+    if request.logprobs:
+        body["logprobs"] = 0  # of the sampled tokens, and of no other
     if request.prompt.stop_texts:
         body["stop"] = [*request.sampling.stop, *request.prompt.stop_texts]
     if request.prompt.answer.special:
@@ -32,6 +34,8 @@ def chat_body(request: Request, model: str, seed: int) -> dict[str, Any]:
         "messages": messages(request),
         "max_tokens": request.prompt.max_new_tokens,
     }
+    if request.logprobs:
+        body["logprobs"] = True
     if request.prompt.template_args:
         body["chat_template_kwargs"] = dict(request.prompt.template_args)
     if request.json_schema is not None:

@@ -10,6 +10,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -195,7 +196,9 @@ class _Loaded:
             )
         now = time.perf_counter()
         return [
-            self._generation(job, out[row, length : length + rows.sampled[row]].tolist(), now - job.queued)
+            self._generation(
+                job, out[row, length : length + rows.sampled[row]].tolist(), now - job.queued, rows.logprobs[row]
+            )
             for row, job in enumerate(jobs)
         ]
 
@@ -213,7 +216,7 @@ class _Loaded:
             self._model.device,
         )
 
-    def _generation(self, job: Job, sampled: list[int], latency_s: float) -> Generation:
+    def _generation(self, job: Job, sampled: list[int], latency_s: float, logprobs: Sequence[float] = ()) -> Generation:
         request = job.request
         ended = bool(sampled) and sampled[-1] in self._end_ids.union(request.prompt.stop_ids)
         ids = sampled[:-1] if ended else sampled
@@ -225,12 +228,14 @@ class _Loaded:
         reasoning, text = split(whole, form, constrained=request.json_schema is not None)
         return Generation(
             text=text,
-            token_ids=tuple(ids) if text == decoded else (),
+            token_ids=tuple(ids),
             finish_reason=FinishReason.STOP if ended or stops else FinishReason.LENGTH,
             prompt_tokens=request.prompt.tokens,
             completion_tokens=len(sampled),
             latency_s=latency_s,
             reasoning=reasoning,
+            end_id=sampled[-1] if ended else None,
+            logprobs=tuple(logprobs),
         )
 
 

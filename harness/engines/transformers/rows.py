@@ -50,6 +50,8 @@ class Rows:
         self._done = [False] * len(requests)
         self.sampled = [0] * len(requests)
         """How many tokens each row has drawn; what follows in a row that is done is padding."""
+        self.logprobs: list[list[float]] = [[] for _ in requests]
+        """Of each drawn token, by the model's own distribution; of the rows that ask for them."""
         self._generators = [torch.Generator(device).manual_seed(request.seed % 2**63) for request in requests]
         self._matchers = [
             grammars.matcher(request.json_schema) if request.json_schema is not None else None for request in requests
@@ -61,14 +63,15 @@ class Rows:
         Shapes: `ids` is `[rows, tokens]`, `scores` and the result are `[rows, vocabulary]`.
         """
         scores = scores.float()
+        own = scores.log_softmax(dim=-1) if any(request.logprobs for request in self._requests) else None
         alike: dict[Sampling, list[int]] = defaultdict(list)
         for row, request in enumerate(self._requests):
             if self._done[row]:
                 continue
             penalty = request.sampling.penalty
             if penalty != 1.0:
-                own = ids[row : row + 1, self._padded - len(request.prompt.ids or ()) :]
-                scores[row] = RepetitionPenaltyLogitsProcessor(penalty)(own, scores[row : row + 1])[0]
+                said = ids[row : row + 1, self._padded - len(request.prompt.ids or ()) :]
+                scores[row] = RepetitionPenaltyLogitsProcessor(penalty)(said, scores[row : row + 1])[0]
             matcher = self._matchers[row]
             if matcher is not None:
                 scores[row].masked_fill_(~matcher.allowed(scores.shape[1]).to(scores.device), float("-inf"))
@@ -76,6 +79,10 @@ class Rows:
         chosen = torch.zeros(len(self._requests), dtype=torch.long, device=scores.device)
         for sampling, rows in alike.items():
             self._choose(sampling, rows, ids, scores, chosen)
+        if own is not None:
+            for row, request in enumerate(self._requests):
+                if request.logprobs and not self._done[row]:
+                    self.logprobs[row].append(float(own[row, chosen[row]]))
         forced = torch.full_like(scores, float("-inf"))
         return forced.scatter_(1, chosen.unsqueeze(1), 0.0)
 

@@ -28,7 +28,7 @@ from harness.errors import EngineError, EngineUnavailable, PromptRefused, Reques
 from harness.types import FinishReason, Generation, Request
 
 if TYPE_CHECKING:
-    from vllm import RequestOutput, SamplingParams
+    from vllm import CompletionOutput, RequestOutput, SamplingParams
     from vllm.lora.request import LoRARequest
     from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -234,6 +234,7 @@ class VllmEngine:
             seed=request.seed % 2**63 if self._seeded else None,
             max_tokens=request.prompt.max_new_tokens,
             skip_special_tokens=not request.prompt.answer.special,
+            logprobs=0 if request.logprobs else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
             structured_outputs=_constraint(request.json_schema),
         )
@@ -245,10 +246,9 @@ class VllmEngine:
         ids = tuple(done.token_ids)
         sampled = len(ids)
         reasoning, text = split(done.text, request.prompt.answer, constrained=request.json_schema is not None)
-        if isinstance(done.stop_reason, str) or text != done.text:
-            ids = ()  # something was cut from the text, so the ids are no longer those of the text
-        elif done.finish_reason == "stop" and ids and ids[-1] in self._end_ids.union(request.prompt.stop_ids):
-            ids = ids[:-1]
+        end_id = None
+        if done.finish_reason == "stop" and ids and ids[-1] in self._end_ids.union(request.prompt.stop_ids):
+            ids, end_id = ids[:-1], ids[-1]
         return Generation(
             text=text,
             token_ids=ids,
@@ -258,6 +258,8 @@ class VllmEngine:
             cached_tokens=output.num_cached_tokens or 0,
             latency_s=latency_s,
             reasoning=reasoning,
+            end_id=end_id,
+            logprobs=_logprobs(done),
         )
 
     async def _first_logprobs(self, adapter: Adapter | None) -> Mapping[int, float]:
@@ -282,6 +284,12 @@ def _processes(llm: "AsyncLLM") -> list[Any]:
     """The `multiprocessing` children that vLLM started for this engine."""
     manager = getattr(llm.engine_core.resources, "engine_manager", None)
     return list(getattr(manager, "processes", ()))
+
+
+def _logprobs(done: "CompletionOutput") -> tuple[float, ...]:
+    """Of the sampled tokens; empty where they were not asked for."""
+    given = zip(done.token_ids, done.logprobs or (), strict=False)
+    return tuple(among[token].logprob for token, among in given)
 
 
 def _end_ids(llm: "AsyncLLM") -> frozenset[int]:

@@ -1,0 +1,1 @@
+"""Sessions that go on from a turn of another one."""

@@ -1,0 +1,112 @@
+"""From which turns of which sessions branches go on.
+
+Invariants:
+- A branch's seed depends on the parent's seed, the turn and its number, and on no setting: branches under other settings
+  are pairs. Number 0 has the parent's own seed, so that under the same settings it repeats the parent.
+- Branches of one turn follow one another, so that they find its prompt in the engine's cache.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError, StorageError, did_you_mean
+from harness.store.played import Played
+from harness.store.records import event_fields, turn_fields
+from harness.store.resume import prefix_of
+from harness.types import Branch, SessionSpec, Source, Speaker, View, derive_seed
+
+_NOTHING: Mapping[str, Any] = {"turns": [], "views": {}, "events": []}
+_EVERY = re.compile(r"every=([1-9][0-9]{0,4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Which turns of a session are said anew."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Raises `ConfigError`."""
+        if not (self.text == "all" or self.text.isdecimal() or _EVERY.fullmatch(self.text)):
+            raise ConfigError(f"--turn: found {self.text!r}; expected the index of a turn, all, or every=K")
+
+    def of(self, session: Played) -> list[int]:
+        """Indices of turns: one, every therapist turn, or every K-th of these. None where the session is too short."""
+        if self.text.isdecimal():
+            return [int(self.text)] if int(self.text) < len(session.turns) else []
+        every = _EVERY.fullmatch(self.text)
+        own = [turn.index for turn in session.turns if turn.speaker is Speaker.THERAPIST]
+        return own[:: int(every[1])] if every else own
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A branch before it is played."""
+
+    spec: SessionSpec
+    parent: Played
+
+    def prefix(self) -> dict[str, Any]:
+        """What it begins with, as its `session_started` keeps it."""
+        assert self.spec.branch is not None
+        turn = self.spec.branch.turn
+        return {
+            "turns": [turn_fields(said) for said in self.parent.turns[:turn]],
+            "events": [event_fields(event) for event in self.parent.events if event.turn < turn],
+            "views": self.views(),
+        }
+
+    def views(self) -> dict[Speaker, View]:
+        """The view of each speaker's last turn before the branch: where its context goes on from."""
+        assert self.spec.branch is not None
+        _, views, _ = prefix_of(self.parent.started.get("prefix") or _NOTHING, self.parent.spec.session_id)
+        turn = self.spec.branch.turn
+        for said, view in zip(self.parent.turns[:turn], self.parent.views[:turn], strict=True):
+            if view is not None:
+                views[said.speaker] = view
+        return views
+
+
+def beginnings(
+    run: Path, parents: Sequence[Played], points: Points, *, variants: int, exchanges: int | None
+) -> Iterator[Beginning]:
+    """The branches of these sessions, in order of playing. Raises `ConfigError` for a session that can't branch."""
+    for parent in parents:
+        spec = parent.spec
+        _refuse(parent)
+        for turn in points.of(parent):
+            for variant in range(variants):
+                seed = spec.seed if variant == 0 else derive_seed(spec.seed, "branch", turn, variant)
+                yield Beginning(
+                    SessionSpec(
+                        f"{spec.session_id}@{turn}.{variant}",
+                        spec.persona_id,
+                        seed,
+                        variant,
+                        source=Source.BRANCHED,
+                        branch=Branch(str(run), spec.session_id, turn, variant, exchanges),
+                    ),
+                    parent,
+                )
+
+
+def parents_of(run: Path, found: Mapping[str, Played], ids: Sequence[str]) -> list[Played]:
+    """The sessions `ids`, or all. Raises `StorageError` for one that isn't there."""
+    for session_id in ids:
+        if session_id not in found:
+            raise StorageError(f"{run}: no session {session_id!r}{did_you_mean(session_id, found)}")
+    return [found[session_id] for session_id in ids] if ids else list(found.values())
+
+
+def _refuse(parent: Played) -> None:
+    spec = parent.spec
+    if spec.course is not None:
+        raise ConfigError(
+            f"{spec.session_id}: is a session of a course, and what it hands over would no longer follow from it; "
+            "expected a session of its own"
+        )
+    if parent.turns and parent.turns[0].speaker is Speaker.THERAPIST:
+        raise ConfigError(f"{spec.session_id}: the therapist speaks first; expected a session that the patient opens")

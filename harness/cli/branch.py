@@ -1,0 +1,44 @@
+"""Go on from turns of a run's sessions, under the same settings or others: one changed turn, same patient, same seeds.
+
+  python -m harness branch outputs/latest --turn 20 --k 4
+  python -m harness branch outputs/latest two-cups-000 --turn all --k 2 --exchanges 1 therapist.sampling.temperature=1
+  python -m harness branch outputs/latest --turn every=4 therapist=mi therapist.model.adapter=checkpoints/step-100
+
+The branches are a run of their own: `resume`, `compare`, `export --format dpo` take it. `compare` pairs branches of the same
+turn and number in runs under other settings. Number 0 has its parent's seed: under the same settings it says the same.
+docs/train.md.
+"""
+
+import argparse
+from pathlib import Path
+
+INTERMIXED = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument("words", nargs="*", metavar="SESSION|KEY=VALUE", help="session ids (default: all); settings")
+    parser.add_argument("--turn", required=True, metavar="N|all|every=K", help="the first turn that is said anew")
+    parser.add_argument("--k", type=int, default=1, metavar="K", help="branches of each turn; default: 1")
+    parser.add_argument("--exchanges", type=int, metavar="H", help="how far they go; default: to the end")
+
+
+def main(args: argparse.Namespace) -> int:
+    from harness.branching.points import Points
+    from harness.branching.run import prepare_branches
+    from harness.cli.reporter import TerminalReporter
+    from harness.errors import ConfigError
+    from harness.runs.single import play
+
+    for option, value in (("--k", args.k), ("--exchanges", args.exchanges)):
+        if value is not None and not 1 <= value <= 10_000:
+            raise ConfigError(f"{option}: found {value}; expected 1 to 10000")
+    run = prepare_branches(
+        args.run_dir,
+        [word for word in args.words if "=" not in word],
+        Points(args.turn),
+        variants=args.k,
+        exchanges=args.exchanges,
+        overrides=[word for word in args.words if "=" in word],
+    )
+    return play(run, TerminalReporter()).exit_code

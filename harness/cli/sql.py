@@ -1,0 +1,47 @@
+"""Ask runs questions in SQL, over the tables sessions, turns, events and scores.
+
+  python -m harness sql outputs/latest "select persona_id, avg(completion_tokens) from turns group by 1"
+  python -m harness sql outputs/a outputs/b tables "select run, count(*) from sessions group by run" --csv
+
+Folders are those of runs, of sweeps, or of `harness export --format parquet` (faster where one asks often). `metrics` and
+`meta` are JSON: metrics->>'$.therapist.question_rate'. Nothing can be written.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="folders of runs, sweeps or tables")
+    parser.add_argument("question", metavar="SQL")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV")
+    form.add_argument("--json", action="store_true", help="print one JSON object a row")
+
+
+def main(args: argparse.Namespace) -> int:
+    import csv
+    import json
+    import sys
+
+    from harness.exports.sql import ask
+
+    answer = ask(args.folders, args.question)
+    if args.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.columns)
+        writer.writerows(answer.rows)
+    elif args.json:
+        for row in answer.rows:
+            print(json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False, default=str))
+    else:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*map(escape, answer.columns))
+        for row in answer.rows:
+            table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        Console().print(table)
+    return 0

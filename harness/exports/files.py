@@ -1,0 +1,76 @@
+"""JSON Lines of an export: a file for each part, without what stands in both, and their card.
+
+Invariants:
+- Rows are written as they come; no part is held in memory.
+- A folder is new or empty: nothing is mixed with an older export.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from harness.errors import StorageError
+from harness.exports.card import card
+from harness.exports.job import Job, Written
+from harness.exports.split import Seen
+from harness.store.files import storage_error, write_whole
+
+Record = Mapping[str, Any]
+Texts = Callable[[Record], Sequence[str]]
+"""What a row answers and the answer, by which duplicates are found."""
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of an export. Raises `StorageError` where it holds anything."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        there = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        raise storage_error(out, "make the folder", error, "choose another --out") from error
+    if there:
+        raise StorageError(f"{out}: holds other files ({there[0]}, ...); choose a new or empty --out")
+
+
+def write_rows(job: Job, rows: Iterable[tuple[str, Record]], texts: Texts) -> Written:
+    """Write (persona, row) pairs as train.jsonl, and test.jsonl where there is a split, with their card."""
+    make_folder(job.out)
+    written = Written(left_out=job.counts.left_out)
+    try:
+        if job.split is None:
+            with (job.out / "train.jsonl").open("wb") as file:
+                written.files["train.jsonl"] = sum(_write(file, row) for _, row in rows)
+        else:
+            _write_split(job, rows, texts, written)
+        write_whole(job.out / "README.md", card(job, written).encode(), durable=False)
+    except OSError as error:
+        raise storage_error(job.out, "write", error, "choose another --out") from error
+    return written
+
+
+def _write_split(job: Job, rows: Iterable[tuple[str, Record]], texts: Texts, written: Written) -> None:
+    assert job.split is not None
+    seen, whole = Seen(), job.out / ".train.jsonl.whole"
+    with whole.open("wb") as train, (job.out / "test.jsonl").open("wb") as test:
+        count = 0
+        for persona, row in rows:
+            if job.split.part(persona) == "train":
+                _write(train, row)
+            else:
+                seen.add(texts(row))
+                count += _write(test, row)
+    written.files = {"train.jsonl": 0, "test.jsonl": count}
+    with whole.open("rb") as lines, (job.out / "train.jsonl").open("wb") as train:
+        for line in lines:
+            if seen.holds(texts(orjson.loads(line))):
+                written.left_out["duplicate of a test row"] += 1
+            else:
+                train.write(line)
+                written.files["train.jsonl"] += 1
+    whole.unlink()
+
+
+def _write(file: BinaryIO, row: Record) -> int:
+    file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    return 1

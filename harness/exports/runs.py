@@ -1,0 +1,135 @@
+"""The runs of an export: their sessions one at a time, with what judges and people said of them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from harness.comparison.runs import run_folders
+from harness.errors import StorageError
+from harness.store.archive import Archive
+from harness.store.files import storage_error
+from harness.store.played import Played, read_played
+from harness.store.records import RunRecord, read_record
+from harness.types import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What judges gave one session."""
+
+    session: Mapping[str, float] = field(default_factory=dict)
+    """RUBRIC.ITEM to the mean over judges, repeats and orders that have a value."""
+    turns: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    """The same by turn, of items about turns."""
+    spread: Mapping[str, float] = field(default_factory=dict)
+    """RUBRIC.ITEM to the standard error of that mean; only where there are several values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What people marked in one session."""
+
+    session: Mapping[str, Any] = field(default_factory=dict)
+    turns: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class ExportedRun:
+    """A run folder to export from."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `StorageError` where there is no run."""
+        self.path = path
+        self.record: RunRecord = read_record(path)
+
+    @property
+    def imported(self) -> bool:
+        """Whether no model of ours said any of it."""
+        return self.record.source is Source.IMPORTED
+
+    @cached_property
+    def archive(self) -> Archive:
+        """What rebuilds its prompts. Raises `StorageError` or `ConfigError`."""
+        return Archive(self.path)
+
+    def sessions(self) -> Iterator[Played]:
+        """The sessions that came to their end, in order of ending."""
+        return read_played(self.path)
+
+    @cached_property
+    def judged(self) -> Mapping[str, Judged]:
+        """By session id."""
+        return _judged(_lines(self.path / "scores.jsonl"))
+
+    @cached_property
+    def marked(self) -> Mapping[str, Marked]:
+        """By session id."""
+        found: defaultdict[str, tuple[dict[str, Any], dict[int, dict[str, Any]]]] = defaultdict(lambda: ({}, {}))
+        for line in _lines(self.path / "labels.jsonl"):
+            of_session, of_turns = found[str(line.get("session_id"))]
+            labels = line.get("labels")
+            turn = line.get("turn")
+            if isinstance(labels, dict):
+                (of_session if turn is None else of_turns.setdefault(int(turn), {})).update(labels)
+        return {name: Marked(*both) for name, both in found.items()}
+
+
+def open_runs(paths: Sequence[Path]) -> list[ExportedRun]:
+    """The runs of run folders and sweep folders, in order, each once. Raises `StorageError`."""
+    folders = dict.fromkeys(folder.resolve() for path in paths for folder in run_folders(path))
+    return [ExportedRun(folder) for folder in folders if (folder / "run.json").exists()]
+
+
+def _judged(lines: Iterator[Mapping[str, Any]]) -> dict[str, Judged]:
+    of_session: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    of_turn: defaultdict[str, defaultdict[int, defaultdict[str, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    for line in lines:
+        name, session_id = f"{line.get('rubric')}.{line.get('item')}", str(line.get("session_id"))
+        if line.get("status") == "ok" and isinstance(line.get("value"), int | float):
+            of_session[session_id][name].append(float(line["value"]))
+        for turn in line.get("turns") or ():
+            if turn.get("status") == "ok" and isinstance(turn.get("value"), int | float):
+                of_turn[session_id][int(turn["turn"])][name].append(float(turn["value"]))
+    return {
+        session_id: Judged(
+            _means(of_session[session_id]),
+            {turn: _means(values) for turn, values in of_turn[session_id].items()},
+            {name: error for name, values in of_session[session_id].items() if (error := _error(values)) is not None},
+        )
+        for session_id in of_session.keys() | of_turn.keys()
+    }
+
+
+def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: sum(found) / len(found) for name, found in values.items()}
+
+
+def _error(values: Sequence[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    mean = sum(values) / len(values)
+    return float((sum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)) ** 0.5)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                record = orjson.loads(line)
+                if not isinstance(record, dict):
+                    raise StorageError(f"{path}:{number}: found {type(record).__name__}, expected an object")
+                yield record
+    except orjson.JSONDecodeError as error:
+        raise StorageError(f"{path}: not JSON: {error}") from error
+    except OSError as error:
+        raise storage_error(path, "read", error, "give the folder of a run") from error

@@ -1,0 +1,68 @@
+"""Questions in SQL over runs: their tables as Parquet, read by DuckDB."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.exports.runs import open_runs
+from harness.exports.tables import TABLES, write_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A table of results."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+def ask(paths: Sequence[Path], question: str) -> Answer:
+    """The answer to one question over run folders, sweep folders, and folders of exported tables.
+
+    Nothing but the tables can be read, and nothing written. Raises `ConfigError` for a question that DuckDB refuses.
+    """
+    with _tables(paths) as folders, _connected(folders) as connection:
+        import duckdb
+
+        try:
+            cursor = connection.execute(question)
+            columns = tuple(column[0] for column in cursor.description or ())
+            return Answer(columns, cursor.fetchall())
+        except duckdb.Error as error:
+            raise ConfigError(f"sql: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def _connected(folders: Sequence[Path]) -> Iterator[Any]:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise ConfigError("sql: needs duckdb; pip install 'therapist-harness[parquet]'") from error
+    connection = duckdb.connect()
+    try:
+        for table in TABLES:
+            files = [str(folder / f"{table}.parquet") for folder in folders]
+            listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+            connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{listed}])')
+        allowed = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in folders)
+        connection.execute(f"SET allowed_directories = [{allowed}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _tables(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Folders of tables: those that are there, and one made for the runs, which goes again."""
+    there = [path.resolve() for path in paths if (path / "sessions.parquet").is_file()]
+    runs = [path for path in paths if path.resolve() not in there]
+    with tempfile.TemporaryDirectory(prefix="harness-sql-") as made:
+        if runs:
+            write_tables(open_runs(runs), Path(made))
+        yield [*there, Path(made).resolve()] if runs else there

@@ -1,0 +1,160 @@
+"""Sessions of other origin as they are read, whatever their file format.
+
+Invariants:
+- What is read is whole or refused with file and place; nothing is guessed, and no error is dialogue.
+- Turns of one speaker in a row are one turn, their labels kept.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.agents.text_form import check_turn, decoded
+from harness.errors import TranscriptError, did_you_mean
+from harness.reading import read_bytes
+from harness.types import Speaker
+
+MOST_TURNS = 20_000
+"""Of one session; a table without a column that tells sessions apart has more."""
+LARGEST_FILE = 1 << 29
+"""Bytes of one file."""
+KNOWN_SPEAKERS: Mapping[str, Speaker] = {
+    **dict.fromkeys(("patient", "client", "user", "human", "seeker", "usr"), Speaker.PATIENT),
+    **dict.fromkeys(
+        ("therapist", "counselor", "counsellor", "assistant", "gpt", "supporter", "chatgpt"), Speaker.THERAPIST
+    ),
+}
+"""Names that need no mapping, in lower case."""
+SILENT = frozenset({"system", "tool"})
+"""Roles that say nothing in a session; their text goes to its `meta`."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9._@+=-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One utterance as a file holds it."""
+
+    speaker: Speaker
+    text: str
+    place: str
+    """FILE:LINE, or what else says where it stands."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """What somebody marked in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A session as a file holds it."""
+
+    session_id: str
+    place: str
+    turns: tuple[Said, ...]
+    persona: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """What somebody marked in the session as a whole."""
+    merged: int = 0
+    """How many utterances went into the one before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the user says of the files."""
+
+    speakers: Mapping[str, Speaker] = field(default_factory=dict)
+    """Names of speakers, in lower case, besides the known ones; they win."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """csv: which column holds `text`, `speaker`, `session`, `persona` and `order`."""
+    labels: tuple[str, ...] = ()
+    """csv: columns to keep as labels of a turn; `all` for every column not used otherwise."""
+    meta: tuple[str, ...] = ()
+    """csv: columns to keep once per session."""
+
+    def speaker(self, name: object, place: str) -> Speaker | None:
+        """Who a name means; None for a role that says nothing. Raises `TranscriptError`."""
+        if not isinstance(name, str) or not name.strip():
+            raise TranscriptError(f"{place}: speaker: found {name!r}, expected a name")
+        known = {**KNOWN_SPEAKERS, **self.speakers}
+        key = name.strip().lower()
+        if key in known:
+            return known[key]
+        if key in SILENT:
+            return None
+        raise TranscriptError(
+            f"{place}: speaker {name.strip()[:40]!r} is not known{did_you_mean(key, known)}; "
+            f"say who it is with --speakers '{name.strip()[:40]}=patient' or =therapist"
+        )
+
+
+def utterance(speaker: Speaker, text: object, place: str, labels: Mapping[str, Any] | None = None) -> Said:
+    """A checked utterance. Raises `TranscriptError`."""
+    if not isinstance(text, str):
+        raise TranscriptError(f"{place}: text: found {type(text).__name__}, expected a string")
+    said = text.replace("\r\n", "\n").strip()
+    check_turn(place, speaker, said, "expected what was said")
+    if "\x00" in said:
+        raise TranscriptError(f"{place}: the text holds a NUL character; expected text")
+    return Said(speaker, said, place, labels or {})
+
+
+def session(
+    session_id: str,
+    place: str,
+    said: Sequence[Said],
+    *,
+    persona: object = None,
+    meta: Mapping[str, Any] | None = None,
+    labels: Mapping[str, Any] | None = None,
+) -> Found:
+    """A checked session. Raises `TranscriptError`."""
+    turns = tuple(_merged(said))
+    missing = [speaker for speaker in Speaker if all(turn.speaker is not speaker for turn in turns)]
+    if missing:
+        raise TranscriptError(f"{place}: session {session_id}: no turn of the {missing[0]}; expected both speakers")
+    if len(turns) > MOST_TURNS:
+        raise TranscriptError(f"{place}: session {session_id}: {len(turns)} turns; expected at most {MOST_TURNS}")
+    if persona is not None and (not isinstance(persona, str) or not persona.strip()):
+        raise TranscriptError(f"{place}: session {session_id}: persona: found {persona!r}, expected an id")
+    name = None if persona is None else safe_id(str(persona))
+    return Found(safe_id(session_id), place, turns, name, meta or {}, labels or {}, len(said) - len(turns))
+
+
+def safe_id(text: str) -> str:
+    """Text as an id that can be a file's name."""
+    return (_UNSAFE.sub("-", text.strip()).strip("-.") or "session")[:160]
+
+
+def read_bounded(path: Path) -> str:
+    """The text of a file. Raises `TranscriptError`."""
+    try:
+        text = decoded(path, read_bytes(path, LARGEST_FILE))
+    except FileNotFoundError as error:
+        raise TranscriptError(f"{path}: no such file; expected a transcript") from error
+    except OSError as error:
+        raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
+    if not text.strip():
+        raise TranscriptError(f"{path}: is empty; expected sessions")
+    return text
+
+
+def _merged(said: Sequence[Said]) -> Iterator[Said]:
+    """Turns that alternate: what one speaker says in a row is one turn, a paragraph for each utterance."""
+    parts: list[Said] = []
+    for one in said:
+        if parts and parts[-1].speaker is not one.speaker:
+            yield _joined(parts)
+            parts = []
+        parts.append(one)
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: Sequence[Said]) -> Said:
+    if len(parts) == 1:
+        return parts[0]
+    names = dict.fromkeys(name for part in parts for name in part.labels)
+    labels = {name: [part.labels[name] for part in parts if name in part.labels] for name in names}
+    flat = {name: values[0] if len(values) == 1 else values for name, values in labels.items()}
+    return Said(parts[0].speaker, "\n".join(part.text for part in parts), parts[0].place, flat)

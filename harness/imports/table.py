@@ -1,0 +1,141 @@
+"""Sessions as a table: one utterance a row, with columns whose names the user gives.
+
+Rows of one session may stand anywhere. Where several rows hold the same utterance (same session, order and text), as
+those of several annotators do, it is one utterance with all their labels.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.agents.text_form import LONGEST_TURN
+from harness.errors import TranscriptError, did_you_mean
+from harness.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
+
+PLACES = ("text", "speaker", "session", "persona", "order")
+"""What a column can hold; `text` and `speaker` are needed."""
+ALL = "all"
+
+
+def read(path: Path, layout: Layout) -> Iterator[Found]:
+    """The sessions of a table. Raises `TranscriptError`."""
+    text = read_bounded(path)
+    csv.field_size_limit(4 * LONGEST_TURN)
+    rows = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(path, text), strict=True)
+    header = _header(path, rows, layout)
+    used = {header[name] for name in layout.columns.values()} | {header[name] for name in layout.meta}
+    labels = [name for name, place in header.items() if place not in used] if layout.labels == (ALL,) else layout.labels
+    groups: dict[str, list[_Row]] = {}
+    for place, cells in _rows(path, rows, len(header)):
+        cell = {name: cells[header[column]] for name, column in layout.columns.items()}
+        said = _utterance(cell, {name: cells[header[name]] for name in labels}, layout, place)
+        if said is not None:
+            meta = {name: cells[header[name]] for name in layout.meta}
+            key = cell.get("session", "").strip() if "session" in cell else path.stem
+            if not key:
+                raise TranscriptError(f"{place}: {layout.columns['session']}: empty; expected the id of a session")
+            groups.setdefault(key, []).append(_Row(cell.get("order", ""), said, cell.get("persona"), meta))
+    if not groups:
+        raise TranscriptError(f"{path}: no row under its header; expected one utterance a row")
+    for name, members in groups.items():
+        yield _session(name, members, ordered="order" in layout.columns)
+
+
+class _Row:
+    """One row of a session."""
+
+    __slots__ = ("meta", "order", "persona", "said")
+
+    def __init__(self, order: str, said: Said, persona: str | None, meta: Mapping[str, str]) -> None:
+        self.order, self.said, self.persona, self.meta = order, said, persona, meta
+
+
+def _session(name: str, rows: list[_Row], *, ordered: bool) -> Found:
+    if ordered:
+        rows = sorted(rows, key=lambda row: _number(row.order, row.said.place))
+        rows = _once(rows)
+    first = rows[0]
+    for row in rows:
+        if (row.persona, row.meta) != (first.persona, first.meta):
+            raise TranscriptError(
+                f"{row.said.place}: session {name}: what holds for the whole session differs from its first row "
+                f"({first.said.place}); take that column out of --meta, or give the right session column"
+            )
+    persona = first.persona or None
+    return session(name, first.said.place, [row.said for row in rows], persona=persona, meta=dict(first.meta))
+
+
+def _once(rows: list[_Row]) -> list[_Row]:
+    """Rows of one utterance as one, each label a list where they differ."""
+    found: list[_Row] = []
+    for row in rows:
+        last = found[-1] if found else None
+        if last is None or (last.order, last.said.text) != (row.order, row.said.text):
+            found.append(row)
+            continue
+        both = dict(last.said.labels)
+        for name, value in row.said.labels.items():
+            there = both.get(name)
+            values = there if isinstance(there, list) else [there]
+            both[name] = [*values, value]
+        said = last.said
+        found[-1] = _Row(last.order, Said(said.speaker, said.text, said.place, both), last.persona, last.meta)
+    return found
+
+
+def _utterance(cell: Mapping[str, str], labels: Mapping[str, Any], layout: Layout, place: str) -> Said | None:
+    speaker = layout.speaker(cell["speaker"], place)
+    return None if speaker is None else utterance(speaker, cell["text"], place, labels)
+
+
+def _delimiter(path: Path, text: str) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    head = text.splitlines()[0]
+    return max(",;\t", key=head.count)
+
+
+def _header(path: Path, rows: Iterator[list[str]], layout: Layout) -> dict[str, int]:
+    """Place of each column. Raises `TranscriptError` where one that is named is missing."""
+    try:
+        names = next(rows)
+    except csv.Error as error:
+        raise TranscriptError(f"{path}:1: no table: {error}") from error
+    header = {name.strip(): place for place, name in enumerate(names)}
+    if len(header) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TranscriptError(f"{path}:1: column {twice!r} stands there twice; rename one")
+    missing = [place for place in ("text", "speaker") if place not in layout.columns]
+    if missing:
+        raise TranscriptError(
+            f"{path}:1: which column holds the {missing[0]}? say --columns text=NAME,speaker=NAME[,session=NAME]; "
+            f"there are {', '.join(header)}"
+        )
+    wanted = [*layout.columns.values(), *layout.meta, *(name for name in layout.labels if name != ALL)]
+    for name in wanted:
+        if name not in header:
+            raise TranscriptError(
+                f"{path}:1: no column {name!r}{did_you_mean(name, header)}; there are {', '.join(header)}"
+            )
+    return header
+
+
+def _rows(path: Path, rows: Any, width: int) -> Iterator[tuple[str, list[str]]]:
+    try:
+        for cells in rows:
+            place = f"{path}:{rows.line_num}"
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != width:
+                raise TranscriptError(f"{place}: {len(cells)} cells; expected {width}, as in the header")
+            yield place, cells
+    except csv.Error as error:
+        raise TranscriptError(f"{path}:{rows.line_num}: no table: {error}") from error
+
+
+def _number(text: str, place: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise TranscriptError(f"{place}: order: found {text[:40]!r}, expected a number") from error

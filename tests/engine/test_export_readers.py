@@ -1,0 +1,129 @@
+"""Exports in the hands of those who read them: datasets, TRL's trainers, Inspect, DuckDB."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.__main__ import main
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def run(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sessions of the dry engine, and branches of them."""
+    folder = tmp_path_factory.mktemp("readers") / "run"
+    played = ["engine=dry", "max_exchanges=4", "engine.max_model_len=2048", "sessions_per_persona=2"]
+    words = [*played, "personas=[two-cups,last-appointment,left-in-march]", f"model.path={small_model}"]
+    assert main(["run", *words, f"run.dir={folder}"]) == 0
+    assert main(["branch", str(folder), "--turn", "3", "--k", "3", f"run.dir={folder.parent / 'branches'}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path) -> Path:
+    """Every format of these."""
+    out = run.parent
+    assert main(["export", str(run), "--format", "sft", "--out", str(out / "sft"), "--split", "persona=0.6"]) == 0
+    for form in ("kto", "messages", "sharegpt", "parquet", "inspect"):
+        assert main(["export", str(run), "--format", form, "--out", str(out / form)]) == 0
+    pairs = ["--format", "dpo", "--out", str(out / "dpo"), "--by", "variant"]
+    assert main(["export", str(out / "branches"), *pairs]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def tiny(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of two narrow layers with random weights, and the real tokenizer."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = AutoTokenizer.from_pretrained(small_model)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=4096, num_key_value_heads=2, **sizes)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("form", ["sft", "kto", "messages", "sharegpt", "dpo"])
+def test_datasets_loads_the_folder_by_its_card(exported: Path, form: str) -> None:
+    from datasets import load_dataset
+
+    loaded = load_dataset(str(exported / form))
+    assert set(loaded) == ({"train", "test"} if form == "sft" else {"train"})
+    assert len(loaded["train"]) > 0
+    lines = (exported / form / "train.jsonl").read_text().splitlines()
+    assert len(loaded["train"]) == len(lines)
+
+
+def options(folder: Path) -> dict[str, Any]:
+    return {
+        "output_dir": str(folder), "max_steps": 1, "per_device_train_batch_size": 2, "report_to": "none", "use_cpu": True,
+        "max_length": None, "save_strategy": "no",
+    }  # fmt: skip
+
+
+def test_trl_takes_an_sft_step_with_the_loss_on_the_completion_alone(
+    exported: Path, tiny: Path, tmp_path: Path
+) -> None:
+    from datasets import load_dataset
+    from trl import SFTConfig, SFTTrainer
+
+    rows = load_dataset(str(exported / "sft"))["train"]
+    trainer = SFTTrainer(str(tiny), SFTConfig(**options(tmp_path)), train_dataset=rows)
+    batch = next(iter(trainer.get_train_dataloader()))
+    whole = {tuple(row["input_ids"]): row for row in rows}
+    for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+        row = whole[tuple(ids[mask.bool()].tolist())]
+        assert labels[labels != -100].tolist() == row["completion_ids"]
+    assert trainer.train().global_step == 1
+
+
+def test_trl_takes_a_dpo_step(exported: Path, tiny: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+    from trl import DPOConfig, DPOTrainer
+
+    rows = load_dataset(str(exported / "dpo"))["train"]
+    trainer = DPOTrainer(str(tiny), args=DPOConfig(**options(tmp_path)), train_dataset=rows)
+    made = {tuple(row["prompt_ids"]) for row in trainer.train_dataset}
+    assert made == {tuple(row["prompt_ids"]) for row in rows}  # TRL's own tokenizing gives the prompts that were sent
+    assert trainer.train().global_step == 1
+
+
+def test_trl_takes_a_kto_step(exported: Path, tiny: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+    from trl import KTOConfig, KTOTrainer
+
+    rows = load_dataset(str(exported / "kto"))["train"]
+    trainer = KTOTrainer(str(tiny), args=KTOConfig(**options(tmp_path)), train_dataset=rows)
+    assert trainer.train().global_step == 1
+
+
+def test_inspect_lists_and_reads_the_log_and_repeats_nothing(run: Path, exported: Path) -> None:
+    from inspect_ai.log import list_eval_logs, read_eval_log
+
+    (info,) = list_eval_logs(str(exported / "inspect"))
+    log = read_eval_log(info)
+    assert log.status == "success"
+    assert log.samples is not None
+    assert len(log.samples) == 6
+    sample = next(one for one in log.samples if one.id == "two-cups-000")
+    assert [message.role for message in sample.messages] == ["system", *["user", "assistant"] * 4]
+    texts = [message.text for message in sample.messages if message.role == "user"]
+    assert all(text not in event.model_dump_json() for text in texts for event in sample.events)
+
+
+def test_duckdb_and_scouts_columns(exported: Path) -> None:
+    from harness.exports.sql import ask
+
+    tables = [exported / "parquet"]
+    answer = ask(tables, "select speaker, count(*) from turns group by 1 order by 1")
+    assert answer.rows == [("patient", 24), ("therapist", 24)]
+    asked = "select transcript_id, messages, source_type, source_id, source_uri, score from sessions order by 1 limit 1"
+    (row,) = ask(tables, asked).rows
+    assert row[0] == "run/last-appointment-000"
+    assert row[1].startswith('[{"role":"user","content":')
+    found = ask(tables, "select metrics->>'$.exchanges' from sessions limit 1").rows
+    assert found == [("4",)]
