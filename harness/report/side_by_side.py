@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.comparison.runs import Pair
+from harness.comparison.runs import Pair, pair_of
 from harness.comparison.settings import Setting
 from harness.guard.findings import FINDINGS
 from harness.report.rows import row_of
@@ -72,7 +72,7 @@ def side_by_side(settings: Sequence[Setting], *, dry: bool = False) -> SideBySid
             room -= sum(len(turn.text) + 300 for turn in session.turns)
             if room >= 0:
                 sides.append(_side(number, pairs.index(pair), session, dry))
-    names = tuple(f"{persona}, seed {seed}" for persona, seed in pairs)
+    names = tuple(f"{persona}, seed {seed}{branch and f', branch of {branch}'}" for persona, seed, branch in pairs)
     return SideBySide(tuple(setting.name for setting in settings), names, tuple(sides))
 
 
@@ -97,8 +97,8 @@ def _sessions(setting: Setting, wanted: set[Pair]) -> Iterator[tuple[Pair, Sessi
     for run in setting.runs:
         if wanted & run.sessions.keys():
             for session in read_sessions(run.path / "sessions.jsonl"):
-                if (session.persona_id, session.seed) in wanted:
-                    yield (session.persona_id, session.seed), session
+                if (pair := pair_of(session)) in wanted:
+                    yield pair, session
 
 
 def _side(setting: int, pair: int, session: SessionRecord, dry: bool) -> Side:
