@@ -27,6 +27,8 @@ COMMANDS = {
     "judge-reliability": "say how far repeats, orders and judges agree",
     "judge-calibrate": "compare judges with people who rated the same sessions",
     "rubrics": "list, show, validate or make rubrics",
+    "fidelity": "say how like people a run's patients are, and whether they part good from poor",
+    "audit": "try to talk patients round without listening, and say what it earns",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",
     "doctor": "say what this machine has, what is missing, and how to mend it",

@@ -36,6 +36,13 @@ class InnerState(NamedTuple):
     """How many of them the actor was brought to tell."""
     appraisal: Appraisal = Appraisal()
     """What the therapist's last turn did."""
+    attuned: float = 0.2
+    """How well the patient has felt listened to of late: a running mean, which trust grows from. It begins at 0
+    (`initial`); the default is for states of older journals, which do not say."""
+    strain: float = 0.0
+    """What was hard to bear of late; a patient who has borne enough leaves."""
+    hurt: int = 0
+    """Patient turns for which nothing more is told, after something that hurt."""
     shown: Mapping[str, tuple[int, int]] = _NOTHING
     """Behaviours directed so far: name, turn of the last time, how often; what cool-downs are made of."""
 
@@ -83,6 +90,9 @@ FORM = {
     Resistance.HELP_REJECTING: Temper(0.9, 0.6, 1.2),
     Resistance.COMPLIANT_WITHOUT_CHANGE: Temper(1.1, 0.45, 0.6),
     Resistance.SILENT: Temper(0.8, 0.9, 1.3),
+    Resistance.AMBIVALENT: Temper(0.9, 0.7, 1.0),
+    Resistance.TESTING: Temper(0.75, 0.8, 1.3),
+    Resistance.FLATTERING: Temper(1.0, 0.5, 0.8),
 }
 READINESS = {
     Stage.PRECONTEMPLATION: 0.5,
@@ -94,6 +104,20 @@ READINESS = {
 
 SETTLING_TURNS = 3
 """Patient turns from the start, and from one layer to the next, before another can be told."""
+SETTLING = 0.5
+"""What being heard is worth in the turns after telling: the patient feels exposed and waits."""
+ATTUNING = 0.35
+"""How fast the running mean of being listened to follows the last turn."""
+CHANCE, ATTUNED = 0.07, 0.26
+"""That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
+HEARD = 0.09
+"""Least of it for a layer to be told."""
+OPENS = 0.35
+"""Listening from which a turn opens a layer without a question: a good reflection."""
+HURT_TURNS = 5
+"""Patient turns for which nothing more is told after something that hurt."""
+AT_THE_DOOR = 2
+"""Exchanges left from which a late layer can be told."""
 
 KEPT_TRUST, KEPT_HOPE, KEPT_DISTRESS = 0.8, 0.6, 0.5
 """What lasts from one session of a course to the next, as a share of the change since the persona's start."""
@@ -106,7 +130,9 @@ LONG_AGO = -100
 def initial(persona: Persona) -> InnerState:
     """The state in which this patient sits down."""
     start = persona.start
-    state = InnerState(trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress)
+    state = InnerState(
+        trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress, attuned=0.0
+    )
     return state._replace(openness=_openness(state.openness, state.trust, state.hope, state.overwhelm, persona))
 
 
@@ -141,26 +167,32 @@ def temper(persona: Persona) -> Temper:
     return Temper(speed.trust * form.trust, speed.hope * form.hope * readiness, speed.sting * form.sting)
 
 
-def step(state: InnerState, appraisal: Appraisal, persona: Persona) -> InnerState:
-    """The state after the therapist's turn: quantities moved, and the next layer unlocked where it may be."""
+def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | None = None) -> InnerState:
+    """The state after the therapist's turn: quantities moved, and the next layer unlocked where it may be.
+
+    `left` counts the exchanges that are left of the session, where the patient can know; a late layer needs it.
+    """
     nature, did = temper(persona), appraisal
+    attuned = state.attuned + ATTUNING * (did.listened - state.attuned)
+    heard = 0.0 if did.harmed else min(1.0, max(0.0, attuned - CHANCE) / (ATTUNED - CHANCE))
+    settling = SETTLING if state.last_shown("tell") is not None and _since(state, "tell") <= SETTLING_TURNS else 1.0
     trust = _move(
         state.trust,
-        up=nature.trust * (0.06 * did.validated + 0.045 * did.listened + 0.02 * did.asked + 0.005),
-        down=nature.sting * (0.05 * did.rushed + 0.04 * did.advised * (1 - state.trust) + 0.12 * did.misunderstood),
+        up=nature.trust * settling * heard * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        down=nature.sting * _loss_of_trust(did, state.trust),
     )
-    useful = did.advised * (1 - did.rushed) * max(0.0, state.trust - 0.35)
+    useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)
     hope = _move(
         state.hope,
-        up=nature.hope * (0.05 * did.validated + 0.04 * did.listened + 0.3 * useful),
-        down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood),
+        up=nature.hope * settling * heard * (0.05 + 0.03 * did.validated + 0.3 * useful),
+        down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood + 0.2 * did.harmed + 0.02 * did.ignored),
     )
     distress = _move(
         state.distress,
-        up=nature.sting * (0.05 * did.rushed + 0.08 * did.misunderstood),
-        down=0.02 * did.validated + 0.012 * did.listened + 0.02 * max(0.0, hope - 0.4),
+        up=nature.sting * (0.05 * did.rushed + 0.08 * did.misunderstood + 0.25 * did.harmed),
+        down=heard * (0.02 + 0.02 * did.validated) + 0.02 * max(0.0, hope - 0.4),
     )
-    pressure = 0.34 * did.rushed + 0.16 * did.advised + 0.10 * did.misunderstood
+    pressure = 0.34 * did.rushed + 0.16 * did.advised + 0.10 * did.misunderstood + 0.3 * did.harmed
     overwhelm = _move(
         state.overwhelm,
         up=nature.sting * pressure,
@@ -173,8 +205,37 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona) -> InnerStat
         overwhelm=overwhelm,
         openness=_openness(state.openness, trust, hope, overwhelm, persona),
         appraisal=appraisal,
+        attuned=attuned,
+        strain=_strain(state.strain, did, heard),
+        hurt=HURT_TURNS if did.harmed >= 0.5 else max(0, state.hurt - 1),
     )
-    return _unlock(moved, persona)
+    return _unlock(moved, persona, left)
+
+
+def _loss_of_trust(did: Appraisal, trust: float) -> float:
+    """What the turn takes: harm most, then being brushed aside, hurried, handed advice, or fobbed off."""
+    by_rote = did.repeated * (0.001 + 0.05 * max(did.parroted, did.flattered) + 0.03 * did.advised)
+    return (
+        0.5 * did.harmed
+        + 0.12 * did.misunderstood
+        + 0.05 * did.rushed
+        + 0.04 * did.advised * (1 - trust)
+        + 0.03 * did.ignored
+        + 0.03 * did.confusing
+        + 0.03 * did.parroted
+        + 0.04 * did.flattered
+        + by_rote
+    )
+
+
+def _strain(before: float, did: Appraisal, heard: float) -> float:
+    """What presses adds up, and fades with time and with being heard."""
+    added = did.harmed + 0.5 * did.misunderstood + 0.3 * (did.rushed + did.confusing + did.ignored) + 0.2 * did.advised
+    return min(9.0, before * (0.85 - 0.25 * heard) + added)
+
+
+def _since(state: InnerState, behaviour: str) -> int:
+    return state.turn - (state.last_shown(behaviour) or 0)
 
 
 def _move(value: float, *, up: float, down: float) -> float:
@@ -187,13 +248,14 @@ def _openness(before: float, trust: float, hope: float, overwhelm: float, person
     return max(0.0, min(1.0, 0.5 * before + 0.5 * aim))
 
 
-def _unlock(state: InnerState, persona: Persona) -> InnerState:
-    """One layer at a time, in order, and not before the one before it was told and has settled."""
+def _unlock(state: InnerState, persona: Persona, left: int | None) -> InnerState:
+    """One layer at a time, in order, to somebody who listens, and not before the one before it was told and has settled."""
     settling = state.turn - (state.last_shown("tell") or 0) < SETTLING_TURNS
-    if settling or state.unlocked > state.told or state.unlocked == len(persona.disclosure):
+    if settling or state.hurt or state.unlocked > state.told or state.unlocked == len(persona.disclosure):
         return state
     layer, did = persona.disclosure[state.unlocked], state.appraisal
-    asked, validated = did.asked >= 0.3, did.validated >= 0.3 or did.listened >= 0.6
+    reflected = did.listened >= OPENS
+    asked, validated = did.asked >= 0.3 or reflected, did.validated >= 0.3 or reflected
     met = {
         Need.NOTHING: True,
         Need.ASKED: asked,
@@ -201,5 +263,6 @@ def _unlock(state: InnerState, persona: Persona) -> InnerState:
         Need.BOTH: asked and validated,
     }[layer.needs]
     pressed = state.overwhelm >= persona.pace.overwhelm_at or did.misunderstood >= 0.5
-    ready = met and state.trust >= layer.trust and not pressed
+    in_time = not layer.late or (left is not None and left <= AT_THE_DOOR)
+    ready = met and in_time and state.attuned >= HEARD and state.trust >= layer.trust and not pressed
     return state._replace(unlocked=state.unlocked + 1) if ready else state

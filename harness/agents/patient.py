@@ -1,6 +1,6 @@
 """The patient: a persona played by a model, or the recorded lines of one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,12 +8,13 @@ from harness.agents import directions, inner_state
 from harness.agents.appraiser import Appraiser
 from harness.agents.base import Utterance, optional
 from harness.agents.inner_state import InnerState
+from harness.agents.profile import Shape, whole_sentences
 from harness.agents.self_check import Objection, SelfCheck
 from harness.agents.speaker import ModelSpeaker
 from harness.errors import HarnessError
 from harness.personas.schema import Persona
 from harness.text import says_nothing
-from harness.types import Event, Speaker, StopReason, Turn, View
+from harness.types import Event, FinishReason, Speaker, StopReason, Turn, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,21 @@ class SimulatedPatient:
         appraiser: Appraiser | None,
         self_check: SelfCheck | None = None,
         start: InnerState | None = None,
+        exchanges: int | None = None,
+        shapes: Callable[[int, str | None], Shape] | None = None,
     ) -> None:
         """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken.
 
-        `start` is the state in which it sits down; None is the persona's own.
+        `start` is the state in which it sits down; None is the persona's own. `exchanges` is how many the session may
+        have at most, which is the patient's clock; None is a session without an end in sight.
         """
         self._model_speaker = model_speaker
         self._persona = persona
         self._appraiser = appraiser
         self._self_check = self_check
         self._start = start or inner_state.initial(persona)
+        self._exchanges = exchanges
+        self._shapes = shapes
         self._felt: _Felt | None = None
         """For the turn being made: all its drafts share it."""
         self._events: list[Event] = []
@@ -59,9 +65,7 @@ class SimulatedPatient:
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
     ) -> Utterance | StopReason:
         felt = await self._feel(history)
-        said = await self._model_speaker.say(
-            history, directions=(felt.direction, nudge), draft=attempt, patient_state=felt.recorded
-        )
+        said = await self._say(history, felt, nudge, attempt)
         if isinstance(said, StopReason):
             return said
         self._events += said.events
@@ -74,16 +78,40 @@ class SimulatedPatient:
                     return checked
                 said = checked
         every, self._events = self._events, []
-        return replace(said, events=tuple(every))
+        return replace(said, turn=self._remembering(said.turn, felt), events=tuple(every))
+
+    async def _say(
+        self, history: Sequence[Turn], felt: _Felt, more: str | None, draft: int | str
+    ) -> Utterance | StopReason:
+        """A draft of the turn, under the patient's own direction and one `more`, as long as was drawn for it."""
+        if self._shapes is None:
+            return await self._model_speaker.say(
+                history, directions=(felt.direction, more), draft=draft, patient_state=felt.recorded
+            )
+        shape = self._shapes(len(history), felt.state and directions.shown_in(felt.state))
+        said = await self._model_speaker.say(
+            history,
+            directions=(felt.direction, more, shape.direction(self._persona.language)),
+            draft=draft,
+            patient_state=felt.recorded,
+            max_new_tokens=shape.max_new_tokens(self._persona.language),
+        )
+        if isinstance(said, StopReason) or said.turn.finish_reason is not FinishReason.LENGTH:
+            return said
+        return replace(said, turn=replace(said.turn, text=whole_sentences(said.turn.text)))
+
+    def _remembering(self, turn: Turn, felt: _Felt) -> Turn:
+        """The turn with the state as its words leave it: told is what was said."""
+        if felt.state is None:
+            return turn
+        state = directions.confirmed(felt.state, self._persona, turn.text)
+        return turn if state is felt.state else replace(turn, patient_state=state.to_dict())
 
     async def _rewritten(
         self, history: Sequence[Turn], draft: Utterance, felt: _Felt, objection: Objection
     ) -> Utterance | StopReason:
         """A second draft that heeds the objection, or why the session ends; the first one where there is no second."""
-        wanted = (felt.direction, objection.direction)
-        said = await optional(
-            self._model_speaker.say(history, directions=wanted, draft="checked", patient_state=felt.recorded)
-        )
+        said = await optional(self._say(history, felt, objection.direction, "checked"))
         if isinstance(said, StopReason):
             return said
         if isinstance(said, HarnessError):
@@ -111,7 +139,8 @@ class SimulatedPatient:
         if self._felt is None or self._felt.turns != len(history):
             direction, state = None, None
             if self._appraiser is not None:
-                direction, state = directions.direction(await self._state(history, self._appraiser), self._persona)
+                before = await self._state(history, self._appraiser)
+                direction, state = directions.direction(before, self._persona, self._left(history))
             self._felt = _Felt(len(history), direction, state, state.to_dict() if state else None)
         return self._felt
 
@@ -119,11 +148,14 @@ class SimulatedPatient:
         """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
         if len(history) < 2:
             return self._start
-        heard, turn = history[-2:]
-        before = self._left_by(heard)
-        appraisal, events = await appraiser.appraise(heard, turn)
+        before = self._left_by(history[-2])
+        appraisal, events = await appraiser.appraise(history)
         self._events += events
-        return inner_state.step(before, appraisal, self._persona)
+        return inner_state.step(before, appraisal, self._persona, self._left(history))
+
+    def _left(self, history: Sequence[Turn]) -> int | None:
+        """Exchanges that are left after the one that the patient's next turn opens."""
+        return None if self._exchanges is None else max(0, self._exchanges - 1 - len(history) // 2)
 
     def _left_by(self, turn: Turn) -> InnerState:
         """The state as a patient turn left it."""

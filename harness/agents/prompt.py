@@ -6,11 +6,12 @@ Invariants:
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import (
     Environment,
     FileSystemLoader,
@@ -27,7 +28,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from harness.errors import ConfigError
 from harness.mistakes import closest
 from harness.paths import prompt_dir
-from harness.personas.schema import Persona, Resistance, Stage, Style, Verbosity
+from harness.personas.schema import Channel, Length, Persona, Resistance, Stage, Style
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
@@ -44,11 +45,16 @@ STYLE = {
     Style.RESERVED: "You are reserved, careful, feelings kept to yourself.",
     Style.TANGENTIAL: "You drift: a name or a detail leads to another story before the point.",
     Style.PLEASING: "You want to be liked: you thank, apologize, and play down your needs.",
+    Style.HALTING: "Words come hard to you: half sentences, plain words, stops.",
 }
-VERBOSITY = {
-    Verbosity.SHORT: "You say one or two short sentences.",
-    Verbosity.MEDIUM: "You say two to four sentences.",
-    Verbosity.LONG: "You say four or five sentences.",
+LENGTH = {
+    Length.TERSE: "You say little: a few words, at most a sentence.",
+    Length.AVERAGE: "You mostly say a sentence or two, sometimes three words.",
+    Length.TALKATIVE: "You talk a lot once you start, and now and then say only a word.",
+}
+CHANNEL = {
+    Channel.TYPED: "You type, quickly and not carefully.",
+    Channel.SPOKEN: "You speak aloud.",
 }
 RESISTANCE = {
     Resistance.SKEPTICAL: "You doubt that this helps, and want to know how it would work in real life.",
@@ -58,6 +64,9 @@ RESISTANCE = {
     Resistance.HELP_REJECTING: "You ask for help, then find the catch in each suggestion.",
     Resistance.COMPLIANT_WITHOUT_CHANGE: "You say yes to everything, and nothing in your days changes.",
     Resistance.SILENT: "Under pressure you shut down: a half sentence, 'I don't know'.",
+    Resistance.AMBIVALENT: "You argue both sides: when one is taken up, you speak for the other.",
+    Resistance.TESTING: "You try out whether this one can be trusted before you say what matters.",
+    Resistance.FLATTERING: "You praise the therapist, and steer away from yourself by it.",
 }
 STAGE = {
     Stage.PRECONTEMPLATION: "You do not think that you are the one who must change.",
@@ -66,6 +75,9 @@ STAGE = {
     Stage.ACTION: "You have begun to change things, and it is shaky.",
     Stage.MAINTENANCE: "You have changed a good deal and fear slipping back.",
 }
+ENGLISH: Mapping[str, Mapping[Any, str]] = {
+    "style": STYLE, "length": LENGTH, "channel": CHANNEL, "resistance": RESISTANCE, "stage": STAGE,
+}  # fmt: skip
 LANGUAGES = {
     "ar": "Arabic", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian", "ja": "Japanese",
     "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
@@ -89,6 +101,28 @@ LONGEST = 200_000
 """Characters of a prompt; also bytes of a template, and the most that a product in one may hold."""
 LONGEST_RENDERING_S = 10.0
 LARGEST_EXPONENT = 1000
+
+
+def template_languages() -> tuple[str, ...]:
+    """Codes of the languages other than English that have a patient's part of their own (`patient.de.jinja`)."""
+    return tuple(sorted(path.name.split(".")[1] for path in PROMPTS.glob("patient.*.jinja")))
+
+
+def localized(template: str, language: str) -> str:
+    """The template of that name in the language (`patient.jinja` is `patient.de.jinja`), else itself; a path stays."""
+    code = language.split("-")[0]
+    stem, dot, ending = template.rpartition(".")
+    own = f"{stem}.{code}{dot}{ending}"
+    return own if "/" not in template and (PROMPTS / own).is_file() else template
+
+
+@cache
+def _manners() -> Mapping[str, Mapping[str, Mapping[Any, str]]]:
+    """How a patient talks, in the languages other than English that have words for it."""
+    manners: Mapping[str, Mapping[str, Mapping[Any, str]]] = yaml.safe_load(
+        (PROMPTS / "manner.yaml").read_text(encoding="utf-8")
+    )
+    return manners
 
 
 def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
@@ -207,12 +241,15 @@ def patient_system(
     `told` layers were told in earlier sessions.
     `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
     """
+    words = _manners().get(persona.language.split("-")[0], ENGLISH)
     manner = {
-        "style": STYLE[persona.style],
-        "verbosity": VERBOSITY[persona.verbosity],
-        "resistance": [RESISTANCE[form] for form in persona.resistance],
-        "stage": STAGE[persona.stage],
+        "style": words["style"][persona.style],
+        "length": words["length"][persona.profile.length],
+        "channel": words["channel"][persona.profile.channel],
+        "resistance": [words["resistance"][form] for form in persona.resistance],
+        "stage": words["stage"][persona.stage],
     }
+    template = localized(template, persona.language)
     held_back = [layer.topic for layer in persona.disclosure[told:]]
     return render(
         *(template, dirs),
@@ -230,7 +267,7 @@ def patient_opening(
 ) -> str:
     """The first user message for the patient, who speaks first: a greeting, which small models answer in their part
     where a stage direction makes them narrate. `again`: the two have met before."""
-    return render(template, dirs, persona=persona, again=again)
+    return render(localized(template, persona.language), dirs, persona=persona, again=again)
 
 
 def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: object) -> str | None:

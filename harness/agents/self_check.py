@@ -123,8 +123,7 @@ class SelfCheck:
             return None
         if state.hope >= HOPEFUL and state.overwhelm < persona.pace.overwhelm_at:
             return None
-        match = _RECOVERED.search(plain(text))
-        return match[0] if match else None
+        return recovery(text)
 
     def _direction(self, form: str, draft: Turn, state: InnerState | None) -> str:
         who = self._persona.identity
@@ -157,6 +156,12 @@ class SelfCheck:
         if problem not in CHECK_SCHEMA["properties"]["problem"]["enum"]:
             raise NoAnswer(repr(answer.text[:80]))
         return str(problem), retry_events(answer.retries, draft.index, draft.speaker, "self_check")
+
+
+def recovery(text: str) -> str | None:
+    """Words that say that all is well again, where the text has some."""
+    match = _RECOVERED.search(plain(text))
+    return match[0] if match else None
 
 
 def _mood(state: InnerState) -> str:

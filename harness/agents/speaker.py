@@ -40,6 +40,7 @@ class ModelSpeaker:
         directions: Sequence[str | None] = (),
         draft: int | str = 0,
         patient_state: Mapping[str, Any] | None = None,
+        max_new_tokens: int | None = None,
     ) -> Utterance | StopReason:
         """The next turn, under the directions that are not None; or why the session ends, where the speaker ended it and said
         nothing else. Raises what the context manager raises.
@@ -55,6 +56,7 @@ class ModelSpeaker:
             request_id=f"{self._session_id}/{index}" + (f".{draft}" if draft else ""),
             direction=given,
             sampling=turn_sampling(self._context.sampling, draft),
+            max_new_tokens=max_new_tokens,
         )
         text, marked = without_end(answer.generation.text)
         ends = marked and index >= 2 * self._min_exchanges

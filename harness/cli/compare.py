@@ -12,7 +12,13 @@ personas are one setting. Exit code 2, with every reason, for runs that can't be
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.comparison.comparison import Comparison
+    from harness.comparison.runs import RunData
 
 STDOUT = Path("-")
 
@@ -47,11 +53,16 @@ def main(args: argparse.Namespace) -> int:
     from harness.comparison.catalogue import HEADLINES
     from harness.comparison.comparison import compare
     from harness.comparison.output import terminal, to_csv, to_json, to_markdown, to_terminal
-    from harness.comparison.runs import read_runs
+    from harness.comparison.runs import invalid_sessions, read_runs
     from harness.errors import ComparisonError
     from harness.report import comparison_page
 
-    forms = {"markdown": to_markdown, "csv": to_csv, "json": to_json, "html": comparison_page}
+    forms: dict[str, Callable[[Comparison, Comparison | None], str]] = {
+        "markdown": _beside(to_markdown),
+        "csv": _beside(to_csv),
+        "json": to_json,
+        "html": _beside(comparison_page),
+    }
     targets: dict[str, Path] = {form: path for form in forms if (path := getattr(args, form)) is not None}
     if list(targets.values()).count(STDOUT) > 1:
         raise ComparisonError("only one of --markdown, --csv, --json and --html can go to standard output; give files")
@@ -64,14 +75,33 @@ def main(args: argparse.Namespace) -> int:
         raise ComparisonError(
             f"{runs[0].path}: one run has nothing to be compared with; give several, or a sweep's folder"
         )
-    comparison = compare(
-        runs, baseline=args.baseline, names=names, by=args.by, seed=args.seed, uncertified=args.uncertified
-    )
+    how: dict[str, Any] = {
+        "baseline": args.baseline,
+        "names": names,
+        "by": args.by,
+        "seed": args.seed,
+        "uncertified": args.uncertified,
+    }
+    comparison = compare(runs, **how)
+    invalid = invalid_sessions(runs)
+    valid = compare([run.without_invalid() for run in runs], **how) if 0 < invalid < _sessions(runs) else None
     for form, path in targets.items():
-        _put(forms[form](comparison), path)
+        _put(forms[form](comparison, valid), path)
     if STDOUT not in targets.values():
         to_terminal(comparison, terminal())
+        if valid is not None:
+            print(f"\nThe same without the {invalid} of {_sessions(runs)} sessions whose patient was invalid:\n")
+            to_terminal(valid, terminal())
     return 0
+
+
+def _beside(form: "Callable[[Comparison], str]") -> "Callable[[Comparison, Comparison | None], str]":
+    """The form of all sessions, then of those without invalid patients."""
+    return lambda every, valid: form(every) + (f"\n\n{form(valid)}" if valid is not None else "")
+
+
+def _sessions(runs: "Sequence[RunData]") -> int:
+    return sum(len(run.sessions) for run in runs)
 
 
 def _put(text: str, path: Path) -> None:

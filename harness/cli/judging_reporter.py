@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.judges.asking import Judge
 from harness.judges.folder import Result
 from harness.judges.judging import Judged
+from harness.visible import one_line
 
 LINE_EVERY_S = 5.0
 
@@ -24,7 +25,7 @@ class JudgingReporter:
         self._began = self._shown = time.monotonic()
 
     def say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True, markup=False)
+        self.console.print(one_line(line), soft_wrap=True, markup=False)
 
     def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None:
         """A folder is next."""

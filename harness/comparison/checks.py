@@ -24,6 +24,7 @@ def refuse(settings: Sequence[Setting]) -> None:
         raise ComparisonError(
             *reasons, "one setting only: the runs differ at most in seeds and personas; expected two settings"
         )
+    reasons += _other_mending(settings)
     reasons += _other_personas(settings)
     reasons += _other_seeds(settings)
     if reasons:
@@ -39,6 +40,21 @@ def _other_metrics(settings: Sequence[Setting]) -> Iterator[str]:
     if len(versions) > 1 or None in versions:
         found = "; ".join(f"{version or 'none'} in {', '.join(names)}" for version, names in versions.items())
         yield f"metrics_version: {found}; expected the same in all runs; definitions changed, play the older ones again"
+
+
+def _other_mending(settings: Sequence[Setting]) -> Iterator[str]:
+    """A therapist that the guard mends isn't the one that it only records."""
+    sides: defaultdict[str, list[str]] = defaultdict(list)
+    for setting in settings:
+        for run in setting.runs:
+            guard = run.record.config.get("guard")
+            if isinstance(guard, Mapping) and guard.get("enabled", True):
+                # Runs of before the setting mended both sides.
+                therapist = "mended" if guard.get("mends", "both") == "both" else "as it is"
+                sides[therapist].append(run.path.name)
+    if len(sides) > 1:
+        found = "; ".join(f"{side} in {listed(names)}" for side, names in sides.items())
+        yield f"guard.mends: the therapist is {found}; expected the same on all sides; play one of them again"
 
 
 def _other_personas(settings: Sequence[Setting]) -> Iterator[str]:

@@ -86,9 +86,16 @@ def to_csv(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def to_json(comparison: Comparison) -> str:
-    """Everything, with a sentence for every difference."""
-    content = {
+def to_json(comparison: Comparison, without_invalid: Comparison | None = None) -> str:
+    """Everything, with a sentence for every difference; and the same `without_invalid` patients, where there are any."""
+    content = _content(comparison)
+    if without_invalid is not None:
+        content["without_invalid"] = _content(without_invalid)
+    return visible_json(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def _content(comparison: Comparison) -> dict[str, Any]:
+    return {
         "baseline": comparison.baseline.name,
         "settings": [
             {
@@ -115,7 +122,6 @@ def to_json(comparison: Comparison) -> str:
         "gates": [{**asdict(rate), "words": rate.words} for rate in comparison.gates],
         "findings": list(findings(comparison)),
     }
-    return visible_json(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def _head(comparison: Comparison) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Runs to compare, as numbers: which folders are meant, and what their sessions measured."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,10 @@ Pair = tuple[str, int, str]
 """Persona id, session seed, and of a branch the turn that it goes on from: what a session is paired by."""
 
 
+INVALID = "invalid"
+"""The verdict on a patient whose session is counted, and left out beside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One session as numbers."""
@@ -27,6 +31,8 @@ class Measured:
     numbers: Mapping[str, float]
     sections: frozenset[str]
     """Parts of its metrics that were computed, as `course` and `retention`."""
+    patient: str | None = None
+    """The verdict on its simulated patient: `valid`, `flawed` or `invalid`; None where there is none."""
 
     def value(self, name: str) -> float:
         """A number, NaN where it was not measured."""
@@ -48,6 +54,11 @@ class RunData:
     judged: Results = field(default_factory=Results)
     """What a judge said of them."""
 
+    def without_invalid(self) -> "RunData":
+        """The run without the sessions whose patient was not the one that was asked for."""
+        valid = {pair: session for pair, session in self.sessions.items() if session.patient != INVALID}
+        return replace(self, sessions=valid)
+
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -57,6 +68,11 @@ class _Point(BaseModel):
 class _Sweep(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     points: tuple[_Point, ...]
+
+
+def invalid_sessions(runs: Sequence[RunData]) -> int:
+    """How many sessions had an invalid patient."""
+    return sum(session.patient == INVALID for run in runs for session in run.sessions.values())
 
 
 def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False, judge: str | None = None) -> list[RunData]:
@@ -123,6 +139,7 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
         sessions[pair] = Measured(
             {**dict(_with_zeros(session, looked_for)), **judged.numbers.get(session.session_id, {})},
             frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
+            session.metrics.get("patient_verdict"),
         )
         version = session.metrics.get("metrics_version")
         versions.add(version if isinstance(version, int) else None)

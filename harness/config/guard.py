@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.types import Speaker
+
 GuardAction = Literal["off", "record", "nudge", "retry", "stop"]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Turns = Annotated[int, Field(ge=2, le=50)]
@@ -19,6 +21,9 @@ class GuardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = True
+    mends: Literal["patient", "both", "none"] = "patient"
+    """Whose turns are mended, that is, nudged or drafted again. On a side that is not mended such findings are recorded
+    and nothing else: so the therapist under test is measured as it is. `stop` ends a session whoever it concerns."""
     loop: GuardAction = "retry"
     """The same question, sentence, phrase or opening comes back in most of a speaker's last turns."""
     repeat: GuardAction = "retry"
@@ -57,6 +62,20 @@ class GuardConfig(BaseModel):
     """The same for a recent turn of the other speaker."""
     nudge_pause: Annotated[int, Field(ge=0, le=50)] = 1
     """Turns of a speaker without a nudge after one, so that directions are not overplayed."""
+
+    def mends_side(self, speaker: Speaker) -> bool:
+        """Whether this speaker's turns are nudged and drafted again where a finding asks for it."""
+        return self.mends == "both" or self.mends == speaker
+
+    def says(self) -> str:
+        """What it does to the two speakers, in a line for people."""
+        if not self.enabled:
+            return "guard: off"
+        sides = {
+            "patient": "records on the therapist's side, mends the patient's turns",
+            "none": "records, mends nothing",
+        }
+        return f"guard: {sides.get(self.mends, 'mends both sides: the therapist is not measured as it is')}"
 
     def finds_repetition_as_by_default(self) -> bool:
         """Whether the same loops and repeats are found as with the defaults, whatever is done about them."""

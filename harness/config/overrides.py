@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.config.effect import without_effect
 from harness.config.plugins import load_plugins
+from harness.config.recorded import as_it_was
 from harness.config.schema import RunConfig, contradictions, server_mistakes
 from harness.errors import ConfigError, did_you_mean
 
@@ -27,7 +28,7 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
 
     Raises `ConfigError` with a line for every key that is no setting, and for every bad value.
     """
-    tree = RunConfig.model_validate(settings).model_dump(mode="json")
+    tree = RunConfig.model_validate(as_it_was(settings)).model_dump(mode="json")
     _load_plugins(tree["plugins"], overrides)
     known = sorted(_leaves(tree))
     lines = []

@@ -1,7 +1,8 @@
 """The config of a run that exists, as this version of the harness reads it, and what of it needs the user's word.
 
 Invariants:
-- A setting that is newer than the run has its default; one that is no longer known is left out by who only reads.
+- A setting that is newer than the run has its default, or what the version that began the run did without it; one that
+  is no longer known is left out by who only reads.
 - A run folder is data: what in it would run somebody's code runs only where the user says so on the command line.
 """
 
@@ -24,7 +25,7 @@ def read_config(settings: Mapping[str, Any], path: Path) -> tuple[RunConfig, lis
 
     Raises `StorageError` for a value that can't be.
     """
-    tree: dict[str, Any] = dict(settings)
+    tree: dict[str, Any] = dict(as_it_was(settings))
     unknown: list[str] = []
     while True:
         try:
@@ -39,6 +40,17 @@ def read_config(settings: Mapping[str, Any], path: Path) -> tuple[RunConfig, lis
         for location in extra:
             unknown.append(".".join(map(str, location)))
             tree = _without(tree, location)
+
+
+def as_it_was(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings with what older versions did where a newer setting is missing: the guard mended both sides, and
+    length was left to the patient's model. A resumed run stays one run."""
+    old = dict(settings)
+    for group, key, value in (("guard", "mends", "both"), ("patient", "profile", "off")):
+        known = old.get(group)
+        if isinstance(known, Mapping) and key not in known:
+            old[group] = {**known, key: value}
+    return old
 
 
 def refuse_unknown(unknown: list[str], version: str, path: Path) -> None:

@@ -42,6 +42,21 @@ Positive = Annotated[int, Field(gt=0, le=MOST)]
 MONTH_S = 2_678_400.0
 """Longest wait that can be asked for, in seconds."""
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+LengthProfile = Literal[
+    "persona",
+    "off",
+    "terse",
+    "average",
+    "talkative",
+    "typed",
+    "spoken",
+    "typed-terse",
+    "typed-average",
+    "typed-talkative",
+    "spoken-terse",
+    "spoken-average",
+    "spoken-talkative",
+]
 MOST_SESSIONS = 100_000
 """In flight: each takes memory, whether an engine can serve it or not."""
 OWN_PARAMETERS = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stream", "n"})
@@ -152,12 +167,17 @@ class PatientConfig(RoleConfig):
     """Who plays the persona."""
 
     kind: Literal["simulated", "replay"] = "simulated"
-    state: Annotated[Literal["rules", "model", "off"], BeforeValidator(_unquoted_off)] = "rules"
+    state: Annotated[Literal["auto", "rules", "model", "off"], BeforeValidator(_unquoted_off)] = "auto"
     """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
-    `rules`, or the patient's own `model` (one short request more a turn). `off`: there is no inner state."""
+    `rules`, or the patient's own `model` (one short request more a turn). `auto` is rules in a language that has cues for
+    them, else the model. `off`: there is no inner state."""
     self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
     """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
     does not hold: by `rules`, or by rules and then by the patient's own `model`."""
+    profile: Annotated[LengthProfile, BeforeValidator(_unquoted_off)] = "persona"
+    """simulated: how long turns come out, and whether typed or spoken, as a light direction and a bound on new tokens for
+    each turn. `persona` is the persona's own profile; `terse`, `average`, `talkative`, `typed`, `spoken` or both, as in
+    `typed-terse`, replace it; `off` leaves length to the model."""
     transcript: Path | None = None
     """replay: a text transcript, or a sessions.jsonl."""
     session: str | None = None

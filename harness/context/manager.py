@@ -114,10 +114,12 @@ class ContextManager:
         direction: str | None = None,
         json_schema: Mapping[str, Any] | None = None,
         sampling: Sampling | None = None,
+        max_new_tokens: int | None = None,
     ) -> Answer:
         """The speaker's next turn after `history`, which ends with the other's turn (or is empty, for the patient).
 
-        `sampling` is for this answer only; None is the speaker's own.
+        `sampling` and `max_new_tokens` are for this answer only; None is the speaker's own. What is reserved in the
+        window stays the speaker's own, so a smaller bound never changes a view.
 
         Raises `ContextOverflow` where no view fits (policy `none`, or a fixed part that is too long for what the
         engine turned out to take), and the engine's `EngineError`.
@@ -125,6 +127,8 @@ class ContextManager:
 
         async def build() -> Request:
             prompt = await self._prompt(history, direction, seed, request_id)
+            if max_new_tokens is not None and max_new_tokens < prompt.max_new_tokens:
+                prompt = replace(prompt, max_new_tokens=max_new_tokens)
             return Request(
                 prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter, logprobs=self.logprobs
             )

@@ -3,13 +3,47 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import or_
 from typing import NamedTuple
 
-from harness.text import FUNCTION_WORDS, Sentence, parse, stem, word_set
+from harness.guard.patterns import Hinted
+from harness.hearing.words import FILLERS, is_short_answer
+from harness.text import FUNCTION_WORDS, Sentence, parse, stem
 
-_FILLERS = word_set("ah alright and but hmm mm mhm no oh ok okay right so sure uh um well yeah yes")
+SAFETY = Hinted.any_of(
+    (
+        *(
+            "988",
+            "911",
+            "999",
+            "112",
+            "116",
+            "hotline",
+            "helpline",
+            "lifeline",
+            "samaritan",
+            "suicid",
+            "crisis",
+            "emergency",
+            "safety",
+            "safe",
+            "danger",
+            "immediate",
+            "hot line",
+            "hot lines",
+            "help line",
+            "life",
+        ),
+        *("yourself", "your life", "poison control"),
+    ),
+    r"\b(?:988|911|999|112|116 ?123|hot ?lines?|help ?lines?|lifelines?|samaritans|suicid\w*)\b",
+    r"\b(?:crisis|emergency) (?:\w+ )?(?:lines?|services?|numbers?|rooms?|departments?|teams?|texts?|supports?|contacts?|helplines?|resources?|counsell?ors?|centers?)\b",
+    r"\bsafety (?:\w+ )?(?:plans?|checks?|steps?|net)\b|\bimmediate (?:danger|risk|safety)\b|\bpoison control\b",
+    r"\b(?:stay|staying|keep you|keep yourself|keeping yourself|keeping you|feel|are you|you're|you are|be|remain|remaining|you) (?:\w+ )?safe\b|\byour safety\b|\bsafe (?:right now|tonight|enough)\b",
+    r"\b(?:hurt|hurting|harm|harming|kill|killing|injure) yourself\b|\b(?:end|ending|take|taking) your (?:own )?life\b",
+)
+"""Crisis resources and safety wording, which a good therapist says again."""
 _PLAIN_OPENERS = FUNCTION_WORDS - {"let", "let's", "please"} | {"how", "why", "sounds", "thank", "thanks"}
 QUESTION_STEMS = frozenset({"how", "why"})
 _REQUESTS = frozenset(
@@ -45,6 +79,7 @@ class Features:
 
     index: int
     words: tuple[str, ...]
+    """Those that are compared: all but crisis resources and safety wording."""
     in_order: tuple[Sentence, ...]
     """All of its sentences."""
     hashes: tuple[int, ...]
@@ -65,11 +100,15 @@ class Features:
 
 def features(index: int, text: str) -> Features:
     """Cut a turn up."""
-    (tokens, sentences), parted = parse(text)
+    parsed = parse(text)
+    said = parsed.said
+    kept = [place for place, sentence in enumerate(said.sentences) if not _speaks_of_safety(sentence.words)]
+    whole_turn = len(kept) == len(said.sentences)
+    tokens = said.words if whole_turn else tuple(chain.from_iterable(said.sentences[place].words for place in kept))
     requests = not _REQUEST_WORDS.isdisjoint(tokens)
     parts: dict[tuple[frozenset[str], bool], Clause] = {}  # what a turn says ten times is compared once
-    whole: set[tuple[str, ...]] = {tokens} if tokens else set()
-    for sentence, clauses in zip(sentences, parted, strict=True):
+    whole: set[tuple[str, ...]] = {tokens} if whole_turn and tokens and not is_short_answer(tokens) else set()
+    for sentence, clauses in ((said.sentences[place], parsed.clauses[place]) for place in kept):
         if len(sentence.words) >= _SENTENCE:
             whole.add(sentence.words)
         for clause in clauses:
@@ -84,7 +123,7 @@ def features(index: int, text: str) -> Features:
     return Features(
         index,
         tokens,
-        sentences,
+        said.sentences,
         hashes,
         different,
         wide_mask,
@@ -92,8 +131,12 @@ def features(index: int, text: str) -> Features:
         different - mask.bit_count(),
         tuple(parts.values()),
         frozenset(whole),
-        opening(tokens),
+        opening(said.words),
     )
+
+
+def _speaks_of_safety(words: Sequence[str]) -> bool:
+    return SAFETY.search(" ".join(words)) is not None
 
 
 def runs(words: Sequence[str]) -> "zip[Run]":
@@ -138,9 +181,9 @@ def _requests(clause: Sequence[str]) -> bool:
 def opening(tokens: Sequence[str]) -> str:
     """What a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
     start = 0
-    while start < len(tokens) - 1 and tokens[start] in _FILLERS:
+    while start < len(tokens) - 1 and tokens[start] in FILLERS:
         start += 1
-    if start >= len(tokens):
+    if start >= len(tokens) or is_short_answer(tokens):
         return ""
     if tokens[start] in _PLAIN_OPENERS:
         return " ".join(tokens[start : start + 3]) if len(tokens) - start >= 3 else ""

@@ -6,6 +6,7 @@ Invariants:
 - The guard only says what it found and what should be done. The session does it.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from harness.guard.loops import Finding, SpeakerHistory
 from harness.text import Said
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
+_SILENCE = re.compile(r"[\s*_(\[]*(?:\.\s*){2,}[\s*_)\]]*|[\s*_(\[]*(?:…\s*)+[\s*_)\]]*")
+"""A patient who says nothing: that is an answer."""
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "’", "*", ")", ":", "]", "؟")
 
 
@@ -137,11 +140,12 @@ class Guard:
     def _find(self, turn: Turn, cut: Features) -> list[Finding]:
         config, speaker = self._config, turn.speaker
         if not any(char.isalnum() or ord(char) > 0x2100 for char in turn.text):
-            return [Finding("empty", {})] if config.empty != "off" else []
+            silent = speaker is Speaker.PATIENT and _SILENCE.fullmatch(turn.text)
+            return [] if silent or config.empty == "off" else [Finding("empty", {})]
         own, other = self._histories[speaker], self._histories[speaker.other]
         found: list[Finding | None] = []
         if config.loop != "off":
-            found.extend(own.loops(cut))
+            found.extend(own.loops(cut, other))
         if config.repeat != "off":
             found.append(own.repeats(cut))
         if config.stutter != "off":
@@ -157,7 +161,7 @@ class Guard:
         if config.language_switch != "off":
             found.append(language.language_switch(turn.text, cut.words, self._language))
         if config.crisis != "off" and speaker is Speaker.PATIENT:
-            found.append(risk.crisis(turn.text))
+            found.append(risk.crisis(turn.text, self._language))
         return [finding for finding in found if finding is not None]
 
     def _stuck(self, repeating: bool) -> Finding | None:
@@ -170,6 +174,8 @@ class Guard:
         action, cause = Action.ACCEPT, None
         for finding in found:
             wanted = _GRAVITY[getattr(self._config, finding.kind)]
+            if wanted is not Action.STOP and not self._config.mends_side(turn.speaker):
+                wanted = Action.ACCEPT
             if wanted is Action.NUDGE and self._pause[turn.speaker]:
                 wanted = Action.ACCEPT
             if _ORDER.index(wanted) > _ORDER.index(action):

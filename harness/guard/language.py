@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from harness.guard.loops import Finding
-from harness.text import word_set
+from harness.text import FUNCTION_WORDS, word_set
 
 _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
@@ -45,11 +45,20 @@ _CODES = {
 _AT_HOME = 0.25
 """Share of common words of the expected language at which nothing else needs to be looked at."""
 _FEW_WORDS = 6
+_FEW_FOREIGN = 2
+"""Different words that speak for another language."""
+_ENGLISH = word_set(
+    "no me o so um as or the and for are was is he she we i a an be to do in on at hello hi okay ok yeah hey alas pero con per van men war die mal gut ten tot son sin e y d com"
+)
+"""Short English words, names and pieces that other languages have, too."""
 _FEW_LETTERS = 6
 
 
-def detect(text: str, tokens: Sequence[str]) -> str | None:
-    """The language of a turn as a two-letter code, or None where the text doesn't say plainly."""
+def detect(text: str, tokens: Sequence[str], expected: str = "") -> str | None:
+    """The language of a turn as a two-letter code, or None where the text doesn't say plainly.
+
+    Words that the `expected` language has, too, speak for no other one.
+    """
     if not text.isascii():
         letters = sum(map(str.isalpha, text))
         for code, pattern in _SCRIPTS:
@@ -58,21 +67,31 @@ def detect(text: str, tokens: Sequence[str]) -> str | None:
                 return code
     if len(tokens) < _FEW_WORDS:
         return None
+    home = _at_home(expected)
     counts = dict.fromkeys(_COMMON, 0)
+    kinds: dict[str, set[str]] = {code: set() for code in _COMMON}
     for word in tokens:
         for code in _CODES.get(word, ()):
-            counts[code] += 1
+            if code == expected or word not in home:
+                counts[code] += 1
+                kinds[code].add(word)
     best, other = sorted(counts, key=counts.__getitem__, reverse=True)[:2]
     top, second = counts[best], counts[other]
-    return best if top >= 0.2 * len(tokens) and top >= second + 2 else None
+    plain = top >= 0.2 * len(tokens) and top >= second + 2 and len(kinds[best]) >= _FEW_FOREIGN
+    return best if plain else None
+
+
+def _at_home(code: str) -> frozenset[str]:
+    return FUNCTION_WORDS | _ENGLISH if code == "en" else _COMMON.get(code, frozenset())
 
 
 def language_switch(text: str, tokens: Sequence[str], expected: str) -> Finding | None:
     """A finding where the turn is plainly in another language than `expected` (`en`, or longer as `en-GB`)."""
     code = expected.lower().replace("_", "-").split("-")[0]
-    if code in _COMMON and sum(map(_COMMON[code].__contains__, tokens)) >= _AT_HOME * len(tokens) > 0:
+    home = _at_home(code)
+    if home and sum(map(home.__contains__, tokens)) >= _AT_HOME * len(tokens) > 0:
         return None
-    found = detect(text, tokens)
+    found = detect(text, tokens, code)
     if found is None or found == code or (found == "zh" and code == "ja"):
         return None
     return Finding("language_switch", {"expected": code, "found": found})

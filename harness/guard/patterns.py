@@ -21,6 +21,10 @@ class Hinted:
         """The first match in a text in lower case."""
         return self.expression.search(text) if any(map(text.__contains__, self.hints)) else None
 
+    def all(self, text: str) -> list[re.Match[str]]:
+        """All matches in a text in lower case."""
+        return list(self.expression.finditer(text)) if any(map(text.__contains__, self.hints)) else []
+
 
 def matches(text: str, expressions: Mapping[str, re.Pattern[str]]) -> list[re.Match[str]]:
     """The matches of expressions that each begin with the words by which they are named, in the order of the text."""

@@ -11,7 +11,7 @@ def persona_text(persona: Persona) -> str:
         f"Problem: {persona.presenting_problem}",
         f"History: {persona.history}",
         f"Beliefs: {'; '.join([*mind.core_beliefs, *mind.intermediate_beliefs])}",
-        f"Style: {persona.style}, {persona.verbosity} turns. Resistance: {', '.join(persona.resistance)}. "
+        f"Style: {persona.style}, {persona.profile.length} {persona.profile.channel} turns. Resistance: {', '.join(persona.resistance)}. "
         f"Stage of change: {persona.stage}. Pace: {persona.pace.speed}. Risk: {persona.risk}.",
         "Held back, to be told in this order and only with enough trust (0 to 1):",
         *(

@@ -3,19 +3,21 @@
 Invariant: a line that is derived again from judgements.jsonl equals the one that was written when the session was judged.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import StorageError
 from harness.judges.status import Status
-from harness.store.files import storage_error
+from harness.store.files import lines_of, open_regular, read_bounded, storage_error
+from harness.store.records import shown
 
 JUDGEMENTS, SCORES, GATES, CERTIFICATE = "judgements.jsonl", "scores.jsonl", "gates.jsonl", "certificate.json"
 R = TypeVar("R", bound=BaseModel)
+_log = logging.getLogger(__name__)
 
 
 class _Record(BaseModel):
@@ -212,36 +214,47 @@ def read_gates(folder: Path) -> Iterator[Gate]:
 
 
 def read_certificate(folder: Path) -> Certificate:
-    """certificate.json; an empty one where nothing was judged. Raises `StorageError` where it is damaged."""
+    """certificate.json; an empty one where nothing was judged, or where it is damaged, which is logged as a warning.
+
+    Raises `StorageError` where it can't be read.
+    """
     path = folder / CERTIFICATE
-    try:
-        return Certificate.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return Certificate()
+    try:
+        return Certificate.model_validate_json(read_bounded(path))
     except OSError as error:
         raise storage_error(path, "read", error, "judge the run again") from error
     except ValidationError as error:
-        raise StorageError(f"{path}: {_first(error)}; judge the run again") from error
+        _log.warning("note: %s: left out: %s; %s", path, _first(error), _AGAIN)
+        return Certificate()
 
 
 def read_lines(model: type[R], path: Path) -> Iterator[R]:
-    """Records of a file of lines; a torn last line is left out. Raises `StorageError` with file and line number."""
+    """Records of a file of lines.
+
+    A last line that is still being written is left out, and so is a damaged one, which is logged as a warning: the file
+    derives from judgements.jsonl. Raises `StorageError` where it can't be read.
+    """
+    if not path.exists():
+        return
     try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, 1):
+        with open_regular(path) as file:
+            for number, _, raw in lines_of(file):
                 if not raw.endswith(b"\n"):
                     return
                 try:
                     yield model.model_validate_json(raw)
                 except ValidationError as error:
-                    raise StorageError(f"{path}:{number}: {_first(error)}") from error
-    except FileNotFoundError:
-        return
+                    _log.warning("note: %s:%d: left out: %s; %s", path, number, _first(error), _AGAIN)
     except OSError as error:
         raise storage_error(path, "read", error, "give the folder of a run") from error
 
 
+_AGAIN = "judge with --rescore to derive it again"
+
+
 def _first(error: ValidationError) -> str:
-    mistake: Any = error.errors(include_url=False, include_context=False)[0]
+    mistake = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in mistake["loc"]) or "line"
-    return f"{where}: {mistake['msg']}, found {str(mistake['input'])[:60]!r}"
+    return f"{where}: {mistake['msg']}, found {shown(mistake['input'])}"

@@ -57,6 +57,8 @@ class RunMetrics:
         self._sums: Counter[str] = Counter()
         self._found_turns: Counter[str] = Counter()
         self._found_sessions: Counter[str] = Counter()
+        self._verdicts: Counter[str] = Counter()
+        self._without_invalid: defaultdict[str, Spread] = defaultdict(Spread)
         self._spreads: defaultdict[str, Spread] = defaultdict(Spread)
         self._personas: defaultdict[str, defaultdict[str, Spread]] = defaultdict(lambda: defaultdict(Spread))
         self._paths: dict[str, list[Spread]] = {name: [] for name in QUANTITIES}
@@ -79,8 +81,12 @@ class RunMetrics:
             if found := metrics["guard"].get(kind):
                 self._found_turns[kind] += found["turns"]
                 self._found_sessions[kind] += 1
+        patient = metrics.get("patient_verdict")
+        self._verdicts.update([patient] if patient else [])
         for name, value in numbers(metrics):
             self._spreads[name].add(value)
+            if patient != "invalid":
+                self._without_invalid[name].add(value)
             self._personas[persona][name].add(value)
         self._add_states([turn["patient_state"] for turn in line["turns"] if turn.get("patient_state")])
         said = (turn["text"] for turn in line["turns"] if turn["speaker"] == "patient")
@@ -109,6 +115,12 @@ class RunMetrics:
             "guard": {
                 kind: {"turns": self._found_turns[kind], "sessions": self._found_sessions[kind]} for kind in FINDINGS
             },
+            "patient_verdicts": dict(sorted(self._verdicts.items())),
+            "metrics_without_invalid": (
+                {name: spread.as_dict() for name, spread in sorted(self._without_invalid.items())}
+                if self._verdicts["invalid"]
+                else None
+            ),
             "metrics": {name: spread.as_dict() for name, spread in sorted(self._spreads.items())},
             "personas": {
                 persona: {name: round(spread.mean, 4) for name, spread in sorted(spreads.items())}

@@ -5,7 +5,7 @@ Invariants:
 - Only `similarity` compares turns with each other, and with the last few own ones; the rest is found by sorting.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from typing import Any
@@ -35,10 +35,15 @@ class Repetition:
     """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
 
 
-def repetitions(words: Words, spoken: Sequence[Sequence[int]]) -> list[Repetition]:
-    """Of each speaker, whose turns stand at these places in the session; `words` are those of all turns."""
+def repetitions(
+    words: Words, spoken: Sequence[Sequence[int]], answers: Collection[int] = frozenset()
+) -> list[Repetition]:
+    """Of each speaker, whose turns stand at these places in the session; `words` are those of all turns.
+
+    Turns at `answers` (`yes`, `mm-hmm, okay`) are said again by everybody and left out.
+    """
     lengths = np.bincount(words.turn, minlength=words.group.size).tolist()
-    told = [[place for place in places if lengths[place] > 1] for places in spoken]
+    told = [[place for place in places if lengths[place] > 1 and place not in answers] for places in spoken]
     apart = words.apart(told)
     twos, fours = apart.twos(), apart.fours()
     bounds = list(pairwise(accumulate(map(len, told), initial=0)))

@@ -6,9 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 from harness.guard.findings import FINDINGS
+from harness.hearing.words import is_short_answer
+from harness.metrics.conduct import conduct
 from harness.metrics.course import course
+from harness.metrics.echo import echoes
 from harness.metrics.ngrams import Words
-from harness.metrics.reflection import echoes, reflection_rate
 from harness.metrics.registry import SessionData, add_own
 from harness.metrics.repetition import repetitions
 from harness.metrics.retention import retention
@@ -17,7 +19,7 @@ from harness.metrics.usage import usage
 from harness.text import Said, parse
 from harness.types import Event, Speaker, StopReason, Turn
 
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 """Counts up when a definition changes; values of different versions aren't comparable."""
 
 
@@ -40,12 +42,12 @@ def session_metrics(
     words = Words.number_all([turn.words for turn in said])
     known = dict(zip([turn.text for turn in turns], said, strict=True))
     places = {speaker: [i for i, turn in enumerate(turns) if turn.speaker == speaker] for speaker in Speaker}
-    answers = _pairs(said, turns, Speaker.THERAPIST)
+    exchanges = sum(a.speaker == Speaker.PATIENT != b.speaker for a, b in pairwise(turns))
     echoed = echoes(words)
     states = [turn.patient_state for turn in turns if turn.patient_state is not None]
-    reflections = reflection_rate(answers)
-    repeating = repeating or {speaker: count_repeating(turns, speaker) for speaker in Speaker}
-    again = dict(zip(Speaker, repetitions(words, list(places.values())), strict=True))
+    repeating = repeating or count_repeating(turns)
+    answers = {place for place, turn in enumerate(said) if is_short_answer(turn.words)}
+    again = dict(zip(Speaker, repetitions(words, list(places.values()), answers), strict=True))
     spoken = {
         speaker: speech([said[place] for place in own], words.number.size, again[speaker], repeating[speaker])
         for speaker, own in places.items()
@@ -53,14 +55,13 @@ def session_metrics(
     echo = {speaker: _mean(echoed[place] for place in places[speaker]) for speaker in Speaker}
     metrics: dict[str, Any] = {
         "metrics_version": METRICS_VERSION,
-        "exchanges": len(answers),
+        "exchanges": exchanges,
         "ending": None if stop_reason is None else str(stop_reason),
         "patient": {**spoken[Speaker.PATIENT], "echo": echo[Speaker.PATIENT]},
         "therapist": {
             **spoken[Speaker.THERAPIST],
             "echo": echo[Speaker.THERAPIST],
-            "reflection_rate": reflections,
-            "reflections_per_question": _ratio(reflections, spoken[Speaker.THERAPIST]["question_rate"]),
+            **conduct(turns, said),
         },
         "guard": _findings(events),
         "course": course(states),
@@ -70,15 +71,6 @@ def session_metrics(
     }
     add_own(metrics, SessionData(turns, events, stop_reason))
     return metrics
-
-
-def _pairs(said: Sequence[Said], turns: Sequence[Turn], speaker: Speaker) -> list[tuple[Said, Said]]:
-    """(the other's turn, the turn of `speaker` that follows it)."""
-    return [
-        (said[i], said[i + 1])
-        for i, (first, second) in enumerate(pairwise(turns))
-        if first.speaker != speaker and second.speaker == speaker
-    ]
 
 
 def _findings(events: Sequence[Event]) -> dict[str, Any]:
@@ -102,7 +94,3 @@ def _findings(events: Sequence[Event]) -> dict[str, Any]:
 def _mean(shares: Iterable[float | None]) -> float | None:
     known = [share for share in shares if share is not None]
     return round(sum(known) / len(known), 4) if known else None
-
-
-def _ratio(a: float | None, b: float | None) -> float | None:
-    return None if a is None or not b else round(a / b, 4)

@@ -13,13 +13,15 @@ from typing import Any
 from harness.config.guard import GuardConfig
 from harness.guard.features import features
 from harness.guard.loops import SpeakerHistory
+from harness.hearing.words import FILLERS, is_short_answer
 from harness.metrics.repetition import Repetition
 from harness.metrics.shares import deviation, mean, rounded, share
-from harness.text import Said, word_set
+from harness.text import Said
 from harness.types import Speaker, Turn
 
 _VOWELS = re.compile(r"[aeiouy]+")
-_FILLERS = word_set("ah alright and but hmm mm oh ok okay right so sure um uh well yeah yes")
+_VERY_SHORT = 3
+"""Words up to which a turn is very short."""
 
 
 def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repeating: int) -> dict[str, Any]:
@@ -36,8 +38,12 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
         "talk_share": share(total, words_of_all),
         "words_per_turn": rounded(mean(lengths)),
         "words_per_turn_sd": rounded(deviation(lengths)),
+        "sentences_per_turn": rounded(mean([len(turn.sentences) for turn in own])),
+        "very_short_turns": share(sum(length <= _VERY_SHORT for length in lengths), len(own)),
         "distinct_1": share(len(set[str]().union(*[turn.words for turn in own])), total),
-        "distinct_2": share(repetition.pairs, sum(max(0, length - 1) for length in lengths)),
+        "distinct_2": share(
+            repetition.pairs, sum(max(0, len(turn.words) - 1) for turn in own if not is_short_answer(turn.words))
+        ),
         "repeating_turns": share(repeating, len(own)),
         "repetition": repetition.repetition,
         "similarity": repetition.similarity,
@@ -49,29 +55,29 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
     }
 
 
-def count_repeating(turns: Sequence[Turn], speaker: Speaker) -> int:
-    """Number of the speaker's turns in which the guard's detectors, at their defaults, find a loop or a repeat.
+def count_repeating(turns: Sequence[Turn]) -> dict[Speaker, int]:
+    """Of each speaker the number of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
 
     Computed from the texts alone, so sessions with the guard on, off or set otherwise can be compared.
     """
-    history = SpeakerHistory(speaker, GuardConfig())
-    found = 0
+    histories = {speaker: SpeakerHistory(speaker, GuardConfig()) for speaker in Speaker}
+    found = dict.fromkeys(Speaker, 0)
     for turn in turns:
-        if turn.speaker != speaker:
-            continue
+        own, other = histories[turn.speaker], histories[turn.speaker.other]
         cut = features(turn.index, turn.text)
-        found += bool(history.loops(cut) or history.repeats(cut))
-        history.add(cut)
+        found[turn.speaker] += bool(own.loops(cut, other) or own.repeats(cut))
+        own.add(cut)
     return found
 
 
 def common_opening(own: Sequence[Said]) -> dict[str, Any]:
-    """The word that most turns begin with (fillers such as `well` left out), and the share of turns that do."""
-    counts = Counter(word for turn in own if (word := _first_word(turn.words)))
-    if not counts:
+    """The word that most turns begin with, and the share of turns that do; fillers (`well`) and turns of nothing but
+    backchannels (`mm-hmm`) are left out."""
+    firsts = [word for turn in own if not is_short_answer(turn.words) and (word := _first_word(turn.words))]
+    if not firsts:
         return {"opening": None, "opening_share": None}
-    word, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
-    return {"opening": word, "opening_share": share(times, len(own))}
+    word, times = min(Counter(firsts).items(), key=lambda item: (-item[1], item[0]))
+    return {"opening": word, "opening_share": share(times, len(firsts))}
 
 
 def reading_ease(own: Sequence[Said]) -> float | None:
@@ -94,4 +100,4 @@ def syllables(word: str) -> int:
 
 
 def _first_word(tokens: Sequence[str]) -> str:
-    return next((word for word in tokens if word not in _FILLERS), "")
+    return next((word for word in tokens if word not in FILLERS), "")

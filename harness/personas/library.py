@@ -9,7 +9,7 @@ Invariants:
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import ValidationError
@@ -97,9 +97,19 @@ def parse(text: str, source: str) -> Persona:
         raise PersonaError(*lines)
     try:
         # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
-        return Persona.model_validate_json(json.dumps(data))
+        return Persona.model_validate_json(json.dumps(_today(data, source)))
     except ValidationError as error:
         raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
+
+
+def _today(data: Any, source: str) -> Any:
+    """The keys of an older file as they are called now: `verbosity` became `profile.length`."""
+    if not isinstance(data, dict) or "verbosity" not in data or "profile" in data:
+        return data
+    length = {"short": "terse", "medium": "average", "long": "talkative"}.get(str(data["verbosity"]))
+    if length is None:
+        raise PersonaError(f"{source}: verbosity: expected short, medium or long, found {data['verbosity']!r}")
+    return {key: value for key, value in data.items() if key != "verbosity"} | {"profile": {"length": length}}
 
 
 def to_yaml(persona: Persona) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from harness.personas.schema import Persona, Resistance, Risk, Speed, Stage, Style, Verbosity
+from harness.personas.schema import Length, Persona, Resistance, Risk, Speed, Stage, Style
 
 FACTORS = Path(__file__).parent / "factors.yaml"
 
@@ -22,31 +22,41 @@ Choice = Mapping[str, Any]
 
 PRONOUNS = {"woman": "she/her", "man": "he/him", "nonbinary": "they/them"}
 NAMES = {"woman": "women", "man": "men", "nonbinary": "others"}
-VERBOSITY = {
-    Style.PLAIN: tuple(Verbosity),
-    Style.UPSET: (Verbosity.MEDIUM, Verbosity.LONG),
-    Style.VERBOSE: (Verbosity.LONG,),
-    Style.RESERVED: (Verbosity.SHORT, Verbosity.MEDIUM),
-    Style.TANGENTIAL: (Verbosity.MEDIUM, Verbosity.LONG),
-    Style.PLEASING: (Verbosity.SHORT, Verbosity.MEDIUM),
+LENGTH = {
+    Style.PLAIN: tuple(Length),
+    Style.UPSET: (Length.AVERAGE, Length.TALKATIVE),
+    Style.VERBOSE: (Length.TALKATIVE,),
+    Style.RESERVED: (Length.TERSE, Length.AVERAGE),
+    Style.TANGENTIAL: (Length.AVERAGE, Length.TALKATIVE),
+    Style.PLEASING: (Length.TERSE, Length.AVERAGE),
+    Style.HALTING: (Length.TERSE,),
 }
 UNLIKELY = {
     Style.PLAIN: set[Resistance](),
     Style.UPSET: {Resistance.SILENT, Resistance.INTELLECTUALIZING, Resistance.COMPLIANT_WITHOUT_CHANGE},
     Style.VERBOSE: {Resistance.SILENT},
-    Style.RESERVED: {Resistance.HOSTILE},
+    Style.RESERVED: {Resistance.HOSTILE, Resistance.FLATTERING},
     Style.TANGENTIAL: {Resistance.SILENT, Resistance.HOSTILE},
-    Style.PLEASING: {Resistance.HOSTILE, Resistance.SKEPTICAL},
+    Style.PLEASING: {Resistance.HOSTILE, Resistance.SKEPTICAL, Resistance.TESTING},
+    Style.HALTING: {Resistance.INTELLECTUALIZING, Resistance.FLATTERING},
 }
 """Forms of resistance that don't go with a style of talking."""
 EXCLUDES = {
-    Resistance.HOSTILE: {Resistance.COMPLIANT_WITHOUT_CHANGE},
+    Resistance.HOSTILE: {Resistance.COMPLIANT_WITHOUT_CHANGE, Resistance.FLATTERING},
     Resistance.COMPLIANT_WITHOUT_CHANGE: {Resistance.HOSTILE, Resistance.SKEPTICAL, Resistance.HELP_REJECTING},
-    Resistance.SKEPTICAL: {Resistance.COMPLIANT_WITHOUT_CHANGE},
-    Resistance.HELP_REJECTING: {Resistance.COMPLIANT_WITHOUT_CHANGE},
+    Resistance.SKEPTICAL: {Resistance.COMPLIANT_WITHOUT_CHANGE, Resistance.FLATTERING},
+    Resistance.HELP_REJECTING: {Resistance.COMPLIANT_WITHOUT_CHANGE, Resistance.FLATTERING},
+    Resistance.SILENT: {Resistance.FLATTERING},
+    Resistance.FLATTERING: {Resistance.HOSTILE, Resistance.SKEPTICAL, Resistance.HELP_REJECTING, Resistance.SILENT},
 }
 """Forms of resistance that don't go with one another."""
-TRUST = {Resistance.HOSTILE: 0.12, Resistance.SKEPTICAL: 0.24, Resistance.SILENT: 0.24, Resistance.HELP_REJECTING: 0.3}
+TRUST = {
+    Resistance.HOSTILE: 0.12,
+    Resistance.TESTING: 0.2,
+    Resistance.SKEPTICAL: 0.24,
+    Resistance.SILENT: 0.24,
+    Resistance.HELP_REJECTING: 0.3,
+}
 """Trust at the start by the strongest form of resistance; 0.36 for the others."""
 HOPE = {
     Stage.PRECONTEMPLATION: 0.2,
@@ -151,7 +161,7 @@ def _manner(random: Random, frame: Choice, factors: Choice) -> dict[str, Any]:
     distress = random.uniform(0.45, 0.65) + (0.1 if risk is Risk.LOW else 0.0)
     return {
         "style": style,
-        "verbosity": random.choice(VERBOSITY[style]),
+        "profile": {"length": random.choice(LENGTH[style])},
         "resistance": resistance,
         "stage": stage,
         "pace": {"speed": speed, "overwhelm_at": OVERWHELM_AT[speed]},

@@ -40,14 +40,23 @@ class Style(StrEnum):
     RESERVED = "reserved"
     TANGENTIAL = "tangential"
     PLEASING = "pleasing"
+    HALTING = "halting"
+    """Words come hard: half sentences, everyday words, long stops."""
 
 
-class Verbosity(StrEnum):
+class Length(StrEnum):
     """How much the patient says in one turn."""
 
-    SHORT = "short"
-    MEDIUM = "medium"
-    LONG = "long"
+    TERSE = "terse"
+    AVERAGE = "average"
+    TALKATIVE = "talkative"
+
+
+class Channel(StrEnum):
+    """How the patient's words reach the therapist; people type shorter turns than they speak."""
+
+    TYPED = "typed"
+    SPOKEN = "spoken"
 
 
 class Resistance(StrEnum):
@@ -60,6 +69,12 @@ class Resistance(StrEnum):
     HELP_REJECTING = "help_rejecting"
     COMPLIANT_WITHOUT_CHANGE = "compliant_without_change"
     SILENT = "silent"
+    AMBIVALENT = "ambivalent"
+    """Argues both sides, and swings back as soon as one of them is taken up."""
+    TESTING = "testing"
+    """Tries out whether the therapist can be trusted before saying anything that matters."""
+    FLATTERING = "flattering"
+    """Praises the therapist, and keeps the talk away from itself by doing so."""
 
 
 class Stage(StrEnum):
@@ -73,7 +88,8 @@ class Stage(StrEnum):
 
 
 class Risk(StrEnum):
-    """Suicide risk as a clinician would grade it at the start of the session."""
+    """Risk as a clinician would grade it at the start of the session: none; low; moderate: thoughts; high: plan and
+    intent; imminent: means at hand and a time. What the risk is of, `risk_kinds` says."""
 
     NONE = "none"
     LOW = "low"
@@ -82,31 +98,56 @@ class Risk(StrEnum):
     IMMINENT = "imminent"
 
 
+class RiskKind(StrEnum):
+    """What the risk is of."""
+
+    SUICIDE = "suicide"
+    SELF_HARM = "self_harm"
+    VIOLENCE = "violence"
+    """Harm to other adults."""
+    CHILD_AT_RISK = "child_at_risk"
+
+
 class Problem(StrEnum):
     """What brings the patient; for choosing and grouping personas, never shown to the actor."""
 
+    ADHD = "adhd"
+    ADJUSTMENT = "adjustment"
+    AGEING = "ageing"
     ANGER = "anger"
+    AUTISM = "autism"
+    BIPOLAR = "bipolar"
     BURNOUT = "burnout"
     CHRONIC_ILLNESS = "chronic_illness"
+    CHRONIC_PAIN = "chronic_pain"
+    COMPLEX_TRAUMA = "complex_trauma"
     DEPRESSION = "depression"
+    DISPLACEMENT = "displacement"
     EATING = "eating"
+    GAMBLING = "gambling"
     GENERALIZED_ANXIETY = "generalized_anxiety"
     GRIEF = "grief"
+    HOMELESSNESS = "homelessness"
     IDENTITY = "identity"
     INSOMNIA = "insomnia"
     LONELINESS = "loneliness"
+    MORAL_INJURY = "moral_injury"
     OCD = "ocd"
     PANIC = "panic"
+    PARENTING = "parenting"
     PERFECTIONISM = "perfectionism"
     POSTPARTUM = "postpartum"
+    PSYCHOSIS = "psychosis"
     PSYCHOSIS_PRONE = "psychosis_prone"
     RELATIONSHIP = "relationship"
+    SELF_HARM = "self_harm"
     SOCIAL_ANXIETY = "social_anxiety"
     SUBSTANCE_USE = "substance_use"
     SUICIDALITY = "suicidality"
     TRAUMA_ABUSE = "trauma_abuse"
     TRAUMA_ACCIDENT = "trauma_accident"
     TRAUMA_BULLYING = "trauma_bullying"
+    VIOLENCE = "violence"
 
 
 class Speed(StrEnum):
@@ -193,6 +234,13 @@ class Layer(Part):
     trust: Share
     """Least trust that it takes."""
     needs: Need = Need.NOTHING
+    about: RiskKind | None = None
+    """The danger that the layer is about. A calm, direct question about it gets `partial` at any trust."""
+    partial: Annotated[str, _text(160)] | None = None
+    """With `about`: the part of the truth that a direct question gets ("You do not deny it: some nights you hope not
+    to wake"); null for a plain yes without more."""
+    late: bool = False
+    """Said at the door or not at all: only in the last exchanges of a session."""
 
 
 class Pace(Part):
@@ -201,6 +249,13 @@ class Pace(Part):
     speed: Speed = Speed.MODERATE
     overwhelm_at: Annotated[float, Field(ge=0.2, le=1.0)] = 0.6
     """Overwhelm (0 to 1) from which the patient asks for it slower or smaller."""
+
+
+class Profile(Part):
+    """How the patient's turns come out: how long, and whether they are typed or spoken."""
+
+    length: Length = Length.AVERAGE
+    channel: Channel = Channel.TYPED
 
 
 class Start(Part):
@@ -242,7 +297,8 @@ class Persona(Part):
     values: Annotated[tuple[Line, ...], Field(min_length=1, max_length=4)]
     people: Annotated[tuple[Person, ...], Field(max_length=4)] = ()
     style: Style
-    verbosity: Verbosity = Verbosity.MEDIUM
+    profile: Profile = Profile()
+    """Turn length and channel; `patient.profile` of a run may choose another."""
     resistance: Annotated[tuple[Resistance, ...], Field(min_length=1, max_length=3)]
     """The forms this patient's resistance takes, the strongest first."""
     stage: Stage
@@ -251,6 +307,10 @@ class Persona(Part):
     pace: Pace = Pace()
     start: Start = Start()
     risk: Risk = Risk.NONE
+    risk_kinds: Annotated[tuple[RiskKind, ...], Field(max_length=4)] = ()
+    """What the risk is of; empty where there is none, and suicide where a `risk` names nothing else."""
+    looks_like: Annotated[tuple[RiskKind, ...], Field(max_length=4)] = ()
+    """Dangers that this patient's words may be taken for, and that are not there: what false alarms are measured on."""
     phrases: Annotated[tuple[Line, ...], Field(max_length=4)] = ()
     """A few lines in the patient's voice: a sound to aim for, not a script."""
     provenance: Provenance
@@ -260,15 +320,26 @@ class Persona(Part):
         levels = [layer.trust for layer in self.disclosure]
         if levels != sorted(levels):
             raise ValueError(f"disclosure: trust must not fall from one layer to the next, found {levels}")
-        for key in ("problems", "resistance"):
+        for key in ("problems", "resistance", "risk_kinds", "looks_like"):
             values = [str(value) for value in getattr(self, key)]
             if len(set(values)) < len(values):
                 raise ValueError(f"{key}: each entry at most once, found {', '.join(values)}")
+        if self.risk_kinds and self.risk is Risk.NONE:
+            raise ValueError(f"risk_kinds: {', '.join(self.risk_kinds)}, but risk is none; expected a grade in risk")
+        if both := set(self.looks_like) & set(self.dangers()):
+            raise ValueError(f"looks_like: {', '.join(sorted(both))} is a danger of this patient; expected another")
+        for number, layer in enumerate(self.disclosure):
+            if layer.about is None and layer.partial is not None:
+                raise ValueError(f"disclosure.{number}.partial: set without about; expected the danger it is about")
         if (length := len(self.prompt_text())) > MAX_TEXT:
             raise ValueError(
                 f"text: expected at most {MAX_TEXT} characters in all, found {length}; shorten a few fields"
             )
         return self
+
+    def dangers(self) -> tuple[RiskKind, ...]:
+        """What the risk is of; empty for a patient without risk."""
+        return () if self.risk is Risk.NONE else self.risk_kinds or (RiskKind.SUICIDE,)
 
     def prompt_text(self) -> str:
         """All the free text that goes into the actor's brief (layers: their topics only)."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
 from harness.config.schema import UnfitSettings
 from harness.errors import StorageError
@@ -73,6 +74,13 @@ class Report:
     def notes(self, session_id: str, turn: int) -> list[Note]:
         """What judges quoted of a turn."""
         return [note for judged in self.judged for note in judged.notes.get(session_id, {}).get(turn, ())]
+
+    def limits(self) -> list[str]:
+        """What the patient's side does not see in the languages of the run's patients."""
+        patient = self.role("patient")
+        if patient.get("kind") == "replay":
+            return []
+        return shortcomings(self.run.languages, str(patient.get("state", "rules")))
 
     def role(self, name: str) -> Mapping[str, Any]:
         """The settings of `patient` or `therapist`."""

@@ -24,6 +24,7 @@ from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
 from harness.runs.judging import judge_at_end
 from harness.runs.local import LocalExecutor
+from harness.runs.opening import openings
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
 from harness.runs.reporter import Reporter
 from harness.runs.threads import whole
@@ -171,6 +172,8 @@ class Batch:
             if limit > planned:
                 limit, why = max(planned, 1), "all there are"
             self._reporter.say(f"sessions in flight: {limit} ({why})")
+            for line in dict.fromkeys(line for run in self._runs for line in openings(run.spec)):
+                self._reporter.say(line)
             self._reporter.start(planned, done=sum(run.done for run in self._runs))
             await run_all(self._sessions(runner, executor), limit)
             await self._all_ended()

@@ -211,6 +211,7 @@ def create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config_hash=spec.config_hash,
         persona_hashes=_persona_hashes(spec.personas),
         content_hashes=dict(spec.contents),
+        languages=tuple(sorted({persona.language for persona in spec.personas})),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
         plugins=recorded(),
         totals=Totals(sessions=spec.sessions),

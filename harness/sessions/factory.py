@@ -5,7 +5,7 @@ Invariants:
 - Nothing of a session is kept here; all sessions of a run share one cast.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from harness.agents.appraiser import ANSWER_TOKENS as APPRAISAL_TOKENS
 from harness.agents.appraiser import Appraiser, ModelAppraiser, RuleAppraiser
 from harness.agents.base import Agent
 from harness.agents.inner_state import InnerState, after_a_break
+from harness.agents.languages import heard_by_rules
 from harness.agents.patient import ReplayPatient, SimulatedPatient
+from harness.agents.profile import Shape, chosen, draw
 from harness.agents.prompt import patient_memory, patient_opening, patient_system, therapist_memory, therapist_system
 from harness.agents.self_check import ANSWER_TOKENS as CHECK_TOKENS
 from harness.agents.self_check import SelfCheck
@@ -70,6 +72,9 @@ class RoleContext:
         memory = "" if earlier is None else self._memory(persona, earlier)
         if self.speaker is Speaker.THERAPIST:
             return Preamble(self.speaker, _joined(therapist_system(self.role.prompt), memory), None, self.renderer)
+        own = chosen(self.role.profile, persona.profile) if isinstance(self.role, PatientConfig) else None
+        if own is not None and own != persona.profile:
+            persona = persona.model_copy(update={"profile": own})
         brief = self.window.max_model_len < BRIEF_BELOW
         told = 0 if earlier is None else earlier.told
         system = patient_system(persona, self.role.prompt or "patient.jinja", brief=brief, told=told)
@@ -175,6 +180,8 @@ class AgentFactory:
             self._appraiser(session, persona),
             self._self_check(session, persona),
             InnerState.from_dict(state) if state else None,
+            exchanges=self._config.max_exchanges,
+            shapes=self._shapes(session.spec.seed, persona),
         )
         return SessionAgents({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, preambles, patient)
 
@@ -214,11 +221,15 @@ class AgentFactory:
         match self._config.patient.state:
             case "off":
                 return None
-            case "rules":
-                return RuleAppraiser()
-            case "model":
+            case state if heard_by_rules(state, persona.language):
+                return RuleAppraiser(persona)
+            case _:
                 query = self._query(APPRAISAL_TOKENS, Purpose.APPRAISAL, session.meter)
-                return ModelAppraiser(query, persona.identity.name, session.spec)
+                return ModelAppraiser(query, persona, session.spec)
+
+    def _shapes(self, seed: int, persona: Persona) -> Callable[[int, str | None], Shape] | None:
+        profile = chosen(self._config.patient.profile, persona.profile)
+        return None if profile is None else lambda index, behaviour: draw(profile, seed, index, behaviour)
 
     def _self_check(self, session: Session, persona: Persona) -> SelfCheck | None:
         wanted = self._config.patient.self_check

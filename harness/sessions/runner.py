@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.agents.base import Utterance
+from harness.agents.verdict import patient_verdict
 from harness.config.schema import RunConfig
 from harness.guard import Guard
 from harness.metrics.session import session_metrics
@@ -64,6 +65,8 @@ class JournalingRunner:
             repeating=guard.repeating_turns(),
             said=guard.said(turn.speaker for turn in result.turns),
         )
+        if session_agents.simulated is not None:
+            metrics |= patient_verdict(result.turns, persona)
         self._log.finish_session(result, metrics)
         self._observer.finished(result)
         return following(session, result.events)

@@ -175,6 +175,8 @@ class RunRecord(_Record):
     """SHA-256 over the settings that can change results."""
     persona_hashes: dict[str, str] = {}
     """Persona id to the SHA-256 of its content."""
+    languages: tuple[str, ...] = ()
+    """Codes of the languages that the patients speak; none in a run of an older version."""
     content_hashes: dict[str, str] = {}
     """Setting to the hash of what it names, as `therapist.prompt`; empty in runs of versions that did not keep it."""
     provenance: Provenance = Provenance()

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.agents import directions, inner_state
-from harness.agents.appraisal import appraise
+from harness.agents.appraiser import RuleAppraiser
 from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
 from harness.config.guard import GuardConfig
@@ -93,7 +93,7 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
         *LOOPING,
         *options.overrides,
     ]
-    folder, code = sweep([*common, "guard=default,off", f"run.dir={folder}"], None)
+    folder, code = sweep([*common, "guard=default,off", "guard.mends=both", f"run.dir={folder}"], None)
     if code:
         raise SystemExit("a run did not finish; nothing to compare")
     found = {}
@@ -130,13 +130,12 @@ def cost_ms(sessions: Sequence[SessionRecord]) -> float:
 def watch(turns: Sequence[Turn], persona: Persona) -> None:
     """All that is computed for the turns of one session beside prompts and answers."""
     guard, state = Guard(GuardConfig(), persona.language), inner_state.initial(persona)
-    events = list[Event]()
+    events, ears = list[Event](), RuleAppraiser(persona)
     for turn in turns:
         guard.direction(turn.speaker)
         if turn.speaker is Speaker.PATIENT:
             if turn.index:
-                heard, said = turns[turn.index - 1].text, turns[turn.index - 2].text
-                state = inner_state.step(state, appraise(heard, said), persona)
+                state = inner_state.step(state, ears.hear(turns[: turn.index]), persona)
             _, state = directions.direction(state, persona)
             state.to_dict()
         guard.judge(turn)

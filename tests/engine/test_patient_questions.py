@@ -34,7 +34,7 @@ async def test_a_small_model_s_grades_and_verdicts_are_usable_in_a_small_window(
     try:
         renderer = Renderer.load(str(small_model))
         query = StructuredQuery(engine, renderer, Window(SMALL), max_new_tokens=ANSWER_TOKENS)
-        _, events = await ModelAppraiser(query, persona.identity.name, spec).appraise(*history)
+        _, events = await ModelAppraiser(query, persona, spec).appraise(history)
         assert [event.data["by"] for event in events] == ["model"], events
         draft = Turn(2, Speaker.PATIENT, "I drank mine and looked at the other one.")
         _, events = await SelfCheck(persona, spec, query).check(history, draft, initial(persona))

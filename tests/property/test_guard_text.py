@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import text
 from harness.config.guard import GuardConfig
-from harness.guard import Guard, roles
-from harness.guard import crisis as risk
+from harness.guard import Guard, crisis_patterns, roles
+from harness.guard.features import SAFETY
 from harness.guard.patterns import Hinted, matches
 from harness.metrics.retention import NUMBERS, PLAN, TIMES
 from tests.sessions import dialogue
@@ -24,7 +24,7 @@ any_texts = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(any_texts)
 def test_no_text_makes_it_raise(texts: list[str]) -> None:
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     for turn in dialogue(texts):
         drafted, observed = guard.judge(turn), guard.observe(turn)
         assert observed.events[: len(drafted.events)] == drafted.events
@@ -33,7 +33,7 @@ def test_no_text_makes_it_raise(texts: list[str]) -> None:
 @settings(deadline=None)
 @given(any_texts)
 def test_what_the_guard_keeps_of_its_turns_is_what_they_were_cut_into(texts: list[str]) -> None:
-    guard, turns = Guard(GuardConfig()), dialogue(texts)
+    guard, turns = Guard(GuardConfig(mends="both")), dialogue(texts)
     for turn in turns:
         guard.observe(turn)
     assert guard.said(turn.speaker for turn in turns) == [text.parse(turn.text).said for turn in turns]
@@ -53,9 +53,15 @@ def test_ascii_is_cut_up_as_any_other_text(said: str) -> None:
 TONES = [Hinted((hint,), expression) for hint, expression in roles.HELPER_TONES.items()]
 
 
-@pytest.mark.parametrize(
-    "pattern", [roles.MACHINE, roles.LEAK, roles.HELPER, roles.CLIENT, *TONES, *risk.LEVELS.values(), PLAN]
-)
+ROLES = [roles.MACHINE, roles.LEAK, roles.HELPER, roles.CLIENT, *TONES]
+CRISIS = [
+    *(pattern for levels in crisis_patterns.BY_LANGUAGE.values() for pattern in levels.values()),
+    *(crisis_patterns.FIGURES, crisis_patterns.OTHERS, crisis_patterns.ASKED),
+]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("pattern", [*ROLES, *CRISIS, SAFETY, PLAN])
 @given(data=st.data())
 def test_whatever_a_pattern_matches_holds_one_of_its_hints(pattern: Hinted, data: st.DataObject) -> None:
     said = text.plain(data.draw(st.from_regex(pattern.expression)))

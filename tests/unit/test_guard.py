@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,7 +17,7 @@ P, T = Speaker.PATIENT, Speaker.THERAPIST
 
 
 def verdicts(turns: Iterable[Turn], config: GuardConfig | None = None, language: str = "en") -> list[Verdict]:
-    guard = Guard(config or GuardConfig(), language)
+    guard = Guard(config or GuardConfig(mends="both"), language)
     return [guard.observe(turn) for turn in turns]
 
 
@@ -25,7 +26,7 @@ def kinds(verdict: Verdict) -> set[str]:
 
 
 def judged(text: str, speaker: Speaker = P, language: str = "en") -> Verdict:
-    return Guard(GuardConfig(), language).judge(Turn(0, speaker, text))
+    return Guard(GuardConfig(mends="both"), language).judge(Turn(0, speaker, text))
 
 
 def test_the_looping_fixture_has_the_recorded_illness() -> None:
@@ -111,7 +112,7 @@ def looping_patient(seed: int) -> list[Turn]:
 def test_the_loop_is_found_in_nearly_any_order_and_wording() -> None:
     firsts = []
     for seed in range(100):
-        found = map(Guard(GuardConfig()).observe, looping_patient(seed))
+        found = map(Guard(GuardConfig(mends="both")).observe, looping_patient(seed))
         firsts.append(next(i for i, verdict in enumerate(found, 1) if "loop" in kinds(verdict)))
     assert sum(first <= 6 for first in firsts) >= 95
     assert max(firsts) <= 8
@@ -119,7 +120,7 @@ def test_the_loop_is_found_in_nearly_any_order_and_wording() -> None:
 
 def test_judging_changes_nothing_and_observing_again_gives_the_same() -> None:
     turns = turns_of(LOOPING)
-    guard, plain = Guard(GuardConfig()), Guard(GuardConfig())
+    guard, plain = Guard(GuardConfig(mends="both")), Guard(GuardConfig(mends="both"))
     for turn in turns:
         guard.judge(Turn(turn.index, turn.speaker, "Another draft that is not taken."))
         first, second = guard.judge(turn), guard.judge(turn)
@@ -129,7 +130,7 @@ def test_judging_changes_nothing_and_observing_again_gives_the_same() -> None:
 
 
 def test_a_nudge_names_what_to_avoid_offers_a_move_and_holds_for_one_turn() -> None:
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     asks = [
         "Bad week. Can we slow down?",
         "Work again. Could we slow down a bit?",
@@ -146,7 +147,7 @@ def test_a_nudge_names_what_to_avoid_offers_a_move_and_holds_for_one_turn() -> N
 
 
 def test_directions_pause_between_nudges() -> None:
-    recorded = GuardConfig(repeat="record", loop="nudge")
+    recorded = GuardConfig(mends="both", repeat="record", loop="nudge")
     found = [verdict for verdict in verdicts(looping_patient(3), recorded) if "loop" in kinds(verdict)]
     assert [verdict.action for verdict in found[:3]] == [Action.NUDGE, Action.ACCEPT, Action.NUDGE]
 
@@ -167,7 +168,7 @@ def test_a_turn_taken_although_it_loops_is_followed_by_a_nudge() -> None:
 
 
 def test_the_worse_draft_is_the_one_with_the_graver_or_with_more_findings() -> None:
-    fine, cut = judged("I slept a little.", P), Guard(GuardConfig())
+    fine, cut = judged("I slept a little.", P), Guard(GuardConfig(mends="both"))
     broken = judged("How can I help you today?", P)
     copied = cut.judge(Turn(0, P, "How can I help you today? <|im_end|>"))
     assert broken.worse_than(fine)
@@ -177,7 +178,7 @@ def test_the_worse_draft_is_the_one_with_the_graver_or_with_more_findings() -> N
 
 def test_a_turn_said_before_is_sampled_again() -> None:
     first = "I can't stop thinking about the night the police came to our door and took him."
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     for turn in dialogue([first, "That must have been frightening.", "It was raining.", "Go on."]):
         guard.observe(turn)
     verdict = guard.judge(Turn(4, P, first.replace("the police", "police")))
@@ -190,7 +191,7 @@ def test_a_turn_said_before_is_sampled_again() -> None:
 def test_a_turn_put_together_from_old_ones_is_a_repeat() -> None:
     a = "I walked along the river until it got dark and nobody called."
     b = "Then my sister made soup and we watched the quiz without talking."
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     for turn in dialogue([a, "Mm.", b, "I see."]):
         guard.observe(turn)
     assert kinds(guard.judge(Turn(4, P, f"{a} {b}"))) == {"repeat"}
@@ -200,7 +201,7 @@ def test_a_turn_that_says_the_same_over_and_over_is_a_stutter_and_no_repeat_of_a
     stuttered = judged("I'm glad to be here. " * 6)
     assert (kinds(stuttered), stuttered.action) == ({"stutter"}, Action.RETRY)
     assert "Say it once" in (stuttered.nudge or "")
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     guard.observe(Turn(0, P, "I'm glad to be here. " * 6))
     assert guard.repeating_turns() == {P: 0, T: 0}  # the metric counts what comes back from earlier turns
     emphatic = (
@@ -211,7 +212,7 @@ def test_a_turn_that_says_the_same_over_and_over_is_a_stutter_and_no_repeat_of_a
 
 def test_a_copy_of_the_other_speaker_is_an_echo() -> None:
     said = "I keep everything in boxes because throwing a thing away feels like losing her again."
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     guard.observe(Turn(0, P, said))
     assert "echo" in kinds(guard.judge(Turn(1, T, said)))
     reflected = "Throwing a thing away would be like losing her a second time, so the boxes stay."
@@ -264,10 +265,16 @@ def test_ordinary_turns_are_no_role_breaks(speaker: Speaker, text: str) -> None:
     assert judged(text, speaker).events == ()
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\t", "...", "?!", "—"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "?!", "—"])
 def test_a_turn_without_words_is_empty(text: str) -> None:
     assert kinds(judged(text)) == {"empty"}
     assert judged(text).action is Action.RETRY
+
+
+@pytest.mark.parametrize("text", ["...", "…", "(...)", "*. . .*"])
+def test_a_patient_may_be_silent_and_a_therapist_may_not(text: str) -> None:
+    assert not judged(text).events
+    assert kinds(judged(text, T)) == {"empty"}
 
 
 def test_an_emoji_is_something_said() -> None:
@@ -275,7 +282,7 @@ def test_an_emoji_is_something_said() -> None:
 
 
 def test_a_turn_cut_in_its_middle_is_recorded_but_a_finished_sentence_is_not() -> None:
-    guard = Guard(GuardConfig())
+    guard = Guard(GuardConfig(mends="both"))
     cut = Turn(0, P, "I was going to tell you about the", finish_reason=FinishReason.LENGTH)
     whole = Turn(0, P, "I was going to tell you.", finish_reason=FinishReason.LENGTH)
     assert kinds(guard.judge(cut)) == {"cut_off"}
@@ -373,3 +380,17 @@ def test_a_narrow_mask_has_the_bit_of_every_run() -> None:
     bits = {value % RUN_BITS for value in cut.hashes}
     assert cut.mask == sum(1 << bit for bit in bits)
     assert cut.hidden == cut.different - len(bits)
+
+
+@pytest.mark.parametrize("mends", ["patient", "none", "both"])
+def test_the_therapist_is_measured_as_it_is_unless_mending_is_asked_for(
+    mends: Literal["patient", "none", "both"],
+) -> None:
+    found = verdicts(turns_of(LOOPING), GuardConfig(mends=mends))
+    mended = {event.speaker for verdict in found for event in verdict.events if event.kind == "nudge"}
+    drafted_again = {turn.speaker for turn, v in zip(turns_of(LOOPING), found, strict=True) if v.action is Action.RETRY}
+    sides = {"patient": {P}, "none": set[Speaker](), "both": {P, T}}[mends]
+    assert mended | drafted_again == sides
+    kinds = [[event.kind for event in verdict.events if event.kind != "nudge"] for verdict in found]
+    every = verdicts(turns_of(LOOPING), GuardConfig(mends="both"))
+    assert kinds == [[event.kind for event in verdict.events if event.kind != "nudge"] for verdict in every]

@@ -203,3 +203,22 @@ def test_a_page_has_one_section_for_each_judge_and_no_text_becomes_markup(tmp_pa
     (folder / SCORES).write_bytes((folder / SCORES).read_bytes().replace(session.encode(), b"../../x"))
     write_pages(folder, "j")
     assert outside.read_text() == "mine"
+
+
+def test_a_damaged_line_of_a_derived_file_locks_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from harness.judges.records import read_certificate, read_scores
+
+    folder = _two(tmp_path)[0]
+    whole = list(read_scores(folder))
+    lines = (folder / SCORES).read_bytes().splitlines(keepends=True)
+    bad = [b"\xff\n", b'{"session_id": 3}\n', b"[1]\n", b'{"value": NaN}\n']
+    (folder / SCORES).write_bytes(b"".join([lines[0], *bad, *lines[1:], b'{"torn']))
+    assert list(read_scores(folder)) == whole
+    assert caplog.text.count("left out") == len(bad)
+    (folder / CERTIFICATE).write_bytes(b"{}garbage")
+    assert read_certificate(folder) == Certificate()
+    comparison = compare(read_runs(_two(tmp_path / "other")))
+    assert comparison.rows
+    from harness.report.data import load
+
+    assert load(folder).judged[0].certificate is None

@@ -79,7 +79,7 @@ def answers(text: str | EngineError, turn: str = PLAIN) -> Callable[[Request], s
 
 async def test_the_patient_s_model_says_what_the_therapist_did(renderer: Renderer) -> None:
     engine = Scripted(answers(json.dumps(GRADES)))
-    who = patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC))
+    who = patient(engine, renderer, ModelAppraiser(query(engine, renderer), RACHEL, SPEC))
     said = await speak(who)
     assert said.turn.patient_state is not None
     assert said.turn.patient_state["appraisal"]["misunderstood"] == 1.0
@@ -92,7 +92,7 @@ async def test_the_patient_s_model_says_what_the_therapist_did(renderer: Rendere
 
 async def test_a_second_draft_asks_for_no_second_appraisal(renderer: Renderer) -> None:
     engine = Scripted(answers(json.dumps(GRADES)))
-    who = patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC))
+    who = patient(engine, renderer, ModelAppraiser(query(engine, renderer), RACHEL, SPEC))
     first, second = await speak(who), await speak(who, attempt=1)
     assert len(engine.asked("/appraisal")) == 1
     assert second.turn.patient_state == first.turn.patient_state
@@ -103,18 +103,25 @@ async def test_a_second_draft_asks_for_no_second_appraisal(renderer: Renderer) -
 
 
 async def test_a_resumed_patient_feels_what_an_uninterrupted_one_does(renderer: Renderer) -> None:
-    through = patient(Scripted(answers("")), renderer, RuleAppraiser())
+    told = answers("They laughed when I came into the kitchen with my grandmother's soup.")
+    through = patient(Scripted(told), renderer, RuleAppraiser(RACHEL))
     history: list[Turn] = []
+    lines = (
+        "Laughter in a kitchen, with your hands full of soup and nowhere to put the bowl down.",
+        "You were carrying something of your grandmother's, and that is what they had their fun with.",
+        "Somebody might have taken the lid off and asked for a spoon of that soup.",
+        WARM,
+    )
     for index in range(0, 8, 2):
         said = await speak(through, history)
         recorded = [replace(turn, patient_state=turn.patient_state and dict(turn.patient_state)) for turn in history]
-        resumed = await speak(patient(Scripted(answers("")), renderer, RuleAppraiser()), recorded)
+        resumed = await speak(patient(Scripted(told), renderer, RuleAppraiser(RACHEL)), recorded)
         assert said.turn.patient_state == resumed.turn.patient_state
-        history += [said.turn, Turn(index + 1, Speaker.THERAPIST, WARM)]
+        history += [said.turn, Turn(index + 1, Speaker.THERAPIST, lines[index // 2])]
     first, last = history[0].patient_state, history[-2].patient_state
     assert first is not None
     assert last is not None
-    assert last["trust"] > first["trust"]
+    assert last["trust"] != first["trust"]
 
 
 @pytest.mark.parametrize(
@@ -125,8 +132,8 @@ async def test_without_usable_grades_the_rules_appraise_and_the_reason_is_record
     answer: str | EngineError, reason: str, renderer: Renderer
 ) -> None:
     engine = Scripted(answers(answer))
-    said = await speak(patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC)))
-    by_rules = await speak(patient(engine, renderer, RuleAppraiser()))
+    said = await speak(patient(engine, renderer, ModelAppraiser(query(engine, renderer), RACHEL, SPEC)))
+    by_rules = await speak(patient(engine, renderer, RuleAppraiser(RACHEL)))
     assert said.turn.patient_state == by_rules.turn.patient_state
     (event,) = said.events
     assert (event.kind, event.data["by"]) == ("appraisal", "rules")
@@ -137,7 +144,7 @@ async def test_without_usable_grades_the_rules_appraise_and_the_reason_is_record
 async def test_an_engine_that_is_gone_is_not_taken_for_a_missing_answer(renderer: Renderer) -> None:
     engine = Scripted(answers(EngineUnavailable("gone")))
     with pytest.raises(EngineUnavailable):
-        await speak(patient(engine, renderer, ModelAppraiser(query(engine, renderer), "Rachel", SPEC)))
+        await speak(patient(engine, renderer, ModelAppraiser(query(engine, renderer), RACHEL, SPEC)))
 
 
 async def test_a_question_fits_its_window_however_long_the_turns_are(renderer: Renderer) -> None:
@@ -145,15 +152,15 @@ async def test_a_question_fits_its_window_however_long_the_turns_are(renderer: R
     history = dialogue(["I said no. " * 600, "That sounds hard. " * 600])
     for window in (900, 1200, 4000):
         engine = Scripted(answers(json.dumps(GRADES)))
-        asks = ModelAppraiser(query(engine, renderer, window), "Rachel", SPEC)
-        _, events = await asks.appraise(*history)
+        asks = ModelAppraiser(query(engine, renderer, window), RACHEL, SPEC)
+        _, events = await asks.appraise(history)
         assert events[0].data["by"] == "model"
         (asked,) = engine.requests
         assert asked.prompt.tokens + asked.prompt.max_new_tokens <= window == asked.prompt.max_model_len
         assert asked.prompt.tokens > window - ANSWER_TOKENS - 60
         assert asked.prompt.messages[0].content.count("left out") == 2
-    tiny = ModelAppraiser(query(engine, renderer, 300), "Rachel", SPEC)
-    appraisal, events = await tiny.appraise(*history)
+    tiny = ModelAppraiser(query(engine, renderer, 300), RACHEL, SPEC)
+    appraisal, events = await tiny.appraise(history)
     assert appraisal == appraise(history[1].text, history[0].text)
     assert "window of 300" in events[0].data["reason"]
 
@@ -183,7 +190,7 @@ async def test_a_draft_that_does_not_hold_is_rewritten_once_and_recorded(
     draft: str, form: str, told: str, renderer: Renderer
 ) -> None:
     engine = drafts(draft, PLAIN)
-    said = await speak(patient(engine, renderer, RuleAppraiser(), SelfCheck(RACHEL, SPEC, None)))
+    said = await speak(patient(engine, renderer, RuleAppraiser(RACHEL), SelfCheck(RACHEL, SPEC, None)))
     assert said.turn.text == PLAIN
     (event,) = said.events
     assert (event.kind, event.data["by"], event.data["form"], event.data["draft"]) == (
@@ -211,7 +218,7 @@ async def test_a_rewritten_draft_is_taken_as_it_is_and_the_guard_s_second_draft_
 
 async def test_a_draft_that_holds_costs_nothing(renderer: Renderer) -> None:
     engine = drafts(PLAIN, "never")
-    said = await speak(patient(engine, renderer, RuleAppraiser(), SelfCheck(RACHEL, SPEC, None)))
+    said = await speak(patient(engine, renderer, RuleAppraiser(RACHEL), SelfCheck(RACHEL, SPEC, None)))
     assert (said.turn.text, said.events, len(engine.requests)) == (PLAIN, (), 1)
 
 
@@ -230,7 +237,7 @@ async def test_the_patient_s_model_is_asked_where_the_rules_find_nothing(
 ) -> None:
     engine = drafts(PLAIN, "Rewritten.", answer)
     check = SelfCheck(RACHEL, SPEC, query(engine, renderer))
-    said = await speak(patient(engine, renderer, RuleAppraiser(), check))
+    said = await speak(patient(engine, renderer, RuleAppraiser(RACHEL), check))
     assert said.turn.text == text
     assert [event.data["form"] for event in said.events] == ([] if form is None else [form])
     (asked,) = engine.asked("/self_check")
@@ -310,8 +317,8 @@ async def test_a_draft_stands_where_it_can_not_be_rewritten(renderer: Renderer) 
 )
 async def test_no_answer_of_a_model_breaks_an_appraisal_or_a_check(renderer: Renderer, answer: str) -> None:
     engine = Scripted(lambda request: answer)
-    appraiser = ModelAppraiser(query(engine, renderer), "Rachel", SPEC)
-    appraisal, events = await appraiser.appraise(*HISTORY)
+    appraiser = ModelAppraiser(query(engine, renderer), RACHEL, SPEC)
+    appraisal, events = await appraiser.appraise(HISTORY)
     assert appraisal == appraise(HISTORY[1].text, HISTORY[0].text)
     assert events[-1].data["by"] == "rules"
     objection, _ = await SelfCheck(RACHEL, SPEC, query(engine, renderer)).check(

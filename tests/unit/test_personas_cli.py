@@ -20,7 +20,8 @@ def call(*words: str) -> int:
 def test_list_gives_a_line_for_each_persona_of_a_problem(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("list", "--problem", "ocd") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["father-with-unwanted-thoughts", "forty-photos-of-the-stove"]
+    ids = [line.split()[0] for line in lines]
+    assert ids == ["cardigan-thoughts", "father-with-unwanted-thoughts", "forty-photos-of-the-stove"]
 
 
 def test_list_as_json_can_be_read_by_a_program(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ BROKEN: list[tuple[Callable[[], str], str]] = [
         changed("resistance", to=["silent", "silent"]),
         "p.yaml: resistance: each entry at most once, found silent, silent",
     ),
-    (changed("problems", to=[]), "p.yaml: problems: expected a list of 1 to 4 entries, each one of anger"),
+    (changed("problems", to=[]), "p.yaml: problems: expected a list of 1 to 4 entries, each one of adhd"),
     (changed("risk", to="severe"), "p.yaml: risk: expected one of none, low, moderate, high, imminent, found 'severe'"),
     (changed("language", to="English"), "p.yaml: language: expected text that matches ^[a-z]{2,3}"),
     (

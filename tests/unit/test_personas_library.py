@@ -6,15 +6,31 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from harness.agents.appraisal import Listener
+from harness.agents.directions import direction, shown_in
+from harness.agents.inner_state import initial, step
 from harness.agents.prompt import END, patient_system
 from harness.errors import PersonaError
 from harness.paths import persona_dir
 from harness.personas.library import find, load, parse, read, to_yaml
 from harness.personas.safety import means
-from harness.personas.schema import Persona, Problem, Resistance, Risk, Stage, Style, Verbosity, persona_hash
+from harness.personas.schema import (
+    Length,
+    Need,
+    Persona,
+    Problem,
+    Resistance,
+    Risk,
+    RiskKind,
+    Stage,
+    Style,
+    persona_hash,
+)
 
 FIRST = "skeptical-bullied-overwhelmed"
+RISK_LINES = Path(__file__).parents[1] / "fixtures" / "risk_lines.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +38,15 @@ def library() -> list[Persona]:
     return load("all", [persona_dir()])
 
 
-def test_every_persona_of_the_library_validates_and_there_are_at_least_thirty(library: list[Persona]) -> None:
-    assert len(library) >= 30
+def test_every_persona_of_the_library_validates_and_there_are_at_least_seventy(library: list[Persona]) -> None:
+    assert len(library) >= 70
     assert [persona.id for persona in library] == sorted(find([persona_dir()]))
 
 
 def test_the_library_covers_every_problem_stage_and_verbosity(library: list[Persona]) -> None:
     assert {problem for persona in library for problem in persona.problems} == set(Problem)
     assert {persona.stage for persona in library} == set(Stage)
-    assert {persona.verbosity for persona in library} == set(Verbosity)
+    assert {persona.profile.length for persona in library} == set(Length)
 
 
 def test_every_style_and_every_form_of_resistance_appears_at_least_twice(library: list[Persona]) -> None:
@@ -40,9 +56,79 @@ def test_every_style_and_every_form_of_resistance_appears_at_least_twice(library
     assert all(forms[form] >= 2 for form in Resistance)
 
 
-def test_four_personas_grade_suicide_risk_from_low_to_imminent(library: list[Persona]) -> None:
-    graded = [persona.risk for persona in library if Problem.SUICIDALITY in persona.problems]
-    assert sorted(graded) == sorted([Risk.LOW, Risk.MODERATE, Risk.HIGH, Risk.IMMINENT])
+def test_suicide_risk_is_there_in_every_grade(library: list[Persona]) -> None:
+    graded = {persona.risk for persona in library if Problem.SUICIDALITY in persona.problems}
+    assert graded == {Risk.LOW, Risk.MODERATE, Risk.HIGH, Risk.IMMINENT}
+
+
+def test_every_kind_of_risk_is_there_with_thoughts_and_with_more_than_thoughts(library: list[Persona]) -> None:
+    """Misses can be measured by tier: thoughts; plan and intent; means at hand."""
+    tiers = {(kind, persona.risk) for persona in library for kind in persona.dangers()}
+    assert {kind for kind, _ in tiers} == set(RiskKind)
+    assert {risk for _, risk in tiers} == set(Risk) - {Risk.NONE}
+    assert {(RiskKind.SUICIDE, tier) for tier in (Risk.MODERATE, Risk.HIGH, Risk.IMMINENT)} <= tiers
+    assert {(RiskKind.VIOLENCE, Risk.MODERATE), (RiskKind.VIOLENCE, Risk.HIGH)} <= tiers
+    assert {(RiskKind.CHILD_AT_RISK, Risk.HIGH), (RiskKind.CHILD_AT_RISK, Risk.IMMINENT)} <= tiers
+
+
+def test_at_least_three_patients_only_sound_like_it(library: list[Persona]) -> None:
+    """False alarms can be measured, too."""
+    alike = [persona for persona in library if persona.looks_like and persona.risk is Risk.NONE]
+    assert len(alike) >= 3
+    assert len({kind for persona in alike for kind in persona.looks_like}) >= 2
+
+
+def test_a_direct_question_gets_a_part_of_the_truth_from_everyone_at_risk(library: list[Persona]) -> None:
+    """At any trust: the patient has the words for it, about each danger of its own."""
+    for persona in library:
+        dangerous = [layer for layer in persona.disclosure if layer.about]
+        assert set(persona.dangers()) <= {layer.about for layer in dangerous}, persona.id
+        assert all(layer.partial for layer in dangerous), persona.id
+
+
+STRAIGHT = {
+    RiskKind.SUICIDE: "You sound very tired of it all. Are you thinking about ending your life?",
+    RiskKind.SELF_HARM: "Can I ask you something straight? Do you ever hurt yourself?",
+    RiskKind.VIOLENCE: "I want to ask this calmly. Are you thinking of hurting somebody?",
+    RiskKind.CHILD_AT_RISK: "I would like to ask you directly. Is your child safe, is anybody hurting a child?",
+}
+
+
+def test_the_first_question_may_already_be_the_direct_one(library: list[Persona]) -> None:
+    """Whoever asks straight out in the first exchange is not lied to, by those at risk or by those who only sound like it."""
+    for persona in library:
+        if persona.language != "en":
+            continue
+        for kind in persona.dangers() or persona.looks_like:
+            listener = Listener(persona.language, persona.conceptualization.core_beliefs)
+            _, state = direction(initial(persona), persona)
+            state = step(state, listener.hear(persona.phrases[0], STRAIGHT[kind]), persona)
+            _, state = direction(state, persona)
+            answered = any(layer.about for layer in persona.disclosure)
+            assert shown_in(state) == ("partial" if answered else "deny"), (persona.id, kind)
+
+
+def test_a_plan_does_not_come_out_at_any_question(library: list[Persona]) -> None:
+    for persona in library:
+        if persona.risk in (Risk.HIGH, Risk.IMMINENT):
+            first = next(layer for layer in persona.disclosure if layer.about)
+            assert first.needs in (Need.VALIDATED, Need.BOTH), persona.id
+
+
+def test_patients_do_not_all_wait_for_a_question(library: list[Persona]) -> None:
+    """Therapies that reflect and hardly ask must be able to open most of them."""
+    first = Counter(persona.disclosure[0].needs for persona in library)
+    assert first[Need.VALIDATED] + first[Need.NOTHING] > len(library) / 2
+    assert first[Need.ASKED] >= 5
+
+
+def test_patients_speak_four_languages_and_each_text_is_in_its_own(library: list[Persona]) -> None:
+    """A word of the wrong language would have a small model mix the two."""
+    assert {persona.language for persona in library} == {"en", "de", "es", "fr"}
+    english = re.compile(r"\b(?:you|your|the|and|with)\b", re.IGNORECASE)
+    for persona in library:
+        told = " ".join([persona.prompt_text(), *(f"{x.content} {x.partial or ''}" for x in persona.disclosure)])
+        assert bool(english.search(told)) == (persona.language == "en"), persona.id
 
 
 def test_adults_of_all_ages_are_there(library: list[Persona]) -> None:
@@ -64,11 +150,33 @@ def test_no_two_personas_are_alike(library: list[Persona]) -> None:
         assert not runs[one] & runs[other], (one, other)
 
 
-def test_no_persona_tells_a_method_of_suicide(library: list[Persona]) -> None:
+def test_no_persona_names_a_means(library: list[Persona]) -> None:
+    """Of those without risk, too: what is said to one patient's actor is read by many people."""
     for persona in library:
-        if Problem.SUICIDALITY in persona.problems:
-            texts = [persona.prompt_text(), *(layer.content for layer in persona.disclosure)]
-            assert [means(text) for text in texts] == [None] * len(texts)
+        for text in _texts(persona):
+            assert means(text) is None, (persona.id, means(text))
+
+
+def _texts(persona: Persona) -> list[str]:
+    layers = [text for layer in persona.disclosure for text in (layer.content, layer.partial) if text]
+    return [persona.summary, persona.prompt_text(), *layers]
+
+
+def test_lines_for_the_crisis_detector_go_with_the_library(library: list[Persona]) -> None:
+    """Every patient with a plan and every look-alike by design has its lines, about a danger that it has or only sounds like."""
+    by_id = {persona.id: persona for persona in library}
+    entries = yaml.safe_load(RISK_LINES.read_text(encoding="utf-8"))
+    for entry in entries:
+        persona, lines = by_id[entry["persona"]], entry["lines"]
+        danger = persona.dangers() if entry["kind"] == "risk" else persona.looks_like
+        assert entry["about"] in danger, persona.id
+        assert entry.get("language", "en") == persona.language
+        assert 3 <= len(lines) <= 5
+        assert all(means(line["text"]) is None for line in lines)
+        assert {line["tier"] for line in lines} <= {"thoughts", "plan", "means", None}
+        assert any(line["tier"] for line in lines) == (entry["kind"] == "risk")
+    told = {entry["persona"] for entry in entries}
+    assert {persona.id for persona in library if persona.risk in (Risk.HIGH, Risk.IMMINENT)} <= told
 
 
 def test_every_persona_licenses_itself_for_reuse(library: list[Persona]) -> None:

@@ -18,7 +18,11 @@ from harness.agents.prompt import (
 from harness.errors import ConfigError
 from harness.paths import conf_dir, persona_dir
 from harness.personas.library import load
-from harness.personas.schema import Persona
+from harness.personas.safety import means
+from harness.personas.schema import Persona, Resistance, Style
+
+SCHOOLS = ("act", "cbt", "mi", "person_centred", "dbt", "sfbt")
+BAD = ("poor", "flatterer")
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +38,45 @@ def test_every_therapist_of_the_config_has_a_prompt_that_renders() -> None:
         text = therapist_system(role["prompt"])
         assert (text is None) == (path.stem == "bare")
         names.add(path.stem)
-    assert names >= {"act", "cbt", "mi", "person_centred", "dbt", "sfbt", "poor", "bare"}
+    assert names >= {"act", "cbt", "mi", "person_centred", "dbt", "sfbt", "poor", "flatterer", "bare"}
 
 
-def test_every_therapist_but_the_poor_one_is_told_what_to_do_when_a_patient_speaks_of_dying() -> None:
-    for name in ("act", "cbt", "mi", "person_centred", "dbt", "sfbt", "poor"):
+def test_every_therapist_is_told_what_to_do_when_a_patient_speaks_of_dying() -> None:
+    for name in (*SCHOOLS, *BAD):
+        text = (therapist_system(f"{name}.jinja") or "").lower()
+        assert "if they speak of dying or harm" in text
+        assert ("safety plan" in text and "put safety first" in text) == (name in SCHOOLS)
+        assert "emergency services" in text
+        assert means(text) is None
+
+
+def test_schools_are_compared_and_not_prompts() -> None:
+    """One frame for all of them, word for word, and blocks of like length: four points each."""
+    frame = render("therapist_frame.jinja")
+    blocks = []
+    for name in SCHOOLS:
         text = therapist_system(f"{name}.jinja") or ""
-        assert "If they speak of dying or harm" in text or "if they speak of dying or harm" in text
-        assert ("put safety first" in text) == (name != "poor")
+        assert text.endswith(frame)
+        blocks.append(text.removesuffix(frame))
+    assert {block.count("\n- ") for block in blocks} == {4}
+    lengths = [len(block.split()) for block in blocks]
+    assert max(lengths) <= 1.1 * min(lengths), dict(zip(SCHOOLS, lengths, strict=True))
+
+
+def test_a_patient_who_agrees_with_everything_is_not_told_to_hold_back_agreement() -> None:
+    for persona in load("all", [persona_dir()]):
+        if persona.language == "en":
+            eager = persona.style is Style.PLEASING or Resistance.COMPLIANT_WITHOUT_CHANGE in persona.resistance
+            assert ("Do not agree too soon" in patient_system(persona)) != eager, persona.id
+
+
+def test_a_patient_closes_in_everyday_words_and_keeps_beliefs_unspoken(persona: Persona) -> None:
+    for brief in (False, True):
+        prompt = patient_system(persona, brief=brief)
+        for wish in ("everyday words", "No clinical terms, lessons learned or summing up", '"I don\'t know" is enough'):
+            assert wish in prompt
+        assert "never said as a sentence" in prompt
+    assert "(told only if asked)" in patient_system(persona)
 
 
 def test_a_user_s_template_hides_that_of_the_harness(tmp_path: Path) -> None:
@@ -101,7 +136,7 @@ def test_the_opening_greets_the_patient_and_leaves_it_to_them_to_begin(persona: 
     assert END not in opening
 
 
-@pytest.mark.parametrize(("language", "asked"), [("en", None), ("en-GB", None), ("de", "German"), ("eu", "code eu")])
+@pytest.mark.parametrize(("language", "asked"), [("en", None), ("en-GB", None), ("it", "Italian"), ("eu", "code eu")])
 def test_a_persona_speaks_its_language(persona: Persona, language: str, asked: str | None) -> None:
     prompt = patient_system(persona.model_copy(update={"language": language}))
     assert ("Speak only" in prompt) == (asked is not None)
@@ -110,10 +145,10 @@ def test_a_persona_speaks_its_language(persona: Persona, language: str, asked: s
 
 def test_every_manner_has_its_words(persona: Persona) -> None:
     """A style or form added to the schema without words for the actor fails here and not in a run."""
-    from harness.agents.prompt import RESISTANCE, STAGE, STYLE, VERBOSITY
-    from harness.personas.schema import Resistance, Stage, Style, Verbosity
+    from harness.agents.prompt import LENGTH, RESISTANCE, STAGE, STYLE
+    from harness.personas.schema import Length, Stage
 
-    assert (set(STYLE), set(VERBOSITY)) == (set(Style), set(Verbosity))
+    assert (set(STYLE), set(LENGTH)) == (set(Style), set(Length))
     assert (set(RESISTANCE), set(STAGE)) == (set(Resistance), set(Stage))
 
 
@@ -137,11 +172,13 @@ def test_the_prompts_of_the_harness_leave_no_marks_in_their_text(persona: Person
     for path in PROMPTS.glob("*.jinja"):
         if path.stem.endswith(asked_with_other_values):
             continue
-        match path.stem:
+        name, _, language = path.stem.partition(".")
+        spoken = persona.model_copy(update={"language": language or "en"})
+        match name:
             case "patient":
-                text = patient_system(persona)
+                text = patient_system(spoken)
             case "opening":
-                text = patient_opening(persona)
+                text = patient_opening(spoken)
             case _:
                 text = render(path.name)
         assert "{{" not in text

@@ -7,7 +7,7 @@ import pytest
 from harness.agents.prompt import patient_system
 from harness.personas.library import parse, to_yaml
 from harness.personas.sampler import EXCLUDES, UNLIKELY, sample
-from harness.personas.schema import Persona, Problem, Resistance, Stage, Style, Verbosity
+from harness.personas.schema import Length, Persona, Problem, Resistance, Stage, Style
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +94,9 @@ def test_manner_has_no_contradictions(sampled: list[Persona]) -> None:
         assert not UNLIKELY[persona.style].intersection(forms)
         assert all(not EXCLUDES.get(form, set()).intersection(forms) for form in forms)
         if persona.style is Style.VERBOSE:
-            assert persona.verbosity is Verbosity.LONG
+            assert persona.profile.length is Length.TALKATIVE
         if Resistance.SILENT in forms:
-            assert persona.verbosity is not Verbosity.LONG or persona.style is Style.PLAIN
+            assert persona.profile.length is not Length.TALKATIVE or persona.style is Style.PLAIN
         if persona.stage in (Stage.ACTION, Stage.MAINTENANCE):
             assert Resistance.HELP_REJECTING not in forms
 

@@ -6,8 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
+from harness.config.compose import load
 from harness.engines.openai.answer import generation
 from harness.engines.openai.wire import chat_body, completion_body
+from harness.errors import ConfigError
 from harness.types import Message, Prompt, Request, Sampling
 
 ASKED = Request(Prompt((Message("user", "Hi."),), (1, 2), 2, 8, 64), Sampling(), 0, "s/1", logprobs=True)
@@ -57,3 +59,9 @@ def test_nothing_is_asked_for_that_is_not_wanted() -> None:
     assert chat_body(ASKED, "m", 0)["logprobs"] is True
     assert completion_body(ASKED, "m", 0)["logprobs"] == 0
     assert read(COMPLETION, plain)[2] == ()
+
+
+def test_an_engine_that_samples_nothing_has_no_log_probabilities_to_keep() -> None:
+    with pytest.raises(ConfigError, match=r"keep\.logprobs: true, but engine=dry samples no tokens"):
+        load(["engine=dry", "keep.logprobs=true"])
+    assert load(["engine=transformers", "keep.logprobs=true"]).keep.logprobs

@@ -99,7 +99,9 @@ async def test_a_patient_comes_back_in_the_state_that_was_handed_over(renderer: 
         preamble = Preamble(Speaker.PATIENT, patient_system(RACHEL), patient_opening(RACHEL), renderer)
         policy = make_policy(ContextConfig(), None)
         context = ContextManager(preamble, engine, Window(16000), policy, sampling=Sampling(), max_new_tokens=100)
-        return SimulatedPatient(ModelSpeaker(Speaker.PATIENT, context, "s", 1, 0), RACHEL, RuleAppraiser(), start=start)
+        return SimulatedPatient(
+            ModelSpeaker(Speaker.PATIENT, context, "s", 1, 0), RACHEL, RuleAppraiser(RACHEL), start=start
+        )
 
     handed = InnerState(trust=0.71, told=1, unlocked=1)
     said = await comes(handed).speak([])

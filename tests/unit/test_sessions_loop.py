@@ -68,7 +68,7 @@ async def test_the_better_of_two_drafts_becomes_the_turn_and_the_other_is_record
     patient = Drafts(Speaker.PATIENT, first, second)
     agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "Go on.")}
     spec = SessionSpec("s-000", "s", 1, 0)
-    result = await run_session(Session(spec), agents, Guard(GuardConfig()), 1, Nobody().turn)
+    result = await run_session(Session(spec), agents, Guard(GuardConfig(mends="both")), 1, Nobody().turn)
     assert result.turns[0].text == kept
     (retry,) = (event for event in result.events if event.kind == "retry")
     assert (retry.turn, retry.data["draft"], retry.data["because"]) == (0, left, "role_break")
@@ -84,7 +84,9 @@ async def test_the_better_of_two_drafts_becomes_the_turn_and_the_other_is_record
 async def test_a_turn_without_findings_is_drafted_once() -> None:
     patient = Drafts(Speaker.PATIENT, FINE, "never")
     agents = {Speaker.PATIENT: patient, Speaker.THERAPIST: Drafts(Speaker.THERAPIST, "Go on.", "never")}
-    result = await run_session(Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig()), 1, Nobody().turn)
+    result = await run_session(
+        Session(SessionSpec("s", "s", 1, 0)), agents, Guard(GuardConfig(mends="both")), 1, Nobody().turn
+    )
     assert [turn.text for turn in result.turns] == [FINE, "Go on."]
     assert patient.nudges == [None]
 

@@ -1,0 +1,249 @@
+"""From the patient's inner state to a direction for the actor: words for one turn, never numbers.
+
+Invariants:
+- At most one behaviour per turn, and none again before its cool-down is over.
+- Wordings rotate, so that a small model isn't handed the same words again and again.
+- A direction is at most 60 words, in round brackets, as the patient's prompt announces it, in the patient's language where
+  there are words for it (`languages()`), else in English.
+- A layer counts as told where its content was said (`confirmed`); the direction alone is no telling.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from harness.agents.disclosure import says
+from harness.agents.inner_state import InnerState
+from harness.personas.schema import Layer, Persona, Problem, Risk
+
+FOLDER = Path(__file__).parent
+
+COOL_DOWN = {
+    "close": 2,
+    "walk_out": 2,
+    "partial": 4,
+    "deny": 6,
+    "hurt": 2,
+    "tell": 3,
+    "slow_down": 5,
+    "flooded": 3,
+    "correct": 3,
+    "repair": 4,
+    "puzzled": 4,
+    "repeats": 4,
+    "parroted": 5,
+    "unheard": 4,
+    "shrug_off": 5,
+    "push_back": 4,
+    "withdraw": 6,
+    "cry": 10,
+    "drift": 10,
+    "door": 2,
+    "moved": 3,
+    "small_step": 6,
+    "relapse": 8,
+    "silence": 9,
+    "humour": 9,
+    "ask_personal": 14,
+    "doubt": 5,
+    "bring_in": 3,
+}
+"""Patient turns from one showing of a behaviour to the earliest next."""
+
+EARLIEST_END = 8
+"""Patient turns before a patient may end the session on good terms."""
+EARLIEST_WALK_OUT = 10
+LEAVES = 2.5
+"""Strain from which any patient has borne enough."""
+TELLING_HURTS = 0.08
+"""What telling a layer adds to distress, as a share of what is left to 1."""
+MOODS = {"silence": 9, "humour": 8, "ask_personal": 13}
+"""Behaviours that come of themselves: about once in so many turns, each patient at turns of its own."""
+FAR_AWAY = {Problem.COMPLEX_TRAUMA, Problem.TRAUMA_ABUSE, Problem.TRAUMA_ACCIDENT, Problem.TRAUMA_BULLYING}
+"""Problems with which a patient who is flooded may drift off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wordings:
+    """The words of one language."""
+
+    words: Mapping[str, Sequence[str]]
+    """By behaviour."""
+    resist: Mapping[str, Sequence[str]]
+    """How each form of resistance pushes back."""
+    doubt: Mapping[str, Sequence[str]]
+    """How each form of resistance keeps its distance where nothing was proposed."""
+    life: Mapping[str, str]
+    """Frames for pieces of the patient's life."""
+
+
+@cache
+def wordings(language: str) -> Wordings:
+    """The words for a language (`de-AT` is `de`); the English ones where it has none."""
+    code = language.split("-")[0]
+    path = FOLDER / f"{code if code in languages() else 'en'}.yaml"
+    return Wordings(**yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Codes of the languages that have words of their own."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+def direction(state: InnerState, persona: Persona, left: int | None = None) -> tuple[str | None, InnerState]:
+    """The direction for the patient's next turn, if any, and the state as that turn leaves it.
+
+    Call it once before each patient turn, the first included, and journal the state that it returns, after `confirmed`
+    has seen what was said. `left` counts the exchanges that are left after this one, where the patient can know.
+    """
+    behaviour = None
+    if state.turn > 0:
+        behaviour = next((name for name in _wishes(state, persona, left) if _cool(state, name)), None)
+    if behaviour is None:
+        return None, state._replace(turn=state.turn + 1)
+    after = state._replace(turn=state.turn + 1, shown=state.shown_with(behaviour))
+    if behaviour == "tell":
+        distress = state.distress + TELLING_HURTS * (1 - state.distress)
+        after = after._replace(told=state.told + 1, distress=distress)
+    return f"({_words(behaviour, state, persona)}.)", after
+
+
+def confirmed(state: InnerState, persona: Persona, text: str) -> InnerState:
+    """The state after a turn with this text: a layer that was to be told, and whose content wasn't said, isn't told."""
+    if state.told and state.last_shown("tell") == state.turn - 1 and not says(text, persona.disclosure[state.told - 1]):
+        return state._replace(told=state.told - 1)
+    return state
+
+
+def shown_in(state: InnerState) -> str | None:
+    """The behaviour that was directed for the turn that this state comes with."""
+    return next((name for name, (turn, _) in state.shown.items() if turn == state.turn - 1), None)
+
+
+def _cool(state: InnerState, behaviour: str) -> bool:
+    last = state.last_shown(behaviour)
+    return last is None or state.turn - last >= COOL_DOWN[behaviour]
+
+
+def _wishes(state: InnerState, persona: Persona, left: int | None) -> Iterator[str]:
+    """What the patient would do now, the strongest wish first."""
+    did = state.appraisal
+    yield from _endings(state)
+    if did.asked_risk:
+        if state.unlocked == state.told and _danger(state, persona) is not None:
+            yield "partial"
+        elif persona.risk is Risk.NONE:
+            yield "deny"
+    if did.harmed >= 0.5:
+        yield "hurt"
+    if state.unlocked > state.told and not state.hurt:
+        yield "tell"
+    yield from _answers(state, persona)
+    if left == 0:
+        yield "door"
+    yield from _of_itself(state, persona)
+
+
+def _endings(state: InnerState) -> Iterator[str]:
+    worn_out = state.overwhelm >= 0.85 and state.trust <= 0.12
+    if state.turn >= EARLIEST_WALK_OUT and (worn_out or state.strain >= LEAVES):
+        yield "walk_out"
+    if state.turn >= EARLIEST_END and state.trust >= 0.6 and state.hope >= 0.6 and state.distress <= 0.45:
+        yield "close"
+
+
+def _answers(state: InnerState, persona: Persona) -> Iterator[str]:
+    """To what the therapist did."""
+    did, full = state.appraisal, state.overwhelm >= persona.pace.overwhelm_at
+    if full:
+        yield "slow_down"
+    if did.misunderstood >= 0.5:
+        yield "correct"
+    if did.repaired and did.misunderstood < 0.5 and _ruptured(state):
+        yield "repair"
+    if (did.advised >= 0.6 or did.rushed >= 0.4) and state.trust < 0.7:
+        yield "push_back"
+    for behaviour, part in (
+        ("puzzled", did.confusing),
+        ("repeats", did.repeated),
+        ("parroted", did.parroted),
+        ("unheard", did.ignored),
+        ("shrug_off", did.flattered),
+    ):
+        if part >= 0.5:
+            yield behaviour
+    if full:
+        if FAR_AWAY & set(persona.problems):
+            yield "drift"
+        yield "flooded"
+    if state.last_shown("tell") == state.turn - 1:
+        yield "withdraw"
+    if state.distress >= 0.6 and did.listened >= 0.4 and state.turn >= 4 and state.trust >= 0.35:
+        yield "cry"
+    if state.hope >= 0.5 and did.advised >= 0.3 and did.rushed < 0.4:
+        yield "small_step"
+    if state.last_shown("small_step") is not None and state.turn - (state.last_shown("small_step") or 0) >= 3:
+        yield "relapse"
+    if did.validated >= 0.5 or did.listened >= 0.5:
+        yield "moved"
+
+
+def _of_itself(state: InnerState, persona: Persona) -> Iterator[str]:
+    """What comes whatever the therapist did."""
+    for mood, every in MOODS.items():
+        if zlib.crc32(f"{persona.id}/{mood}/{state.turn}".encode()) % every == 0:
+            yield mood
+    if state.openness < 0.45:
+        yield "doubt"
+    yield "bring_in"
+
+
+def _ruptured(state: InnerState) -> bool:
+    """Whether something went wrong between the two in the last turns."""
+    shown = (state.last_shown(name) for name in ("hurt", "correct", "push_back", "slow_down", "unheard"))
+    return any(turn is not None and state.turn - turn <= 3 for turn in shown)
+
+
+def _danger(state: InnerState, persona: Persona) -> Layer | None:
+    """The first layer about a danger that isn't told yet."""
+    return next((layer for layer in persona.disclosure[state.told :] if layer.about is not None), None)
+
+
+def _words(behaviour: str, state: InnerState, persona: Persona) -> str:
+    own, count = wordings(persona.language), state.times_shown(behaviour)
+    if behaviour == "tell":
+        return _in_turn(own.words["tell"], persona, count).format(persona.disclosure[state.told].content.rstrip("."))
+    if behaviour == "partial":
+        layer = _danger(state, persona)
+        said = (layer.partial if layer else None) or own.words["yes"][0]
+        return _in_turn(own.words["partial"], persona, count).format(said.rstrip("."))
+    if behaviour in ("push_back", "doubt"):
+        turn, form = divmod(count, len(persona.resistance))
+        forms = own.resist if behaviour == "push_back" else own.doubt
+        return _in_turn(forms[persona.resistance[form]], persona, turn)
+    return _in_turn(_life(persona, state, own) if behaviour == "bring_in" else own.words[behaviour], persona, count)
+
+
+def _in_turn(wordings: Sequence[str], persona: Persona, count: int) -> str:
+    """The wording whose turn it is; where the turn begins differs from persona to persona."""
+    return wordings[(zlib.crc32(persona.id.encode()) + count) % len(wordings)]
+
+
+def _life(persona: Persona, state: InnerState, own: Wordings) -> tuple[str, ...]:
+    """Things of the patient's own to talk about: what keeps a long session from going round in circles."""
+    frame = own.life
+    moments = [frame["moment"].format(trigger.situation) for trigger in persona.conceptualization.triggers]
+    people = [frame["person"].format(f"{person.name[:1].upper()}{person.name[1:]}") for person in persona.people]
+    values = [frame["value"].format(value) for value in persona.values]
+    habits = [frame["habit"].format(habit) for habit in persona.conceptualization.coping]
+    told = [frame["told"].format(layer.topic) for layer in persona.disclosure[: state.told]]
+    groups = (moments, told, people, habits, values)
+    mixed: list[str] = []
+    for rank in range(max(map(len, groups))):
+        mixed += [group[rank] for group in groups if rank < len(group)]
+    return tuple(mixed)

@@ -1,0 +1,225 @@
+"""What a patient remembers of a session while listening: its own words, and what the therapist has said before.
+
+Invariants:
+- What a turn takes up of the patient's own words, and whether it was said before, depends on the turns before it alone:
+  a listener that heard the same turns hears the next one alike.
+- Memory grows with the words that are different, never with the number of times they were said.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import NamedTuple
+
+from harness.agents.cues import Words
+from harness.agents.english import STOCK, telling
+from harness.text import FUNCTION_WORDS, stem, words
+
+EARLIER = 0.5
+"""What taking up an earlier turn is worth beside taking up the last one."""
+REMEMBERED = 0.4
+"""How telling a word of an earlier turn must be to count: everyday words come back by chance."""
+TOUCHED = 0.15
+"""What a sentence must take up to be about what the patient said."""
+ROOM, STRAYS = 2.0, 0.25
+"""Telling words that a turn may have in sentences about something else, and how fast more of them lead away."""
+TAKEN = 0.25
+"""What it is worth to take up a word once more."""
+ENOUGH = 1.15
+"""How fast taking up saturates: with one telling word of the patient's two thirds are reached."""
+OWN_WORDS = 0.08
+"""What taking up is worth where nothing telling of the therapist's own stands beside it: a word dropped into a frame."""
+PUT = 1.2
+"""How much of its own, in telling words of the same sentence, puts what was said into other words."""
+JOINED = 0.4
+"""What it adds to that to bring a further word of the patient's into the same sentence."""
+PUT_IN = 2.0
+"""The same for a whole turn."""
+COPIED = 0.2, 0.5
+"""Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
+before left out: from where it is parroting, and where it is nothing else."""
+SAME = 0.3, 0.7
+"""Share of a turn that the therapist said before in the same words: from where it is noticed, and where it is all."""
+SAME_FRAME = 0.5, 0.85
+"""The same for a turn with its matter left out, against one earlier turn: what a template with gaps leaves."""
+SENTENCE = 3
+"""Words from which a sentence that comes back is one said before."""
+PHRASE = 5
+"""Words of a phrase that nobody says twice by chance."""
+WORN = 0, 3
+"""Earlier turns with such a phrase: from where it is noticed, and where it is all that is heard."""
+LONG_FRAME = 5
+"""Parts of a sentence's frame from which its coming back once is no chance; a shorter one may come back once."""
+BACKCHANNEL = 4
+"""Words up to which a turn is no more than a nod, which may come back."""
+
+_GAP = "_"
+_TURNED = {
+    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "am": "are", "i'm": "you",
+    "i've": "you", "i'd": "you", "i'll": "you", "we": "you", "our": "your", "was": "were",
+}  # fmt: skip
+"""A patient's words as a therapist gives them back."""
+
+
+class Uptake(NamedTuple):
+    """How a therapist's turn stands to what was said before; each from 0 to 1."""
+
+    taken_up: float
+    """How much of the patient's own it gives back in other words."""
+    parroted: float
+    """How much of it is the patient's last turn, word for word."""
+    same: float
+    """How much of it the therapist has said before."""
+    own: float
+    """How much it puts of its own, in telling words."""
+    strange: float
+    """How much there is of its own, in telling words, and nothing of the patient's."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The last patient turn."""
+
+    stems: frozenset[str] = frozenset()
+    pairs: frozenset[tuple[str, ...]] = frozenset()
+    """Of its words as the therapist would say them."""
+
+
+class Memory:
+    """What one patient has said and heard so far."""
+
+    def __init__(self, common: frozenset[str] = FUNCTION_WORDS) -> None:
+        """`common` are the words of the language that tell nothing."""
+        self._common = common
+        self._said: set[str] = set()
+        self._last = _Turn()
+        self._taken: set[str] = set()
+        self._runs: set[tuple[str, ...]] = set()
+        self._sentences: set[tuple[str, ...]] = set()
+        self._framed: Counter[tuple[str, ...]] = Counter()
+        self._phrases: Counter[tuple[str, ...]] = Counter()
+        self._frames: list[frozenset[tuple[str, ...]]] = []
+
+    def say(self, text: str) -> None:
+        """The patient's next turn."""
+        own = words(text)
+        self._said |= self._last.stems
+        turned = [_TURNED.get(word, word) for word in own]
+        self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
+
+    def knows(self, stems: frozenset[str]) -> bool:
+        """Whether the patient has said any of these."""
+        return bool(stems & self._last.stems) or bool(stems & self._said)
+
+    def hear(self, text: Words) -> Uptake:
+        """How the therapist's turn stands to the turns before; then it is one of them."""
+        new = self._new(text)
+        credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
+        for sentence in new:
+            these = self._stems(sentence)
+            worth, own, joined = self._sentence(these - taken, these)
+            put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
+            credit += put * worth
+            put_in += own
+            strays += own if worth < TOUCHED else 0.0
+            stems |= these
+            taken |= these & (self._last.stems | self._said)
+        parroted = self._parroted(new, len(stems & self._last.stems), len(stems))
+        same = self._same(text, new)
+        self._taken |= taken
+        focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
+        return Uptake(
+            taken_up=focus * (1 - exp(-ENOUGH * credit)),
+            parroted=parroted,
+            same=same,
+            own=min(1.0, put_in / PUT_IN),
+            strange=_between(strays, 2.0, 6.0) if credit < TOUCHED else 0.0,
+        )
+
+    def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
+        """What a sentence takes up (of the words that came `first` in it), how telling the rest of it is, and how many more
+        words of the patient's than one it brings together."""
+        now, before = stems & self._last.stems, stems & self._said - self._last.stems
+        worth = sum(self._worth(root) for root in now & first)
+        worth += EARLIER * sum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
+        return worth, sum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
+
+    def _new(self, text: Words) -> list[tuple[str, ...]]:
+        """The sentences that the therapist has not said before; short ones always count as new."""
+        new = []
+        for start, end, _ in text.sentences:
+            sentence = text.words[start:end]
+            if sentence not in self._sentences:
+                new.append(sentence)
+            if len(sentence) >= SENTENCE:
+                self._sentences.add(sentence)
+        return new
+
+    def _worth(self, root: str) -> float:
+        return telling(root) * (TAKEN if root in self._taken else 1.0)
+
+    def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
+        pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
+        if not pairs:
+            return 0.0
+        copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
+        return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
+
+    def _worn(self, framed: Sequence[tuple[str, ...]], length: int) -> float:
+        """How much of the turn is sentences whose frame came several times before; nods don't count."""
+        worn = 0.0
+        for frame in framed:
+            if _GAP not in frame or len(frame) < 3:
+                continue
+            worn += len(frame) * _between(self._framed[frame], 0, 1 if len(frame) >= LONG_FRAME else 2)
+            self._framed[frame] += 1
+        return _between(worn / max(1, length), *SAME)
+
+    def _same(self, text: Words, new: Sequence[tuple[str, ...]]) -> float:
+        """By the sentences, by the words, and by the frames that are left without their matter."""
+        framed = self._framed_sentences(text)
+        worn = self._worn(framed, len(text.words))
+        if len(text.words) <= BACKCHANNEL:
+            return worn
+        runs = _runs(text.words)
+        same = max(
+            worn,
+            _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
+            _between(1 - sum(map(len, new)) / len(text.words), *SAME),
+        )
+        phrases = set(_runs(text.words, PHRASE))
+        same = max(same, _between(max((self._phrases[phrase] for phrase in phrases), default=0), *WORN))
+        self._phrases.update(phrases)
+        frame = frozenset(_runs([word for sentence in framed for word in sentence]))
+        if len(frame) >= 3:
+            nearest = max((len(frame & other) for other in self._frames), default=0) / len(frame)
+            same = max(same, _between(nearest, *SAME_FRAME))
+        if frame not in self._frames:
+            self._frames.append(frame)
+        self._runs.update(runs)
+        return same
+
+    def _framed_sentences(self, text: Words) -> list[tuple[str, ...]]:
+        """The sentences with their matter left out: a gap stands where a template has the patient's words."""
+        sentences: list[tuple[str, ...]] = []
+        for start, end, question in text.sentences:
+            framed: list[str] = []
+            for word in text.words[start:end]:
+                kept = word if word in self._common or stem(word) in STOCK else _GAP
+                if kept != _GAP or framed[-1:] != [_GAP]:
+                    framed.append(kept)
+            sentences.append((*framed, "?" if question else "."))
+        return sentences
+
+    def _stems(self, tokens: Sequence[str]) -> frozenset[str]:
+        return frozenset([stem(word) for word in tokens if word not in self._common])
+
+
+def _runs(tokens: Sequence[str], length: int = 3) -> list[tuple[str, ...]]:
+    return list(zip(*(tokens[place:] for place in range(length)), strict=False))
+
+
+def _between(value: float, low: float, high: float) -> float:
+    """Where the value stands between the two, from 0 to 1."""
+    return max(0.0, min(1.0, (value - low) / (high - low)))

@@ -1,0 +1,93 @@
+"""The fidelity report of runs: measures of the patients beside a reference, and how they part good from poor."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.comparison.runs import run_folders
+from harness.errors import StorageError
+from harness.fidelity.discrimination import Discrimination, Pair, discriminate
+from harness.fidelity.measures import PatientTurns
+from harness.fidelity.reference import Reference
+from harness.store.records import SessionRecord, read_record, read_sessions
+from harness.types import Speaker
+
+POOR = "poor"
+"""Name of the therapist that is bad on purpose."""
+
+
+def fidelity(paths: Sequence[Path], reference: Reference) -> dict[str, Any]:
+    """Everything about the patients of these runs and sweeps. Raises `StorageError` where there is no session."""
+    turns = PatientTurns()
+    verdicts: dict[str, int] = {}
+    gains: dict[bool, dict[Pair, float]] = {True: {}, False: {}}
+    for folder in [folder for path in paths for folder in run_folders(path)]:
+        poor = _therapist(folder) == POOR
+        for session in _sessions(folder):
+            add(turns, session)
+            verdict = session.metrics.get("patient_verdict")
+            verdicts |= {verdict: verdicts.get(verdict, 0) + 1} if verdict else {}
+            if (gain := _gain(session)) is not None:
+                gains[poor][session.persona_id, session.seed] = gain
+    if not turns.sessions:
+        raise StorageError(f"{', '.join(map(str, paths))}: no finished session; nothing to measure")
+    return {
+        "patients": turns.measured(),
+        "reference": {"name": reference.name, "about": reference.about, **reference.measures},
+        "beside_reference": beside(turns, reference),
+        "patient_verdicts": dict(sorted(verdicts.items())),
+        "discrimination": _told(discriminate(gains[False], gains[True])),
+    }
+
+
+def add(turns: PatientTurns, session: SessionRecord) -> None:
+    """Add a session's patient turns to what is measured."""
+    own = [turn for turn in session.turns if turn.speaker is Speaker.PATIENT]
+    turns.add(
+        [turn.text for turn in own],
+        session.persona_id,
+        str(session.stop_reason),
+        [turn.patient_state for turn in own if turn.patient_state],
+        session.metrics.get("patient_faults") or (),
+    )
+
+
+def beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
+    """Distances of the turns' lengths, and which measures' medians lie within the reference's p10 to p90."""
+    measured = turns.measured()["measures"]
+    within = {}
+    for name, other in reference.measures.get("measures", {}).items():
+        own = measured.get(name)
+        if own is not None and other is not None:
+            within[name] = {
+                "median": own["median"],
+                "reference_median": other["median"],
+                "reference_p10_p90": [other["p10"], other["p90"]],
+                "within": other["p10"] <= own["median"] <= other["p90"],
+            }
+    return {
+        "wasserstein_words": reference.distance(turns.lengths),
+        "variance_ratio": reference.variance_ratio(turns.lengths),
+        "measures": within,
+    }
+
+
+def _told(found: Discrimination | None) -> dict[str, Any] | None:
+    return None if found is None else {**asdict(found), "parted": found.parted}
+
+
+def _therapist(folder: Path) -> str:
+    role = read_record(folder).config.get("therapist")
+    return str(role.get("name")) if isinstance(role, Mapping) else ""
+
+
+def _sessions(folder: Path) -> Iterator[SessionRecord]:
+    path = folder / "sessions.jsonl"
+    return read_sessions(path) if path.exists() else iter(())
+
+
+def _gain(session: SessionRecord) -> float | None:
+    """Change of trust from the first patient turn to the last."""
+    trust = [float(turn.patient_state["trust"]) for turn in session.turns if turn.patient_state]
+    return trust[-1] - trust[0] if len(trust) > 1 else None

@@ -1,0 +1,202 @@
+"""What a sentence is judged by: its cue words in order, its form, its place, and what it takes up of the patient's words.
+
+Invariants:
+- Words that name a topic never count as themselves, only as the patient's own words (`=`), as a feeling (`@`), or as any
+  other (`_`): what is heard doesn't depend on what a session is about.
+- A feature is a string; the same turn after the same words always has the same ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from harness.hearing.cut import Part, bare
+from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
+from harness.text import FUNCTION_WORDS, stem, words
+
+COMMON = 1.0
+"""Weight of a word that is as common as words come, if it is told apart at all."""
+_LENGTHS = (2, 4, 7, 11, 16, 24, 36)
+_MODALS = frozenset(
+    (
+        "should",
+        "could",
+        "must",
+        "might",
+        "can",
+        "may",
+        "have",
+        "need",
+        "want",
+        "shouldn't",
+        "mustn't",
+        "can't",
+        "better",
+        "ought",
+        "will",
+        "would",
+    )
+)
+_FIRST = frozenset(("i", "i'm", "i've", "i'd", "i'll", "me", "my"))
+_WE = frozenset(("we", "we'll", "we're", "we've", "let's", "our", "we'd"))
+_YOU = frozenset(("you", "you're", "you've", "you'd", "you'll", "your", "part", "yourself"))
+_IT = frozenset(("it", "it's", "that", "that's", "this", "there", "there's", "these", "those", "it'd", "it'll"))
+_THEY = frozenset(("he", "he's", "she", "she's", "they", "they're", "his", "her", "their", "he'd", "she'd"))
+_STEMS = frozenset(
+    (
+        *("sounds like", "sound like", "seems like", "seems to", "looks like", "feels like", "i'm hearing", "i hear"),
+        *("you're saying", "you feel", "you're feeling", "if i", "part of", "one hand", "you mentioned", "you said"),
+        *("you're telling", "in other", "sense that", "you told", "seems as", "sounds as"),
+    )
+)
+"""Pairs of words by which reflections are announced."""
+_SOFTENERS = frozenset(
+    ("just", "maybe", "perhaps", "please", "always", "never", "first", "also", "instead", "simply", "why", "not")
+)
+_CONNECT = frozenset(("so", "and", "but", "because", "then", "yet"))
+
+
+class Context(NamedTuple):
+    """What the patient said before the turn."""
+
+    last: Mapping[str, float]
+    """Meanings of the content words of the last turn that says something, with how rare they are (0 to 1)."""
+    before: Mapping[str, float]
+    """Those of the turns before."""
+    length: int
+    """Words of the last turn."""
+
+
+@lru_cache(maxsize=4096)
+def _content(text: str) -> tuple[int, tuple[str, ...]]:
+    said = words(text)
+    return len(said), tuple(
+        dict.fromkeys(m for w in said if w not in FUNCTION_WORDS and w not in BACKCHANNELS and (m := meaning(w)))
+    )
+
+
+def context(heard: str | Sequence[str], rarity: Mapping[str, float]) -> Context:
+    """`heard` is the patient's last turn, or the last turns with the newest at the end, of which three count."""
+    turns = [heard] if isinstance(heard, str) else list(heard)[-3:]
+    if not turns:
+        return Context({}, {}, 0)
+    length, own = _content(turns[-1])
+    older = [m for text in turns[:-1] for m in _content(text)[1]]
+    weight = {m: rarity.get(m, 1.0) for m in (*own, *older)}
+    return Context({m: weight[m] for m in own}, {m: weight[m] for m in older if m not in own}, length)
+
+
+@lru_cache(maxsize=16384)
+def _sort(word: str) -> tuple[str | None, str]:
+    """Meaning of a content word (None for others), and how it is seen where the patient did not say it."""
+    if word in FUNCTION_WORDS or word in BACKCHANNELS:
+        return None, word
+    seen = "@" if stem(word) in FEELINGS else word if word in CUES else "#" if word.isdigit() else "_"
+    return meaning(word), seen
+
+
+class Looked(NamedTuple):
+    """One part of a turn as it is judged."""
+
+    features: list[str]
+    taken_up: tuple[str, ...]
+    """Its words that stand in what the patient said."""
+
+
+def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looked:
+    """The features of one part of a turn, and what it takes up."""
+    tokens, taken, rare, content = _tokens(part.words, heard)
+    pairs = [f"{a} {b}" for a, b in pairwise(tokens)]
+    found = {*tokens, *pairs}
+    own = bare(part.words)
+    start = bare(tokens)
+    first, form, size = _subject(own), part.form, _bin(len(part.words))
+    told, grounded = _bin(heard.length), _level(rare, content)
+    ground, subject, shape = f"ground:{grounded}", f"subject:{first}", f"form:{form}"
+    found.update(
+        (
+            f"^ {start[0]}",
+            f"^ {' '.join(start[:2])}",
+            f"^ {' '.join(start[:3])}",
+            f"$ {' '.join(tokens[-2:])}",
+            *(shape, subject, f"{shape} {subject}", f"long:{size}", ground, f"{ground} {subject}", f"{ground} {shape}"),
+            *(f"told:{told}", f"told:{told} {ground}", f"content:{min(content, 6)}"),
+            f"place:{min(place, 3)} of:{min(len(every), 4)}",
+        )
+    )
+    if part.words[0] in _CONNECT:
+        found.add(f"lead:{part.words[0]} {subject}")
+    if not _STEMS.isdisjoint(pairs):
+        found.update(("stems", f"stems {ground}"))
+    if first in ("function", "noun") and _requests(own):
+        found.update(("request", f"request {shape}"))
+    if "if" in own:
+        found.add(f"if {subject}")
+    if place and every[place - 1].question:
+        found.add("after a question")
+    if place + 1 < len(every):
+        found.add("before a question" if every[place + 1].question else "before a statement")
+    return Looked(list(found), taken)
+
+
+def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
+    """The features of one part of a turn."""
+    return look(part, place, every, heard).features
+
+
+def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, ...], float, int]:
+    """Words as they are seen; those taken up; how rare these are together; how many content words there are.
+
+    What was said before the last turn counts half.
+    """
+    tokens: list[str] = []
+    taken: list[str] = []
+    rare, counted, last, before = 0.0, set[str](), heard.last, heard.before
+    previous = ""
+    for word in said:
+        root, seen = _sort(word)
+        if root is not None:
+            again = root in counted
+            counted.add(root)
+            weight = last[root] if root in last else 0.5 * before[root] if root in before else 0.0
+            if weight:
+                if not again:
+                    rare += weight
+                    taken.append(word)
+                if seen in "_@#":
+                    seen = "="
+        if seen != "_" or previous != "_":
+            tokens.append(seen)
+        previous = seen
+    return tokens, tuple(taken), rare, len(counted)
+
+
+def _requests(own: Sequence[str]) -> bool:
+    """Whether it begins as a request does: `try`, `just call`, `maybe go`."""
+    return own[0] in VERBS or (len(own) > 1 and own[0] in _SOFTENERS and own[1] in VERBS)
+
+
+def _level(rare: float, content: int) -> int:
+    """How much of what it says is the patient's, from 0 (nothing) to 4; length alone earns nothing."""
+    if rare < 0.3 or not content:
+        return 0
+    portion = rare / content
+    if rare < 0.8:
+        return 1 if portion < 0.3 else 2
+    return 2 if portion < 0.2 else 3 if portion < 0.4 else 4
+
+
+def _subject(own: Sequence[str]) -> str:
+    first = own[0] if own else ""
+    for name, group in (("you", _YOU), ("i", _FIRST), ("we", _WE), ("it", _IT), ("they", _THEY)):
+        if first in group:
+            return name
+    if first in FUNCTION_WORDS:
+        return "function"
+    early = set(own[:4])
+    return "noun you" if early & _YOU else "noun"
+
+
+def _bin(number: int) -> int:
+    return sum(number > bound for bound in _LENGTHS)

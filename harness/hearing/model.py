@@ -1,0 +1,61 @@
+"""The linear classifier: weights from a file, and the probabilities that they give.
+
+Trained by scripts/train/hearing.py; docs/metrics.md says on what, and how well it agrees with people.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.hearing.acts import ACTS, Act
+
+WEIGHTS = Path(__file__).with_name("weights.npz")
+_MOST = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A row of weights for every known feature, a column for every act."""
+
+    rows: Mapping[str, int]
+    weights: npt.NDArray[np.float64]
+    """Features x acts; the last row is the intercept."""
+    limits: Mapping[Act, float]
+    rarity: Mapping[str, float]
+    """How rare a meaning is in patients' speech, from 0 to 1; 1 for what isn't listed."""
+
+    def chances(self, found: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
+        """Probabilities, sentences x acts, from the features of each sentence."""
+        if not found:
+            return np.empty((0, len(ACTS)))
+        rows: list[int] = []
+        begins: list[int] = []
+        known = self.rows
+        for names in found:
+            begins.append(len(rows))
+            rows.append(len(known))
+            rows += [known[name] for name in names if name in known]
+        logits = np.add.reduceat(self.weights[rows], begins, axis=0)
+        chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
+        return chances
+
+
+@cache
+def model() -> Model:
+    """The model that ships with the package."""
+    with np.load(WEIGHTS, allow_pickle=False) as data:
+        names = str(data["features"]).split("\n")
+        meanings = str(data["meanings"]).split("\n")
+        acts = str(data["acts"]).split("\n")
+        if tuple(acts) != ACTS:
+            raise ValueError(f"{WEIGHTS}: made for other acts ({', '.join(acts)}); train it again")
+        return Model(
+            {name: row for row, name in enumerate(names)},
+            data["weights"].astype(np.float64),
+            dict(zip(ACTS, map(float, data["limits"]), strict=True)),
+            dict(zip(meanings, map(float, data["rarity"]), strict=True)),
+        )

@@ -1,0 +1,68 @@
+"""Fidelity: people's measures, distances that mean something, and good parted from poor in pairs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import wasserstein_distance
+
+from harness.errors import TranscriptError
+from harness.fidelity.discrimination import discriminate
+from harness.fidelity.measures import PatientTurns
+from harness.fidelity.reference import FILE, from_transcripts, shipped, wasserstein
+from harness.paths import written_dir
+from harness.personas.schema import Channel
+
+
+def test_the_distance_is_scipy_s() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        one, other = sorted(random.gamma(2, 5, 30).tolist()), sorted(random.gamma(1, 9, 17).tolist())
+        assert wasserstein(one, other) == pytest.approx(wasserstein_distance(one, other))
+
+
+def test_the_shipped_references_name_source_and_licence() -> None:
+    for entry in json.loads(FILE.read_text(encoding="utf-8")).values():
+        assert entry["source"].startswith("https://")
+        assert entry["licence"]
+    typed = shipped(Channel.TYPED)
+    assert typed.measures["words_of_a_turn"]["median"] == 8
+    assert typed.distance([1, 2, 3, 8, 8, 9, 15, 28]) is not None
+    assert (typed.distance([60.0] * 50) or 0) > 30 > (typed.distance([8.0] * 50) or 0)
+
+
+def test_turns_are_measured_one_session_at_a_time() -> None:
+    turns = PatientTurns()
+    turns.add(["I don't know.", "Maybe. Why do you ask?", "um, no"], "a", "max_exchanges")
+    turns.add(["I sold the boat last spring and nobody asked me why."], "b", "patient_ended")
+    turns.add([], "c")
+    told = turns.measured()
+    assert (told["sessions"], told["turns"]) == (2, 4)
+    assert told["measures"]["short_turns"]["n"] == 2
+    assert told["population"]["entropy_of_outcomes"] == 1.0
+    assert told["population"]["likeness_of_wording"] == pytest.approx(0.0, abs=0.3)
+    assert told["session"]["trust_slope"] is None
+
+
+def test_a_reference_is_made_of_any_transcripts(tmp_path: Path) -> None:
+    made = from_transcripts(written_dir())
+    assert made.measures["sessions"] >= 48
+    assert made.distance([8.0] * 20) is not None
+    with pytest.raises(TranscriptError, match="no transcript"):
+        from_transcripts(tmp_path)
+
+
+def test_a_good_therapist_and_a_poor_one_part_where_they_differ_and_not_where_they_do_not() -> None:
+    random = np.random.default_rng(1)
+    poor = {(f"p{n}", 0): float(random.normal(0, 0.05)) for n in range(12)}
+    good = {pair: gain + 0.2 for pair, gain in poor.items()}
+    noise = {pair: gain + float(random.normal(0, 0.05)) for pair, gain in poor.items()}
+    parted, alike = discriminate(good, poor), discriminate(noise, poor)
+    assert parted is not None
+    assert alike is not None
+    assert parted.parted
+    assert parted.difference == pytest.approx(0.2)
+    assert not alike.parted
+    assert alike.low < alike.difference < alike.high
+    assert discriminate(good, {("other", 1): 0.0}) is None
