@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
         "markdown": _beside(to_markdown),
         "csv": _beside(to_csv),
         "json": to_json,
-        "html": _beside(comparison_page),
+        "html": comparison_page,
     }
     targets: dict[str, Path] = {form: path for form in forms if (path := getattr(args, form)) is not None}
     if list(targets.values()).count(STDOUT) > 1:

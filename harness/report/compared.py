@@ -71,9 +71,9 @@ def compared(comparison: Comparison) -> Compared:
     )
 
 
-def comparison_page(comparison: Comparison) -> str:
-    """A page of its own, as HTML."""
-    return page.render("compare.html.jinja", compared=compared(comparison))
+def comparison_page(comparison: Comparison, valid: Comparison | None = None) -> str:
+    """A page of its own, as HTML; `valid` is the same without sessions whose simulated patient is invalid."""
+    return page.render("compare.html.jinja", compared=compared(comparison), valid=valid and compared(valid))
 
 
 def _row(row: Row, comparison: Comparison) -> MetricRow:

@@ -12,10 +12,11 @@ import pytest
 
 import harness.report
 from harness.__main__ import main
+from harness.comparison.comparison import compare
 from harness.comparison.runs import read_runs
 from harness.comparison.settings import settings_of
 from harness.errors import StorageError
-from harness.report import data, write_report, write_sweep_report
+from harness.report import comparison_page, data, write_report, write_sweep_report
 from harness.report.judged import Note, load_judged
 from harness.report.overview import looks, outcome, reasons
 from harness.report.quotes import marked
@@ -27,7 +28,7 @@ from tests.fixtures.report_rich import rich_run, rich_sweep
 from tests.fixtures.report_run import HOSTILE, run_folder
 
 TEMPLATES = Path(harness.report.__file__).parent / "templates"
-VOID = ("meta", "br", "input")
+VOID = ("meta", "br", "input", "hr")
 
 
 class Page(HTMLParser):
@@ -264,3 +265,14 @@ def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> Non
     assert [one.index for one, _ in pairs if one] == list(range(16))
     assert all(one and other and one.text == other.text for one, other in pairs)
     assert side_by_side(settings[:1]) is None
+
+
+def test_a_comparison_without_invalid_patients_stands_below_on_the_same_page(tmp_path: Path) -> None:
+    comparison = compare(read_runs([rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"))], allow_unfinished=True))
+    path = tmp_path / "page.html"
+    path.write_text(comparison_page(comparison, comparison), encoding="utf-8")
+    page = parsed(path)
+    assert page.tags.count("html") == 1
+    ids = re.findall(r' id="([^"]+)"', path.read_text(encoding="utf-8"))
+    assert len(ids) == len(set(ids)) >= 8
+    assert "valid" in ids
