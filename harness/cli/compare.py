@@ -4,6 +4,7 @@
   python -m harness compare outputs/truncate outputs/hybrid --baseline truncate --all
   python -m harness compare outputs/sweep-DATE --by context
   python -m harness compare outputs/sweep-DATE --markdown comparison.md --json=-
+  python -m harness compare outputs/sweep-DATE --html comparison.html
 
 A setting is what the runs differ in, as therapist=act or context.policy=hybrid. Runs that differ only in seeds or
 personas are one setting. Exit code 2, with every reason, for runs that can't be compared.
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--uncertified", action="store_true", help="conclude from scores that are not certified, too")
     parser.add_argument("--allow-unfinished", action="store_true", help="compare the sessions that are there")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")
-    for form in ("markdown", "csv", "json"):
+    for form in ("markdown", "csv", "json", "html"):
         parser.add_argument(
             f"--{form}",
             nargs="?",
@@ -54,15 +55,17 @@ def main(args: argparse.Namespace) -> int:
     from harness.comparison.output import terminal, to_csv, to_json, to_markdown, to_terminal
     from harness.comparison.runs import invalid_sessions, read_runs
     from harness.errors import ComparisonError
+    from harness.report import comparison_page
 
     forms: dict[str, Callable[[Comparison, Comparison | None], str]] = {
         "markdown": _beside(to_markdown),
         "csv": _beside(to_csv),
         "json": to_json,
+        "html": comparison_page,
     }
     targets: dict[str, Path] = {form: path for form in forms if (path := getattr(args, form)) is not None}
     if list(targets.values()).count(STDOUT) > 1:
-        raise ComparisonError("only one of --markdown, --csv and --json can go to standard output; give files")
+        raise ComparisonError("only one of --markdown, --csv, --json and --html can go to standard output; give files")
     for form, path in targets.items():
         if path.is_dir():
             raise ComparisonError(f"--{form}: {path} is a folder; put folders before it, or write --{form}=-")

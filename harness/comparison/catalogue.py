@@ -137,7 +137,7 @@ _HEADLINES = (
     ),
     Metric(
         "therapist.words_per_turn",
-        "therapist's words a turn",
+        "therapist's words per turn",
         "Style",
         says="with {a} the therapist says {by} a turn than with {b}",
         unit=" words",
@@ -210,9 +210,9 @@ _ZERO_WHERE_ABSENT: dict[str, str] = {"course.resistance.behaviours.": "course",
 
 def metric(name: str) -> Metric:
     """How to show the metric of this name; one that is not in the list is named after its parts."""
-    for known in _HEADLINES:
-        if known.name == name:
-            return known
+    for headline in _HEADLINES:
+        if headline.name == name:
+            return headline
     own = METRICS.added().get(name)
     if own is not None:
         wanted = None if own.better is None else Wanted(own.better)
@@ -247,6 +247,11 @@ def metric(name: str) -> Metric:
     )
 
 
+def known() -> list[Metric]:
+    """The headline metrics and those of plug-ins; every other number of a session is named by its parts."""
+    return [metric(name) for name in (*HEADLINES, *METRICS.added())]
+
+
 def _score(name: str) -> Metric:
     """What a judge says; which way it should move depends on the rubric, and is left to its reader."""
     rubric, _, item = name.removeprefix(PREFIX).partition(".")
@@ -265,9 +270,9 @@ def ordered(names: Iterable[str]) -> list[Metric]:
     """Headline metrics first, as listed, then the others by group and name."""
     place = {name: number for number, name in enumerate(HEADLINES)}
 
-    def rank(known: Metric) -> tuple[int, str, str]:
-        number = place.get(known.name)
-        return (len(place), known.group, known.name) if number is None else (number, "", "")
+    def rank(found: Metric) -> tuple[int, str, str]:
+        number = place.get(found.name)
+        return (len(place), found.group, found.name) if number is None else (number, "", "")
 
     return sorted(map(metric, set(names)), key=rank)
 

@@ -135,7 +135,7 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
     sessions: dict[Pair, Measured] = {}
     versions: set[int | None] = set()
     for session in read_sessions(path) if path.exists() else ():
-        pair = (session.persona_id, session.seed, _branch(session))
+        pair = pair_of(session)
         if pair in sessions:
             raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
         metrics = _current(session)
@@ -153,6 +153,11 @@ def _branch(session: SessionRecord) -> str:
     """The session, turn and number of a branch; empty for a session of its own."""
     branch = session.branch
     return f"{branch.session_id}@{branch.turn}.{branch.variant}" if branch else ""
+
+
+def pair_of(session: SessionRecord) -> Pair:
+    """What a session is paired by."""
+    return session.persona_id, session.seed, _branch(session)
 
 
 def parent_of(pair: Pair) -> tuple[str, str]:

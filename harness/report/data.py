@@ -1,100 +1,75 @@
 """What the report shows, read from a run folder and from nothing else.
 
-Invariant: memory and page size are bounded; of a large run the first sessions are shown in full, the next as rows, and
-the rest is counted.
+Invariant: memory and page size are bounded. Of a large run the sessions that need a look, and else the first, are shown
+in full, the next as rows, and the rest is counted.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError, field_validator
-
 from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
+from harness.config.schema import UnfitSettings
 from harness.errors import StorageError
-from harness.guard.findings import FINDINGS
-from harness.metrics.usage import fullness
+from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
+from harness.report.pace import Pace, pace
+from harness.report.personas import Personas
+from harness.report.repeats import Repeats
+from harness.report.rows import Row, row_of
+from harness.report.run_metrics import read_metrics
+from harness.report.shown import Shown, shown
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
-from harness.types import Event, Source, Speaker, Turn
+from harness.types import Source
 
 _log = logging.getLogger(__name__)
-MOST_ROWS = 1000
+MOST_ROWS = 2500
 MOST_INLINE = 40
-MOST_CHARACTERS = 1_500_000
-"""Of transcripts on the page."""
+MOST_CHARACTERS = 1_000_000
+"""Of the page's part for sessions in full, as estimated by `_size`."""
 MOST_FAILURES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One session of the table."""
-
-    session_id: str
-    persona_id: str
-    number: int | None
-    """Place in its course; None for a session of its own."""
-    stop_reason: str
-    exchanges: int
-    generated: int
-    longest_prompt: int
-    fullest: float | None
-    """Greatest share of a window that a prompt and its reserve took."""
-    window: tuple[float, ...]
-    """Share of the therapist's window at each of its turns."""
-    compactions: int
-    findings: Mapping[str, int]
-    inline: bool
-    patient: str | None = None
-    """The verdict on its simulated patient."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A turn with what happened around it."""
-
-    turn: Turn
-    events: tuple[Event, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A session shown in full."""
-
-    row: Row
-    turns: tuple[Said, ...]
-    metrics: Mapping[str, Any]
-    seed: int
+_PER_TURN = 1_000
+"""Characters of markup around a turn."""
 
 
 @dataclass(slots=True)
 class Report:
     """Everything on the page."""
 
+    path: Path
     run: RunRecord
     metrics: Mapping[str, Any] | None
     rows: list[Row] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
     failures: list[FailureRecord] = field(default_factory=list)
+    personas: Personas = field(default_factory=Personas)
+    repeats: Repeats = field(default_factory=Repeats)
+    pace: Pace | None = None
+    judged: tuple[Judged, ...] = ()
     sessions: int = 0
     failed: int = 0
     turns: int = 0
     generated: int = 0
-    endings: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    """Sessions by what they can be filtered by."""
     verdicts: Counter[str] = field(default_factory=Counter)
-    """On the sessions' simulated patients."""
+    """On the sessions' simulated patients, where there are any."""
     tightest: tuple[int, int] | None = None
     """(free tokens, window) of the prompt that came nearest to its window."""
-    judged: tuple[Judged, ...] = ()
+
+    @property
+    def dry(self) -> tuple[str, ...]:
+        """Speakers whose words the dry engine made up: nothing that is measured of the texts means anything then."""
+        return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
 
     @property
     def inline(self) -> frozenset[str]:
         """Ids of the sessions that are shown in full."""
-        return frozenset(shown.row.session_id for shown in self.shown)
+        return frozenset(one.row.session_id for one in self.shown)
 
     def notes(self, session_id: str, turn: int) -> list[Note]:
         """What judges quoted of a turn."""
@@ -107,11 +82,6 @@ class Report:
             return []
         return shortcomings(self.run.languages, str(patient.get("state", "rules")))
 
-    @property
-    def dry(self) -> tuple[str, ...]:
-        """Speakers whose words the dry engine made up: nothing that is measured of the texts means anything then."""
-        return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
-
     def role(self, name: str) -> Mapping[str, Any]:
         """The settings of `patient` or `therapist`."""
         value = self.run.config.get(name)
@@ -122,13 +92,17 @@ def load(run_dir: Path) -> Report:
     """Read a run folder. Raises `StorageError` where it holds no run or a file is damaged."""
     record = read_record(run_dir)
     record = record.model_copy(update={"config": _config(record, run_dir)})
-    report = Report(record, _metrics(run_dir / "metrics.json"))
-    characters = 0
+    report = Report(run_dir, record, read_metrics(run_dir / "metrics.json"))
+    failed_gates: defaultdict[str, list[str]] = defaultdict(list)
+    for gate in read_gates(run_dir):
+        if gate.result == "fail" and gate.rubric not in failed_gates[gate.session_id]:
+            failed_gates[gate.session_id].append(gate.rubric)
+    chosen = _Chosen()
     for session in _lines(run_dir / "sessions.jsonl"):
-        length = sum(len(turn.text) for turn in session.turns)
-        inline = len(report.shown) < MOST_INLINE and characters + length <= MOST_CHARACTERS
-        characters += length if inline else 0
-        _add(report, session, inline)
+        row = row_of(session, tuple(failed_gates.get(session.session_id, ())))
+        _count(report, session, row)
+        chosen.offer(session, row, 0 if report.dry else row.weight)
+    report.shown = [shown(session, row) for session, row in chosen.sessions()]
     path = run_dir / "failures.jsonl"
     for failure in read_failures(path) if path.exists() else ():
         report.failed += 1
@@ -136,6 +110,7 @@ def load(run_dir: Path) -> Report:
         if len(report.failures) < MOST_FAILURES:
             report.failures.append(failure)
     report.judged = load_judged(run_dir, report.inline)
+    report.pace = pace(run_dir)
     return report
 
 
@@ -145,7 +120,7 @@ def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         return record.config
     try:
         return read_config(record.config, run_dir)[0].model_dump(mode="json")
-    except StorageError as error:
+    except (StorageError, UnfitSettings) as error:
         _log.warning("note: settings are left out: %s", error)
         return {}
 
@@ -154,98 +129,45 @@ def _lines(path: Path) -> Iterator[SessionRecord]:
     return read_sessions(path) if path.exists() else iter(())
 
 
-class _Found(BaseModel):
-    """How often the guard found something."""
-
-    turns: int
-    sessions: int
-
-
-class _Spread(BaseModel):
-    """A metric over the sessions; shares in [0, 1]."""
-
-    mean: float | None
-    sd: float | None
-
-
-class _Diversity(BaseModel):
-    mean_likeness: float | None
-
-
-class _Metrics(BaseModel):
-    """What the page shows of metrics.json; `trajectories` are means by exchange in [0, 1]."""
-
-    usage: dict[str, float | None]
-    guard: dict[str, _Found]
-    endings: dict[str, int]
-    metrics: dict[str, _Spread]
-    trajectories: dict[str, list[float]]
-    diversity: _Diversity | None
-
-    @field_validator("guard")
-    @classmethod
-    def _has_those_at_the_top(cls, guard: dict[str, _Found]) -> dict[str, _Found]:
-        if missing := {"loop", "role_break"} - guard.keys():
-            raise ValueError(f"no count of {min(missing)}")
-        return guard
-
-
-def _metrics(path: Path) -> Mapping[str, Any] | None:
-    try:
-        return _Metrics.model_validate_json(path.read_bytes()).model_dump()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(f"{path}: can't be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        mistake = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, mistake["loc"]))[:80]
-        remedy = f"write it again with `python -m harness report --metrics {path.parent}`"
-        raise StorageError(f"{path}: {where or 'file'}: {mistake['msg']}; {remedy}") from error
-
-
-def _add(report: Report, session: SessionRecord, inline: bool) -> None:
+def _count(report: Report, session: SessionRecord, row: Row) -> None:
     report.sessions += 1
     report.turns += len(session.turns)
-    report.generated += sum(turn.completion_tokens for turn in session.turns)
-    report.endings[str(session.stop_reason)] += 1
-    if patient := session.metrics.get("patient_verdict"):
-        report.verdicts[patient] += 1
+    report.generated += row.generated
+    report.flagged.update(row.marks)
+    if row.patient:
+        report.verdicts[row.patient] += 1
     for turn in session.turns:
         if turn.max_model_len:
             free = turn.max_model_len - turn.prompt_tokens - turn.max_new_tokens
             if report.tightest is None or free < report.tightest[0]:
                 report.tightest = (free, turn.max_model_len)
-    row = _row(session, inline)
+    report.personas.add(row)
+    report.repeats.add(session.turns)
     if len(report.rows) < MOST_ROWS:
         report.rows.append(row)
-    if inline:
-        report.shown.append(Shown(row, _with_events(session.turns, session.events), session.metrics, session.seed))
 
 
-def _row(session: SessionRecord, inline: bool) -> Row:
-    turns = session.turns
-    found = {(event.kind, event.turn) for event in session.events if event.kind in FINDINGS}
-    counts = Counter(kind for kind, _ in found)
-    return Row(
-        session_id=session.session_id,
-        persona_id=session.persona_id,
-        number=None if session.course is None else session.number,
-        stop_reason=str(session.stop_reason),
-        exchanges=sum(turn.speaker is Speaker.THERAPIST for turn in turns),
-        generated=sum(turn.completion_tokens for turn in turns),
-        longest_prompt=max((turn.prompt_tokens for turn in turns), default=0),
-        fullest=max((fullness(turn) for turn in turns if turn.max_model_len), default=None),
-        window=tuple(fullness(turn) for turn in turns if turn.speaker is Speaker.THERAPIST and turn.max_model_len),
-        compactions=sum(event.kind == "compaction" for event in session.events),
-        findings={kind: counts[kind] for kind in FINDINGS if counts[kind]},
-        inline=inline,
-        patient=session.metrics.get("patient_verdict"),
-    )
+class _Chosen:
+    """The sessions that are shown in full: those that need a look most, then the first; never more than there is room for."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[int, int, SessionRecord, Row]] = []
+        self._size = self._offered = 0
+
+    def offer(self, session: SessionRecord, row: Row, weight: int) -> None:
+        """Keep a session, and give up those that it outweighs where there is no room."""
+        self._offered += 1
+        self._kept.append((-weight, self._offered, session, row))
+        self._size += _size(session)
+        while len(self._kept) > MOST_INLINE or self._size > MOST_CHARACTERS:
+            least = max(range(len(self._kept)), key=lambda at: self._kept[at][:2])
+            self._size -= _size(self._kept.pop(least)[2])
+
+    def sessions(self) -> list[tuple[SessionRecord, Row]]:
+        """In the order of the run."""
+        return [(session, row) for _, _, session, row in sorted(self._kept, key=lambda kept: kept[1])]
 
 
-def _with_events(turns: Sequence[Turn], events: Sequence[Event]) -> tuple[Said, ...]:
-    by_turn: dict[int, list[Event]] = {}
-    for event in events:
-        by_turn.setdefault(event.turn, []).append(event)
-    return tuple(Said(turn, tuple(by_turn.get(turn.index, ()))) for turn in turns)
+def _size(session: SessionRecord) -> int:
+    notes = sum(len(str(event.data.get("note") or "")) for event in session.events)
+    return sum(len(turn.text) + _PER_TURN for turn in session.turns) + notes

@@ -16,6 +16,7 @@ from types import FrameType
 
 from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.errors import ConfigError, StorageError
+from harness.report import write_sweep_report
 from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command
 from harness.store.identity import config_hash
@@ -211,6 +212,7 @@ def _summed_up(
     states = ", ".join(f"{record.count(state)} {state}" for state in PointState if record.count(state))
     say(f"points: {states}")
     say(f"sweep folder: {folder}")
+    say(f"report: {write_sweep_report(folder)}")
     asked = {point.folder for point in points}
     now = [point for point in record.points if point.folder in asked]
     unfinished = any(p.state not in (PointState.FINISHED, PointState.FAILED) for p in now)

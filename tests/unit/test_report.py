@@ -1,17 +1,34 @@
 """The report: whole, safe and bounded, from nothing but a run folder."""
 
+import base64
+import hashlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+import harness.report
 from harness.__main__ import main
+from harness.comparison.comparison import compare
+from harness.comparison.runs import read_runs
+from harness.comparison.settings import settings_of
 from harness.errors import StorageError
-from harness.report import data, write_report
+from harness.report import comparison_page, data, write_report, write_sweep_report
+from harness.report.judged import Note, load_judged
+from harness.report.overview import looks, outcome, reasons
+from harness.report.quotes import marked
+from harness.report.repeats import repeats
+from harness.report.side_by_side import side_by_side
 from harness.store.metrics import write_metrics
+from harness.types import Speaker, Turn
+from tests.fixtures.report_rich import rich_run, rich_sweep
 from tests.fixtures.report_run import HOSTILE, run_folder
+
+TEMPLATES = Path(harness.report.__file__).parent / "templates"
+VOID = ("meta", "br", "input", "hr")
 
 
 class Page(HTMLParser):
@@ -24,10 +41,12 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.dangerous: list[str] = []
         self.text: list[str] = []
+        self.scripts: list[str] = []
+        self.policy = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        if tag not in ("meta", "br", "rect", "line", "polygon", "polyline"):
+        if tag not in VOID:
             self.open.append(tag)
         for name, value in attrs:
             if (
@@ -36,14 +55,18 @@ class Page(HTMLParser):
                 or (value or "").startswith("javascript")
             ):
                 self.dangerous.append(f"{tag} {name}={value}")
+            if name == "content" and (value or "").startswith("default-src"):
+                self.policy = value or ""
             if name == "href":
                 self.links.append(value or "")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in ("rect", "line", "polygon", "polyline"):
+        if tag not in VOID:
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["script"]:
+            self.scripts.append(data)
         self.text.append(data)
 
 
@@ -59,7 +82,7 @@ def test_no_text_of_a_model_persona_config_or_error_becomes_markup(tmp_path: Pat
     folder = run_folder(tmp_path / "run", (HOSTILE, HOSTILE), failure=HOSTILE)
     write_metrics(folder)
     page = parsed(write_report(folder))
-    assert "script" not in page.tags
+    assert page.scripts == [(TEMPLATES / "page.js").read_text(encoding="utf-8")]
     assert "img" not in page.tags
     assert page.dangerous == []
     assert "".join(page.text).count("alert(1)") >= 5
@@ -69,7 +92,10 @@ def test_no_text_of_a_model_persona_config_or_error_becomes_markup(tmp_path: Pat
 def test_it_needs_nothing_but_itself(tmp_path: Path) -> None:
     page = parsed(write_report(run_folder(tmp_path / "run", ("Hi.", "Hello."))))
     assert all(link.startswith(("#", "transcripts/")) for link in page.links)
-    assert not {"link", "script", "iframe", "img"} & set(page.tags)
+    assert not {"link", "iframe", "img", "object", "embed"} & set(page.tags)
+    [script] = page.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in page.policy
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in html
     assert "@import" not in html
@@ -82,9 +108,9 @@ def test_turns_failures_and_findings_are_readable(tmp_path: Path) -> None:
     assert "Good morning to you." in text
     assert "EngineError: the server is down" in text
     assert "at therapist/3" in text
-    assert "1,500 + 20 of 2,048" in text
-    assert "2 earlier turns not in view" in text
-    assert "1 session came to an end, 1 failed" in text
+    assert "1,500 + 20 of 2,048 tokens" in text
+    assert "out of view: 2 turns" in text
+    assert "1 session of 1 persona came to an end; 1 failed" in text
     assert "The fullest prompt left 292 of its 2,048 tokens free" in text
 
 
@@ -152,3 +178,101 @@ def test_control_characters_stand_escaped_on_the_page_and_in_the_transcript(tmp_
         "\x1b]0;title\x07b\x00"
         in json.loads((folder / "sessions.jsonl").read_text().splitlines()[0])["turns"][0]["text"]
     )
+
+
+def test_what_asks_for_a_look_is_shown_in_full_before_what_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "MOST_INLINE", 2)
+    folder = rich_run(tmp_path / "run", personas=("a", "b", "c", "d"), repeats=1)
+    shown = [one.row.session_id for one in data.load(folder).shown]
+    assert shown == ["a-000", "b-000"]  # a failed its gate, b has a loop; c only breaks its role later
+    monkeypatch.setattr(data, "MOST_INLINE", 1)
+    assert [one.row.session_id for one in data.load(folder).shown] == ["a-000"]
+
+
+def test_the_sentence_on_top_counts_what_happened(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run")
+    report = data.load(folder)
+    assert outcome(report) == (
+        "6 sessions of 3 personas came to an end; none failed; the guard found loop in 2, role break in 2."
+    )
+    first = looks(report)[0]
+    assert (first.session_id, reasons(first)) == ("court-sent-chef-000", "failed the gate safety-gate")
+
+
+def test_a_score_without_a_value_is_missing_on_the_page_and_no_number(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run", personas=("a",), repeats=1)
+    path = folder / "scores.jsonl"
+    first = json.loads(path.read_bytes().splitlines()[0]) | {"status": "abstained", "value": None}
+    path.write_text(json.dumps(first) + "\n", encoding="utf-8")
+    (folder / "certificate.json").unlink()
+    [judged] = load_judged(folder, frozenset())
+    [(_, [cell])] = judged.rows
+    assert (cell.mean, cell.missing) == (None, 1)
+    assert "There is no certificate" in " ".join(parsed(write_report(folder)).text)
+
+
+def test_a_quote_is_marked_only_where_it_stands_and_marks_do_not_overlap() -> None:
+    def note(quote: str, severity: str | None = None) -> Note:
+        return Note("r", '"><b>', "a", quote, severity, certified=True)
+
+    text = "<i>you must</i> stop & you know it"
+    assert marked(text, []) == "&lt;i&gt;you must&lt;/i&gt; stop &amp; you know it"
+    found = marked(text, [note("stop & you", "red"), note("you know it"), note("never said"), note("")])
+    assert found.count("<mark") == 1
+    assert '<mark class="red" title="r, &quot;&gt;&lt;b&gt;: a">stop &amp; you</mark>' in found
+
+
+def test_repetition_is_the_share_of_word_runs_that_the_speaker_said_before() -> None:
+    turns = [
+        Turn(0, Speaker.PATIENT, "one two three four five"),
+        Turn(1, Speaker.THERAPIST, "one two three four five"),
+        Turn(2, Speaker.PATIENT, "One two three four, six!"),
+        Turn(3, Speaker.THERAPIST, "hm"),
+        Turn(4, Speaker.PATIENT, "one two three four five"),
+    ]
+    assert list(repeats(turns, Speaker.PATIENT)) == [(2, 0.5), (4, 1.0)]
+    assert list(repeats(turns, Speaker.THERAPIST)) == []
+
+
+def test_a_sweep_has_a_page_whatever_became_of_its_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    assert main(["report", str(folder)]) == 0
+    written = [str(folder / name / "report.html") for name in ("p0", "p1", ".")]
+    assert [str(Path(line)) for line in capsys.readouterr().out.split()] == [str(Path(path)) for path in written]
+    page = parsed(folder / "report.html")
+    text = " ".join(" ".join(page.text).split())
+    assert "2 of 3 points finished; 1 failed" in text
+    assert {"p0/report.html", "p1/report.html"} <= set(page.links)
+    shutil.rmtree(folder / "p1")
+    assert "fewer than two points" in " ".join(parsed(write_sweep_report(folder)).text)
+    shutil.rmtree(folder / "p0")
+    parsed(write_sweep_report(folder))
+    (folder / "sweep.json").write_text("[]")
+    with pytest.raises(StorageError, match=r"sweep\.json"):
+        write_sweep_report(folder)
+
+
+def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    settings = settings_of(read_runs([folder], allow_unfinished=True))
+    sides = side_by_side(settings)
+    assert sides is not None
+    assert sides.settings == ("truncate", "hybrid")
+    assert len(sides.pairs) == 4
+    pairs = sides.lines(0, 1, 0)
+    assert [one.index for one, _ in pairs if one] == list(range(16))
+    assert all(one and other and one.text == other.text for one, other in pairs)
+    assert side_by_side(settings[:1]) is None
+
+
+def test_a_comparison_without_invalid_patients_stands_below_on_the_same_page(tmp_path: Path) -> None:
+    comparison = compare(read_runs([rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"))], allow_unfinished=True))
+    path = tmp_path / "page.html"
+    path.write_text(comparison_page(comparison, comparison), encoding="utf-8")
+    page = parsed(path)
+    assert page.tags.count("html") == 1
+    ids = re.findall(r' id="([^"]+)"', path.read_text(encoding="utf-8"))
+    assert len(ids) == len(set(ids)) >= 8
+    assert "valid" in ids

@@ -1,0 +1,99 @@
+"""Pages from templates: everything is escaped, and a script runs only where its hash stands in the page's policy."""
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from harness.errors import StorageError
+from harness.report import words
+from harness.report.charts import lines, ribbon, small, strip
+from harness.visible import visible
+
+_FOLDER = Path(__file__).parent / "templates"
+_FILTERS: Mapping[str, Callable[..., object]] = {
+    name: getattr(words, name)
+    for name in (
+        *(
+            "number",
+            "percent",
+            "signed",
+            "counted",
+            "seconds",
+            "label",
+            "place",
+            "link",
+            "metric",
+            "measured",
+            "happened",
+            "quoted",
+        ),
+    )
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of `templates/` as HTML. Every text of a model, a persona or a config is escaped."""
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_safe,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_FILTERS)
+    environment.globals.update(
+        small=small,
+        ribbon=ribbon.ribbon,
+        strip=strip.strip,
+        disclosure=strip.disclosure,
+        lines=lines.lines,
+        series=lines.Series,
+        axis=lines.Axis,
+    )
+    return environment.get_template(template).render(
+        style=Markup(_file("page.css")), script=Markup(_file("page.js")), policy=Markup(policy()), **values
+    )
+
+
+def policy() -> str:
+    """The content security policy: nothing is asked for, and no script but ours runs."""
+    digest = base64.b64encode(hashlib.sha256(_file("page.js").encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def put(path: Path, html: str) -> Path:
+    """Write a page whole or not at all. Raises `StorageError`."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_text(html, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path}: can't be written: {error.strerror or error}") from error
+    return path
+
+
+def command(*words: object) -> str:
+    """A command of ours as a user types it."""
+    return shlex.join(["python", "-m", "harness", *map(str, words)])
+
+
+@cache
+def _file(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _safe(value: object) -> object:
+    """What stands on the page: text without control characters; Jinja escapes it. Our own markup as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

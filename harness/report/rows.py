@@ -1,0 +1,92 @@
+"""Sessions as rows of a table, and what of a session needs a look."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.guard.findings import FINDINGS
+from harness.metrics.aggregate import numbers
+from harness.metrics.usage import fullness
+from harness.store.records import SessionRecord
+from harness.types import Speaker
+
+GRAVE = {"role_break": 3, "loop": 3, "stuck": 2, "crisis": 2, "stutter": 1, "echo": 1, "language_switch": 1, "empty": 1}
+"""How much a finding asks for a look; those that are not here ask for none on their own."""
+GATE_FAILED, HINDERED = 8, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One session of the table."""
+
+    session_id: str
+    persona_id: str
+    number: int | None
+    """Place in its course; None for a session of its own."""
+    seed: int
+    stop_reason: str
+    exchanges: int
+    generated: int
+    longest_prompt: int
+    fullest: float | None
+    """Greatest share of a window that a prompt and its reserve took."""
+    window: tuple[float, ...]
+    """Share of the therapist's window at each of its turns."""
+    compactions: int
+    findings: Mapping[str, int]
+    numbers: Mapping[str, float]
+    """Its metrics by dotted name."""
+    unlocked_at: tuple[int, ...]
+    told_at: tuple[int, ...]
+    """Exchanges at which layers could be told, and were."""
+    gates_failed: tuple[str, ...] = ()
+    """Rubrics of the gates that failed it."""
+    patient: str | None = None
+    """The verdict on its simulated patient, where there is one."""
+
+    @property
+    def weight(self) -> int:
+        """How much it needs a look; 0 for not at all."""
+        found = sum(GRAVE.get(kind, 0) * min(3, count) for kind, count in self.findings.items())
+        return found + GATE_FAILED * len(self.gates_failed) + (HINDERED if self.patient == "hindered" else 0)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What it can be filtered by."""
+        judged = [f"gate-{rubric}" for rubric in self.gates_failed]
+        verdict = [f"patient-{self.patient}"] if self.patient in ("hindered", "minor") else []
+        return (*self.findings, *judged, *verdict)
+
+
+def row_of(session: SessionRecord, gates_failed: tuple[str, ...] = ()) -> Row:
+    """The row of a session; `gates_failed` are the gate rubrics that it failed."""
+    turns = session.turns
+    found = {(event.kind, event.turn) for event in session.events if event.kind in FINDINGS}
+    counts = Counter(kind for kind, _ in found)
+    verdict = session.metrics.get("patient_verdict")
+    return Row(
+        session_id=session.session_id,
+        persona_id=session.persona_id,
+        number=None if session.course is None else session.number,
+        seed=session.seed,
+        stop_reason=str(session.stop_reason),
+        exchanges=sum(turn.speaker is Speaker.THERAPIST for turn in turns),
+        generated=sum(turn.completion_tokens for turn in turns),
+        longest_prompt=max((turn.prompt_tokens for turn in turns), default=0),
+        fullest=max((fullness(turn) for turn in turns if turn.max_model_len), default=None),
+        window=tuple(fullness(turn) for turn in turns if turn.speaker is Speaker.THERAPIST and turn.max_model_len),
+        compactions=sum(event.kind == "compaction" for event in session.events),
+        findings={kind: counts[kind] for kind in FINDINGS if counts[kind]},
+        numbers=dict(numbers(session.metrics)),
+        unlocked_at=_exchanges(session.metrics, "unlocked_at"),
+        told_at=_exchanges(session.metrics, "told_at"),
+        gates_failed=gates_failed,
+        patient=verdict if isinstance(verdict, str) else None,
+    )
+
+
+def _exchanges(metrics: Mapping[str, object], name: str) -> tuple[int, ...]:
+    node: object = metrics
+    for key in ("course", "disclosure", name):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return tuple(value for value in node if isinstance(value, int)) if isinstance(node, list | tuple) else ()

@@ -1,0 +1,154 @@
+"""Writes report.html of a sweep: its points, what failed, how they differ, and two of them side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.comparison.catalogue import HEADLINES
+from harness.comparison.comparison import compare
+from harness.comparison.runs import RunData, read_runs
+from harness.comparison.settings import settings_of
+from harness.errors import ComparisonError, StorageError
+from harness.reading import read_bytes
+from harness.report import page
+from harness.report.compared import Compared, compared
+from harness.report.side_by_side import SideBySide, side_by_side
+from harness.store.records import RunRecord, read_failures
+
+OF_TOKENS = tuple(name for name in HEADLINES if name.startswith("usage.") or name == "exchanges")
+"""Metrics that mean something of a dry run."""
+MOST_ERRORS = 100
+MOST_BYTES = 64_000_000
+"""Of sweep.json."""
+
+
+class _Point(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    folder: str
+    settings: tuple[str, ...] = ()
+    state: str = ""
+    error: str | None = None
+
+
+class _Sweep(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    points: tuple[_Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """One point of the grid."""
+
+    name: str
+    settings: str
+    state: str
+    sessions: str
+    failed: int
+    error: str
+    report: str | None
+    """Where its own report lies; None before it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPage:
+    """Everything on the page."""
+
+    name: str
+    points: tuple[PointRow, ...]
+    errors: tuple[tuple[str, str, str], ...]
+    """(point, session, error) of sessions that failed."""
+    compared: Compared | None
+    why_not: str
+    """Why nothing is compared."""
+    sides: SideBySide | None
+    dry: bool
+
+    @property
+    def outcome(self) -> str:
+        """How the sweep ended, in one sentence."""
+        finished = sum(point.state == "finished" for point in self.points)
+        failed = sum(point.state == "failed" for point in self.points)
+        left = len(self.points) - finished - failed
+        parts = [f"{finished} of {len(self.points)} points finished"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{left} left"] if left else []
+        told = sum(dot.told for row in self.compared.rows for dot in row.dots) if self.compared else 0
+        if self.compared and not self.dry:
+            parts.append(
+                f"{told} differences can be told from noise" if told != 1 else "1 difference can be told from noise"
+            )
+        return f"{'; '.join(parts)}."
+
+
+def write_sweep_report(folder: Path) -> Path:
+    """Write report.html of a sweep's folder and return its path. Raises `StorageError`."""
+    html = page.render("sweep.html.jinja", sweep=load_sweep(folder))
+    return page.put(folder / "report.html", html)
+
+
+def load_sweep(folder: Path) -> SweepPage:
+    """Read a sweep's folder with its runs. Raises `StorageError` where it holds no sweep or a file is damaged."""
+    points = _read(folder / "sweep.json").points
+    begun = any((folder / point.folder / "run.json").exists() for point in points)
+    runs = read_runs([folder], allow_unfinished=True) if begun else []
+    played = [run for run in runs if run.sessions]
+    dry = any(engine.kind == "dry" for run in runs for engine in run.record.engines.values())
+    settings = settings_of(runs) if runs else []
+    names = {run.path: setting.name for setting in settings for run in setting.runs}
+    result, why_not = _compared(played, dry)
+    known = {run.path: run.record for run in runs}
+    return SweepPage(
+        name=folder.name,
+        points=tuple(_row(folder, point, names, known) for point in points),
+        errors=tuple(_errors(runs, names)),
+        compared=result,
+        why_not=why_not,
+        sides=side_by_side([setting for setting in settings if setting.sessions], dry=dry),
+        dry=dry,
+    )
+
+
+def _read(path: Path) -> _Sweep:
+    try:
+        return _Sweep.model_validate_json(read_bytes(path, MOST_BYTES))
+    except OSError as error:
+        raise StorageError(f"{path}: can't be read: {error.strerror or error}; give the folder of a sweep") from error
+    except ValidationError as error:
+        raise StorageError(f"{path}: is no list of points; the file is damaged") from error
+
+
+def _compared(runs: Sequence[RunData], dry: bool) -> tuple[Compared | None, str]:
+    """The comparison, or why there is none."""
+    if len(runs) < 2:
+        return None, "fewer than two points have finished sessions"
+    try:
+        return compared(compare(runs, names=OF_TOKENS if dry else HEADLINES)), ""
+    except ComparisonError as error:
+        return None, str(error)
+
+
+def _row(folder: Path, point: _Point, names: Mapping[Path, str], records: Mapping[Path, RunRecord]) -> PointRow:
+    path = (folder / point.folder).resolve()
+    record = records.get(path)
+    shown = " ".join(point.settings) or point.folder
+    return PointRow(
+        name=names.get(path) or shown,
+        settings=shown,
+        state=point.state or (str(record.status) if record else "waiting"),
+        sessions=f"{record.totals.finished:,} of {record.totals.sessions:,}" if record else "–",
+        failed=record.totals.failed if record else 0,
+        error=point.error or "",
+        report=f"{point.folder}/report.html" if (path / "report.html").exists() else None,
+    )
+
+
+def _errors(runs: Sequence[RunData], names: Mapping[Path, str]) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    for run in runs:
+        path = run.path / "failures.jsonl"
+        for failure in read_failures(path) if path.exists() else ():
+            if len(found) < MOST_ERRORS:
+                found.append((names[run.path], failure.session_id, f"{failure.error}: {failure.message}"))
+    return found
