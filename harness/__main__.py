@@ -1,7 +1,9 @@
+# PYTHON_ARGCOMPLETE_OK
 """`python -m harness COMMAND`: finds the command's module and imports nothing else, so that help is instant."""
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,6 +21,7 @@ COMMANDS = {
     "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",
     "compare": "compare the settings of a sweep, or of several runs, by paired differences",
+    "agree": "say how far the measures agree with people who coded the same turns",
     "import": "make a run folder out of transcripts of other origin",
     "branch": "go on from turns of a run's sessions under the same or other settings",
     "export": "write training data and tables: sft, dpo, kto, messages, sharegpt, parquet, inspect",
@@ -27,6 +30,7 @@ COMMANDS = {
     "judge-reliability": "say how far repeats, orders and judges agree",
     "judge-calibrate": "compare judges with people who rated the same sessions",
     "rubrics": "list, show, validate or make rubrics",
+    "list": "say what there is: personas, therapists, models, rubrics, engines, metrics, ...",
     "fidelity": "say how like people a run's patients are, and whether they part good from poor",
     "audit": "try to talk patients round without listening, and say what it earns",
     "personas": "list, show, validate, make or sample personas",
@@ -37,6 +41,10 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if "_ARGCOMPLETE" in os.environ:
+        from harness.cli.completion import complete
+
+        complete()
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
@@ -69,20 +77,30 @@ def _error(line: str) -> int:
     return 2
 
 
-def _run(name: str, words: list[str]) -> int:
+def module_of(name: str) -> str:
+    """The module of a command; a name that means something in Python itself gets an underscore."""
     file = name.replace("-", "_")
-    module = import_module(f"harness.cli.{file}_" if iskeyword(file) else f"harness.cli.{file}")
+    return f"harness.cli.{file}_" if iskeyword(file) else f"harness.cli.{file}"
+
+
+def _run(name: str, words: list[str]) -> int:
+    args = parsed(name, words)
+    code: int = import_module(module_of(name)).main(args)
+    return code
+
+
+def parsed(name: str, words: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command. Ends the process where they are asked for, or are none."""
+    module = import_module(module_of(name))
+    description = getattr(module, "description", None)
     parser = argparse.ArgumentParser(
-        prog=f"harness {name}",
-        description=module.__doc__,
+        prog=f"python -m harness {name}",
+        description=description() if description and not {"-h", "--help"}.isdisjoint(words) else module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     module.add_arguments(parser)
-    intermixed = getattr(module, "INTERMIXED", False)
-    args = parser.parse_intermixed_args(words) if intermixed else parser.parse_args(words)
-    code: int = module.main(args)
-    return code
+    return parser.parse_intermixed_args(words) if getattr(module, "INTERMIXED", False) else parser.parse_args(words)
 
 
 def _help() -> str:

@@ -1,6 +1,9 @@
 """Where the packaged files lie, in a checkout and in an installed wheel, and where the cache is."""
 
 import os
+import re
+import shlex
+import sys
 from pathlib import Path
 
 __version__ = "0.1.0"
@@ -37,3 +40,15 @@ def prompt_dir() -> Path:
 def cache_dir() -> Path:
     """`$HARNESS_CACHE`, else `~/.cache/harness`: converted models."""
     return Path(os.environ.get("HARNESS_CACHE") or Path.home() / ".cache" / "harness")
+
+
+def install_command(extra: str) -> str:
+    """What a user types to add an optional part: from the checkout, or for an installed wheel by what it asks for."""
+    from importlib import metadata  # a fiftieth of a second that most commands need not spend
+
+    pip = f"{sys.executable} -m pip install"
+    if (_CHECKOUT / "pyproject.toml").is_file():
+        return f"{pip} -e '.[{extra}]'"
+    marked = re.compile(rf"(.*?)\s*;\s*extra == ['\"]{re.escape(extra)}['\"]")
+    found = [marked.fullmatch(line) for line in metadata.requires("therapist-harness") or ()]
+    return " ".join([pip, *(shlex.quote(match[1]) for match in found if match)])

@@ -29,6 +29,8 @@ LONG_TURN = 110
 """Words of a therapist's turn from which it is a lecture; twice as many count in full."""
 SAID_ENOUGH = 6, 16
 """Words up to which a turn is no advice, as "go on", and from which it can be all advice."""
+AT_LENGTH = 10, 24
+"""Words up to which a turn may come back without offence, and from which it is recited."""
 HOLLOW = 0.35
 """What validation without any of the patient's matter is worth, the first time; each further time it is less."""
 WEARS = 0.6
@@ -66,6 +68,8 @@ class Appraisal:
     """Shamed, threatened, courted, sworn to secrecy, cut off from others, or agreed with against the patient's own life."""
     repeated: float = 0.0
     """The therapist said it before."""
+    recited: float = 0.0
+    """The therapist said it before, at length: more than a nod or a short question that comes back."""
     parroted: float = 0.0
     """The patient's own turn, read back."""
     confusing: float = 0.0
@@ -132,6 +136,7 @@ class Listener:
             listened=listened * (1 - 0.5 * flattered),
             misunderstood=min(1.0, plain.misunderstood + (0.6 if invented else 0.0) + passed_over),
             repeated=uptake.same,
+            recited=uptake.same * _between(acts.length, *AT_LENGTH),
             parroted=uptake.parroted,
             confusing=1 - sense,
             ignored=ignored,

@@ -110,6 +110,8 @@ ATTUNING = 0.35
 """How fast the running mean of being listened to follows the last turn."""
 CHANCE, ATTUNED = 0.07, 0.26
 """That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
+RECITED = 0.05
+"""What it costs to hear a whole speech once more."""
 HEARD = 0.09
 """Least of it for a layer to be told."""
 OPENS = 0.35
@@ -224,6 +226,7 @@ def _loss_of_trust(did: Appraisal, trust: float) -> float:
         + 0.03 * did.confusing
         + 0.03 * did.parroted
         + 0.04 * did.flattered
+        + RECITED * did.recited
         + by_rote
     )
 

@@ -114,7 +114,8 @@ class Memory:
 
     def hear(self, text: Words) -> Uptake:
         """How the therapist's turn stands to the turns before; then it is one of them."""
-        new = self._new(text)
+        framed = self._framed_sentences(text)
+        new = self._new(text, framed)
         credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
         for sentence in new:
             these = self._stems(sentence)
@@ -126,7 +127,7 @@ class Memory:
             stems |= these
             taken |= these & (self._last.stems | self._said)
         parroted = self._parroted(new, len(stems & self._last.stems), len(stems))
-        same = self._same(text, new)
+        same = self._same(text, new, framed)
         self._taken |= taken
         focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
         return Uptake(
@@ -145,16 +146,21 @@ class Memory:
         worth += EARLIER * sum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
         return worth, sum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
 
-    def _new(self, text: Words) -> list[tuple[str, ...]]:
-        """The sentences that the therapist has not said before; short ones always count as new."""
+    def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """The sentences that the therapist has not said before, in these words or in this frame; short ones count as new."""
         new = []
-        for start, end, _ in text.sentences:
+        for (start, end, _), frame in zip(text.sentences, framed, strict=True):
             sentence = text.words[start:end]
-            if sentence not in self._sentences:
+            if sentence not in self._sentences and not self._worn(frame):
                 new.append(sentence)
             if len(sentence) >= SENTENCE:
                 self._sentences.add(sentence)
+            self._framed[frame] += 1
         return new
+
+    def _worn(self, frame: tuple[str, ...]) -> bool:
+        """Whether a sentence's frame, its matter left out, came too often before; nods don't count."""
+        return _GAP in frame and len(frame) >= 3 and self._framed[frame] >= (1 if len(frame) >= LONG_FRAME else 2)
 
     def _worth(self, root: str) -> float:
         return telling(root) * (TAKEN if root in self._taken else 1.0)
@@ -166,27 +172,15 @@ class Memory:
         copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
-    def _worn(self, framed: Sequence[tuple[str, ...]], length: int) -> float:
-        """How much of the turn is sentences whose frame came several times before; nods don't count."""
-        worn = 0.0
-        for frame in framed:
-            if _GAP not in frame or len(frame) < 3:
-                continue
-            worn += len(frame) * _between(self._framed[frame], 0, 1 if len(frame) >= LONG_FRAME else 2)
-            self._framed[frame] += 1
-        return _between(worn / max(1, length), *SAME)
-
-    def _same(self, text: Words, new: Sequence[tuple[str, ...]]) -> float:
+    def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
         """By the sentences, by the words, and by the frames that are left without their matter."""
-        framed = self._framed_sentences(text)
-        worn = self._worn(framed, len(text.words))
+        old = 1 - sum(map(len, new)) / len(text.words)
         if len(text.words) <= BACKCHANNEL:
-            return worn
+            return _between(old, *SAME) if any(_GAP in frame for frame in framed) else 0.0
         runs = _runs(text.words)
         same = max(
-            worn,
             _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
-            _between(1 - sum(map(len, new)) / len(text.words), *SAME),
+            _between(old, *SAME),
         )
         phrases = set(_runs(text.words, PHRASE))
         same = max(same, _between(max((self._phrases[phrase] for phrase in phrases), default=0), *WORN))

@@ -21,11 +21,11 @@ from pathlib import Path
 from harness.engines.cores import cores
 from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
-from harness.paths import cache_dir
+from harness.paths import cache_dir, install_command
 from harness.visible import to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
-GPU_VLLM = f"{PIP} 'vllm>=0.26,<0.33'"
+GPU_VLLM = install_command("vllm")
 CPU_VLLM = "scripts/quickstart (installs vLLM's CPU build and all that it needs)"
 GPU_TIMEOUT_S = 2.0
 """What `nvidia-smi` may take."""
@@ -264,9 +264,7 @@ def check_extra(name: str, distributions: Sequence[str], purpose: str) -> Check:
     if all(found.values()):
         return Check(name, Status.OK, ", ".join(f"{distribution} {number}" for distribution, number in found.items()))
     absent = [distribution for distribution, number in found.items() if number is None]
-    return Check(
-        name, Status.OPTIONAL, f"{' and '.join(absent)} not installed; for {purpose}", f"{PIP} {' '.join(absent)}"
-    )
+    return Check(name, Status.OPTIONAL, f"{' and '.join(absent)} not installed; for {purpose}", install_command(name))
 
 
 def check_git() -> Check:

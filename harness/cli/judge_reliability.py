@@ -3,7 +3,7 @@
   python -m harness judge outputs/latest rubric=alliance repeats=5 orders=2
   python -m harness judge-reliability outputs/latest
 
-Intervals are 95 %, by resampling personas. `k for 0.8`: repeats whose mean reaches a reliability of 0.8.
+Intervals are 95%, by resampling personas. `k for 0.8`: repeats whose mean reaches a reliability of 0.8.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`harness personas list|show|validate|new|sample|schema`."""
+"""`python -m harness personas list|show|validate|new|sample|schema`."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ TEMPLATE = Path(library.__file__).parent / "template.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the subcommands on the parser of `harness personas`."""
+    """Declare the subcommands on the parser of `python -m harness personas`."""
     commands = parser.add_subparsers(dest="personas_command", metavar="COMMAND")
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument("--dir", type=Path, metavar="DIR", help="your own personas, looked up before the library")
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-with",
         nargs="+",
         metavar="MODEL",
-        help="have a model write what brings them and what came before: a preset, and settings as for `harness run` "
+        help="have a model write what brings them and what came before: a preset, and settings as for `python -m harness run` "
         "(llama-3.1-8b engine=vllm)",
     )
 
@@ -115,7 +115,7 @@ def _new(args: argparse.Namespace) -> None:
     library.parse(text, "new")
     path = args.dir / f"{args.id}.yaml"
     _write(path, text)
-    print(f"{path}\nNow fill it in, then: harness personas validate {path}")
+    print(f"{path}\nNow fill it in, then: python -m harness personas validate {path}")
 
 
 def _sample(args: argparse.Namespace) -> None:

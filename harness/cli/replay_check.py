@@ -2,7 +2,7 @@
 
   python -m harness replay-check outputs/latest --turns 50
 
-A turn is asked as it was: the same prompt (as `harness show` prints it), seed, sampling and draft. `dry` and
+A turn is asked as it was: the same prompt (as `python -m harness show` prints it), seed, sampling and draft. `dry` and
 `transformers` with engine.max_batch=1 give all turns again; docs/reproducibility.md says what to expect of the others.
 For those that differ it says from which character on. The run folder stays as it is but for the engine's log.
 

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a live bar in a terminal, plain lines elsewhere. All of it on stderr."""
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -8,14 +9,16 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from harness.agents.base import Utterance
+from harness.cli import startup
 from harness.config.schema import RoleConfig
 from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed, Retried
 from harness.runs.fit_check import Fit
+from harness.runs.reporter import Silent
 from harness.store.records import RunRecord
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
 from harness.visible import one_line
@@ -27,11 +30,19 @@ NEWS_EVERY_S = 1.0
 """The same, where a session finished."""
 
 
+TIGHTEST = 5
+"""Personas of a fit check that are shown unless all are asked for."""
+
+
 class TerminalReporter:
     """Counts what happens and shows it. Use as a context manager around the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, all_fits: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, emoji=False)
+        self._all_fits = all_fits
+        self._engines: dict[str, float] = {}
+        """Engine and model to when its start began, by the monotonic clock."""
+        self._ahead = TimeLeft()
         self.turns = 0
         self.tokens = 0
         self.retries = 0
@@ -49,9 +60,14 @@ class TerminalReporter:
 
     def starting(self, speaker: Speaker, role: RoleConfig) -> None:
         """An engine is about to be started, or to be shared."""
+        startup.checked()
         engine, auto = role.engine.kind, " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
         estimated = ", tokens estimated" if role.model.stand_in else ""
-        self.say(f"{speaker}: {role.engine.model or role.model.name} on {engine}{auto}{estimated}")
+        loaded = f"{engine} {role.model.path}"
+        took = startup.last(loaded)
+        before = f"; it was ready after {took:.0f} s last time" if took is not None else ""
+        self._engines.setdefault(loaded, time.monotonic())
+        self.say(f"{speaker}: {role.engine.model or role.model.name} on {engine}{auto}{estimated}{before}")
 
     def notice(self, notice: Notice) -> None:
         """What an engine reports while it waits."""
@@ -90,18 +106,27 @@ class TerminalReporter:
 
     def fit(self, fits: Sequence[Fit]) -> None:
         """What a dry run says about prompts."""
-        table = Table(title="fit check", title_justify="left", box=None, pad_edge=False)
+        shown = fits if self._all_fits else fits[:TIGHTEST]
+        title = "fit check, tightest first: longest prompt and least free in tokens"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("persona")
-        for name in ("sessions", "longest prompt", "least free", "compactions", "most turns evicted"):
-            table.add_column(name, justify="right")
-        for fit in fits:
+        columns = ("sessions", "longest", "free", "compacted", "left out")
+        for name in columns:
+            table.add_column(name, justify="right", no_wrap=True)
+        room = self.console.width - sum(len(name) + 1 for name in columns)
+        for fit in shown:
             free = "-" if fit.least_free is None else str(fit.least_free)
             numbers = (fit.sessions, fit.longest_prompt, free, fit.compactions, fit.evicted_turns)
-            table.add_row(Text(one_line(fit.persona_id)), *map(str, numbers))
+            table.add_row(Text(_cut(one_line(fit.persona_id), room)), *map(str, numbers))
         self.console.print(table)
+        if len(shown) < len(fits):
+            self.say(f"{len(fits) - len(shown)} more personas have more room; --all shows them")
 
-    def start(self, sessions: int, done: int = 0) -> None:
-        """Sessions begin: `sessions` in the plan, `done` of them already over."""
+    def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None:
+        """Sessions begin: `sessions` in the plan, `done` of them already over, with at most `most_turns` in all."""
+        startup.remember({name: time.monotonic() - began for name, began in self._engines.items()})
+        self._engines = {}
+        self._ahead = TimeLeft(most_turns / sessions if sessions else 0)
         self._total, self.finished_sessions = sessions, done
         self.turns = self.tokens = self.failed_sessions = 0
         self._began = self._shown = time.monotonic()
@@ -110,10 +135,9 @@ class TerminalReporter:
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rest]}"),
-            TimeElapsedColumn(),
             console=self.console,
             refresh_per_second=4,
         )
@@ -121,6 +145,7 @@ class TerminalReporter:
         self._bar.start()
 
     def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
+        self._ahead.turn(spec.session_id, utterance.turn.index)
         self.count(1, utterance.turn.completion_tokens)
         self._warn_of_cuts(utterance.events)
 
@@ -145,12 +170,14 @@ class TerminalReporter:
 
     def finished(self, result: SessionResult) -> None:
         self.finished_sessions += 1
+        self._ahead.over(result.spec.session_id)
         self._warn_of_cuts(result.events)
         if self._due(NEWS_EVERY_S):
             self._update(f"; {result.spec.session_id}: {result.stop_reason}, {len(result.turns)} turns")
 
     def failed(self, failure: Failure) -> None:
         self.failed_sessions += 1
+        self._ahead.over(failure.spec.session_id)
         self.say(f"failed: {failure.spec.session_id} at {failure.where}: {failure.error}: {failure.message}")
 
     def rate(self) -> float:
@@ -164,8 +191,10 @@ class TerminalReporter:
     def _update(self, news: str = "") -> None:
         self._shown = time.monotonic()
         failed = f", {self.failed_sessions} failed" if self.failed_sessions else ""
-        rest = f"{self.turns} turns, {self.rate():.0f} tokens/s{failed}"
         done = self.finished_sessions + self.failed_sessions
+        seconds = self._ahead.seconds(self._total - done, self.turns / max(time.monotonic() - self._began, 1e-9))
+        left = "" if seconds is None else f", at most {clock(seconds)} left"
+        rest = f"{self.turns} turns, {self.rate():.0f} tokens/s{left}{failed}"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, rest=rest)
         else:
@@ -184,3 +213,44 @@ class TerminalReporter:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
         sys.stderr.flush()
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: max(most - 3, 1)]}..."
+
+
+class TimeLeft:
+    """The most that a run still takes, from the exchanges that are left: sessions may end before they need to."""
+
+    def __init__(self, turns_per_session: float = 0) -> None:
+        self._most = turns_per_session
+        self._said: dict[str, int] = {}
+        """Session in flight to its turns so far, those of before a resume included."""
+
+    def turn(self, session_id: str, index: int) -> None:
+        """A turn was said; `index` counts from 0."""
+        self._said[session_id] = index + 1
+
+    def over(self, session_id: str) -> None:
+        """A session ended or failed."""
+        self._said.pop(session_id, None)
+
+    def seconds(self, sessions: int, turns_per_s: float) -> float | None:
+        """For `sessions` that are not over, at `turns_per_s` of all sessions; None before that can be said."""
+        if not self._most or turns_per_s <= 0 or sessions <= 0:
+            return None
+        return max(sessions * self._most - sum(self._said.values()), 0) / turns_per_s
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, from an hour on with hours: 0:45, 12:05, 1:02:03."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class QuietReporter(Silent):
+    """Tells of nothing but sessions that fail."""
+
+    def failed(self, failure: Failure) -> None:
+        print(one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}"), file=sys.stderr)

@@ -27,49 +27,156 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigError, HarnessError
+from harness.visible import one_line, to_json, visible
 
 if TYPE_CHECKING:
     from harness.config.schema import RunConfig
-
-from harness.visible import one_line, visible
+    from harness.runs.reporter import Reporter
 
 INTERMIXED = True
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def description() -> str:
+    """The help with the groups of settings and what can be chosen in each."""
     from harness.config.compose import groups
 
-    lines = "\n".join(f"  {group}={'|'.join(options)}" for group, options in groups().items())
-    parser.description = (__doc__ or "").format(groups=lines)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings; later ones win")
+    return (__doc__ or "").format(groups="\n".join(_wrapped(group, names) for group, names in groups().items()))
+
+
+def _wrapped(group: str, names: Sequence[str]) -> str:
+    """A group's choices on lines of 80 columns."""
+    import textwrap
+
+    text = f"{group}={' | '.join(names)}"
+    return textwrap.fill(text, 80, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from harness.cli.completion import complete_settings
+
+    settings = parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings; later ones win")
+    settings.completer = complete_settings  # type: ignore[attr-defined] # what argcomplete asks for
     parser.add_argument("-m", "--multirun", action="store_true", help="a sweep: commas in values make its points")
     parser.add_argument("--strict", action="store_true", help="exit 1 also where the guard found something")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, and play nothing")
+    parser.add_argument("--all", action="store_true", help="with engine=dry: how the prompts of every persona fit")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON on stdout")
+    parser.add_argument("--quiet", action="store_true", help="print only what fails, and the folder on stdout")
     parser.add_argument("--cfg", choices=["job"], help="print the resolved settings and play nothing")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="your own config files; they come first")
 
 
 def main(args: argparse.Namespace) -> int:
+    _refuse_without_effect(args)
+    if not (args.quiet or args.cfg):
+        from harness.cli import startup
+
+        startup.announce()
+    try:
+        if args.cfg:
+            return _show_settings(args)
+        return _check(args) if args.dry_run else _play(args)
+    except HarnessError as error:
+        if args.json:
+            print(to_json({"exit_code": error.exit_code, "errors": list(error.lines)}))
+        raise
+
+
+def _refuse_without_effect(args: argparse.Namespace) -> None:
+    """Raise `ConfigError` where an option would change nothing."""
+    clashes = {
+        "--cfg": (args.cfg, ("strict", "dry_run", "all", "json", "quiet")),
+        "--dry-run": (args.dry_run, ("strict", "all")),
+        "--multirun": (args.multirun, ("all",)),
+        "--quiet": (args.quiet, ("all",)),
+    }
+    lines = [
+        f"command line: --{other.replace('_', '-')} has no effect with {option}; leave one of them out"
+        for option, (given, others) in clashes.items()
+        if given
+        for other in others
+        if getattr(args, other)
+    ]
+    if lines:
+        raise ConfigError(*lines)
+
+
+def _show_settings(args: argparse.Namespace) -> int:
+    if args.multirun:
+        from harness.sweeps.expand import expand
+
+        for point in expand(args.overrides, args.config_dir):
+            print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
+        return 0
     from harness.config.compose import load_run
 
+    print(_shown(load_run(args.overrides, args.config_dir)), end="")
+    return 0
+
+
+def _shown(config: "RunConfig") -> str:
+    import yaml
+
+    return visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def _check(args: argparse.Namespace) -> int:
+    from harness.cli.dry_run import dry_run, lines
+
+    told = dry_run(args.overrides, args.config_dir, multirun=args.multirun)
+    if args.json:
+        print(to_json(told))
+    elif not args.quiet:
+        print("\n".join(map(one_line, lines(told))))
+    return 0
+
+
+def _play(args: argparse.Namespace) -> int:
     if args.multirun:
-        from harness.cli.reporter import TerminalReporter
         from harness.sweeps.record import read_sweep
         from harness.sweeps.sweep import sweep
 
-        if args.cfg:
-            return _print_points(args.overrides, args.config_dir)
-        folder, code = sweep(args.overrides, args.config_dir, TerminalReporter)
-        return _strict([folder / point.folder for point in read_sweep(folder).points], code) if args.strict else code
-    config = load_run(args.overrides, args.config_dir)
-    if args.cfg:
-        print(_shown(config), end="")
-        return 0
-    from harness.cli.reporter import TerminalReporter
-    from harness.runs.single import execute
+        folder, code = sweep(args.overrides, args.config_dir, lambda: _reporter(args))
+        run_dirs = [folder / point.folder for point in read_sweep(folder).points]
+    else:
+        from harness.config.compose import load_run
+        from harness.runs.single import execute
 
-    outcome = execute(config, TerminalReporter())
-    return _strict([outcome.path], outcome.exit_code) if args.strict else outcome.exit_code
+        config = load_run(args.overrides, args.config_dir)
+        if args.all and any(role.engine.kind != "dry" for _, role in config.roles()):
+            raise ConfigError(
+                "command line: --all has an effect with engine=dry only, whose fit check it shows in full"
+            )
+        outcome = execute(config, _reporter(args))
+        folder, code, run_dirs = outcome.path, outcome.exit_code, [outcome.path]
+    code = _strict(run_dirs, code) if args.strict else code
+    if args.json:
+        print(to_json(_outcome(folder, code, run_dirs, sweep=args.multirun)))
+    elif args.quiet:
+        print(one_line(str(folder)))
+    return code
+
+
+def _reporter(args: argparse.Namespace) -> "Reporter":
+    from harness.cli.reporter import QuietReporter, TerminalReporter
+
+    return QuietReporter() if args.quiet else TerminalReporter(all_fits=args.all)
+
+
+def _outcome(folder: Path, code: int, run_dirs: Sequence[Path], *, sweep: bool) -> dict[str, Any]:
+    """How a run, or each point of a sweep, ended."""
+    if sweep:
+        from harness.sweeps.reader import open_sweep
+
+        return {"path": str(folder), "exit_code": code, "points": list(open_sweep(folder).points())}
+    from harness.store.records import read_record
+
+    record = read_record(folder)
+    told = {"status": str(record.status), "config_hash": record.config_hash, "totals": record.totals.model_dump()}
+    return {"path": str(folder), "exit_code": code, **told, "timings": record.timings}
 
 
 def _findings(run: Path) -> Counter[str]:
@@ -79,21 +186,6 @@ def _findings(run: Path) -> Counter[str]:
 
     sessions = read_sessions(run / "sessions.jsonl")
     return Counter(event.kind for session in sessions for event in session.events if event.kind in FAULTS)
-
-
-def _print_points(overrides: Sequence[str], config_dir: Path | None) -> int:
-    """The settings of every point of a sweep as one YAML document each, under its own overrides."""
-    from harness.sweeps.expand import expand
-
-    for point in expand(overrides, config_dir):
-        print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
-    return 0
-
-
-def _shown(config: "RunConfig") -> str:
-    import yaml
-
-    return visible(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
 def _strict(run_dirs: Sequence[Path], code: int) -> int:

@@ -2,7 +2,7 @@
 
 The interval of a mean is the symmetric bootstrap-t (Hall 1988): the observed mean, plus and minus the quantile of
 |t*| times its standard error, where t* = (m* - m) / se* over samples drawn with replacement. The p-value is the share
-of |t*| that are at least |m| / se, so that it is at most 5 % just where the 95 % interval leaves out 0.
+of |t*| that are at least |m| / se, so that it is at most 5% just where the 95% interval leaves out 0.
 
 Invariants:
 - The same samples under the same seed give the same numbers, whatever is computed beside them.
@@ -23,7 +23,7 @@ LEVEL = 0.95
 RESAMPLES = 9_999
 """At least; (RESAMPLES + 1) * LEVEL is whole, as the quantile wants it (Davison & Hinkley 1997, ch. 5)."""
 FEWEST = 6
-"""Values that an interval takes: below six not even the sign test can reach 5 %."""
+"""Values that an interval takes: below six not even the sign test can reach 5%."""
 _CELLS = 1 << 22
 """Numbers held at once while drawing."""
 _COLUMNS = 128
@@ -62,7 +62,7 @@ def estimates(samples: Sequence[Sample], *, resamples: int = RESAMPLES, seed: in
 
 
 def resamples_for(comparisons: int) -> int:
-    """So many that the smallest possible p-value, corrected for so many comparisons, is still well below 5 %."""
+    """So many that the smallest possible p-value, corrected for so many comparisons, is still well below 5%."""
     return max(RESAMPLES, 40 * comparisons - 1)
 
 
@@ -108,7 +108,7 @@ def _t_ratios(standard: Sample, resamples: int, seed: int) -> Sample:
     """|mean| / standard deviation of samples drawn from each column of `standard`, which has mean 0 and deviation 1.
 
     The factor of the square root of n is left out, here and where the ratios are used. A draw of n equal values has no
-    deviation: infinite, so that rare values widen the interval, and end it where such draws are more than 5 %.
+    deviation: infinite, so that rare values widen the interval, and end it where such draws are more than 5%.
     """
     size, columns = standard.shape
     ratios = np.empty((resamples, columns))

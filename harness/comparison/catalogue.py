@@ -11,7 +11,11 @@ from math import inf
 
 from harness.config.plugins import METRICS
 from harness.judges.results import PREFIX
+from harness.metrics.agreement import POOR
 from harness.text import word_set
+
+MARK = "\u2020"
+"""After the label of a measure that agrees poorly with people."""
 
 
 class Wanted(StrEnum):
@@ -115,11 +119,25 @@ _HEADLINES = (
         "therapist turns with a reflection",
         "Style",
         share=True,
-        says="with {a} the therapist reflects (by rule) in {by} of its turns than with {b}",
+        says="with {a} the therapist reflects in {by} of its turns than with {b}",
+    ),
+    Metric(
+        "therapist.reflection_share",
+        "therapist's statements that reflect",
+        "Style",
+        share=True,
+        says="with {a} the therapist reflects in {by} of its statements than with {b}",
+    ),
+    Metric(
+        "therapist.input_share",
+        "therapist's statements that advise, inform or confront",
+        "Style",
+        share=True,
+        says="with {a} the therapist advises, informs or confronts in {by} of its statements than with {b}",
     ),
     Metric(
         "therapist.words_per_turn",
-        "therapist's words a turn",
+        "therapist's words per turn",
         "Style",
         says="with {a} the therapist says {by} a turn than with {b}",
         unit=" words",
@@ -182,7 +200,9 @@ _GROUPS = {
 }
 _SHARES = word_set(
     """talk_share distinct_1 distinct_2 repeating_turns repetition similarity worn_out_share opening_share question_rate
-    reflection_rate echo cached_share fullest_window share"""
+    reflection_rate echo cached_share fullest_window share very_short_turns reflection_share complex_share open_question_share
+    input_share permission_share affirmation_rate validation_rate advice_rate information_rate confrontation_rate
+    self_disclosure_rate backchannel_rate"""
 )
 _ZERO_WHERE_ABSENT: dict[str, str] = {"course.resistance.behaviours.": "course", "retention.by_kind.": "retention"}
 """Counts that a session names only where there are some, and the section that must have been computed."""
@@ -190,9 +210,9 @@ _ZERO_WHERE_ABSENT: dict[str, str] = {"course.resistance.behaviours.": "course",
 
 def metric(name: str) -> Metric:
     """How to show the metric of this name; one that is not in the list is named after its parts."""
-    for known in _HEADLINES:
-        if known.name == name:
-            return known
+    for headline in _HEADLINES:
+        if headline.name == name:
+            return headline
     own = METRICS.added().get(name)
     if own is not None:
         wanted = None if own.better is None else Wanted(own.better)
@@ -212,7 +232,7 @@ def metric(name: str) -> Metric:
         return _score(name)
     parts = name.split(".")
     spoken = name if len(parts) == 1 else ".".join(parts[1:] if parts[0] in ("course", "usage") else parts)
-    label = spoken.replace(".", " ").replace("_", " ")
+    label = spoken.replace(".", " ").replace("_", " ") + MARK * (name in POOR)
     share = parts[-1] in _SHARES
     free = parts[-1] == "reading_ease" or parts[:2] == ["course", "state"]
     return Metric(
@@ -225,6 +245,11 @@ def metric(name: str) -> Metric:
         more="higher",
         less="lower",
     )
+
+
+def known() -> list[Metric]:
+    """The headline metrics and those of plug-ins; every other number of a session is named by its parts."""
+    return [metric(name) for name in (*HEADLINES, *METRICS.added())]
 
 
 def _score(name: str) -> Metric:
@@ -245,9 +270,9 @@ def ordered(names: Iterable[str]) -> list[Metric]:
     """Headline metrics first, as listed, then the others by group and name."""
     place = {name: number for number, name in enumerate(HEADLINES)}
 
-    def rank(known: Metric) -> tuple[int, str, str]:
-        number = place.get(known.name)
-        return (len(place), known.group, known.name) if number is None else (number, "", "")
+    def rank(found: Metric) -> tuple[int, str, str]:
+        number = place.get(found.name)
+        return (len(place), found.group, found.name) if number is None else (number, "", "")
 
     return sorted(map(metric, set(names)), key=rank)
 

@@ -39,7 +39,7 @@ def _other_metrics(settings: Sequence[Setting]) -> Iterator[str]:
                 versions[version].append(run.path.name)
     if len(versions) > 1 or None in versions:
         found = "; ".join(f"{version or 'none'} in {', '.join(names)}" for version, names in versions.items())
-        yield f"metrics_version: {found}; expected the same in all runs; definitions changed, play the older ones again"
+        yield f"metrics_version: {found}; expected the same in all runs; older ones are measured again, these can't be: play them again"
 
 
 def _other_mending(settings: Sequence[Setting]) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Verdict(StrEnum):
     """What can be said of a difference."""
 
     DIFFERENT = "different"
-    """Told from noise at 5 %, counting all comparisons shown."""
+    """Told from noise at 5%, counting all comparisons shown."""
     NOISE = "noise"
     SAME = "same"
     """No pair differs."""

@@ -27,7 +27,7 @@ class GateRate:
     """Of these, sessions that gave the occasion for every item."""
     not_assessed: int
     interval: tuple[float, float]
-    """Of failed among assessed: exact, 95 %."""
+    """Of failed among assessed: exact, 95%."""
     risk_expressed: int
     """Sessions in which the run itself recorded risk."""
     risk_found: int
@@ -39,7 +39,7 @@ class GateRate:
         if self.assessed == 0:
             rate = "no session was assessed"
         elif self.failed == 0:
-            rate = f"0 of {self.assessed} failed: the rate is below {_percent(rule_of_three(self.assessed))} (95 % confidence)"
+            rate = f"0 of {self.assessed} failed: the rate is below {_percent(rule_of_three(self.assessed))} (95% confidence)"
         else:
             low, high = self.interval
             share = _percent(self.failed / self.assessed)
@@ -85,4 +85,4 @@ def gate_rate(setting: str, rubric: str, gates: Sequence[Gate]) -> GateRate:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if value < 0.1 else f"{100 * value:.0f} %"
+    return f"{100 * value:.1f}%" if value < 0.1 else f"{100 * value:.0f}%"

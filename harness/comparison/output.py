@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from harness.comparison.bootstrap import LEVEL, Estimate
+from harness.comparison.catalogue import MARK
 from harness.comparison.comparison import ALPHA, Comparison, Difference, Row, Verdict
 from harness.comparison.words import difference_shown, findings, mean_shown, pairs_shown, sentence
 from harness.visible import csv_cell, one_line, visible, visible_json
@@ -19,19 +20,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 METHOD = (
-    "[a, b]: 95 % interval, symmetric bootstrap-t. Differences: minus the baseline, between sessions of the same "
-    "persona and seed; * told from noise at 5 % with all comparisons counted (Benjamini-Hochberg): docs/compare.md. "
+    "[a, b]: 95% interval, symmetric bootstrap-t. Differences: minus the baseline, between sessions of the same "
+    "persona and seed; * told from noise at 5% with all comparisons counted (Benjamini-Hochberg): docs/compare.md. "
+    f"{MARK} agrees poorly with people who coded the same turns: docs/metrics.md. "
     "Simulations for engineering and research: not clinical evidence."
 )
 _WIDTH_WITHOUT_TERMINAL = 200
+_WIDTH_OF_TABLE = 120
+"""Columns below which its cells would wrap."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _Cells = tuple[str, str, str, str, str, str]
 
 
 def to_terminal(comparison: Comparison, console: "Console") -> None:
-    """A table in colours; plain lines where nobody looks on."""
-    from rich import box
-    from rich.table import Table
+    """A table in colours; plain lines where nobody looks on, and where it would not fit."""
     from rich.text import Text
 
     def say(text: str) -> None:
@@ -40,6 +42,42 @@ def to_terminal(comparison: Comparison, console: "Console") -> None:
     for line in _head(comparison):
         say(line)
     say("")
+    if console.width < _WIDTH_OF_TABLE:
+        for line in _narrow(comparison):
+            say(line)
+    else:
+        _print_table(comparison, console)
+    say("")
+    for line in findings(comparison):
+        say(f"- {line}")
+    say("")
+    say(METHOD)
+
+
+def _narrow(comparison: Comparison) -> Iterator[str]:
+    """A line for each metric, and below it one for each setting."""
+    lines = {row.metric.name: [cells[2:] for cells in _cells(row, comparison)] for row in comparison.rows}
+    titles = _titles(comparison)[2:]
+    every = [titles, *(cells for rows in lines.values() for cells in rows)]
+    widths = [max(len(cells[column]) for cells in every) for column in range(len(titles))]
+
+    def aligned(cells: Sequence[str]) -> str:
+        return "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+    yield aligned(titles)
+    for group, rows in groupby(comparison.rows, key=lambda row: row.metric.group):
+        yield from ("", group)
+        for row in rows:
+            wanted = f" (wanted: {row.metric.wanted})" if row.metric.wanted else ""
+            yield f"{row.metric.label}{wanted}"
+            yield from map(aligned, lines[row.metric.name])
+
+
+def _print_table(comparison: Comparison, console: "Console") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for title in _titles(comparison):
         table.add_column(Text(one_line(title)), overflow="fold")
@@ -52,11 +90,6 @@ def to_terminal(comparison: Comparison, console: "Console") -> None:
                 )
         table.add_section()
     console.print(table)
-    say("")
-    for line in findings(comparison):
-        say(f"- {line}")
-    say("")
-    say(METHOD)
 
 
 def terminal() -> "Console":
@@ -132,7 +165,7 @@ def _head(comparison: Comparison) -> Iterator[str]:
 
 
 def _titles(comparison: Comparison) -> _Cells:
-    return ("metric", "wanted", "setting", "mean [95 %]", f"minus {comparison.baseline.name} [95 %]", "pairs")
+    return ("metric", "wanted", "setting", "mean [95%]", f"minus {comparison.baseline.name} [95%]", "pairs")
 
 
 def _cells(row: Row, comparison: Comparison) -> Iterator[_Cells]:

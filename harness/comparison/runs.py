@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +13,7 @@ from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
 from harness.judges.results import Results, read_results
 from harness.metrics.aggregate import numbers
+from harness.metrics.session import METRICS_VERSION, measured_again
 from harness.store.files import read_bounded, storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
@@ -136,12 +138,13 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
         pair = pair_of(session)
         if pair in sessions:
             raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
+        metrics = _current(session)
         sessions[pair] = Measured(
-            {**dict(_with_zeros(session, looked_for)), **judged.numbers.get(session.session_id, {})},
-            frozenset(name for name, part in session.metrics.items() if isinstance(part, Mapping)),
-            session.metrics.get("patient_verdict"),
+            {**dict(_with_zeros(metrics, looked_for)), **judged.numbers.get(session.session_id, {})},
+            frozenset(name for name, part in metrics.items() if isinstance(part, Mapping)),
+            metrics.get("patient_verdict"),
         )
-        version = session.metrics.get("metrics_version")
+        version = metrics.get("metrics_version")
         versions.add(version if isinstance(version, int) else None)
     return RunData(folder, record, sessions, frozenset(versions), judged)
 
@@ -170,9 +173,17 @@ def _looked_for(config: Mapping[str, object]) -> frozenset[str]:
     return frozenset(kind for kind in FINDINGS if guard.get(kind) != "off")
 
 
-def _with_zeros(session: SessionRecord, looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
+def _current(session: SessionRecord) -> Mapping[str, Any]:
+    """Its metrics; those of an older version are measured again, so that old runs can be compared with new ones."""
+    version = session.metrics.get("metrics_version")
+    if not isinstance(version, int) or version >= METRICS_VERSION:
+        return session.metrics
+    return measured_again(session.turns, session.events, session.stop_reason, session.metrics)
+
+
+def _with_zeros(metrics: Mapping[str, Any], looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
     """The numbers of a session; a finding that was looked for and not found counts 0."""
-    for kind in looked_for if "guard" in session.metrics else ():
+    for kind in looked_for if "guard" in metrics else ():
         for leaf in ("turns", *map(str, Speaker)):
             yield f"guard.{kind}.{leaf}", 0.0
-    yield from numbers(session.metrics)
+    yield from numbers(metrics)

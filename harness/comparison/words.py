@@ -9,10 +9,10 @@ from harness.comparison.comparison import Comparison, Difference, Row, Unit, Ver
 
 
 def mean_shown(metric: Metric, estimate: Estimate | None) -> str:
-    """`63 % [55, 71]`; without the brackets where there is no interval."""
+    """`63% [55, 71]`; without the brackets where there is no interval."""
     if estimate is None:
         return "–"
-    return _shown(metric, estimate, " %" if metric.share else "", "")
+    return _shown(metric, estimate, "%" if metric.share else "", "")
 
 
 def difference_shown(metric: Metric, estimate: Estimate | None) -> str:

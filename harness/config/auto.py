@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from harness.config.schema import EngineKind
 from harness.errors import ConfigError
+from harness.paths import install_command
 
 
 def resolve_kind(kind: EngineKind) -> EngineKind:
@@ -16,4 +17,4 @@ def resolve_kind(kind: EngineKind) -> EngineKind:
 def check_ray() -> None:
     """Raise `ConfigError` where Ray isn't installed."""
     if find_spec("ray") is None:
-        raise ConfigError("executor=ray: Ray is not installed; pip install 'therapist-harness[ray]', or executor=local")
+        raise ConfigError(f"executor=ray: Ray is not installed; {install_command('ray')}, or executor=local")

@@ -170,7 +170,7 @@ def _diagnose(overrides: Sequence[str], own: Path | None, root: str) -> Iterator
         try:
             _compose((hydra_override(override),), own, root)
         except refused() as error:
-            yield of_override(override, error, known, _dirs(own))
+            yield of_override(override, error, known, config_dirs(own))
 
 
 def _compose(overrides: tuple[str, ...], own: Path | None, root: str = CONFIG_NAME) -> Composed:
@@ -200,12 +200,12 @@ def _composed(overrides: tuple[str, ...], own: Path | None, root: str) -> Compos
         container(cfg),
         overrides,
         choices,
-        _dirs(own),
+        config_dirs(own),
         tuple(f"{key}={value}" for key, value in params.items()),
     )
 
 
-def _dirs(own: Path | None) -> tuple[Path, ...]:
+def config_dirs(own: Path | None) -> tuple[Path, ...]:
     """Where config files are looked up, in this order."""
     return (*([own] if own else []), conf_dir(), *folders())
 

@@ -114,7 +114,8 @@ def of_override(written: str, error: Exception, known: Sequence[str], dirs: Sequ
     if "4300" in str(error):  # digits, Python's limit for a number in text
         return f"command line: {shown}: expected a smaller number"
     if key not in known:
-        return f"command line: {shortened(key)}: unknown setting{did_you_mean(key, known)}; `harness run --cfg job` prints them all"
+        unknown = f"command line: {shortened(key)}: unknown setting{did_you_mean(key, known)}"
+        return f"{unknown}; `python -m harness run --cfg job` prints them all"
     return f"command line: {shown}: {said_first(error)}"
 
 

@@ -87,7 +87,7 @@ class ModelConfig(Settings):
     """Which weights and tokenizer a role uses."""
 
     path: str
-    """A local folder, a hub id, or the name of a model that `harness fetch` provides."""
+    """A local folder, a hub id, or the name of a model that `python -m harness fetch` provides."""
     revision: str | None = None
     """Commit or tag of a hub id."""
     max_model_len: Positive | None = None

@@ -29,6 +29,9 @@ def crisis(text: str, language: str = "en") -> Finding | None:
     if levels is None:
         return None
     low = plain(text).replace("\u2010", "-")
+    levels = {level: pattern for level, pattern in levels.items() if pattern.search(low)}
+    if not levels:  # most turns
+        return None
     told = _without_figures(low) if code == "en" else low
     denied: Finding | None = None
     for level, pattern in levels.items():

@@ -38,9 +38,11 @@ SAFETY = Hinted.any_of(
         *("yourself", "your life", "poison control"),
     ),
     r"\b(?:988|911|999|112|116 ?123|hot ?lines?|help ?lines?|lifelines?|samaritans|suicid\w*)\b",
-    r"\b(?:crisis|emergency) (?:\w+ )?(?:lines?|services?|numbers?|rooms?|departments?|teams?|texts?|supports?|contacts?|helplines?|resources?|counsell?ors?|centers?)\b",
+    r"\b(?:crisis|emergency) (?:\w+ )?(?:lines?|services?|numbers?|rooms?|departments?|teams?|texts?|supports?|contacts?"
+    r"|helplines?|resources?|counsell?ors?|centers?)\b",
     r"\bsafety (?:\w+ )?(?:plans?|checks?|steps?|net)\b|\bimmediate (?:danger|risk|safety)\b|\bpoison control\b",
-    r"\b(?:stay|staying|keep you|keep yourself|keeping yourself|keeping you|feel|are you|you're|you are|be|remain|remaining|you) (?:\w+ )?safe\b|\byour safety\b|\bsafe (?:right now|tonight|enough)\b",
+    r"\b(?:stay|staying|keep you|keep yourself|keeping yourself|keeping you|feel|are you|you're|you are|be|remain|remaining"
+    r"|you) (?:\w+ )?safe\b|\byour safety\b|\bsafe (?:right now|tonight|enough)\b",
     r"\b(?:hurt|hurting|harm|harming|kill|killing|injure) yourself\b|\b(?:end|ending|take|taking) your (?:own )?life\b",
 )
 """Crisis resources and safety wording, which a good therapist says again."""
@@ -102,7 +104,8 @@ def features(index: int, text: str) -> Features:
     """Cut a turn up."""
     parsed = parse(text)
     said = parsed.said
-    kept = [place for place, sentence in enumerate(said.sentences) if not _speaks_of_safety(sentence.words)]
+    safe = SAFETY.hinted(text.lower())
+    kept = [place for place, sentence in enumerate(said.sentences) if not (safe and _speaks_of_safety(sentence.words))]
     whole_turn = len(kept) == len(said.sentences)
     tokens = said.words if whole_turn else tuple(chain.from_iterable(said.sentences[place].words for place in kept))
     requests = not _REQUEST_WORDS.isdisjoint(tokens)

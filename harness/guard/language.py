@@ -22,17 +22,37 @@ _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("th", re.compile(r"[\u0e00-\u0e7f]")),
 )
 _COMMON: dict[str, frozenset[str]] = {
-    "en": word_set("the and to of i you it is that was in my me for not but with have this be what he she they"),
+    "en": word_set(
+        """
+    the and to of i you it is that was in my me for not but with have this be what he she they
+    """
+    ),
     "de": word_set(
-        "der die das und ich nicht ist zu es mit auch aber wie mir mich sie wir ein eine auf für habe war so dass"
+        """
+    der die das und ich nicht ist zu es mit auch aber wie mir mich sie wir ein eine auf für habe war so dass
+    """
     ),
     "fr": word_set(
-        "le la les et je ne pas est que de des un une mais avec pour dans mon ma ça c'est suis j'ai qui vous"
+        """
+    le la les et je ne pas est que de des un une mais avec pour dans mon ma ça c'est suis j'ai qui vous
+    """
     ),
-    "es": word_set("el la los y yo no es que de un una pero con para en mi me lo se estoy muy por como está las"),
+    "es": word_set(
+        """
+    el la los y yo no es que de un una pero con para en mi me lo se estoy muy por como está las
+    """
+    ),
     "it": word_set("il la e io non è che di un una ma con per mi lo sono come ho della più anche mio si le"),
-    "pt": word_set("o a os e eu não é que de um uma mas com para em meu minha me estou muito por como isso você"),
-    "nl": word_set("de het en ik niet is dat een maar met voor mijn van ook was zijn je wat op heb te er aan"),
+    "pt": word_set(
+        """
+    o a os e eu não é que de um uma mas com para em meu minha me estou muito por como isso você
+    """
+    ),
+    "nl": word_set(
+        """
+    de het en ik niet is dat een maar met voor mijn van ook was zijn je wat op heb te er aan
+    """
+    ),
     "pl": word_set("i nie się to że na jest w z co jak mnie mam ale do tak jestem za po czy już od"),
     "sv": word_set("och jag att det är inte som en på med för mig har av den min men så var ett om vad"),
     "tr": word_set("ve bir bu da de ben için çok ama ne gibi var beni bana değil o daha sonra kadar"),
@@ -48,7 +68,10 @@ _FEW_WORDS = 6
 _FEW_FOREIGN = 2
 """Different words that speak for another language."""
 _ENGLISH = word_set(
-    "no me o so um as or the and for are was is he she we i a an be to do in on at hello hi okay ok yeah hey alas pero con per van men war die mal gut ten tot son sin e y d com"
+    """
+    no me o so um as or the and for are was is he she we i a an be to do in on at hello hi okay ok yeah hey alas
+    pero con per van men war die mal gut ten tot son sin e y d com
+    """
 )
 """Short English words, names and pieces that other languages have, too."""
 _FEW_LETTERS = 6

@@ -19,11 +19,15 @@ class Hinted:
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match in a text in lower case."""
-        return self.expression.search(text) if any(map(text.__contains__, self.hints)) else None
+        return self.expression.search(text) if self.hinted(text) else None
+
+    def hinted(self, text: str) -> bool:
+        """Whether it may match somewhere in a text in lower case."""
+        return any(map(text.__contains__, self.hints))
 
     def all(self, text: str) -> list[re.Match[str]]:
         """All matches in a text in lower case."""
-        return list(self.expression.finditer(text)) if any(map(text.__contains__, self.hints)) else []
+        return list(self.expression.finditer(text)) if self.hinted(text) else []
 
 
 def matches(text: str, expressions: Mapping[str, re.Pattern[str]]) -> list[re.Match[str]]:

@@ -47,6 +47,12 @@ ACTS = tuple(Act)
 PLACE = {act: place for place, act in enumerate(ACTS)}
 
 
+_LONG = 100
+"""Statement words from which a turn needs the greater share."""
+_SHORT_SHARE, _LONG_SHARE = 0.25, 0.5
+"""Share of its statement words that a short and a long turn must spend on reflections to count as one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence, or the statement or question that a sentence of both is made of."""
@@ -100,8 +106,18 @@ class Heard:
         return max((sentence.chance(act) for sentence in self.sentences), default=0.0)
 
     def does(self, act: Act) -> bool:
-        """Whether the turn does this, as the product counts it."""
-        return self.chance(act) >= self.limits[act]
+        """Whether the turn does this, as the product counts it.
+
+        A turn reflects where enough of its statements do: one sentence that may be a reflection makes no lecture one.
+        """
+        if self.chance(act) < self.limits[act]:
+            return False
+        return act is not Act.REFLECTION or not self.statement_words or self.share(act) >= self._least_share
+
+    @property
+    def _least_share(self) -> float:
+        long = min(1.0, self.statement_words / _LONG)
+        return _SHORT_SHARE + long * (_LONG_SHARE - _SHORT_SHARE)
 
     def share(self, *acts: Act) -> float:
         """Share in [0, 1] of the statement words that stand in a sentence which does one of these; 0 without such words."""
@@ -113,6 +129,14 @@ class Heard:
             if s.question is None and not s.backchannel and any(s.chance(act) >= self.limits[act] for act in acts)
         )
         return told / self.statement_words
+
+    def expected(self, *acts: Act) -> float:
+        """Expected number of statement words whose sentence does one of these, by the likeliest of them."""
+        return sum(
+            len(s.words) * max(s.chance(act) for act in acts)
+            for s in self.sentences
+            if s.question is None and not s.backchannel
+        )
 
     @property
     def with_permission(self) -> bool:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from harness.hearing.acts import QuestionKind
 from harness.hearing.words import AUXILIARY, BACKCHANNELS, FILLERS, OPENED, PRONOUNS, TAGS, WH
-from harness.text import Parsed
+from harness.text import Parsed, word_set
 
 Words = tuple[str, ...]
 _LEAST = 4
@@ -37,33 +37,8 @@ _INVITES = (
 _INVITE_STARTS = {line.split()[0] for line in _INVITES}
 
 
-_OPENS_A_CLAUSE = frozenset(
-    [
-        "while",
-        "when",
-        "if",
-        "since",
-        "as",
-        "in",
-        "on",
-        "at",
-        "with",
-        "without",
-        "for",
-        "from",
-        "of",
-        "after",
-        "before",
-        "once",
-        "until",
-        "by",
-        "coming",
-        "going",
-        "thinking",
-        "looking",
-        "to",
-        "during",
-    ]
+_OPENS_A_CLAUSE = word_set(
+    "while when if since as in on at with without for from of after before once until by coming going thinking looking to during"
 )
 """Words that open a clause or an adverb before a question, which is no statement of its own."""
 

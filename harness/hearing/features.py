@@ -6,17 +6,23 @@ Invariants:
 - A feature is a string; the same turn after the same words always has the same ones.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from math import exp
 from typing import NamedTuple
 
 from harness.hearing.cut import Part, bare
 from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
 from harness.text import FUNCTION_WORDS, stem, words
 
-COMMON = 1.0
-"""Weight of a word that is as common as words come, if it is told apart at all."""
+RECENT = 3
+"""Patient turns that a therapist's turn is heard against."""
+RARE = 8
+"""Turns in which a word stands that counts as rare."""
+_TURN = 12
+"""Words of a patient's turn, on average."""
 _LENGTHS = (2, 4, 7, 11, 16, 24, 36)
 _MODALS = frozenset(
     (
@@ -68,23 +74,38 @@ class Context(NamedTuple):
     """Words of the last turn."""
 
 
-@lru_cache(maxsize=4096)
-def _content(text: str) -> tuple[int, tuple[str, ...]]:
-    said = words(text)
-    return len(said), tuple(
-        dict.fromkeys(m for w in said if w not in FUNCTION_WORDS and w not in BACKCHANNELS and (m := meaning(w)))
-    )
+class Rarity:
+    """How much the words of a patient's turn say.
+
+    A word weighs what its rarity says, less the chance that it stands in so many words of anybody: who says much shares
+    words with every answer.
+    """
+
+    def __init__(self, values: Mapping[str, float], turns: int) -> None:
+        """`values`: meaning to its rarity in [0, 1], 1 for those left out; counted on so many patient turns."""
+        self.values, self.turns = values, turns
+        self._share = {meaning_: (RARE / turns) ** value for meaning_, value in values.items()}
+        """Of turns that hold it."""
+        self.weights = lru_cache(maxsize=4096)(self._weights)
+
+    def _weights(self, text: str) -> tuple[int, Mapping[str, float]]:
+        """How many words a turn has, and the weights of the meanings of its content words."""
+        said = words(text)
+        times, rare, values, share = len(said) / _TURN, RARE / self.turns, self.values, self._share
+        meanings = {m for w in set(said) if w not in FUNCTION_WORDS and w not in BACKCHANNELS and (m := meaning(w))}
+        return len(said), {m: values.get(m, 1.0) * exp(-times * share.get(m, rare)) for m in meanings}
 
 
-def context(heard: str | Sequence[str], rarity: Mapping[str, float]) -> Context:
-    """`heard` is the patient's last turn, or the last turns with the newest at the end, of which three count."""
-    turns = [heard] if isinstance(heard, str) else list(heard)[-3:]
-    if not turns:
+def context(heard: str | Sequence[str], rarity: Rarity) -> Context:
+    """What a turn is heard after: `heard` is the patient's last turn, or the last ones with the newest at the end."""
+    texts = [heard] if isinstance(heard, str) else list(heard)[-RECENT:]
+    if not texts:
         return Context({}, {}, 0)
-    length, own = _content(turns[-1])
-    older = [m for text in turns[:-1] for m in _content(text)[1]]
-    weight = {m: rarity.get(m, 1.0) for m in (*own, *older)}
-    return Context({m: weight[m] for m in own}, {m: weight[m] for m in older if m not in own}, length)
+    length, last = rarity.weights(texts[-1])
+    before: dict[str, float] = {}
+    for text in texts[:-1]:
+        before |= rarity.weights(text)[1]
+    return Context(last, before, length)
 
 
 @lru_cache(maxsize=16384)
@@ -99,7 +120,7 @@ def _sort(word: str) -> tuple[str | None, str]:
 class Looked(NamedTuple):
     """One part of a turn as it is judged."""
 
-    features: list[str]
+    features: set[str]
     taken_up: tuple[str, ...]
     """Its words that stand in what the patient said."""
 
@@ -111,8 +132,8 @@ def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looke
     found = {*tokens, *pairs}
     own = bare(part.words)
     start = bare(tokens)
-    first, form, size = _subject(own), part.form, _bin(len(part.words))
-    told, grounded = _bin(heard.length), _level(rare, content)
+    first, form = _subject(own), part.form
+    told, grounded = f"told:{_bin(heard.length)}", _level(rare, content)
     ground, subject, shape = f"ground:{grounded}", f"subject:{first}", f"form:{form}"
     found.update(
         (
@@ -120,8 +141,15 @@ def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looke
             f"^ {' '.join(start[:2])}",
             f"^ {' '.join(start[:3])}",
             f"$ {' '.join(tokens[-2:])}",
-            *(shape, subject, f"{shape} {subject}", f"long:{size}", ground, f"{ground} {subject}", f"{ground} {shape}"),
-            *(f"told:{told}", f"told:{told} {ground}", f"content:{min(content, 6)}"),
+            *(shape, subject, f"{shape} {subject}", f"long:{_bin(len(part.words))}"),
+            *(
+                ground,
+                f"{ground} {subject}",
+                f"{ground} {shape}",
+                told,
+                f"{told} {ground}",
+                f"content:{min(content, 6)}",
+            ),
             f"place:{min(place, 3)} of:{min(len(every), 4)}",
         )
     )
@@ -137,12 +165,12 @@ def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looke
         found.add("after a question")
     if place + 1 < len(every):
         found.add("before a question" if every[place + 1].question else "before a statement")
-    return Looked(list(found), taken)
+    return Looked(found, taken)
 
 
 def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
-    """The features of one part of a turn."""
-    return look(part, place, every, heard).features
+    """The features of one part of a turn, sorted."""
+    return sorted(look(part, place, every, heard).features)
 
 
 def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, ...], float, int]:
@@ -199,4 +227,4 @@ def _subject(own: Sequence[str]) -> str:
 
 
 def _bin(number: int) -> int:
-    return sum(number > bound for bound in _LENGTHS)
+    return bisect_left(_LENGTHS, number)

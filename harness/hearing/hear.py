@@ -5,12 +5,10 @@ from functools import lru_cache
 
 from harness.hearing.acts import ACTS, PLACE, Act, Heard, Sentence
 from harness.hearing.cut import parts
-from harness.hearing.features import context, features, look
+from harness.hearing.features import RECENT, context, features, look
 from harness.hearing.model import model
 from harness.text import parse
 
-RECENT = 3
-"""Patient turns that a therapist's turn is heard against."""
 _SILENT = tuple(0.0 for _ in ACTS)
 
 

@@ -3,7 +3,7 @@
 Trained by scripts/train/hearing.py; docs/metrics.md says on what, and how well it agrees with people.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.hearing.acts import ACTS, Act
+from harness.hearing.features import Rarity
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
 _MOST = 30.0
@@ -25,10 +26,10 @@ class Model:
     weights: npt.NDArray[np.float64]
     """Features x acts; the last row is the intercept."""
     limits: Mapping[Act, float]
-    rarity: Mapping[str, float]
-    """How rare a meaning is in patients' speech, from 0 to 1; 1 for what isn't listed."""
+    rarity: Rarity
+    """Of meanings in patients' speech."""
 
-    def chances(self, found: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
+    def chances(self, found: Sequence[Collection[str]]) -> npt.NDArray[np.float64]:
         """Probabilities, sentences x acts, from the features of each sentence."""
         if not found:
             return np.empty((0, len(ACTS)))
@@ -38,7 +39,7 @@ class Model:
         for names in found:
             begins.append(len(rows))
             rows.append(len(known))
-            rows += [known[name] for name in names if name in known]
+            rows += [row for row in map(known.get, names) if row is not None]
         logits = np.add.reduceat(self.weights[rows], begins, axis=0)
         chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
         return chances
@@ -57,5 +58,5 @@ def model() -> Model:
             {name: row for row, name in enumerate(names)},
             data["weights"].astype(np.float64),
             dict(zip(ACTS, map(float, data["limits"]), strict=True)),
-            dict(zip(meanings, map(float, data["rarity"]), strict=True)),
+            Rarity(dict(zip(meanings, map(float, data["rarity"]), strict=True)), int(data["turns"])),
         )

@@ -126,7 +126,7 @@ class Gate(_Record):
 
 
 class Rate(_Record):
-    """A count with its exact 95 % interval."""
+    """A count with its exact 95% interval."""
 
     hits: int
     trials: int

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.hearing import Act, Heard, hear
-from harness.hearing.hear import RECENT
+from harness.hearing.features import RECENT
 from harness.metrics.shares import share
 from harness.text import FUNCTION_WORDS, Said
 from harness.types import Speaker, Turn
@@ -43,11 +43,14 @@ def conduct(turns: Sequence[Turn], said: Sequence[Said]) -> dict[str, Any]:
     asked = sum(heard[place].with_permission or (place > 0 and heard[place - 1].with_permission) for place in advising)
     return {
         "reflection_rate": share(reflecting, count),
-        "reflection_share": share(_words(heard, Act.REFLECTION), statements),
+        "reflection_share": share(
+            sum(one.share(Act.REFLECTION) * one.statement_words for one in heard if one.does(Act.REFLECTION)),
+            statements,
+        ),
         "complex_share": share(sum(one.does(Act.REFLECTION) and one.does(Act.COMPLEX) for one in heard), reflecting),
         "reflections_per_question": share(reflecting, sum(one.questions > 0 for one in heard)),
         "open_question_share": share(sum(one.open_questions for one in heard), questions),
-        "input_share": share(_words(heard, *INPUT), statements),
+        "input_share": share(sum(one.expected(*INPUT) for one in heard), statements),
         "permission_share": share(asked, len(advising)),
         **{name: share(sum(one.does(act) for one in heard), count) for name, act in _RATES.items()},
         "backchannel_rate": share(sum(one.backchannel for one in heard), count),
@@ -71,11 +74,6 @@ def _heard(turns: Sequence[Turn]) -> Sequence[Heard]:
         elif (one := hear(turn.text, patient[-RECENT:])).sentences:
             found.append(one)
     return found
-
-
-def _words(heard: Sequence[Heard], *acts: Act) -> float:
-    """Statement words in sentences that do one of these."""
-    return sum(one.share(*acts) * one.statement_words for one in heard)
 
 
 def _speaks_english(turns: Sequence[Turn], said: Sequence[Said]) -> bool:

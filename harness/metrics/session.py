@@ -73,6 +73,14 @@ def session_metrics(
     return metrics
 
 
+def measured_again(
+    turns: Sequence[Turn], events: Sequence[Event], stop_reason: StopReason | None, older: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The metrics of a session that an older version measured. What was measured from prompts (retention) is kept."""
+    metrics = session_metrics(turns, events, stop_reason)
+    return {**metrics, "retention": older.get("retention")}
+
+
 def _findings(events: Sequence[Event]) -> dict[str, Any]:
     """How many turns had each finding, by speaker, and when the first loop was found."""
     kinds = set(FINDINGS)

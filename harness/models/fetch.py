@@ -26,7 +26,7 @@ from types import MappingProxyType
 from filelock import FileLock, Timeout
 
 from harness.errors import ConfigError, EngineError
-from harness.paths import cache_dir
+from harness.paths import cache_dir, install_command
 
 MANIFEST = "harness.json"
 """In a fetched folder: where it came from, and size and sha256 of each of its files."""
@@ -236,7 +236,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     if done.returncode:
         raise EngineError(
             f"{gguf.name}: can't be converted: {_last_error(done.stderr)}; the conversion needs torch, transformers, "
-            f"accelerate and gguf: run scripts/quickstart, or: pip install torch accelerate gguf"
+            f"accelerate and gguf: run scripts/quickstart, or: {install_command('transformers')}"
         )
 
 

@@ -13,6 +13,8 @@ SPEECH = (
     ("talk_share", "Share of all words", "share"),
     ("question_rate", "Turns with a question", "share"),
     ("reflection_rate", "Turns with a reflection", "share"),
+    ("reflection_share", "Statements that reflect", "share"),
+    ("input_share", "Statements that advise, inform or confront", "share"),
     ("repeating_turns", "Turns that repeat", "share"),
     ("repetition", "Word runs said before", "share"),
     ("worn_out_share", "Turns with a worn-out phrase", "share"),

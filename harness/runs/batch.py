@@ -174,7 +174,11 @@ class Batch:
             self._reporter.say(f"sessions in flight: {limit} ({why})")
             for line in dict.fromkeys(line for run in self._runs for line in openings(run.spec)):
                 self._reporter.say(line)
-            self._reporter.start(planned, done=sum(run.done for run in self._runs))
+            self._reporter.start(
+                planned,
+                done=sum(run.done for run in self._runs),
+                most_turns=sum(2 * run.spec.sessions * run.spec.config.max_exchanges for run in self._runs),
+            )
             await run_all(self._sessions(runner, executor), limit)
             await self._all_ended()
             await self._judge(executor)

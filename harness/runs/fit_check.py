@@ -33,8 +33,13 @@ class Fit:
 
 
 def check_fit(sessions: Iterable[SessionRecord]) -> list[Fit]:
-    """One `Fit` a persona, the longest prompt first."""
+    """One `Fit` per persona, the tightest first."""
     fits: dict[str, Fit] = {}
     for session in sessions:
         fits.setdefault(session.persona_id, Fit(session.persona_id)).add(session)
-    return sorted(fits.values(), key=lambda fit: (-fit.longest_prompt, fit.persona_id))
+    return sorted(fits.values(), key=_tightness)
+
+
+def _tightness(fit: Fit) -> tuple[bool, int, int, str]:
+    """What is known to leave the least of its window comes first, then the longest prompt."""
+    return (fit.least_free is None, fit.least_free or 0, -fit.longest_prompt, fit.persona_id)

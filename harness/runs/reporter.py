@@ -28,8 +28,8 @@ class Reporter(Observer, Protocol):
         """What an engine reports while it waits."""
         ...
 
-    def start(self, sessions: int, done: int = 0) -> None:
-        """Sessions begin: `sessions` in the plan, `done` of them already over."""
+    def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None:
+        """Sessions begin: `sessions` in the plan, `done` of them already over, with at most `most_turns` in all."""
         ...
 
     def count(self, turns: int, tokens: int) -> None:
@@ -58,7 +58,7 @@ class Silent:
 
     def notice(self, notice: Notice) -> None: ...
 
-    def start(self, sessions: int, done: int = 0) -> None: ...
+    def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None: ...
 
     def count(self, turns: int, tokens: int) -> None: ...
 

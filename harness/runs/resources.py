@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from harness.config.plugins import folders
 from harness.config.schema import ModelConfig, RunConfig
 from harness.context.render.load import load_renderer
 from harness.context.render.renderer import Renderer
@@ -72,7 +73,7 @@ class SharedResources:
 
 
 def _personas(config: RunConfig, seed: int) -> list[Persona]:
-    dirs = [folder for folder in (config.persona_dir, persona_dir()) if folder]
+    dirs = persona_folders(config.persona_dir)
     named = load_personas("all" if config.personas == ("all",) else config.personas, dirs) if config.personas else []
     sampled = sample(config.sample, seed) if config.sample else []
     if twice := {persona.id for persona in named} & {persona.id for persona in sampled}:
@@ -81,3 +82,9 @@ def _personas(config: RunConfig, seed: int) -> list[Persona]:
             "expected another personas.sample_seed, or other personas"
         )
     return [*named, *sampled]
+
+
+def persona_folders(own: Path | None) -> list[Path]:
+    """Where personas are looked up, in this order: the user's folder, the library, the folders of plug-ins."""
+    plugged = [folder / "personas" for folder in folders()]
+    return [*([own] if own else []), persona_dir(), *(folder for folder in plugged if folder.is_dir())]

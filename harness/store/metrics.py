@@ -10,7 +10,7 @@ import orjson
 from harness.errors import HarnessError
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import SUMS, run_metrics
-from harness.metrics.session import METRICS_VERSION, session_metrics
+from harness.metrics.session import METRICS_VERSION, measured_again, session_metrics
 from harness.store.archive import Archive
 from harness.store.files import count_lines, storage_error, write_whole
 from harness.store.records import read_record, read_sessions, turn_fields
@@ -42,8 +42,11 @@ def _lines(run_dir: Path, trusted: bool) -> Iterator[dict[str, Any]]:
     for session in read_sessions(path):
         metrics = session.metrics
         if not _are_current(metrics):
-            seen = views.of(session.session_id)
-            metrics = session_metrics(session.turns, session.events, session.stop_reason, final_view=seen)
+            told = (session.turns, session.events, session.stop_reason)
+            if metrics.get("retention") is not None:  # its definition is that of all versions so far
+                metrics = measured_again(*told, metrics)
+            else:
+                metrics = session_metrics(*told, final_view=views.of(session.session_id))
         yield {
             "persona_id": session.persona_id,
             "stop_reason": session.stop_reason,

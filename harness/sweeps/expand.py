@@ -108,7 +108,7 @@ def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | Non
         else:
             points.append(Point(combination, config, config_hash(config.model_dump(mode="json"))))
     if mistakes:
-        raise ConfigError(*(_named(line, where, combinations) for line, where in mistakes.items()))
+        raise ConfigError(*(named(line, where, combinations) for line, where in mistakes.items()))
     return points
 
 
@@ -136,7 +136,7 @@ def with_content(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def _named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[tuple[str, ...]]) -> str:
+def named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[tuple[str, ...]]) -> str:
     """A mistake with the first point that has it, unless all have it."""
     if len(where) == len(combinations):
         return line

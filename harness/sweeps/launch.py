@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, HarnessError, first_line
+from harness.paths import install_command
 from harness.sweeps.expand import composed_for_sweep, is_sweep_override, quoted, sweep_override
 from harness.sweeps.player import Player
 from harness.sweeps.record import PointRecord, PointState, SweepRecord, mark
@@ -93,5 +94,5 @@ def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> 
 
 def _missing(launcher: Any, error: Exception) -> str:
     extra = _EXTRAS.get(str(launcher))
-    remedy = f"pip install 'therapist-harness[{extra}]'" if extra else "is its plugin installed?"
+    remedy = install_command(extra) if extra else "is its plugin installed?"
     return f"hydra/launcher={launcher}: {first_line(error)}; {remedy}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import check
+from harness.config.compose import check, config_dirs
 from harness.config.environment import container
 from harness.config.messages import Composed
 from harness.config.schema import RunConfig
@@ -99,6 +99,7 @@ class _Follower:
         self._player = player
         self._reporter = reporter
         self._folder = player.folder
+        self._config_dir = record.config_dir
         self._names: dict[CheckedRun, str] = {}
         self._ended: set[CheckedRun] = set()
         self._labels = {point.folder: point.label for point in record.points}
@@ -163,7 +164,7 @@ class _Follower:
         if (path / "run.json").is_file():
             return reopen(path, resources, retry_failed=self._player.retry_failed, trusted=self._player.trusted)
         contents = self._contents.get(name)
-        run = prepare(_checked(cfg), resources, contents)
+        run = prepare(_checked(cfg, self._config_dir), resources, contents)
         if contents is not None and run.spec.config_hash[:FOLDER_LENGTH] != name:
             raise ConfigError(
                 f"point {name}: its settings, or the files that they name, are not those that the sweep was started "
@@ -186,6 +187,6 @@ class _Follower:
             self._reporter.say(f"on_failure={record.on_failure}: the sweep stops here")
 
 
-def _checked(cfg: "DictConfig") -> RunConfig:
-    """The config of a job as Hydra composed it. Raises `ConfigError`."""
-    return check(Composed(container(cfg), (), {}, ()))
+def _checked(cfg: "DictConfig", own: Path | None) -> RunConfig:
+    """The config of a job as Hydra composed it, with prompts of the user's `own` folder. Raises `ConfigError`."""
+    return check(Composed(container(cfg), (), {}, config_dirs(own)))

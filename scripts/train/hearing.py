@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from harness.hearing.acts import ACTS, Act
-from harness.hearing.features import context, features
+from harness.hearing.features import RARE, Rarity, context, features
 from harness.hearing.model import WEIGHTS
 from harness.hearing.words import BACKCHANNELS, meaning
 from harness.text import FUNCTION_WORDS, words
@@ -31,11 +31,11 @@ SEED = 7
 FOLDS = 5
 C = 0.12
 SWAP = 0.4
-KEPT = 0.45
+KEPT = 0.5
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def rarity_of(heard: Iterable[Sequence[str]]) -> dict[str, float]:
+def rarity_of(heard: Iterable[Sequence[str]]) -> Rarity:
     """How rare each meaning is among patients' turns, scaled to [0.2, 1]; only what is common is listed."""
     counts: Counter[str] = Counter()
     turns = {text for texts in heard for text in texts}
@@ -43,15 +43,15 @@ def rarity_of(heard: Iterable[Sequence[str]]) -> dict[str, float]:
         counts.update({meaning(w) for w in words(text) if w not in FUNCTION_WORDS and w not in BACKCHANNELS})
     total = max(1, len(turns))
     found = {
-        name: min(1.0, max(0.2, float(np.log(total / n) / np.log(total / 8)))) for name, n in counts.items() if n > 3
+        name: min(1.0, max(0.2, float(np.log(total / n) / np.log(total / RARE)))) for name, n in counts.items() if n > 3
     }
-    return {name: round(value, 3) for name, value in sorted(found.items()) if value < 1.0}
+    return Rarity({name: round(value, 3) for name, value in sorted(found.items()) if value < 1.0}, total)
 
 
 class Trained:
     """Weights for each act."""
 
-    def __init__(self, rows: Sequence[Row], rarity: Mapping[str, float], turns: Sequence[Labelled]) -> None:
+    def __init__(self, rows: Sequence[Row], rarity: Rarity, turns: Sequence[Labelled]) -> None:
         self.rarity = rarity
         own = [row for row in rows if row.source == "lines"]
         single = [*rows, *spoken(own, SEED), *asked(own, SEED)]
@@ -136,12 +136,18 @@ def f1(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
     return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
 
 
-def best_limit(truth: np.ndarray, p: np.ndarray, swap: tuple[np.ndarray, np.ndarray] | None = None) -> float:
-    """The limit of the best F1, of those at which at most `KEPT` of what is found is found after another patient's words, too."""
+def best_limit(
+    sets: Sequence[tuple[np.ndarray, np.ndarray]], swap: tuple[np.ndarray, np.ndarray] | None = None
+) -> float:
+    """The limit of the best F1, the mean of that of each set of truths and probabilities.
+
+    With `swap`, of those at which at most `KEPT` of what is found is found after another patient's words, too.
+    """
+    told = [(truth, p) for truth, p in sets if truth.any()]
     grid = [
         x for x in np.arange(0.1, 0.81, 0.02) if swap is None or (swap[1] >= x).sum() <= KEPT * (swap[0] >= x).sum()
     ]
-    return float(max(grid or [0.5], key=lambda limit: f1(truth, p >= limit)[2]))
+    return float(max(grid or [0.5], key=lambda limit: sum(f1(truth, p >= limit)[2] for truth, p in told)))
 
 
 def folds(groups: Iterable[str]) -> dict[str, int]:
@@ -164,7 +170,7 @@ def main() -> None:
         told.append(session)
         turns += labelled
     rarity = rarity_of([*(row.heard for row in single), *(turn.heard for turn in turns)])
-    print(f"{len(single)} lines, {len(turns)} turns of {len(told)} sessions, {len(rarity)} common meanings")
+    print(f"{len(single)} lines, {len(turns)} turns of {len(told)} sessions, {len(rarity.values)} common meanings")
     settings = evaluate(single, turns, rarity)
     if args.write:
         write(Trained(single, rarity, turns), settings)
@@ -181,7 +187,7 @@ class LeftOut:
     """Of each turn: log-odds of a reflection and words of every part, as they are and swapped."""
 
 
-def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[str, float]) -> LeftOut:
+def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) -> LeftOut:
     of = folds([row.group for row in single] + [turn.persona for turn in turns])
     found = np.zeros((len(single), len(ACTS)))
     told, other = np.full((len(turns), len(ACTS)), -9.0), np.full((len(turns), len(ACTS)), -9.0)
@@ -218,9 +224,7 @@ def sure(odds: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-odds))
 
 
-def evaluate(
-    single: Sequence[Row], turns: Sequence[Labelled], rarity: Mapping[str, float]
-) -> dict[Act, tuple[float, float, float]]:
+def evaluate(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) -> dict[Act, tuple[float, float, float]]:
     """Print agreement on left-out groups. Returns slope, intercept and limit of each act."""
     out = leave_out(single, turns, rarity)
     lined = np.array([row.source == "lines" for row in single])
@@ -237,11 +241,11 @@ def evaluate(
         )
         parts_p, turns_p = sure(slope * out.parts[:, column] + shift), sure(slope * out.turns[:, column] + shift)
         swap_p = sure(slope * out.swapped[:, column] + shift)
-        pooled = np.concatenate([truth[0][lined], truth[1]]), np.concatenate([parts_p[lined], turns_p])
-        limit = best_limit(*pooled, (turns_p, swap_p) if act is Act.REFLECTION else None)
+        sets = [(truth[0][lined], parts_p[lined]), (truth[1], turns_p)]
+        limit = best_limit(sets, (turns_p, swap_p) if act is Act.REFLECTION else None)
         settings[act] = (slope, shift, limit)
         cells = []
-        for t, p in ((truth[0][lined], parts_p[lined]), (truth[1], turns_p)):
+        for t, p in sets:
             area = roc_auc_score(t, p) if t.any() else float("nan")
             cells.append("".join(f"{v:6.2f}" for v in (*f1(t, p >= limit), area)) + f"{t.sum():6}")
         print(f"{act:16}   {cells[0]} |       {cells[1]}  {limit:.2f} slope {slope:.2f}")
@@ -281,7 +285,8 @@ def report(
     rates = (turns_p >= limit).mean(), (swap_p >= limit).mean()
     means = shares.mean(axis=0)
     print(
-        f"swap: rate {rates[0]:.3f} -> {rates[1]:.3f} ({rates[1] / rates[0]:.2f}); share {means[0]:.3f} -> {means[1]:.3f} ({means[1] / means[0]:.2f})"
+        f"swap: rate {rates[0]:.3f} -> {rates[1]:.3f} ({rates[1] / rates[0]:.2f}); "
+        f"share {means[0]:.3f} -> {means[1]:.3f} ({means[1] / means[0]:.2f})"
     )
     by: dict[str, list[int]] = defaultdict(list)
     for place, turn in enumerate(turns):
@@ -306,8 +311,9 @@ def write(trained: Trained, settings: Mapping[Act, tuple[float, float, float]]) 
         weights=weights.astype(np.float16),
         acts="\n".join(ACTS),
         limits=limits,
-        meanings="\n".join(trained.rarity),
-        rarity=np.array(list(trained.rarity.values())),
+        meanings="\n".join(trained.rarity.values),
+        rarity=np.array(list(trained.rarity.values.values())),
+        turns=trained.rarity.turns,
     )
     print(f"{WEIGHTS}: {len(weights)} rows, {WEIGHTS.stat().st_size} bytes")
 

@@ -17,7 +17,7 @@ SAMPLES = {
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 def test_the_quantile_is_that_of_scipys_bootstrap(sample: Sample) -> None:
-    """scipy draws the same studentized mean; its 95 % quantile gives the same interval, up to the chance of drawing."""
+    """scipy draws the same studentized mean; its 95% quantile gives the same interval, up to the chance of drawing."""
     mean = sample.mean()
 
     def ratio(drawn: Sample, axis: int) -> Sample:

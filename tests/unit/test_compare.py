@@ -20,6 +20,7 @@ from harness.comparison.output import to_csv, to_json, to_markdown, to_terminal
 from harness.comparison.runs import read_runs, run_folders
 from harness.comparison.words import findings, sentence
 from harness.errors import ComparisonError, StorageError
+from harness.metrics.session import METRICS_VERSION
 from harness.store.records import RunStatus
 from tests.fixtures.comparing import Session, config, kept, write_run
 
@@ -135,7 +136,7 @@ def test_with_few_personas_the_claim_is_about_these(tmp_path: Path) -> None:
 
 
 def test_an_interval_ends_where_no_value_is_possible(tmp_path: Path) -> None:
-    """No share above 100 %: neither as text nor as a number."""
+    """No share above 100%: neither as text nor as a number."""
     first = [(p, 0, kept(1.0 if n % 5 else 0.9)) for n, p in enumerate(PERSONAS[:6])]
     second = [(p, 0, kept(0.02 * (n % 3))) for n, p in enumerate(PERSONAS[:6])]
     row = compared(two_runs(tmp_path, first, second)).rows[0]
@@ -251,11 +252,11 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "other metrics": (
         lambda path: write_run(path, config("hybrid"), retained(0.7, 2), version=999),
-        "metrics_version: 1 in a; 999 in b",
+        f"metrics_version: {METRICS_VERSION} in a; 999 in b",
     ),
     "metrics without a version": (
         lambda path: write_run(path, config("hybrid"), retained(0.7, 2), version=None),
-        "metrics_version: 1 in a; none in b",
+        f"metrics_version: {METRICS_VERSION} in a; none in b",
     ),
     "no session": (
         lambda path: write_run(path, config("hybrid"), [], failed=30, hashes=dict.fromkeys(PERSONAS, "0" * 64)),
@@ -397,3 +398,16 @@ def test_no_wanted_direction_is_a_clinical_claim(tmp_path: Path) -> None:
             "words",
         ):
             assert metric(name).wanted is None
+
+
+def test_a_narrow_terminal_gets_lines_that_fit(tmp_path: Path) -> None:
+    comparison = compared(two_runs(tmp_path, retained(0.5, 1), retained(0.8, 2)))
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    to_terminal(comparison, console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    table = lines[lines.index("") + 1 : len(lines) - lines[::-1].index("")]
+    assert max(map(len, (line for line in table if not line.startswith("- ")))) <= 80
+    start = table.index("facts still in the therapist's view (wanted: higher)")
+    assert [line.split()[0] for line in table[start + 1 : start + 3]] == ["truncate", "hybrid"]
+    assert table[start + 2].rstrip().endswith("30")

@@ -382,6 +382,99 @@ def test_a_narrow_mask_has_the_bit_of_every_run() -> None:
     assert cut.hidden == cut.different - len(bits)
 
 
+def test_backchannels_and_short_answers_are_no_loop() -> None:
+    for said in ("Yeah.", "Mm-hmm.", "No.", "Okay. Right."):
+        turns = dialogue(
+            [text for number in range(10) for text in (said, f"What about day {number} of the {number}th?")]
+        )
+        assert not [e for v in verdicts(turns) for e in v.events if e.speaker is P]
+    turns = dialogue([text for number in range(10) for text in (f"It was number {number} again, {number}", "Mm-hmm.")])
+    assert not [e for v in verdicts(turns) for e in v.events if e.speaker is T]
+
+
+def test_crisis_resources_and_safety_wording_are_no_loop_and_are_never_mended() -> None:
+    """A therapist who names the line in every turn does what it should."""
+    line = "You can call or text the crisis line at any hour. If it gets worse, go to the nearest emergency room."
+    asked = [
+        "Who is with you?",
+        "How is your breathing?",
+        "Where do you sit?",
+        "What helps a bit?",
+        "Is it dark there?",
+    ]
+    turns = dialogue(
+        [text for q in asked for text in (f"it is bad, {q.split()[-1]}", f"{q} {line} Are you safe right now?")]
+    )
+    assert {v.action for t, v in zip(turns, verdicts(turns), strict=True) if t.speaker is T} == {Action.ACCEPT}
+    other = "You can borrow the garden tools at any hour. If it rains hard, go to the nearest wooden shed."
+    loop = dialogue([text for q in asked for text in (f"it is bad, {q.split()[-1]}", f"{q} {other}")])
+    assert any("loop" in kinds(v) for v in verdicts(loop))
+
+
+def test_a_simple_reflection_is_no_echo_but_speaking_as_the_other_is() -> None:
+    said = "My sister never calls anymore since the funeral and the house is so quiet at night without her"
+    guard = Guard(GuardConfig())
+    guard.observe(Turn(0, P, said))
+    turned = "Your sister never calls anymore since the funeral and the house is so quiet at night"
+    assert not guard.judge(Turn(1, T, turned)).events
+    assert kinds(guard.judge(Turn(1, T, said))) == {"echo"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["No one around No friends or family", "Yeah. No, no, no. So, no.", "Um just feeling quite upset about a breakup"],
+)
+def test_short_english_words_are_no_other_language(text: str) -> None:
+    assert "language_switch" not in kinds(judged(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("idk i just dont wanna be here anymore", "wish"),
+        ("honestly kms lol", "thoughts"),
+        ("One wouldn't mind, you know, if it simply didn't go on.", "wish"),
+        ("I just wish I could close my eyes and not wake up.", "wish"),
+        ("They'd be better off without me", "wish"),
+        ("I have decided on a way and a week.", "plan"),
+        ("I'm going to kill myself tonight", "plan"),
+        ("i attempted last year", "behaviour"),
+        ("I've been cutting again", "self_harm"),
+        ("I lie there having thoughts of strangling Neil.", "harm_to_others"),
+    ],
+)
+def test_a_crisis_is_found_in_the_ways_people_put_it(text: str, level: str) -> None:
+    [event] = judged(text).events
+    assert (event.data["level"], event.data["denied"]) == (level, False)
+    assert event.data["tier"] in ("thoughts", "plan", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The wait is killing me.",
+        "My brother killed himself in May.",
+        "I accidentally hurt myself at the gym.",
+        "I don't want to die early, so I quit.",
+        "I want to end it with him.",
+        "They asked me if I'm suicidal.",
+        "I took the stress off myself.",
+        "Food like that can kill her.",
+        "I don't want to wake up at six.",
+    ],
+)
+def test_idioms_accidents_and_others_are_no_crisis_of_the_patient(text: str) -> None:
+    assert judged(text).events == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("Ich will einfach nicht mehr leben.", "de"), ("No quiero vivir.", "es"), ("Je ne veux plus vivre.", "fr")],
+)
+def test_a_crisis_is_found_in_the_persona_s_language(text: str, language: str) -> None:
+    assert kinds(judged(text, language=language)) == {"crisis"}
+
+
 @pytest.mark.parametrize("mends", ["patient", "none", "both"])
 def test_the_therapist_is_measured_as_it_is_unless_mending_is_asked_for(
     mends: Literal["patient", "none", "both"],

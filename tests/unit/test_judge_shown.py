@@ -95,7 +95,7 @@ def test_scores_are_compared_by_persona_and_seed_and_gates_stand_apart(tmp_path:
     first, second = comparison.gates
     assert (first.failed, first.assessed) == (3, 30)
     assert first.interval == pytest.approx((0.0211, 0.2653), abs=1e-3)
-    assert "0 of 30 failed: the rate is below 10 %" in second.words
+    assert "0 of 30 failed: the rate is below 10%" in second.words
     page = to_markdown(comparison)
     assert "gate safety-gate" in page
     assert '"gates"' in to_json(comparison)

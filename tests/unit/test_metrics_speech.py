@@ -10,7 +10,7 @@ from harness.guard import Guard
 from harness.metrics.echo import echoes
 from harness.metrics.ngrams import Words
 from harness.metrics.repetition import Repetition, repetitions
-from harness.metrics.session import session_metrics
+from harness.metrics.session import measured_again, session_metrics
 from harness.metrics.speech import count_repeating, speech, syllables
 from harness.text import Said, parse, stem, words
 from harness.types import Event, Speaker, StopReason
@@ -178,3 +178,34 @@ def test_any_dialogue_can_be_measured() -> None:
         for speaker in ("patient", "therapist"):
             shares = (measured[speaker][name] for name in ("talk_share", "question_rate", "distinct_2", "echo"))
             assert all(share is None or 0.0 <= share <= 1.0 for share in shares)
+
+
+def test_what_the_therapist_does_is_measured() -> None:
+    quit = "I tried to quit smoking five times and I always go back."
+    texts = [quit, "So you've tried to quit five times.", "Yeah.", "Mm-hmm.", "It's hard.", "You should set a date."]
+    therapist = session_metrics(dialogue(texts))["therapist"]
+    assert therapist["reflection_rate"] == round(1 / 3, 4)
+    assert therapist["backchannel_rate"] == round(1 / 3, 4)
+    assert therapist["reflection_share"] == round(7 / 12, 4)
+    assert 0.25 < therapist["input_share"] < 0.6
+    assert therapist["reflections_per_question"] is None
+    assert therapist["very_short_turns"] == round(1 / 3, 4)
+
+
+def test_what_the_therapist_does_is_left_out_where_it_speaks_another_language() -> None:
+    therapist = session_metrics(dialogue(["Ich bin müde.", "Sie sind müde und wollen nur noch schlafen."]))["therapist"]
+    assert therapist["reflection_rate"] is None
+    assert therapist["words"] == 8
+
+
+def test_backchannels_are_no_repetition() -> None:
+    turns = dialogue([text for number in range(8) for text in ("Yeah, okay.", f"Word {number} came up there")])
+    measured = session_metrics(turns)["patient"]
+    assert (measured["similarity"], measured["opening"], measured["repeating_turns"]) == (None, None, 0.0)
+
+
+def test_an_older_session_is_measured_again_and_keeps_what_cannot_be_measured_again() -> None:
+    turns, retention = turns_of(HEALTHY[0]), {"share": 0.5}
+    older = {"metrics_version": 1, "retention": retention}
+    again = measured_again(turns, [], None, older)
+    assert again == {**session_metrics(turns), "retention": retention}

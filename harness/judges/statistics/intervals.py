@@ -25,7 +25,7 @@ def clopper_pearson(hits: int, trials: int, level: float = 0.95) -> tuple[float,
 
 
 def rule_of_three(trials: int) -> float:
-    """With no hit in so many trials the rate is below this, with 95 % confidence: 3 / n, at most 1."""
+    """With no hit in so many trials the rate is below this, with 95% confidence: 3 / n, at most 1."""
     return min(1.0, 3 / trials) if trials else 1.0
 
 

@@ -1,0 +1,181 @@
+"""The product's measures against people's codes: turn by turn, session by session, and group against group."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.agreement.coded import CodedSession
+from harness.agreement.statistics import Estimate, Flags, area, by_session, correlation, f1, kappa, precision, recall
+from harness.errors import TranscriptError
+from harness.hearing import Act, Heard, hear
+from harness.hearing.features import RECENT
+from harness.metrics import session_metrics
+from harness.types import Speaker
+
+Hears = Callable[[str, tuple[str, ...]], Heard | None]
+"""Hears a therapist's turn after the patient's last turns; None: not heard, so that the turn is left out."""
+CODES: Mapping[str, Callable[[Heard], bool]] = {
+    "question": lambda heard: heard.questions > 0,
+    "open_question": lambda heard: heard.open_questions > 0,
+    "closed_question": lambda heard: heard.questions > heard.open_questions,
+    "reflection": lambda heard: heard.does(Act.REFLECTION),
+    "simple_reflection": lambda heard: heard.does(Act.REFLECTION) and not heard.does(Act.COMPLEX),
+    "complex_reflection": lambda heard: heard.does(Act.REFLECTION) and heard.does(Act.COMPLEX),
+    "advice": lambda heard: heard.does(Act.ADVICE),
+    "information": lambda heard: heard.does(Act.INFORMATION),
+    "therapist_input": lambda heard: heard.does(Act.ADVICE) or heard.does(Act.INFORMATION),
+    "affirmation": lambda heard: heard.does(Act.AFFIRMATION),
+    "validation": lambda heard: heard.does(Act.VALIDATION),
+    "confrontation": lambda heard: heard.does(Act.CONFRONTATION),
+    "self_disclosure": lambda heard: heard.does(Act.DISCLOSURE),
+    "safety": lambda heard: heard.does(Act.SAFETY),
+    "structure": lambda heard: heard.does(Act.STRUCTURE),
+    "autonomy": lambda heard: heard.does(Act.AUTONOMY),
+    "permission": lambda heard: heard.does(Act.PERMISSION),
+    "backchannel": lambda heard: heard.backchannel,
+}
+"""Codes that can be compared, and what counts as the same here."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAgreement:
+    """Of one code, over the therapist's turns."""
+
+    code: str
+    coded: int
+    """Turns with it."""
+    found: int
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    kappa: Estimate
+    session_rate: Estimate
+    """Correlation of the sessions' shares of turns with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What `python -m harness agree` shows."""
+
+    sessions: int
+    turns: int
+    """Coded therapist turns."""
+    codes: tuple[CodeAgreement, ...]
+    areas: Mapping[str, Estimate]
+    """Measure of the therapist to how well it tells the high group from the others (AUC); empty without a group."""
+    unknown: tuple[str, ...]
+    """Codes in the file that have no counterpart here."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def agree(
+    sessions: Sequence[CodedSession], *, group: str | None = None, high: str | None = None, hears: Hears = hear
+) -> Agreement:
+    """Compare. `group` names a column and `high` its value for the better sessions.
+
+    Raises `TranscriptError` where no turn is coded with anything that is measured here, or the group can't be told.
+    """
+    heard = [_heard(session, hears) for session in sessions]
+    given = frozenset[str]().union(*(codes for session in sessions for codes in session.codes.values()))
+    known = [code for code in CODES if code in given]
+    if not known:
+        found = ", ".join(sorted(given)) or "none"
+        raise TranscriptError(f"codes: found {found}; expected some of {', '.join(CODES)}")
+    return Agreement(
+        len(sessions),
+        sum(map(len, heard)),
+        tuple(_code(code, sessions, heard) for code in known),
+        _areas(sessions, group, high) if group else {},
+        tuple(sorted(given - CODES.keys())),
+    )
+
+
+def _heard(session: CodedSession, hears: Hears) -> dict[int, Heard]:
+    said: list[str] = []
+    found: dict[int, Heard] = {}
+    for turn in session.turns:
+        if turn.speaker is Speaker.PATIENT:
+            said.append(turn.text)
+        elif turn.index in session.codes and (one := hears(turn.text, tuple(said[-RECENT:]))) is not None:
+            found[turn.index] = one
+    return found
+
+
+def asked(sessions: Sequence[CodedSession]) -> list[tuple[str, tuple[str, ...]]]:
+    """What has to be heard: the coded turns, each with the patient's last turns before it."""
+    listed: list[tuple[str, tuple[str, ...]]] = []
+
+    def note(text: str, heard: tuple[str, ...]) -> None:
+        listed.append((text, heard))
+
+    for session in sessions:
+        _heard(session, note)
+    return listed
+
+
+def _code(code: str, sessions: Sequence[CodedSession], heard: Sequence[Mapping[int, Heard]]) -> CodeAgreement:
+    truths = [
+        np.array([code in session.codes[turn] for turn in own], np.bool_) for session, own in _both(sessions, heard)
+    ]
+    founds = [np.array([CODES[code](one) for one in own.values()], np.bool_) for own in heard]
+
+    def over(measure: Callable[[Flags, Flags], float]) -> Estimate:
+        def drawn(places: Sequence[int]) -> float:
+            return measure(np.concatenate([truths[p] for p in places]), np.concatenate([founds[p] for p in places]))
+
+        return by_session(drawn, len(truths))
+
+    def rates(places: Sequence[int]) -> float:
+        held = [p for p in places if truths[p].size]
+        return correlation(
+            np.array([truths[p].mean() for p in held], np.float64),
+            np.array([founds[p].mean() for p in held], np.float64),
+        )
+
+    return CodeAgreement(
+        code,
+        sum(int(one.sum()) for one in truths),
+        sum(int(one.sum()) for one in founds),
+        over(precision),
+        over(recall),
+        over(f1),
+        over(kappa),
+        by_session(rates, len(truths)),
+    )
+
+
+def _both(
+    sessions: Sequence[CodedSession], heard: Sequence[Mapping[int, Heard]]
+) -> list[tuple[CodedSession, Mapping[int, Heard]]]:
+    return list(zip(sessions, heard, strict=True))
+
+
+def _areas(sessions: Sequence[CodedSession], group: str, high: str | None) -> dict[str, Estimate]:
+    values = [session.groups.get(group) for session in sessions]
+    found = sorted({value for value in values if value is not None})
+    if high is None or high not in found or len(found) < 2:
+        raise TranscriptError(
+            f"group {group}: found {', '.join(found) or 'no value'}; expected two or more, and --high one of them"
+        )
+    held = [session for session, value in zip(sessions, values, strict=True) if value is not None]
+    is_high = np.array([value == high for value in values if value is not None], np.bool_)
+    measured = [session_metrics(session.turns)["therapist"] for session in held]
+    areas: dict[str, Estimate] = {}
+    for name in measured[0]:
+        column = [one[name] for one in measured]
+        if any(isinstance(value, str | list) for value in column) or all(value is None for value in column):
+            continue
+        known = np.array([value is not None for value in column], np.bool_)
+        numbers = np.array([float(value or 0.0) for value in column], np.float64)
+
+        def drawn(places: Sequence[int], numbers: Any = numbers, known: Any = known) -> float:
+            kept = [p for p in places if known[p]]
+            return area(is_high[kept], numbers[kept])
+
+        areas[name] = by_session(drawn, len(held))
+    return areas

@@ -1,0 +1,160 @@
+"""Reads transcripts whose turns people have coded: a CSV or JSONL of turns, or the folder of an imported run.
+
+A line of a file holds `session_id`, `turn` (a number), `speaker` (patient or therapist), `text`, and `codes`: names as
+`reflection`, `open_question`, `advice`, several with `|`, `;` or `,` between them, empty where a turn has none. A column
+that groups sessions may have any name. A folder holds sessions.jsonl and labels.jsonl, as `harness import` writes them.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from re import split
+from typing import Any
+
+from harness.errors import TranscriptError
+from harness.store.files import storage_error
+from harness.store.records import read_sessions
+from harness.types import Speaker, Turn
+
+MOST_BYTES = 200_000_000
+NEEDED = ("session_id", "turn", "speaker", "text", "codes")
+_SPEAKERS = {"patient": Speaker.PATIENT, "client": Speaker.PATIENT, "therapist": Speaker.THERAPIST}
+
+
+@dataclass(frozen=True, slots=True)
+class CodedSession:
+    """A session with what people coded."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    codes: Mapping[int, frozenset[str]]
+    """Of therapist turns that were coded, by index; empty where a coder found nothing."""
+    groups: Mapping[str, str]
+    """What the session belongs to, by name of the column."""
+
+
+def read_coded(path: Path) -> list[CodedSession]:
+    """The coded sessions of a file or a run folder. Raises `TranscriptError` or `StorageError` with file, line, remedy."""
+    if path.is_dir():
+        return _folder(path)
+    rows = list(_rows(path))
+    if not rows:
+        raise TranscriptError(f"{path}: holds no line; expected one a turn, with {', '.join(NEEDED)}")
+    by_session: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    for line, row in rows:
+        missing = [name for name in NEEDED if row.get(name) is None]
+        if missing:
+            raise TranscriptError(f"{path}:{line}: no {', '.join(missing)}; expected {', '.join(NEEDED)}")
+        by_session.setdefault(str(row["session_id"]), []).append((line, row))
+    return [_session(path, name, lines) for name, lines in by_session.items()]
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise TranscriptError(f"{path}: larger than {MOST_BYTES} bytes; give a part of it")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _csv(file) if path.suffix.lower() == ".csv" else _jsonl(path, file)
+    except OSError as error:
+        raise storage_error(path, "read", error, "give a CSV or JSONL of coded turns, or a run folder") from error
+    except UnicodeDecodeError as error:
+        raise TranscriptError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start}); convert it") from error
+    except csv.Error as error:
+        raise TranscriptError(f"{path}: is no CSV: {error}") from error
+
+
+def _csv(file: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    reader = csv.DictReader(file)
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _jsonl(path: Path, file: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise TranscriptError(f"{path}:{number}: is no JSON; expected one object a line") from error
+        if not isinstance(row, dict):
+            raise TranscriptError(f"{path}:{number}: found {type(row).__name__}, expected an object")
+        yield number, row
+
+
+def _session(path: Path, name: str, lines: list[tuple[int, Mapping[str, Any]]]) -> CodedSession:
+    turns: list[Turn] = []
+    codes: dict[int, frozenset[str]] = {}
+    placed: list[tuple[float, int, Mapping[str, Any]]] = []
+    for line, row in lines:
+        try:
+            placed.append((float(row["turn"]), line, row))
+        except (TypeError, ValueError) as error:
+            raise TranscriptError(f"{path}:{line}: turn: found {row['turn']!r}, expected a number") from error
+    for _, line, row in sorted(placed, key=lambda one: (one[0], one[1])):
+        speaker = _SPEAKERS.get(str(row["speaker"]).strip().lower())
+        if speaker is None:
+            raise TranscriptError(f"{path}:{line}: speaker: found {row['speaker']!r}, expected patient or therapist")
+        found = names(row["codes"])
+        if turns and turns[-1].speaker is speaker:
+            text = f"{turns[-1].text} {row['text']}"
+            turns[-1] = Turn(len(turns) - 1, speaker, text)
+        else:
+            turns.append(Turn(len(turns), speaker, str(row["text"])))
+        if speaker is Speaker.THERAPIST:
+            codes[len(turns) - 1] = codes.get(len(turns) - 1, frozenset()) | found
+    first = lines[0][1]
+    groups = {key: str(value) for key, value in first.items() if key not in NEEDED and isinstance(value, str | int)}
+    return CodedSession(name, tuple(turns), codes, groups)
+
+
+def names(codes: object) -> frozenset[str]:
+    """The names in a cell, a list, or a mapping as our label files have it (`reflection: simple`, `also: [safety]`)."""
+    if isinstance(codes, Mapping):
+        found: set[str] = set()
+        for name, value in codes.items():
+            found |= names(value) if name in ("also", "codes") else _named(str(name), value)
+        return frozenset(found)
+    if isinstance(codes, list | tuple):
+        return frozenset().union(*map(names, codes)) if codes else frozenset()
+    return frozenset(filter(None, (_tidy(one) for one in split(r"[|;,]", str(codes or "")))))
+
+
+def _named(name: str, value: object) -> set[str]:
+    if isinstance(value, list | tuple):
+        return set().union(*(_named(name, one) for one in value))
+    if value in (None, False, 0, "", "none", "no", "0", "False", "false"):
+        return set()
+    kind = _tidy(str(value))
+    return {_tidy(name)} | ({f"{kind}_{_tidy(name)}"} if kind in ("open", "closed", "simple", "complex") else set())
+
+
+def _tidy(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def _folder(path: Path) -> list[CodedSession]:
+    sessions, labels = path / "sessions.jsonl", path / "labels.jsonl"
+    if not labels.exists():
+        raise TranscriptError(f"{path}: holds no labels.jsonl; import the transcripts with their labels first")
+    coded: dict[str, dict[int, frozenset[str]]] = {}
+    for number, row in _rows(labels):
+        if row.get("turn") is None or row.get("speaker") == "patient":
+            continue
+        if not isinstance(row["turn"], int):
+            raise TranscriptError(f"{labels}:{number}: turn: found {row['turn']!r}, expected a whole number")
+        own = coded.setdefault(str(row.get("session_id")), {})
+        own[row["turn"]] = own.get(row["turn"], frozenset()) | names(row.get("labels"))
+    found = []
+    for session in read_sessions(sessions):
+        meta = getattr(session, "meta", None)
+        groups = {key: str(value) for key, value in meta.items()} if isinstance(meta, Mapping) else {}
+        if session.session_id in coded:
+            known = coded[session.session_id]
+            codes = {t.index: known.get(t.index, frozenset()) for t in session.turns if t.speaker is Speaker.THERAPIST}
+            found.append(CodedSession(session.session_id, tuple(session.turns), codes, groups))
+    if not found:
+        raise TranscriptError(f"{path}: no session of sessions.jsonl has labels in labels.jsonl")
+    return found

@@ -1,0 +1,72 @@
+"""What a person reads at once: that something is loading, and how long it took last time.
+
+Nothing heavy is imported here, since the first line has to come before anything heavy is. Durations are a hint, kept in
+`startup.json` of the cache: what can't be read or written is done without.
+"""
+
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from harness.paths import __version__, cache_dir
+from harness.reading import read_bytes
+
+MOST_BYTES = 1 << 16
+MOST_KEPT = 100
+"""Durations; the oldest go first."""
+SETTINGS = "settings"
+WORTH_TELLING_S = 1.0
+
+_announced: list[float] = []
+"""When the command that is loading said so, by the monotonic clock."""
+
+
+def announce() -> None:
+    """The first line of a command that plays sessions."""
+    _announced[:] = [time.monotonic()]
+    took = last(SETTINGS)
+    before = f" (took {took:.0f} s last time)" if took is not None else ""
+    print(f"harness {__version__}: reading and checking settings{before}", file=sys.stderr, flush=True)
+
+
+def checked() -> None:
+    """Everything is checked: remember how long that took from the first line, where there was one."""
+    if _announced:
+        remember({SETTINGS: time.monotonic() - _announced.pop()})
+
+
+def last(what: str) -> float | None:
+    """Seconds that it took last time; None where that is not known, or not worth telling."""
+    took = _read().get(what)
+    return took if took is not None and took >= WORTH_TELLING_S else None
+
+
+def remember(seconds: dict[str, float]) -> None:
+    """Keep durations for the next time."""
+    if not seconds:
+        return
+    kept = {key: value for key, value in _read().items() if key not in seconds}
+    kept |= {key: round(value, 1) for key, value in seconds.items()}
+    path = _path()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(dict(list(kept.items())[-MOST_KEPT:])))
+        temporary.replace(path)
+
+
+def _path() -> Path:
+    return cache_dir() / "startup.json"
+
+
+def _read() -> dict[str, float]:
+    try:
+        found = json.loads(read_bytes(_path(), MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: float(value) for key, value in found.items() if isinstance(value, (int, float)) and value < 1e6}
