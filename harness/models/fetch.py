@@ -26,7 +26,7 @@ from types import MappingProxyType
 from filelock import FileLock, Timeout
 
 from harness.errors import ConfigError, EngineError
-from harness.paths import cache_dir, install_command
+from harness.paths import PACKAGE, cache_dir, install_command
 
 MANIFEST = "harness.json"
 """In a fetched folder: where it came from, and size and sha256 of each of its files."""
