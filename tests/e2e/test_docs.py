@@ -46,6 +46,7 @@ PLACEHOLDERS = {
     "RUN": "outputs/shown",
     "RUN_DIR": "outputs/shown",
     "DIR": "outputs/shown",
+    "SWEEP": "outputs/swept",
     "SESSION": "two-cups-000",
     "N": "1",
     "ID": "two-cups",
