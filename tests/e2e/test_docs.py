@@ -22,6 +22,7 @@ from tests.fixtures.documents import PAGES, Command, commands, files
 from tests.fixtures.processes import ROOT
 
 NOT_TRIED = {
+    r"python -m harness export RUN --format NAME": "names a format of the reader's own",
     r"scripts/(quickstart|test|lock|test-vllm)\b.*": "sets the machine up; CI runs both in jobs of their own",
     r"\.ci/run": "runs this test",
     r"(\S+/)?python3?(\.\d+)? -m (venv|pip) .*|pip install .*": "installs packages from a network",
