@@ -37,6 +37,8 @@ KEPT = (
         "kind",
         "session_id",
         "course",
+        "source",
+        "branch",
         "speaker",
         "stop_reason",
         "finish_reason",
