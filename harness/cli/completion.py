@@ -4,7 +4,7 @@ import argparse
 import os
 from importlib import import_module
 
-from harness.__main__ import COMMANDS, module_of
+from harness.cli.commands import COMMANDS, module_of
 
 
 def complete() -> None:

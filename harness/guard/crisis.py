@@ -6,6 +6,7 @@ said outright and misses what is only hinted at. docs/guard.md says how well it 
 """
 
 import re
+from functools import lru_cache
 
 from harness.guard.crisis_patterns import ASKED, BY_LANGUAGE, DENIALS, FIGURES, OTHERS, TIERS
 from harness.guard.loops import Finding
@@ -17,6 +18,7 @@ _CAN_BE_DENIED = frozenset(("behaviour", "thoughts", "self_harm"))
 _LONGEST = 80
 
 
+@lru_cache(maxsize=256)  # guard and simulated patient ask about the same turn
 def crisis(text: str, language: str = "en") -> Finding | None:
     """The gravest kind of crisis content in the text, or None.
 

@@ -9,7 +9,7 @@ from harness.comparison.catalogue import Metric
 from harness.types import Event
 
 SPEECH = (
-    ("words_per_turn", "Words a turn", "number"),
+    ("words_per_turn", "Words per turn", "number"),
     ("talk_share", "Share of all words", "share"),
     ("question_rate", "Turns with a question", "share"),
     ("reflection_rate", "Turns with a reflection", "share"),

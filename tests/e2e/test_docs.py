@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import COMMANDS, main, parsed
+from harness.__main__ import main, parsed
+from harness.cli.commands import COMMANDS
 from tests.fixtures.documents import PAGES, Command, commands, files
 from tests.fixtures.processes import ROOT
 

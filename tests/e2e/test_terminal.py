@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import COMMANDS, main
+from harness.__main__ import main
+from harness.cli.commands import COMMANDS
 from tests.fixtures.processes import ROOT
 
 DRY = ["engine=dry", "personas=[two-cups]", "max_exchanges=2"]
