@@ -64,6 +64,23 @@ def test_its_metric_is_measured_reported_and_compared(run: Path, installed: dict
     assert "therapist turns that apologize" in done.stdout
 
 
+def test_its_exporter_writes_its_own_format(run: Path, installed: dict[str, str], tmp_path: Path) -> None:
+    done = harness("export", str(run), "--format", "lines_of_text", "--out", str(tmp_path / "out"), env=installed)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "out" / "turns.txt").read_text().splitlines()
+    assert len(lines) == 12
+    assert lines[1].startswith("therapist: Heard ")
+
+
+def test_its_rubric_is_judged_beside_ours(run: Path, installed: dict[str, str]) -> None:
+    words = ("judge", str(run), "judge.engine=scripted", "rubric=plain-words")
+    done = harness(*words, env=installed)
+    assert done.returncode == 0, done.stderr
+    scores = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
+    assert {(score["rubric"], score["item"]) for score in scores} == {("plain-words", "plain")}
+    assert {score["session_id"] for score in scores} == {"two-cups-000", "two-cups-001"}
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
