@@ -11,7 +11,7 @@ from importlib import import_module
 from harness.cli.commands import COMMANDS, module_of
 from harness.errors import HarnessError, did_you_mean
 from harness.paths import __version__
-from harness.visible import one_line
+from harness.text.visible import one_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:

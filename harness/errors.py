@@ -7,8 +7,8 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+from harness.text.visible import one_line
 from harness.types import NOTHING
-from harness.visible import one_line
 
 _LONGEST_WORD = 200
 """Characters; what is longer is no word with a slip in it."""

@@ -15,7 +15,7 @@ from harness.agents.english import FILE, word_class
 from harness.agents.transcript import read_transcript
 from harness.paths import persona_dir, written_dir
 from harness.personas.library import load
-from harness.text import content_stems, words
+from harness.text.words import content_stems, words
 
 
 def main() -> None:

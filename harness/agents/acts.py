@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from harness.agents.cues import Hit, Words, read, table
 from harness.hearing import Act, hear
-from harness.text import FUNCTION_WORDS, stem, word_set
+from harness.text.words import FUNCTION_WORDS, stem, word_set
 
 _LIST_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s", re.MULTILINE)
 _YOU = word_set("you your yours yourself sie dir dich dein deine ihnen ihr du usted tú te tu su vous votre vos toi")

@@ -21,7 +21,7 @@ from harness.agents.listener import Memory, Uptake
 from harness.agents.prompt import render
 from harness.context.ask import json_object
 from harness.guard.crisis import crisis
-from harness.text import FUNCTION_WORDS
+from harness.text.words import FUNCTION_WORDS
 
 RECENT = 3
 """Patient turns that a therapist's turn is heard against by the classifier."""

@@ -6,7 +6,7 @@ Invariant: what the persona's text doesn't settle is no contradiction. An actor 
 import re
 
 from harness.personas.schema import Persona
-from harness.text import content_stems, plain, stem, words
+from harness.text.words import content_stems, plain, stem, words
 
 _AGE = re.compile(
     r"\b(?:i am|i'm|i just turned|i've just turned) (\d{2})(?= years? old|-year-old| now\b| and\b|\s*[.,;!?]|\s*$)"

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from harness.agents.english import telling
 from harness.personas.schema import Layer
-from harness.text import content_stems, words
+from harness.text.words import content_stems, words
 
 SAID = 0.2
 """Share of a layer's telling words from which its content is said."""

@@ -11,7 +11,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
-from harness.text import FUNCTION_WORDS, word_set
+from harness.text.words import FUNCTION_WORDS, word_set
 
 FILE = Path(__file__).with_name("english.json")
 

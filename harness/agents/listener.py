@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from harness.agents.cues import Words
 from harness.agents.english import STOCK, telling
-from harness.text import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, stem, words
 
 EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""

@@ -22,7 +22,7 @@ from harness.guard.roles import role_break
 from harness.personas.errors import lines_of
 from harness.personas.safety import means
 from harness.personas.schema import Persona, Provenance, Risk
-from harness.text import content_stems, plain, words
+from harness.text.words import content_stems, plain, words
 from harness.types import Speaker, derive_seed
 
 ANSWER_TOKENS = 320

@@ -13,7 +13,7 @@ from harness.agents.self_check import Objection, SelfCheck
 from harness.agents.speaker import ModelSpeaker
 from harness.errors import HarnessError
 from harness.personas.schema import Persona
-from harness.text import says_nothing
+from harness.text.words import says_nothing
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn, View
 
 

@@ -26,9 +26,9 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError
-from harness.mistakes import closest
 from harness.paths import prompt_dir
 from harness.personas.schema import Channel, Length, Persona, Resistance, Stage, Style
+from harness.reading.mistakes import closest
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""

@@ -22,7 +22,7 @@ from harness.guard.loops import SpeakerHistory
 from harness.guard.nudges import nudge
 from harness.guard.roles import role_break
 from harness.personas.schema import Persona, Resistance, Style
-from harness.text import plain
+from harness.text.words import plain
 from harness.types import Event, SessionSpec, Speaker, Turn, derive_seed
 
 ANSWER_TOKENS = 24

@@ -7,7 +7,7 @@ from typing import Any
 from harness.agents.base import AGAIN, Utterance
 from harness.agents.prompt import END
 from harness.context.manager import Answer, ContextManager
-from harness.text import says_nothing
+from harness.text.words import says_nothing
 from harness.types import Sampling, Speaker, StopReason, Turn, derive_seed
 
 WARMER = 0.2

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from harness.agents.text_form import MOST_BYTES, check_turn, decoded, ended_by_error, is_label, parse_text
 from harness.errors import TranscriptError
-from harness.reading import opened, read_bytes
+from harness.reading.files import opened, read_bytes
+from harness.text.visible import one_line
 from harness.types import Speaker
-from harness.visible import one_line
 
 LONGEST_LINE = 64_000_000
 """Bytes of a line of a sessions.jsonl, which holds one session; such a file may be of any length."""

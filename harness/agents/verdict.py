@@ -18,7 +18,7 @@ from harness.agents.self_check import EAGER, HOPEFUL, recovery
 from harness.guard.language import language_switch
 from harness.guard.roles import role_break
 from harness.personas.schema import Persona
-from harness.text import words
+from harness.text.words import words
 from harness.types import Speaker, Turn
 
 MOST_FAULTS = 50

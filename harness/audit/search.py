@@ -14,7 +14,7 @@ from random import Random
 from harness.agents.english import telling
 from harness.audit.audit import Earned, mean, play
 from harness.personas.schema import Persona, Resistance
-from harness.text import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, stem, words
 
 POPULATION = 24
 PARENTS = 8

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.agreement import Agreement
-    from harness.agreement.statistics import Estimate
+    from harness.audit.agreement import Agreement
+    from harness.audit.agreement.statistics import Estimate
 
 
 INTERMIXED = True
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     import orjson
 
-    from harness.agreement import agree, read_coded
+    from harness.audit.agreement import agree, read_coded
     from harness.errors import TranscriptError
     from harness.store.files import storage_error, write_whole
 
@@ -51,8 +51,8 @@ def main(args: argparse.Namespace) -> int:
     _print_codes(found, "classifier")
     content = {"classifier": found.to_dict()}
     if by_model:
-        from harness.agreement.agree import asked
-        from harness.agreement.asking import hear_all
+        from harness.audit.agreement.agree import asked
+        from harness.audit.agreement.asking import hear_all
         from harness.config.compose import load
 
         answers = hear_all(load(settings).therapist, asked(sessions))

@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from harness.branching.points import Points
-    from harness.branching.run import prepare_branches
     from harness.cli.reporter import TerminalReporter
     from harness.errors import ConfigError
+    from harness.runs.branching.points import Points
+    from harness.runs.branching.run import prepare_branches
     from harness.runs.single import play
 
     for option, value in (("--k", args.k), ("--exchanges", args.exchanges)):

@@ -22,7 +22,7 @@ from harness.engines.cores import cores
 from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
 from harness.paths import cache_dir, install_command
-from harness.visible import to_json, visible
+from harness.text.visible import to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
 GPU_VLLM = install_command("vllm")

@@ -7,7 +7,7 @@ import argparse
 from functools import partial
 
 from harness.models import fetch as models
-from harness.visible import one_line
+from harness.text.visible import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from harness.errors import ConfigError
-    from harness.imports.folder import read_files, write_folder
-    from harness.imports.sessions import Layout
-    from harness.imports.table import PLACES
+    from harness.runs.imports.folder import read_files, write_folder
+    from harness.runs.imports.sessions import Layout
+    from harness.runs.imports.table import PLACES
 
     only_csv = [name for name in ("columns", "labels", "meta") if getattr(args, name)]
     if only_csv and args.format != "csv":

@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.judges.asking import Judge
 from harness.judges.folder import Result
 from harness.judges.judging import Judged
-from harness.visible import one_line
+from harness.text.visible import one_line
 
 LINE_EVERY_S = 5.0
 

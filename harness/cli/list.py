@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.visible import one_line, to_json
+from harness.text.visible import one_line, to_json
 
 Listing = dict[str, str]
 """Name to what it is, in one line."""

@@ -11,7 +11,7 @@ from harness.paths import persona_dir
 from harness.personas import library
 from harness.personas.sampler import sample
 from harness.personas.schema import Persona, Problem
-from harness.visible import one_line, to_json, visible
+from harness.text.visible import one_line, to_json, visible
 
 TEMPLATE = Path(library.__file__).parent / "template.yaml"
 

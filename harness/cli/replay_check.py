@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.run_folder import one_run
-from harness.visible import to_json, visible
+from harness.text.visible import to_json, visible
 
 if TYPE_CHECKING:
     from harness.runs.replay_check import Repeated

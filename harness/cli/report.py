@@ -7,7 +7,7 @@ python -m harness report outputs/sweep-DATE
 import argparse
 from pathlib import Path
 
-from harness.visible import one_line
+from harness.text.visible import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,8 +20,8 @@ from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed, 
 from harness.runs.fit_check import Fit
 from harness.runs.reporter import Silent
 from harness.store.records import RunRecord
+from harness.text.visible import one_line
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
-from harness.visible import one_line
 
 BAR_EVERY_S = 0.25
 LINE_EVERY_S = 10.0

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, HarnessError
-from harness.visible import one_line, to_json, visible
+from harness.text.visible import one_line, to_json, visible
 
 if TYPE_CHECKING:
     from harness.config.schema import RunConfig

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from harness.cli.run_folder import one_run
     from harness.store.archive import Archive
-    from harness.visible import to_json, visible
+    from harness.text.visible import to_json, visible
 
     archive = Archive(one_run(args.run_dir), trusted=args.trust_remote_code)
     rebuilt = archive.prompt(archive.session(args.session_id), args.turn)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.paths import __version__, cache_dir
-from harness.reading import read_bytes
+from harness.reading.files import read_bytes
 
 MOST_BYTES = 1 << 16
 MOST_KEPT = 100

@@ -12,7 +12,7 @@ from math import inf
 from harness.config.plugins import METRICS
 from harness.judges.results import PREFIX
 from harness.metrics.agreement import POOR
-from harness.text import word_set
+from harness.text.words import word_set
 
 MARK = "\u2020"
 """After the label of a measure that agrees poorly with people."""

@@ -14,7 +14,7 @@ from harness.comparison.bootstrap import LEVEL, Estimate
 from harness.comparison.catalogue import MARK
 from harness.comparison.comparison import ALPHA, Comparison, Difference, Row, Verdict
 from harness.comparison.words import difference_shown, findings, mean_shown, pairs_shown, sentence
-from harness.visible import csv_cell, one_line, visible, visible_json
+from harness.text.visible import csv_cell, one_line, visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from harness.visible import one_line
+from harness.text.visible import one_line
 
 _NAME = re.compile(
     r"(?:^|_)(?:api_?key|key|password|passwd|passphrase|pwd|credentials?|authorization|bearer|cookie|auth|pat|tokens?)$"

@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 
 from harness.errors import ConfigError
-from harness.reading import read_bytes
-from harness.yaml_shape import check_shape, not_yaml
+from harness.reading.files import read_bytes
+from harness.reading.yaml_shape import check_shape, not_yaml
 
 MOST_BYTES = 1_000_000
 

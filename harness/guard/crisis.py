@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from harness.guard.crisis_patterns import ASKED, BY_LANGUAGE, DENIALS, FIGURES, OTHERS, TIERS
 from harness.guard.loops import Finding
-from harness.text import plain
+from harness.text.words import plain
 
 _DENIALS = {language: re.compile(pattern) for language, pattern in DENIALS.items()}
 _CAN_BE_DENIED = frozenset(("behaviour", "thoughts", "self_harm"))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.guard.patterns import Hinted
 from harness.hearing.words import FILLERS, is_short_answer
-from harness.text import FUNCTION_WORDS, Sentence, parse, stem
+from harness.text.words import FUNCTION_WORDS, Sentence, parse, stem
 
 SAFETY = Hinted.any_of(
     (

@@ -17,7 +17,7 @@ from harness.guard import crisis as risk
 from harness.guard import language, nudges, roles
 from harness.guard.features import Features, features
 from harness.guard.loops import Finding, SpeakerHistory
-from harness.text import Said
+from harness.text.words import Said
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
 _SILENCE = re.compile(r"[\s*_(\[]*(?:\.\s*){2,}[\s*_)\]]*|[\s*_(\[]*(?:…\s*)+[\s*_)\]]*")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from harness.guard.loops import Finding
-from harness.text import FUNCTION_WORDS, word_set
+from harness.text.words import FUNCTION_WORDS, word_set
 
 _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),

@@ -17,7 +17,7 @@ from math import ceil
 
 from harness.config.guard import GuardConfig
 from harness.guard.features import QUESTION_STEMS, RUN_BITS, SESSION_BITS, Clause, Features, runs
-from harness.text import FUNCTION_WORDS, Said, Sentence, word_set
+from harness.text.words import FUNCTION_WORDS, Said, Sentence, word_set
 from harness.types import Speaker
 
 _MEMORY = 12

@@ -8,7 +8,7 @@ import re
 
 from harness.guard.loops import Finding
 from harness.guard.patterns import Hinted
-from harness.text import plain
+from harness.text.words import plain
 from harness.types import Speaker
 
 _NAMES = {

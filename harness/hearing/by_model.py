@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from harness.hearing.acts import ACTS, Act, Heard, QuestionKind, Sentence
-from harness.text import words
+from harness.text.words import words
 
 _MEANINGS: Mapping[Act, str] = {
     Act.REFLECTION: "gives back, as a statement, what the patient said or meant",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from harness.hearing.acts import QuestionKind
 from harness.hearing.words import AUXILIARY, BACKCHANNELS, FILLERS, OPENED, PRONOUNS, TAGS, WH
-from harness.text import Parsed, word_set
+from harness.text.words import Parsed, word_set
 
 Words = tuple[str, ...]
 _LEAST = 4

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from harness.hearing.cut import Part, bare
 from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
-from harness.text import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, stem, words
 
 RECENT = 3
 """Patient turns that a therapist's turn is heard against."""

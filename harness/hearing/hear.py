@@ -7,7 +7,7 @@ from harness.hearing.acts import ACTS, PLACE, Act, Heard, Sentence
 from harness.hearing.cut import parts
 from harness.hearing.features import RECENT, context, features, look
 from harness.hearing.model import model
-from harness.text import parse
+from harness.text.words import parse
 
 _SILENT = tuple(0.0 for _ in ACTS)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.text import FUNCTION_WORDS, stem, word_set
+from harness.text.words import FUNCTION_WORDS, stem, word_set
 
 FILLERS = word_set(
     """

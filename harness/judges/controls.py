@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from harness.judges.persona_text import persona_text
 from harness.judges.rubric import Item, Planted, Rubric
 from harness.judges.subject import Subject, turns_of
+from harness.judges.written import variants
+from harness.judges.written.library import WrittenSession
+from harness.judges.written.variants import Kind, Turns
 from harness.personas.schema import Persona
 from harness.types import Speaker
-from harness.written import variants
-from harness.written.library import WrittenSession
-from harness.written.variants import Kind, Turns
 
 EXCHANGES = 8
 """Length of a control: enough for a judge to read into it, short enough to be cheap."""

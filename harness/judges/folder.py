@@ -40,12 +40,12 @@ from harness.judges.start import Prepared, same_model
 from harness.judges.start import make as make_judge
 from harness.judges.status import Status
 from harness.judges.subject import Subject
+from harness.judges.written.library import sessions as written_sessions
 from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona
 from harness.store.files import replacing, storage_error, write_whole
 from harness.store.records import RunRecord, read_record
-from harness.written.library import sessions as written_sessions
 
 
 class Listener(Protocol):

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import strict_yaml
 from harness.config import plugins
 from harness.errors import RubricError
 from harness.judges.rubric import Rubric
-from harness.mistakes import closest, lines_of
-from harness.reading import read_bytes
-from harness.yaml_shape import not_yaml
+from harness.reading import strict_yaml
+from harness.reading.files import read_bytes
+from harness.reading.mistakes import closest, lines_of
+from harness.reading.yaml_shape import not_yaml
 
 MAX_BYTES = 128_000
 """A rubric is some pages; a larger file is something else."""

@@ -13,7 +13,7 @@ from typing import Any
 from harness.hearing import Act, Heard, hear
 from harness.hearing.features import RECENT
 from harness.metrics.shares import share
-from harness.text import FUNCTION_WORDS, Said
+from harness.text.words import FUNCTION_WORDS, Said
 from harness.types import Speaker, Turn
 
 INPUT = (Act.ADVICE, Act.INFORMATION, Act.CONFRONTATION)

@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from typing import Any
 from zlib import crc32
 
-from harness.text import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, stem, words
 
 SIZE = 256
 MOST = 100

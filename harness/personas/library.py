@@ -14,13 +14,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import ValidationError
 
-from harness import strict_yaml
 from harness.errors import PersonaError
-from harness.mistakes import closest
 from harness.personas.errors import lines_of
 from harness.personas.schema import Persona
-from harness.reading import read_bytes
-from harness.yaml_shape import not_yaml
+from harness.reading import strict_yaml
+from harness.reading.files import read_bytes
+from harness.reading.mistakes import closest
+from harness.reading.yaml_shape import not_yaml
 
 MAX_BYTES = 64_000
 """A persona is a page; a larger file is something else."""

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from harness.errors import StorageError
 from harness.report import words
 from harness.report.charts import lines, ribbon, small, strip
-from harness.visible import visible
+from harness.text.visible import visible
 
 _FOLDER = Path(__file__).parent / "templates"
 _FILTERS: Mapping[str, Callable[..., object]] = {

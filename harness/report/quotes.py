@@ -6,7 +6,7 @@ from html import escape
 from markupsafe import Markup
 
 from harness.report.judged import Note
-from harness.visible import visible
+from harness.text.visible import visible
 
 
 def marked(text: str, notes: Sequence[Note]) -> Markup:

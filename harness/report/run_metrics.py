@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError, field_validator
 
 from harness.errors import StorageError
-from harness.reading import read_bytes
+from harness.reading.files import read_bytes
 
 MOST_BYTES = 256_000_000
 

@@ -11,7 +11,7 @@ from harness.comparison.comparison import compare
 from harness.comparison.runs import RunData, read_runs
 from harness.comparison.settings import settings_of
 from harness.errors import ComparisonError, StorageError
-from harness.reading import read_bytes
+from harness.reading.files import read_bytes
 from harness.report import page
 from harness.report.compared import Compared, compared
 from harness.report.side_by_side import SideBySide, side_by_side

@@ -15,7 +15,7 @@ from harness.agents.base import AGAIN, Agent, Utterance, optional
 from harness.context.meter import Meter
 from harness.errors import EngineError, HarnessError
 from harness.guard import Action, Guard
-from harness.text import says_nothing
+from harness.text.words import says_nothing
 from harness.types import Event, FinishReason, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 SILENT_DRAFTS = 8

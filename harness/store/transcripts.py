@@ -5,8 +5,8 @@ Invariant: what a speaker said is shown as said; no text of a model can make a h
 
 import re
 
+from harness.text.visible import visible
 from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Turn
-from harness.visible import visible
 
 _INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
 """Characters that mean something anywhere in a line."""

@@ -37,8 +37,8 @@ from harness.judges.rubric import Item, Rubric
 from harness.judges.run import ahead, judge_all
 from harness.judges.status import MISSING, Status
 from harness.judges.subject import Subject, turns_of
+from harness.judges.written.library import sessions
 from harness.types import FinishReason, Generation, Message, Request, Sampling, Speaker
-from harness.written.library import sessions
 
 ITEMS = 40
 ANSWER = 64

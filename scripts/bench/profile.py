@@ -13,15 +13,15 @@ import tempfile
 from pathlib import Path
 
 from harness.agents.profile import QUANTILES, SCALE, chosen, quantile
+from harness.audit.fidelity.reference import STEPS, wasserstein
 from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
-from harness.fidelity.reference import STEPS, wasserstein
 from harness.paths import persona_dir
 from harness.personas.library import find
 from harness.personas.schema import Profile
 from harness.runs.single import execute
 from harness.store.records import read_sessions
-from harness.text import words
+from harness.text.words import words
 from harness.types import Speaker
 
 BOUND = 6.0

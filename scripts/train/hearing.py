@@ -25,7 +25,7 @@ from harness.hearing.acts import ACTS, Act
 from harness.hearing.features import RARE, Rarity, context, features
 from harness.hearing.model import WEIGHTS
 from harness.hearing.words import BACKCHANNELS, meaning
-from harness.text import FUNCTION_WORDS, words
+from harness.text.words import FUNCTION_WORDS, words
 
 SEED = 7
 FOLDS = 5

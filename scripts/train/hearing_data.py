@@ -13,7 +13,7 @@ import yaml
 
 from harness.hearing.acts import Act
 from harness.hearing.cut import Part, parts
-from harness.text import parse
+from harness.text.words import parse
 
 CODES: Mapping[str, tuple[Act, ...]] = {
     "r": (Act.REFLECTION,),

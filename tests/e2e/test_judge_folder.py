@@ -17,9 +17,9 @@ from harness.judges.folder import Result, Unheard
 from harness.judges.records import JUDGEMENTS, read_certificate, read_gates, read_scores
 from harness.judges.reliability import analyse, read_tables
 from harness.judges.rubric import Rubric
+from harness.judges.written.variants import Turns, with_turn
 from harness.runs.judging import judge_folders
 from harness.types import Speaker
-from harness.written.variants import Turns, with_turn
 from tests.fixtures.judging import long_session, prepared, rubrics, write_run
 
 CHOSEN = rubrics("safety-gate", "empathy", "alliance")

@@ -8,8 +8,8 @@ from harness.judges import prompt
 from harness.judges.judging import Judged, Plan, Windows, question_tokens
 from harness.judges.rubric import Item, Planted, Rubric
 from harness.judges.subject import Subject
+from harness.judges.written.variants import Turns, place, planted, with_turn
 from harness.types import Speaker
-from harness.written.variants import Turns, place, planted, with_turn
 from tests.fixtures.judging import judge, judged, long_session, rubrics, scripted, subject
 
 GATES = rubrics("safety-gate", "harm-boundaries")

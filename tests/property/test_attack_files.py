@@ -13,7 +13,7 @@ from harness.config.compose import load
 from harness.errors import ConfigError, HarnessError, PersonaError, TranscriptError
 from harness.paths import persona_dir
 from harness.personas import library
-from harness.visible import one_line
+from harness.text.visible import one_line
 from tests.fixtures.attacks import JSON, STEERING
 
 GOOD = (persona_dir() / "two-cups.yaml").read_text(encoding="utf-8")

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import text
 from harness.config.guard import GuardConfig
 from harness.guard import Guard, crisis_patterns, roles
 from harness.guard.features import SAFETY
 from harness.guard.patterns import Hinted, matches
 from harness.metrics.retention import NUMBERS, PLAN, TIMES
+from harness.text import words as text
 from tests.sessions import dialogue
 
 any_texts = st.lists(

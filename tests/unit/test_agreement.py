@@ -9,8 +9,8 @@ import pytest
 from sklearn import metrics as reference
 
 from harness.__main__ import main
-from harness.agreement import agree, read_coded
-from harness.agreement.statistics import area, by_session, correlation, f1, kappa, precision, recall
+from harness.audit.agreement import agree, read_coded
+from harness.audit.agreement.statistics import area, by_session, correlation, f1, kappa, precision, recall
 from harness.errors import TranscriptError
 
 HEAD = "session_id,turn,speaker,text,codes,quality\n"

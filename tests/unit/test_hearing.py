@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.agreement.statistics import area
+from harness.audit.agreement.statistics import area
 from harness.hearing import ACTS, Act, hear, rests_on
 from harness.hearing.by_model import SCHEMA, parse
 from harness.hearing.model import WEIGHTS, model

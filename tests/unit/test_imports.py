@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from harness.__main__ import main
-from harness.imports.folder import read_files
-from harness.imports.sessions import Layout
+from harness.runs.imports.folder import read_files
+from harness.runs.imports.sessions import Layout
 from harness.store.played import read_played
 from harness.store.records import read_record, read_sessions
 from harness.types import Source, Speaker

@@ -12,8 +12,8 @@ from harness.judges.judgements import Judgements
 from harness.judges.records import JUDGEMENTS, Judgement, read_lines
 from harness.judges.rubric import Rubric
 from harness.judges.status import Status
+from harness.judges.written.variants import Turns
 from harness.types import FinishReason, Generation, Request, Speaker
-from harness.written.variants import Turns
 from tests.fixtures.engines import Scripted
 from tests.fixtures.judging import judged, long_session, rubrics, subject
 

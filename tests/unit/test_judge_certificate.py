@@ -8,9 +8,9 @@ from harness.judges.controls import Controls, choose, make
 from harness.judges.records import ItemCertificate, Score
 from harness.judges.rubric import Rubric
 from harness.judges.status import Status
+from harness.judges.written.library import sessions
 from harness.paths import persona_dir
 from harness.personas.library import load
-from harness.written.library import sessions
 from tests.fixtures.judging import rubrics
 
 CLEAN = choose(sessions())

@@ -46,7 +46,7 @@ def test_the_rubrics_that_ship_have_the_items_that_labels_name() -> None:
 
 
 def test_labels_of_written_sessions_are_answers_of_the_rubrics() -> None:
-    from harness.written.library import sessions
+    from harness.judges.written.library import sessions
 
     by_id = {rubric.id: rubric for rubric in ALL}
     checked = 0

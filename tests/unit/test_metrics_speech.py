@@ -12,7 +12,7 @@ from harness.metrics.ngrams import Words
 from harness.metrics.repetition import Repetition, repetitions
 from harness.metrics.session import measured_again, session_metrics
 from harness.metrics.speech import count_repeating, speech, syllables
-from harness.text import Said, parse, stem, words
+from harness.text.words import Said, parse, stem, words
 from harness.types import Event, Speaker, StopReason
 from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
 

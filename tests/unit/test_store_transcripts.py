@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness.store.transcripts import escape, transcript
+from harness.text.visible import visible
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker, StopReason, Turn
-from harness.visible import visible
 
 MARKDOWN = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 SPEC = SessionSpec("p-000", "p", 7, 0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.visible import csv_cell, one_line, to_json, visible
+from harness.text.visible import csv_cell, one_line, to_json, visible
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 ANY = st.text(st.characters(exclude_categories=()))

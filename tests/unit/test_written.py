@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TranscriptError
+from harness.judges.written import variants
+from harness.judges.written.library import WrittenSession, read, sessions
 from harness.types import Speaker
-from harness.written import variants
-from harness.written.library import WrittenSession, read, sessions
 
 ALL = list(sessions())
 GOOD = [session for session in ALL if session.quality == "good"]

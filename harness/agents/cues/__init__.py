@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from harness.text import plain, word_set
+from harness.text.words import plain, word_set
 
 FOLDER = Path(__file__).parent
 MOST_PHRASES = 20_000

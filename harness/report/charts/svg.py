@@ -5,7 +5,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from harness.visible import one_line
+from harness.text.visible import one_line
 
 Point = tuple[float, float]
 

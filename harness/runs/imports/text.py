@@ -8,7 +8,7 @@ import yaml
 
 from harness.agents.text_form import parse_text
 from harness.errors import TranscriptError
-from harness.imports.sessions import KNOWN_SPEAKERS, Found, Layout, read_bounded, session, utterance
+from harness.runs.imports.sessions import KNOWN_SPEAKERS, Found, Layout, read_bounded, session, utterance
 from harness.types import Speaker
 
 _LABELLED = ("patient", "client", "therapist", "counselor", "counsellor")

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.agents.text_form import LONGEST_TURN
 from harness.errors import TranscriptError, did_you_mean
-from harness.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
+from harness.runs.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
 
 PLACES = ("text", "speaker", "session", "persona", "order")
 """What a column can hold; `text` and `speaker` are needed."""

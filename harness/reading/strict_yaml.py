@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from harness.visible import visible
-from harness.yaml_shape import LOADER, check_shape
+from harness.reading.yaml_shape import LOADER, check_shape
+from harness.text.visible import visible
 
 LONGEST_KEY = 60
 REFUSED = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
@@ -33,7 +33,7 @@ class _Loader(LOADER):  # type: ignore[misc, valid-type]
 
 
 def load(text: str) -> object:
-    """The data of a YAML text. Raises one of `REFUSED`; `harness.yaml_shape.not_yaml` says it in words."""
+    """The data of a YAML text. Raises one of `REFUSED`; `harness.reading.yaml_shape.not_yaml` says it in words."""
     check_shape(text, aliases=False)
     data: object = yaml.load(text, Loader=_Loader)
     return data

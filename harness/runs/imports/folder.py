@@ -15,10 +15,10 @@ from harness.config.guard import GuardConfig
 from harness.errors import ConfigError, StorageError, TranscriptError
 from harness.guard.findings import FINDINGS
 from harness.guard.guard import Guard
-from harness.imports import messages, table, text
-from harness.imports.sessions import Found, Layout
 from harness.metrics.session import session_metrics
 from harness.report import write_report
+from harness.runs.imports import messages, table, text
+from harness.runs.imports.sessions import Found, Layout
 from harness.store.files import storage_error, write_whole
 from harness.store.identity import config_hash
 from harness.store.metrics import write_metrics

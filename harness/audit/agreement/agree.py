@@ -6,8 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from harness.agreement.coded import CodedSession
-from harness.agreement.statistics import Estimate, Flags, area, by_session, correlation, f1, kappa, precision, recall
+from harness.audit.agreement.coded import CodedSession
+from harness.audit.agreement.statistics import (
+    Estimate,
+    Flags,
+    area,
+    by_session,
+    correlation,
+    f1,
+    kappa,
+    precision,
+    recall,
+)
 from harness.errors import TranscriptError
 from harness.hearing import Act, Heard, hear
 from harness.hearing.features import RECENT

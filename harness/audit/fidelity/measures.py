@@ -12,7 +12,7 @@ from math import log2
 from statistics import fmean, median, pstdev, pvariance
 from typing import Any
 
-from harness.text import content_stems, parse, plain, words
+from harness.text.words import content_stems, parse, plain, words
 
 SHORT = 3
 """Words up to which a turn is short."""

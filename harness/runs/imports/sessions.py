@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.agents.text_form import check_turn, decoded
 from harness.errors import TranscriptError, did_you_mean
-from harness.reading import read_bytes
+from harness.reading.files import read_bytes
 from harness.types import Speaker
 
 MOST_TURNS = 20_000

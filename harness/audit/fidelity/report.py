@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.audit.fidelity.discrimination import Discrimination, Pair, discriminate
+from harness.audit.fidelity.measures import PatientTurns
+from harness.audit.fidelity.reference import Reference
 from harness.comparison.runs import run_folders
 from harness.errors import StorageError
-from harness.fidelity.discrimination import Discrimination, Pair, discriminate
-from harness.fidelity.measures import PatientTurns
-from harness.fidelity.reference import Reference
 from harness.store.records import SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import strict_yaml
 from harness.errors import TranscriptError
+from harness.judges.written.variants import Turns
 from harness.paths import written_dir
+from harness.reading import strict_yaml
+from harness.reading.yaml_shape import not_yaml
 from harness.types import Speaker
-from harness.written.variants import Turns
-from harness.yaml_shape import not_yaml
 
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _LABEL = re.compile(r"^(Patient|Therapist): ", re.MULTILINE)

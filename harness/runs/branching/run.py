@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.branching.points import Beginning, Points, beginnings, parents_of
-from harness.branching.settings import branch_config
 from harness.config.compose import load
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, PersonaError, StorageError
 from harness.personas.schema import Persona
+from harness.runs.branching.points import Beginning, Points, beginnings, parents_of
+from harness.runs.branching.settings import branch_config
 from harness.runs.prepare import CheckedRun, OpenRun, RunSpec, create, spec_of
 from harness.runs.resources import SharedResources
 from harness.store.archive import Archive

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from harness.errors import TranscriptError
-from harness.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
+from harness.runs.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
 
 LISTS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "utterances")
 _SPEAKERS = ("role", "speaker", "from", "interlocutor")

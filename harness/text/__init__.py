@@ -1,0 +1,1 @@
+"""Text: words and sentences, and what makes text safe to show."""
