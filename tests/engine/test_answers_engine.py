@@ -46,7 +46,7 @@ def by_vllm(renderer: Renderer, request: Request, ids: list[int], finish: str) -
     engine._end_ids = frozenset()
     skip = not request.prompt.answer.special
     text = renderer.tokenizer.decode(ids, skip_special_tokens=skip)
-    done = SimpleNamespace(finish_reason=finish, token_ids=ids, text=text, stop_reason=None)
+    done = SimpleNamespace(finish_reason=finish, token_ids=ids, text=text, stop_reason=None, logprobs=None)
     output = SimpleNamespace(outputs=[done], prompt_token_ids=[1], num_cached_tokens=0)
     return engine._generation(output, request, 0.1)
 
