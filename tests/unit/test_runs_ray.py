@@ -83,5 +83,5 @@ def test_without_ray_it_is_one_line(
     assert main(["run", "executor=ray", "engine=dry", f"run.dir={tmp_path / 'run'}"]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert "executor=ray" in line
-    assert "therapist-harness[ray]" in line
+    assert "[ray]" in line
     assert not (tmp_path / "run").exists()
