@@ -108,8 +108,8 @@ def _repetition(report: Report) -> Figure:
 
 
 def _pace(report: Report) -> Iterator[Figure]:
-    if report.pace is None:
-        return
+    if report.pace is None or not any(rate for _, rate in report.pace.rate):
+        return  # nobody generated anything: recorded lines, or sessions of other origin
     x = Axis("seconds from the first turn", 0, report.pace.seconds)
     top = max((rate for _, rate in report.pace.rate), default=0.0)
     rate = [Series("tokens/s", report.pace.rate, "therapist")]

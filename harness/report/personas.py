@@ -92,7 +92,7 @@ class Personas:
         ]
 
     def intervals(self) -> list[Interval]:
-        """Means over personas with 95 % intervals (`harness.comparison.bootstrap`), of metrics that all are shares."""
+        """Means over personas with 95% intervals (`harness.comparison.bootstrap`), of metrics that all are shares."""
         import numpy as np
 
         shares = [column for column in self.columns() if column.share]

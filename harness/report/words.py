@@ -54,7 +54,7 @@ def percent(value: float | None) -> str:
     """A share as a percentage, with a decimal where it is small."""
     if value is None:
         return "–"
-    return f"{100 * value:.1f}\u00a0%" if 0 < abs(value) < 0.1 else f"{100 * value:.0f}\u00a0%"
+    return f"{100 * value:.1f}%" if 0 < abs(value) < 0.1 else f"{100 * value:.0f}%"
 
 
 def signed(value: float | None, digits: int = 2) -> str:

@@ -113,6 +113,6 @@ def test_small_pictures_stand_beside_their_numbers_and_stay_small() -> None:
 
 
 def test_axes_show_shares_in_percent_and_large_numbers_with_separators() -> None:
-    assert Axis("x", 0, 1, percent=True).shown(0.25) == "25 %"
+    assert Axis("x", 0, 1, percent=True).shown(0.25) == "25%"
     assert Axis("x").shown(12345.6) == "12,346"
     assert Axis("x", 2, 2).share(2) == 0

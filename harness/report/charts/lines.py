@@ -30,7 +30,7 @@ class Axis:
     percent: bool = False
 
     def shown(self, value: float) -> str:
-        return f"{100 * value:.0f} %" if self.percent else (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
+        return f"{100 * value:.0f}%" if self.percent else (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
 
     def share(self, value: float) -> float:
         """Where a value lies on it, 0 to 1."""
