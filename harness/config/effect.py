@@ -31,7 +31,7 @@ _KINDS = {
     "max_batch": ("transformers",),
     "base_url": ("openai",),
     "extra_body": ("openai",),
-    "model": ("openai",),
+    "model": ("openai", "callable"),
     "api_key_env": ("openai",),
     "request_timeout_s": ("openai",),
     "outage_s": ("openai",),
@@ -130,7 +130,7 @@ def _patient(config: RunConfig, key: str) -> str | None:
 
 def _context(config: RunConfig, key: str) -> str | None:
     policy = config.context.policy
-    writes = policy in ("summarize", "hybrid")
+    writes = policy not in ("truncate", "none")  # a plug-in's may
     hands_over = config.course.sessions > 1 and config.course.note == "model"
     if key == "context.low_water" and policy == "none":
         return "context=none never leaves anything out; choose another policy"
