@@ -181,7 +181,7 @@ def test_what_is_no_list_of_models_is_one_clear_line_or_does_not_matter(
     url, handler = server
     handler.models = models
     code = _played(command, small_model, tmp_path / "run", url)
-    assert code in (0, 3)
+    assert code in (0, 2, 3)  # 2: name the model in engine.model
 
 
 RAW = {
