@@ -4,6 +4,7 @@ A rule over words: it knows a paraphrase by the words it keeps and misses one th
 """
 
 from functools import lru_cache
+from math import fsum
 
 from harness.agents.english import telling
 from harness.personas.schema import Layer
@@ -19,7 +20,7 @@ def says(text: str, layer: Layer) -> bool:
     """Whether the text tells the layer's content."""
     wanted, whole = _wanted(layer.content, layer.topic)
     kept = wanted & content_stems(words(text))
-    return len(kept) >= min(FEWEST, len(wanted)) and sum(map(telling, kept)) >= SAID * whole
+    return len(kept) >= min(FEWEST, len(wanted)) and fsum(map(telling, kept)) >= SAID * whole
 
 
 @lru_cache(maxsize=1024)
@@ -27,4 +28,4 @@ def _wanted(content: str, topic: str) -> tuple[frozenset[str], float]:
     """The stems that the content holds and its topic doesn't, and what they weigh together."""
     stems = content_stems(words(content)) - content_stems(words(topic))
     stems = stems or content_stems(words(content))
-    return stems, sum(map(telling, stems))
+    return stems, fsum(map(telling, stems))

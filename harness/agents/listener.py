@@ -9,7 +9,7 @@ Invariants:
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, fsum
 from typing import NamedTuple
 
 from harness.agents.cues import Words
@@ -142,9 +142,9 @@ class Memory:
         """What a sentence takes up (of the words that came `first` in it), how telling the rest of it is, and how many more
         words of the patient's than one it brings together."""
         now, before = stems & self._last.stems, stems & self._said - self._last.stems
-        worth = sum(self._worth(root) for root in now & first)
-        worth += EARLIER * sum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
-        return worth, sum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
+        worth = fsum(self._worth(root) for root in now & first)
+        worth += EARLIER * fsum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
+        return worth, fsum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
 
     def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """The sentences that the therapist has not said before, in these words or in this frame; short ones count as new."""
