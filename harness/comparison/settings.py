@@ -127,6 +127,8 @@ def _told_apart(groups: Sequence[tuple[dict[str, Any], list[RunData]]]) -> list[
 def _differing(rows: list[dict[str, Any]]) -> list[str]:
     """The keys in which the rows differ, most telling first. `rows` get a key `K` for a `K` that both roles share."""
     keys = sorted({key for row in rows for key in row if len({text(other.get(key, UNSET)) for other in rows}) > 1})
+    # A template that one setting does not use comes with another key, as the note's with the context policy.
+    keys = [key for key in keys if not key.startswith("template.") or all(key in row for row in rows)]
     for key in [key for key in keys if key.startswith("patient.")]:
         shared = key.removeprefix("patient.")
         twins = [f"{role}.{shared}" for role in _ROLES]

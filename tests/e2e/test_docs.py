@@ -30,6 +30,7 @@ NOT_TRIED = {
     r"(vllm|jupyter|mkdocs|inspect) .*": "a program that serves until it is stopped",
     r"sbatch .*": "needs a Slurm cluster; the script itself is checked below",
     r"python scripts/bench/.*": "a benchmark, which takes minutes",
+    r"scripts/examples/train_loop": "trains an adapter, which takes half an hour",
     r"python -m harness fetch.*": "downloads a model",
     r"python -m harness branch .*adapter=.*": "needs an adapter, and vLLM",
     r"python -m harness personas sample .* --write-with .*": "asks a model that needs a GPU",

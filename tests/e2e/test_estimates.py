@@ -45,7 +45,7 @@ async def test_no_prompt_is_too_long_for_a_server_that_counts_in_its_own_way(
             *("run", "engine=openai", "model=remote", f"engine.base_url={server.base_url}", f"run.dir={folder}"),
             *("personas=[two-cups,left-in-march]", "sessions_per_persona=2", "max_exchanges=25", "guard=off"),
             *("context=summarize", "context.note_tokens=96", f"engine.max_model_len={WINDOW}", "min_exchanges=25"),
-            *("patient.max_new_tokens=160", "therapist.max_new_tokens=160"),
+            *("patient.max_new_tokens=160", "therapist.max_new_tokens=160", "patient.profile=off", "therapist=bare"),
         )
         assert done.returncode == 0, done.stderr
         assert server.refusals == 0
