@@ -25,11 +25,12 @@ _announced: list[float] = []
 
 
 def announce() -> None:
-    """The first line of a command that plays sessions."""
+    """The first line of a command that plays sessions, for a person at a terminal: elsewhere a mistake is all there is."""
     _announced[:] = [time.monotonic()]
     took = last(SETTINGS)
     before = f" (took {took:.0f} s last time)" if took is not None else ""
-    print(f"harness {__version__}: reading and checking settings{before}", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(f"harness {__version__}: reading and checking settings{before}", file=sys.stderr, flush=True)
 
 
 def checked() -> None:

@@ -13,7 +13,7 @@ Prochaska & DiClemente (J. Consult. Clin. Psychol. 51, 1983).
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -355,6 +355,27 @@ class Persona(Part):
 
 
 def persona_hash(persona: Persona) -> str:
-    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file."""
-    text = json.dumps(persona.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file.
+
+    What this version's schema added counts only where it says something, so that older runs know their personas again.
+    """
+    text = json.dumps(_content(persona), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_VERBOSITY = {"terse": "short", "average": "medium", "talkative": "long"}
+"""Lengths of a profile by the names that they had."""
+
+
+def _content(persona: Persona) -> dict[str, Any]:
+    content: dict[str, Any] = persona.model_dump(mode="json")
+    profile = content.pop("profile")
+    content["verbosity"] = _VERBOSITY[profile["length"]]
+    if profile["channel"] != "typed":
+        content["channel"] = profile["channel"]
+    layers = content.pop("disclosure")
+    content["disclosure"] = [
+        {key: value for key, value in layer.items() if key not in ("about", "partial", "late") or value}
+        for layer in layers
+    ]
+    return {key: value for key, value in content.items() if key not in ("risk_kinds", "looks_like") or value}

@@ -60,7 +60,7 @@ def test_a_run_is_compared_with_one_of_now(old: Path, capsys: pytest.CaptureFixt
     """What only the new one recorded tells them not apart; what they were asked to do does."""
     words = ["run", "engine=dry", "model.path=tokenizer", "persona_dir=personas", "personas=[neighbour,widower]"]
     words += ["max_exchanges=3", "patient.max_new_tokens=120", "therapist.max_new_tokens=120", "run.dir=new"]
-    assert main([*words, "context=hybrid"]) == 0
+    assert main([*words, "context=hybrid", "guard.mends=both"]) == 0  # as version 0.1 did
     capsys.readouterr()
     assert main(["compare", "finished", "new", "--json=-"]) == 0
     assert "sha256" not in capsys.readouterr().out

@@ -118,7 +118,7 @@ MISTAKES: dict[str, tuple[Sequence[str], int, Sequence[str]]] = {
     "unknown choice": (["therapist=cbtt"], 2, ["therapist=cbtt", "cbt"]),
     "unknown persona": (["personas=[skeptical]"], 2, ["no persona 'skeptical'"]),
     "no room for a prompt": (["engine.max_model_len=256", "therapist.max_new_tokens=256"], 2, ["256", "no room"]),
-    "window too small for the persona": (["engine.max_model_len=600"], 2, ["persona", "would"]),
+    "window too small for the persona": (["engine.max_model_len=720"], 2, ["persona", "would"]),
     "missing model folder": (["model.path=/no/such/folder"], 2, ["model.path", "/no/such/folder"]),
     "replay without a transcript": (["patient=replay"], 2, ["patient.transcript"]),
     "missing transcript": (["patient=replay", "patient.transcript=/no/such.txt"], 2, ["/no/such.txt"]),

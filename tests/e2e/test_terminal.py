@@ -2,9 +2,10 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_the_outcome_as_json_is_all_that_stdout_gets(tmp_path: Path, capsys: pyt
     assert code == told["exit_code"] == 0
     assert (told["path"], told["status"]) == (str(folder), "finished")
     assert told["totals"]["turns"] == 4
-    assert err.startswith("harness ")
+    assert "sessions in flight" in err
 
 
 def test_a_mistake_is_told_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,18 +109,30 @@ def test_what_there_is_can_be_listed(tmp_path: Path, capsys: pytest.CaptureFixtu
     found = json.loads(out)
     assert code == 0
     assert found["therapists"]["mine"] == "My own prompt"
-    assert set(found["engines"]) == {"auto", "vllm", "openai", "transformers", "dry"}
+    assert set(found["engines"]) >= {"auto", "vllm", "openai", "transformers", "dry"}
     assert len(found["personas"]) == len(list((ROOT / "personas").glob("*.yaml")))
     assert "facts still in the therapist's view" in found["metrics"]["retention.share"]
     assert all(about for kind in found.values() for about in kind.values())
 
 
+def at_a_terminal(command: list[str]) -> tuple[int, str]:
+    """Exit code of a command, and what it shows on a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux says so at the end of a terminal
+            while block := os.read(ours, 1 << 16):
+                shown += block
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
 def test_the_first_line_comes_before_anything_heavy_is_loaded() -> None:
-    started = time.monotonic()
     command = [sys.executable, "-X", "importtime", "-m", "harness", "run", "engine=nothing"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, time.monotonic() - started
-    before, _, after = done.stderr.partition("reading and checking settings")
+    code, shown = at_a_terminal(command)
+    assert code == 2
+    before, _, after = shown.partition("reading and checking settings")
     heavy = ("pydantic", "hydra", "rich", "transformers", "torch", "yaml", "numpy", "aiohttp")
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in before.splitlines()}
     assert not loaded & set(heavy)
