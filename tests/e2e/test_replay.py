@@ -23,6 +23,7 @@ def played(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("run", "engine=dry", f"model.path={model}", f"run.dir={folder}", "personas=[two-cups,left-in-march]"),
         *("context=hybrid", "engine.max_model_len=1400", "max_exchanges=12", "guard.repeat_share=0.25"),
         *("therapist.max_new_tokens=128", "patient.max_new_tokens=128", "patient.self_check=rules"),
+        *("patient.profile=off", "guard.mends=both", "seed=3"),
     )
     assert done.returncode == 0, done.stderr
     drafts = {
@@ -89,7 +90,7 @@ def test_all_turns_of_a_transformers_run_in_batches_of_one_come_out_the_same(sma
     done = harness(
         *("run", "engine=transformers", "engine.max_batch=1", f"model.path={small_model}", f"run.dir={folder}"),
         *("personas=two-cups", "max_exchanges=3", "therapist.max_new_tokens=16", "patient.max_new_tokens=16"),
-        *("engine.max_model_len=1024", "guard=off"),
+        *("engine.max_model_len=1024", "guard=off", "patient.profile=off"),
         timeout_s=400,
     )
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,8 @@ def dry(folder: Path, small_model: Path, policy: str) -> tuple[str, ...]:
     return (
         *("run", "engine=dry", f"model.path={small_model}", f"run.dir={folder}", f"context={policy}", PERSONAS),
         *("sessions_per_persona=2", "max_exchanges=14", "engine.max_model_len=1400", "concurrency=4", "seed=5"),
-        *("therapist.max_new_tokens=128", "patient.max_new_tokens=128", "context.note_tokens=96"),
+        *("therapist.max_new_tokens=128", "patient.max_new_tokens=128", "patient.profile=off", "guard.mends=both"),
+        *(("context.note_tokens=96",) if policy in ("summarize", "hybrid") else ()),
         *("guard.echo_share=0.05", "guard.repeat_share=0.25", "engine.latency_s=0.03"),
     )
 
