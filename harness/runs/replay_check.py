@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.agents.profile import whole_sentences
 from harness.agents.speaker import turn_sampling, turn_seed, without_end
 from harness.config.recorded import refuse_code
 from harness.config.schema import RoleConfig
@@ -25,7 +26,7 @@ from harness.runs.resources import SharedResources
 from harness.store.archive import Archive
 from harness.store.identity import recorded_contents
 from harness.store.played import Played
-from harness.types import Request, Speaker
+from harness.types import FinishReason, Request, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,9 @@ async def repeat(
             turn = sessions[session_id].turns[index]
             generation = await send(engines[turn.speaker], request)
             again, _ = without_end(generation.text)
+            drawn = turn.speaker is Speaker.PATIENT and archive.config.patient.profile != "off"
+            if drawn and generation.finish_reason is FinishReason.LENGTH:
+                again = whole_sentences(again)  # as the patient does where the drawn length cuts a sentence off
             repeated.append(Repeated(session_id, index, turn.speaker, turn.text, again))
     return repeated
 

@@ -90,7 +90,7 @@ def test_all_turns_of_a_transformers_run_in_batches_of_one_come_out_the_same(sma
     done = harness(
         *("run", "engine=transformers", "engine.max_batch=1", f"model.path={small_model}", f"run.dir={folder}"),
         *("personas=two-cups", "max_exchanges=3", "therapist.max_new_tokens=16", "patient.max_new_tokens=16"),
-        *("engine.max_model_len=1024", "guard=off", "patient.profile=off"),
+        *("engine.max_model_len=1024", "guard=off"),
         timeout_s=400,
     )
     assert done.returncode == 0, done.stderr
