@@ -5,7 +5,7 @@ from importlib import metadata
 
 from harness.errors import ConfigError
 
-TESTED = ("0.26.0", "0.29.0", "0.32.0")
+TESTED = ("0.32.0",)
 """Versions with which the engine's tests were run, on vLLM's CPU builds (`scripts/test-vllm VERSION`)."""
 LEAST, BELOW = (0, 26), (0, 33)
 ANY = "HARNESS_ANY_VLLM"
@@ -35,7 +35,7 @@ def check(version: str | None) -> None:
     """Raise `ConfigError` for a version outside the range, unless the user lets any pass."""
     if version is not None and not supported(version) and not os.environ.get(ANY):
         raise ConfigError(
-            f"vllm {version}: expected {LEAST[0]}.{LEAST[1]} to {TESTED[-1]} (tested: {', '.join(TESTED)}); install one of "
+            f"vllm {version}: expected {LEAST[0]}.{LEAST[1]} to {BELOW[0]}.{BELOW[1] - 1} (tested: {', '.join(TESTED)}); install one of "
             f"them, or set {ANY}=1 to try this one"
         )
 
