@@ -49,7 +49,13 @@ def test_a_fit_check_shows_the_tightest_on_lines_of_80_columns(
     assert ("33 more personas have more room; --all shows them" in lines) is not all_fits
 
 
-def test_what_took_long_is_told_the_next_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_took_long_is_told_the_next_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a terminal: elsewhere a mistake is all there is to read."""
+    startup.announce()
+    assert not capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     startup.announce()
     assert "last time" not in capsys.readouterr().err
     startup.remember({startup.SETTINGS: 4.4, "vllm big": 27.0, "dry small": 0.2})
