@@ -38,7 +38,7 @@ def choose(server: tuple[int, int], offline: tuple[int, int], window: int, sessi
     """
     sequences = max(server[0], offline[0], min(sessions or 0, MOST_SEQUENCES))
     tokens = max(server[1], offline[1])
-    wanted = f"{sessions} sessions" if sessions else "an unknown number of sessions"
+    wanted = f"{sessions} session{'s' if sessions != 1 else ''}" if sessions else "an unknown number of sessions"
     # A step that can't hold one prompt whole is refused where prefills are not cut into chunks.
     if tokens < window:
         return Limits(sequences, window, f"for {wanted}; one prompt of {window} tokens fits a step")
