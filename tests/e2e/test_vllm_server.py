@@ -74,7 +74,8 @@ def test_sessions_finish_and_the_dialogue_shows_nothing_of_it(
     folder = tmp_path / "run"
     settings = ["engine=openai", f"engine.base_url={server}", "engine.model=small"]
     settings += [f"model={model}"] if model else [f"model.path={small_model}"]
-    settings += [f"engine.max_model_len={CONFIGURED}", f"context={policy}", "context.note_tokens=64"]
+    settings += [f"engine.max_model_len={CONFIGURED}", f"context={policy}"]
+    settings += ["context.note_tokens=64"] if policy == "summarize" else []
     settings += ["patient.max_new_tokens=48", "therapist.max_new_tokens=48", "min_exchanges=6", "max_exchanges=6"]
     settings += ["personas=[two-cups,nursery-door]", f"run.dir={folder}"]
     done = subprocess.run(

@@ -30,6 +30,7 @@ from harness.engines.openai.discovery import (
     PROBE_S,
     chosen,
     model_list,
+    same_tokenizer,
     smallest_window,
     window_of,
 )
@@ -96,6 +97,9 @@ class OpenAIEngine:
         self._name = str(card.get("id") or self._name)
         self._window = smallest_window(self._engine, self._model, window_of(card, models), self._base)
         is_vllm = card.get("owned_by") == "vllm"
+        self._takes_ids = (
+            is_vllm and not self._model.stand_in and await same_tokenizer(self._client, self._name, self._model)
+        )
         if not self._takes_ids and not self._model.stand_in and self._model.chat_template is not None:
             raise ConfigError(
                 f"model.chat_template: {self._base} gets messages and applies its own template to them; take the setting out "
