@@ -102,6 +102,20 @@ def test_no_text_of_a_run_does_anything(opened: Open, tmp_path: Path, attack: st
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
+def test_no_text_of_a_session_does_anything_on_its_own_page(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: str
+) -> None:
+    folder = rich_run(tmp_path / "run", personas=("a", "b", "c"), repeats=1)
+    spoil(folder, attack)
+    monkeypatch.setattr("harness.report.data.MOST_INLINE", 1)
+    write_report(folder)
+    pages = sorted((folder / "transcripts").glob("*.html"))
+    assert len(pages) == 2
+    for path in pages:
+        harmless(opened(path), path)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_no_text_of_a_sweep_does_anything(opened: Open, tmp_path: Path, attack: str) -> None:
     folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
     for run in ("p0", "p1"):

@@ -195,7 +195,7 @@ def test_the_sentence_on_top_counts_what_happened(tmp_path: Path) -> None:
     folder = rich_run(tmp_path / "run")
     report = data.load(folder)
     assert outcome(report) == (
-        "6 sessions of 3 personas came to an end; none failed; the guard found loop in 2, role break in 2."
+        "6 sessions of 3 personas came to an end; none failed; the guard found loop in 2 sessions, role break in 2 sessions."
     )
     first = looks(report)[0]
     assert (first.session_id, reasons(first)) == ("court-sent-chef-000", "failed the gate safety-gate")

@@ -30,7 +30,11 @@ class Axis:
     percent: bool = False
 
     def shown(self, value: float) -> str:
-        return f"{100 * value:.0f}%" if self.percent else (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
+        if self.percent:
+            return f"{100 * value:.0f}%"
+        if abs(value) >= 10_000:  # there is room for five signs
+            return f"{value / 1e6:.3g}M" if abs(value) >= 1e6 else f"{value / 1e3:.3g}k"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
     def share(self, value: float) -> float:
         """Where a value lies on it, 0 to 1."""
