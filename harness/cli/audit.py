@@ -11,10 +11,11 @@ policies maps names to {"lines": [...]}, said in turn, or {"mirror": true, "suff
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.text.visible import say, to_json
 
 if TYPE_CHECKING:
     from harness.audit.search import Found
@@ -59,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
             for name, group in groups(personas).items()
         ]
         result["search"] = {one.group: _searched(one) for one in found}
-    print(json.dumps(result, ensure_ascii=False, indent=1) if args.json else _table(result))
+    say(to_json(result, indent=1) if args.json else _table(result))
     return 0
 
 

@@ -9,6 +9,8 @@ derive from the journal are written again. What was there before is kept beside 
 import argparse
 from pathlib import Path
 
+from harness.text.visible import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
@@ -19,7 +21,7 @@ def main(args: argparse.Namespace) -> int:
     from harness.store.repair import repair
 
     lines = repair(args.run_dir)
-    print("\n".join(lines) if lines else f"{args.run_dir}: the journal is whole; nothing was changed")
+    say("\n".join(lines) if lines else f"{args.run_dir}: the journal is whole; nothing was changed")
     if lines:
-        print(f"go on with: {resume_command(args.run_dir)}")
+        say(f"go on with: {resume_command(args.run_dir)}")
     return 0

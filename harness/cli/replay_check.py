@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.run_folder import one_run
-from harness.text.visible import to_json, visible
+from harness.text.visible import say, to_json, visible
 
 if TYPE_CHECKING:
     from harness.runs.replay_check import Repeated
@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
         trusted=args.trust_remote_code,
     )
     repeated = asyncio.run(asked)
-    print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
+    say(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 
 

@@ -20,7 +20,7 @@ from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed, 
 from harness.runs.fit_check import Fit
 from harness.runs.reporter import Silent
 from harness.store.records import RunRecord
-from harness.text.visible import one_line
+from harness.text.visible import one_line, say
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
 
 BAR_EVERY_S = 0.25
@@ -253,4 +253,4 @@ class QuietReporter(Silent):
     """Tells of nothing but sessions that fail."""
 
     def failed(self, failure: Failure) -> None:
-        print(one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}"), file=sys.stderr)
+        say(one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}"), file=sys.stderr)

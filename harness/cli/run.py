@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, HarnessError
-from harness.text.visible import one_line, to_json, visible
+from harness.text.visible import one_line, say, to_json, visible
 
 if TYPE_CHECKING:
     from harness.config.schema import RunConfig
@@ -81,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
         return _check(args) if args.dry_run else _play(args)
     except HarnessError as error:
         if args.json:
-            print(to_json({"exit_code": error.exit_code, "errors": list(error.lines)}))
+            say(to_json({"exit_code": error.exit_code, "errors": list(error.lines)}))
         raise
 
 
@@ -109,11 +109,11 @@ def _show_settings(args: argparse.Namespace) -> int:
         from harness.sweeps.expand import expand
 
         for point in expand(args.overrides, args.config_dir):
-            print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
+            say(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
         return 0
     from harness.config.compose import load_run
 
-    print(_shown(load_run(args.overrides, args.config_dir)), end="")
+    say(_shown(load_run(args.overrides, args.config_dir)), end="")
     return 0
 
 
@@ -128,9 +128,9 @@ def _check(args: argparse.Namespace) -> int:
 
     told = dry_run(args.overrides, args.config_dir, multirun=args.multirun)
     if args.json:
-        print(to_json(told))
+        say(to_json(told))
     elif not args.quiet:
-        print("\n".join(map(one_line, lines(told))))
+        say("\n".join(map(one_line, lines(told))))
     return 0
 
 
@@ -154,9 +154,9 @@ def _play(args: argparse.Namespace) -> int:
         folder, code, run_dirs = outcome.path, outcome.exit_code, [outcome.path]
     code = _strict(run_dirs, code) if args.strict else code
     if args.json:
-        print(to_json(_outcome(folder, code, run_dirs, sweep=args.multirun)))
+        say(to_json(_outcome(folder, code, run_dirs, sweep=args.multirun)))
     elif args.quiet:
-        print(one_line(str(folder)))
+        say(one_line(str(folder)))
     return code
 
 
@@ -194,5 +194,5 @@ def _strict(run_dirs: Sequence[Path], code: int) -> int:
     for run, kinds in found.items():
         if kinds:
             counts = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-            print(one_line(f"--strict: {run}: {counts}"), file=sys.stderr)
+            say(one_line(f"--strict: {run}: {counts}"), file=sys.stderr)
     return max(code, 1) if any(found.values()) else code

@@ -10,6 +10,8 @@ Folders are those of runs, of sweeps, or of `harness export --format parquet` (f
 import argparse
 from pathlib import Path
 
+from harness.text.visible import csv_cell, one_line, say, visible, visible_json
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="folders of runs, sweeps or tables")
@@ -29,19 +31,19 @@ def main(args: argparse.Namespace) -> int:
     answer = ask(args.folders, args.question)
     if args.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(answer.columns)
-        writer.writerows(answer.rows)
+        writer.writerows([csv_cell(value) for value in row] for row in (answer.columns, *answer.rows))
     elif args.json:
         for row in answer.rows:
-            print(json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False, default=str))
+            row_json = json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False, default=str)
+            say(visible_json(row_json))
     else:
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*map(escape, answer.columns))
+        table = Table(*(escape(one_line(column)) for column in answer.columns))
         for row in answer.rows:
-            table.add_row(*(Text("" if value is None else str(value)) for value in row))
+            table.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
         Console().print(table)
     return 0

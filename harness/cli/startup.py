@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.paths import __version__, cache_dir
 from harness.reading.files import read_bytes
+from harness.text.visible import say
 
 MOST_BYTES = 1 << 16
 MOST_KEPT = 100
@@ -30,7 +31,7 @@ def announce() -> None:
     took = last(SETTINGS)
     before = f" (took {took:.0f} s last time)" if took is not None else ""
     if sys.stderr.isatty():
-        print(f"harness {__version__}: reading and checking settings{before}", file=sys.stderr, flush=True)
+        say(f"harness {__version__}: reading and checking settings{before}", file=sys.stderr)
 
 
 def checked() -> None:

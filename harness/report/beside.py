@@ -3,8 +3,6 @@
 Invariant: of the sessions one is in memory at a time.
 """
 
-from pathlib import Path
-
 from harness.errors import StorageError
 from harness.guard.findings import FINDINGS
 from harness.report import page

@@ -41,8 +41,10 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
 
 def render(template: str, **values: Any) -> str:
     """A page of `templates/` as HTML. Every text of a model, a persona or a config is escaped."""
-    return _environment().get_template(template).render(
-        style=Markup(_file("page.css")), script=Markup(_file("page.js")), policy=Markup(policy()), **values
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=Markup(_file("page.css")), script=Markup(_file("page.js")), policy=Markup(policy()), **values)
     )
 
 
