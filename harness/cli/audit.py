@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli import startup
 from harness.text.visible import say, to_json
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Raises `ConfigError`, `PersonaError` or `TranscriptError`."""
+    startup.announce("reading the patients")
     from harness.audit.audit import audit, reference
     from harness.audit.policies import fixed_policies, read_policies
     from harness.audit.search import groups, search

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli import startup
 from harness.text.visible import say
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if not (args.cfg or args.plan or args.rescore):
+        startup.announce("reading the sessions")
     from harness.comparison.runs import run_folders
     from harness.config.judging import load
     from harness.errors import ConfigError

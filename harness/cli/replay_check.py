@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli import startup
 from harness.cli.run_folder import one_run
 from harness.text.visible import say, to_json, visible
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    startup.announce("reading the run")
     from harness.cli.reporter import TerminalReporter
     from harness.runs.replay_check import repeat
 

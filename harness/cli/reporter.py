@@ -107,7 +107,7 @@ class TerminalReporter:
     def fit(self, fits: Sequence[Fit]) -> None:
         """What a dry run says about prompts."""
         shown = fits if self._all_fits else fits[:TIGHTEST]
-        title = "fit check, tightest first: longest prompt and least free in tokens"
+        title = "fit check, tightest first, in tokens"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("persona")
         columns = ("sessions", "longest", "free", "compacted", "left out")

@@ -2,24 +2,27 @@
 
 Settings are given as KEY=VALUE, in any order:
 
-  python -m harness run                                   one session with the small model, on any machine
-  python -m harness run experiment=smoke                  a worked example from conf/experiment/
+  python -m harness run                        one session, on any machine
+  python -m harness run experiment=smoke       an example of conf/experiment/
   python -m harness run model=llama-3.1-8b personas=all sessions_per_persona=4
-  python -m harness run patient.engine=openai patient.engine.base_url=http://127.0.0.1:8000/v1
-  python -m harness run -m therapist=act,bare seed=0,1    a sweep: every combination
+  python -m harness run patient.engine=openai \\
+      patient.engine.base_url=http://127.0.0.1:8000/v1
+  python -m harness run -m therapist=act,bare seed=0,1   a sweep
 
 Groups (choose one of the files in conf/GROUP):
 {groups}
 
 Often set:
-  personas=[a,b]|all  personas.sample=N  personas.sample_seed=N  sessions_per_persona=N
-  max_exchanges=N  course.sessions=N  seed=N  concurrency=auto|N
-  run.dir=PATH  run.name=NAME  engine.max_model_len=N  therapist.max_new_tokens=N
+  personas=[a,b]|all  personas.sample=N  personas.sample_seed=N
+  sessions_per_persona=N  max_exchanges=N  course.sessions=N  seed=N
+  concurrency=auto|N  run.dir=PATH  run.name=NAME
+  engine.max_model_len=N  therapist.max_new_tokens=N
   model.path=FOLDER  therapist.model=PRESET  therapist.sampling.temperature=T
-  therapist... and patient... set one role only; what a role does not set it inherits.
+  therapist... and patient... set one role only; a role inherits the rest.
 
-Exit codes: 0 all sessions finished; 1 some failed (with --strict: or the guard found something); 2 a mistake in the
-config or a persona; 3 no engine; 130 interrupted (prints how to resume). Of a sweep: the worst of its points.
+Exit codes: 0 all sessions finished; 1 some failed (with --strict: or the guard
+found something); 2 a mistake in the config or a persona; 3 no engine;
+130 interrupted (prints how to resume). Of a sweep: the worst of its points.
 """
 
 import argparse
