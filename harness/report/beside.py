@@ -9,6 +9,7 @@ from harness.report import page
 from harness.report.data import Report, sessions
 from harness.report.quotes import marked
 from harness.report.shown import shown
+from harness.report.words import quoted
 from harness.store.files import storage_error
 
 
@@ -26,28 +27,20 @@ def write_beside(report: Report) -> None:
         raise storage_error(folder, "write pages", error, "mend that, then: python -m harness report") from error
     if not report.beside:
         return
-    rows = report.rows
+    rows = [row for row in report.rows if row.session_id in report.beside]
     at = {row.session_id: number for number, row in enumerate(rows)}
+    links = ["", *(f"{quoted(row.session_id)}.html" for row in rows), ""]
     for session in sessions(report.path):
         number = at.get(session.session_id)
-        if number is not None and session.session_id in report.beside:
+        if number is not None:
             html = page.render(
                 "session_page.html.jinja",
                 report=report,
                 shown=shown(session, rows[number]),
-                before=_from_beside(report, number - 1),
-                after=_from_beside(report, number + 1),
+                before=links[number],
+                after=links[number + 2],
                 marked=marked,
                 command=page.command,
                 findings=FINDINGS,
             )
             page.put(folder / f"{session.session_id}.html", html)
-
-
-def _from_beside(report: Report, number: int) -> str:
-    """The place of the session in a row, as a link of a page; empty beyond the first and the last."""
-    if not 0 <= number < len(report.rows):
-        return ""
-    session_id = report.rows[number].session_id
-    place = report.place(session_id)
-    return f"../report.html{place}" if session_id in report.inline else place.removeprefix("transcripts/")
