@@ -10,7 +10,7 @@
 {formats}
 
 Rows that would train on a mended, cut-off, empty or role-breaking turn are left out unless --keep asks for them. Imported
-sessions have no prompts: KEY=VALUE settings, as of `harness run`, say how they would have been sent. docs/train.md.
+sessions have no prompts: KEY=VALUE settings, as of `python -m harness run`, say how they would have been sent. docs/train.md.
 """
 
 import argparse
