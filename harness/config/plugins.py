@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from harness.errors import ConfigError, did_you_mean, first_line
+from harness.errors import ConfigError, did_you_mean, first_line, some_of
 
 GROUP = "harness.plugins"
 """Entry-point group of installed packages."""
@@ -76,7 +76,7 @@ class Registry(Generic[T]):
         if name not in self._items:
             known = self.names()
             raise ConfigError(
-                f"{self.kind} {name!r}: not there{did_you_mean(name, known)}; expected one of {', '.join(known)}"
+                f"{self.kind} {name!r}: not there{did_you_mean(name, known)}; expected one of {some_of(known, name)}"
             )
         return self._items[name]
 

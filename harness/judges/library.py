@@ -7,17 +7,17 @@ Invariants:
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from harness.config import plugins
-from harness.errors import RubricError
+from harness.errors import RubricError, did_you_mean, some_of
 from harness.judges.rubric import Rubric
 from harness.reading import strict_yaml
 from harness.reading.files import read_bytes
-from harness.reading.mistakes import closest, lines_of
+from harness.reading.mistakes import lines_of
 from harness.reading.yaml_shape import not_yaml
 
 MAX_BYTES = 128_000
@@ -41,11 +41,15 @@ def load(ids: Sequence[str], dirs: Sequence[Path]) -> list[Rubric]:
     Raises `RubricError` with one line for every mistake in every file asked for.
     """
     files = find(dirs)
-    lines = [f"rubric: no rubric '{name}'; {closest(name, sorted(files))}" for name in ids if name not in files]
+    lines = [f"rubric: no rubric '{name}'{_hint(name, files)}" for name in ids if name not in files]
     lines += [f"rubric: '{name}' is asked for twice" for name in sorted({n for n in ids if list(ids).count(n) > 1})]
     if lines:
         raise RubricError(*lines)
     return read_all([files[name] for name in ids])
+
+
+def _hint(name: str, files: Iterable[str]) -> str:
+    return did_you_mean(name, files) or f"; known: {some_of(sorted(files), name, 'python -m harness list rubrics')}"
 
 
 def read_all(paths: Sequence[Path]) -> list[Rubric]:

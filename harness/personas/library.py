@@ -14,12 +14,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import ValidationError
 
-from harness.errors import PersonaError
+from harness.errors import PersonaError, did_you_mean, some_of
 from harness.personas.errors import lines_of
 from harness.personas.schema import Persona
 from harness.reading import strict_yaml
 from harness.reading.files import read_bytes
-from harness.reading.mistakes import closest
 from harness.reading.yaml_shape import not_yaml
 
 MAX_BYTES = 64_000
@@ -35,11 +34,15 @@ def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Pers
     if not files:
         raise PersonaError(f"personas: no persona files (*.yaml) in {', '.join(map(str, dirs))}")
     wanted = sorted(files) if isinstance(ids, str) else list(ids)
-    lines = [f"personas: no persona '{name}'; {closest(name, sorted(files))}" for name in wanted if name not in files]
+    lines = [f"personas: no persona '{name}'{_hint(name, files)}" for name in wanted if name not in files]
     lines += [f"personas: '{name}' is asked for twice" for name in sorted({n for n in wanted if wanted.count(n) > 1})]
     if lines:
         raise PersonaError(*lines)
     return read_all(files[name] for name in wanted)
+
+
+def _hint(name: str, files: Iterable[str]) -> str:
+    return did_you_mean(name, files) or f"; known: {some_of(sorted(files), name, 'python -m harness list personas')}"
 
 
 def find(dirs: Sequence[Path]) -> dict[str, Path]:
