@@ -31,4 +31,4 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _say(name: str, line: str) -> None:
-    say(one_line(f"{name}: {line}"), flush=True)
+    say(one_line(f"{name}: {line}"))
