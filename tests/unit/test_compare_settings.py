@@ -24,7 +24,7 @@ def settings(folder: Path, *configs: dict[str, Any]) -> list[Setting]:
         ([config("truncate"), config("hybrid")], ["truncate", "hybrid"], "context.policy=hybrid"),
         ([config(therapist="act"), config(therapist="cbt")], ["act", "cbt"], "therapist=cbt"),
         (
-            [{"source": "imported", "import": {"files": [f"talks/{name}.txt"]}} for name in ("ann", "ben")],
+            [config() | {"import": {"files": [f"talks/{name}.txt"]}} for name in ("ann", "ben")],
             ["ann", "ben"],
             'import.files=["talks/ben.txt"]',
         ),
