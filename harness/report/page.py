@@ -29,7 +29,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
             "seconds",
             "label",
             "place",
-            "link",
+            "page_link",
             "metric",
             "measured",
             "happened",
