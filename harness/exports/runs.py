@@ -11,6 +11,7 @@ import orjson
 
 from harness.comparison.runs import run_folders
 from harness.errors import StorageError
+from harness.reading.files import opened
 from harness.store.archive import Archive
 from harness.store.files import storage_error
 from harness.store.played import Played, read_played
@@ -121,7 +122,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return

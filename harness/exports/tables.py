@@ -15,6 +15,7 @@ from harness.errors import ConfigError, StorageError
 from harness.exports.files import make_folder
 from harness.exports.job import Job, Written, exporter
 from harness.exports.runs import ExportedRun
+from harness.reading.files import opened
 from harness.store.files import storage_error
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _lines(path: Path) -> Iterator[Record]:
     """Lines as they stand; a torn last one is left out."""
     if not path.exists():
         return
-    with path.open("rb") as file:
+    with opened(path) as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return

@@ -4,7 +4,6 @@ The rules are those of vLLM's own derivation (`_get_and_verify_max_len`), since 
 of the lengths that the config names, times the factor of its rotary embeddings where that is not contained in them.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeGuard
 
 from harness.config.schema import ModelConfig
 from harness.errors import ConfigError, first_line
+from harness.models.files import read_object
 
 _KEYS = (
     *(
@@ -34,6 +34,8 @@ _LAYERS = ("full_attention", "sliding_attention", "chunked_attention", "linear_a
 
 
 _FILE = "config.json"
+_NO_LENGTH = 10**12
+"""From here on a number is no length, as infinity is none."""
 _PLACEHOLDER = 10**9
 """Tokenizers without a limit of their own say 10**30."""
 
@@ -70,7 +72,7 @@ def derive(config: Mapping[str, Any]) -> Limits | None:
     kinds = set()
     factor = 1.0
     for rope in _ropes(text):
-        kind = rope.get("rope_type") or rope.get("type") or "default"
+        kind = str(rope.get("rope_type") or rope.get("type") or "default")
         kinds.add(kind)
         if kind not in _CONTAINED and _is_number(rope.get("factor")):
             factor = float(rope["factor"])
@@ -103,7 +105,7 @@ def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _NO_LENGTH
 
 
 def _read(model: ModelConfig) -> Mapping[str, Any]:
@@ -111,17 +113,6 @@ def _read(model: ModelConfig) -> Mapping[str, Any]:
     if not folder.is_dir():
         return _from_hub(model)
     return read_object(folder / _FILE)
-
-
-def read_object(file: Path) -> Mapping[str, Any]:
-    """A JSON object of a model's folder. Raises `ConfigError` in one line."""
-    try:
-        config = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"model.path: {file} can't be read: {error}; expected a JSON object") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"model.path: {file}: found {type(config).__name__}, expected a JSON object")
-    return config
 
 
 def _of_tokenizer(folder: Path) -> Limits | None:

@@ -5,7 +5,6 @@ other ids or other text of it, is not used: transformers 5 rebuilds some tokeniz
 file under `LlamaTokenizerFast` then loses every space.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigError, HarnessError, first_line
 from harness.models import file_tokenizer
 from harness.models.file_tokenizer import FileTokenizer
-from harness.models.limits import read_object
+from harness.models.files import check_files, read_object
 from harness.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def load_tokenizer(
     A folder that names a generic class is loaded with just that class: transformers' AutoTokenizer would choose the
     same, but imports torch first, which takes two seconds of every command that only counts.
     """
+    check_files(Path(path))
     config = _read_config(Path(path))
     file = _tokenizer_file(path, revision)
     try:
@@ -74,6 +74,7 @@ def light_tokenizer(
     """The same for prompts and counts: without `import transformers` where that makes no difference. Raises as
     `load_tokenizer`."""
     folder = Path(path)
+    check_files(folder)
     if (folder / _FILE).is_file() and _is_generic(_read_config(folder)):
         found = file_tokenizer.load(folder, _reference(path, folder / _FILE))
         if found is not None:
@@ -225,8 +226,8 @@ def _processor_template(folder: Path) -> str | None:
     """The chat template of a model that keeps it with its processor."""
     file = folder / "chat_template.json"
     try:
-        found = json.loads(file.read_text("utf-8")).get("chat_template") if file.is_file() else None
-    except (OSError, ValueError, AttributeError, RecursionError):
+        found = read_object(file).get("chat_template") if file.is_file() else None
+    except ConfigError:
         return None
     return found if isinstance(found, str) else None
 

@@ -14,7 +14,7 @@ from harness.config.schema import ModelConfig, RoleConfig, RunConfig
 from harness.errors import ConfigError
 from harness.models.located import COMMIT
 from harness.paths import prompt_dir
-from harness.store.files import open_regular, read_bounded
+from harness.reading.files import opened, read_bytes
 from harness.store.provenance import ModelFingerprint
 from harness.types import Speaker
 
@@ -96,7 +96,7 @@ def _template(name: str, key: str) -> str:
 def template_text(path: Path, key: str) -> str:
     """A template's text. Raises `ConfigError` that names the setting `key`."""
     try:
-        return read_bounded(path, MOST_TEMPLATE).decode()
+        return read_bytes(path, MOST_TEMPLATE).decode()
     except FileNotFoundError as error:
         raise ConfigError(f"{key}: no file {path}; expected a template") from error
     except OSError as error:
@@ -108,7 +108,7 @@ def template_text(path: Path, key: str) -> str:
 def _file(path: Path, key: str, most: int) -> str:
     digest, size = hashlib.sha256(), 0
     try:
-        with open_regular(path.expanduser()) as file:
+        with opened(path.expanduser()) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
                 size += len(block)

@@ -6,43 +6,22 @@ Invariants:
 - Any other file is replaced as a whole: a reader sees the old content or the new, never a part.
 """
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import StorageError
+from harness.reading.files import MOST_BYTES, opened
 
 _BLOCK = 65536
 """Bytes read at once when looking back for the last newline."""
-MOST_BYTES = 1 << 26
-"""Of a file that is read as a whole, and of a line; a hundred times what a run writes."""
 
 
 def storage_error(path: Path, action: str, error: OSError, remedy: str) -> StorageError:
     """One line that names the file, what was tried, what the system said and what helps."""
     return StorageError(f"{path}: can't {action}: {error.strerror or error}; {remedy}")
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """A file to read; OSError for a pipe, a device or a folder, which might never end."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a file")
-    return os.fdopen(fd, "rb")
-
-
-def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a file that somebody else may have written. Raises OSError, also where it is longer than `most`."""
-    with open_regular(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"larger than {most} bytes")
-    return content
 
 
 def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int, bytes]]:
@@ -63,7 +42,7 @@ def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int,
 def count_lines(path: Path) -> int:
     """Whole lines of a file; 0 where it can't be read."""
     try:
-        with open_regular(path) as file:
+        with opened(path) as file:
             return sum(line.endswith(b"\n") for _, _, line in lines_of(file))
     except OSError:
         return 0

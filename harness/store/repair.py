@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StorageError
-from harness.store.files import MOST_BYTES, lines_of, open_regular, replacing, storage_error
+from harness.reading.files import MOST_BYTES, opened
+from harness.store.files import lines_of, replacing, storage_error
 from harness.store.journal import JOURNAL, SHARDS, is_last_hole, parse_line, shard_path
 from harness.store.lock import lock
 from harness.store.records import RunStatus, encode, read_record, read_sessions, whole_json
@@ -139,7 +140,7 @@ def _by_session(path: Path) -> dict[str | None, list[Line]]:
 
 def _lines_of(path: Path) -> Iterator[Line]:
     last = 0.0
-    with open_regular(path) as file:
+    with opened(path) as file:
         for number, offset, line in lines_of(file):
             place = f"{path.name}:{number}"
             if not line.endswith(b"\n") and len(line) < MOST_BYTES:

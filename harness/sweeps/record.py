@@ -15,7 +15,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import StorageError
-from harness.store.files import read_bounded, storage_error, write_whole
+from harness.reading.files import read_bytes
+from harness.store.files import storage_error, write_whole
 from harness.store.lock import is_held, only_one
 from harness.store.records import RunRecord, RunStatus, read_record, whole_json
 
@@ -210,7 +211,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _read(folder: Path) -> SweepRecord:
     path = folder / NAME
     try:
-        return SweepRecord.model_validate_json(read_bounded(path))
+        return SweepRecord.model_validate_json(read_bytes(path))
     except FileNotFoundError as error:
         raise StorageError(f"{folder}: holds no sweep (no {NAME}); give the folder of a sweep") from error
     except OSError as error:

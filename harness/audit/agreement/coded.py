@@ -6,6 +6,7 @@ that groups sessions may have any name. A folder holds sessions.jsonl and labels
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from re import split
 from typing import Any
 
 from harness.errors import TranscriptError
+from harness.reading.files import opened
 from harness.store.files import storage_error
 from harness.store.records import read_sessions
 from harness.types import Speaker, Turn
@@ -55,7 +57,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise TranscriptError(f"{path}: larger than {MOST_BYTES} bytes; give a part of it")
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with opened(path) as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as file:
             yield from _csv(file) if path.suffix.lower() == ".csv" else _jsonl(path, file)
     except OSError as error:
         raise storage_error(path, "read", error, "give a CSV or JSONL of coded turns, or a run folder") from error

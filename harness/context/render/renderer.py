@@ -24,6 +24,7 @@ from harness.context.render.shorten import shorten
 from harness.context.render.template import ChatTemplate
 from harness.errors import ConfigError
 from harness.models.tokenizer import check_keeps_text, light_tokenizer
+from harness.reading.files import read_text
 from harness.types import Message, Prompt, Role
 
 log = logging.getLogger(__name__)
@@ -81,11 +82,12 @@ class Renderer:
         stand_in: bool = False,
     ) -> "Renderer":
         """Load the tokenizer of a local folder (tokenizer files suffice) or a hub id. Raises `ConfigError`."""
-        tokenizer = light_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
         try:
-            template = chat_template.read_text(encoding="utf-8") if chat_template else None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"model.chat_template: {chat_template} can't be read: {error}") from error
+            template = read_text(chat_template.expanduser()) if chat_template else None
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError(f"model.chat_template: {chat_template} can't be read: {reason}") from error
+        tokenizer = light_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
         return cls(
             tokenizer, chat_template=template, template_args=template_args, date=date, name=str(path), stand_in=stand_in
         )
