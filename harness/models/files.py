@@ -35,18 +35,16 @@ def check_files(folder: Path) -> None:
         raise ConfigError(*(f"model.path: {line}" for line in lines))
 
 
-def read_object(file: Path) -> Mapping[str, Any]:
-    """A JSON object of a model's folder. Raises `ConfigError` in one line."""
+def read_object(file: Path, key: str = "model.path") -> Mapping[str, Any]:
+    """A JSON object of a model's folder. Raises `ConfigError` in one line that names the setting `key`."""
     try:
         found = json.loads(read_text(file, MOST_CONFIG))
     except OSError as error:
-        raise ConfigError(
-            f"model.path: {file} can't be read: {error.strerror or error}; expected a JSON object"
-        ) from error
+        raise ConfigError(f"{key}: {file} can't be read: {error.strerror or error}; expected a JSON object") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"model.path: {file} can't be read: {error}; expected a JSON object") from error
+        raise ConfigError(f"{key}: {file} can't be read: {error}; expected a JSON object") from error
     if not isinstance(found, dict):
-        raise ConfigError(f"model.path: {file}: found {type(found).__name__}, expected a JSON object")
+        raise ConfigError(f"{key}: {file}: found {type(found).__name__}, expected a JSON object")
     return found
 
 
