@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import orjson
 
 from harness.errors import StorageError
 from harness.reading.files import MOST_BYTES, opened
@@ -37,6 +39,34 @@ def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int,
         while not line.endswith(b"\n") and len(line) == most:
             line = file.readline(most)
             offset += len(line)
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines; none where there is no file, and not a torn last line.
+
+    Raises `StorageError` that names the line, or says why the file can't be read.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    try:
+        with opened(path) as file:
+            for number, _, line in lines_of(file):
+                if not line.endswith(b"\n"):
+                    return
+                if line.strip():
+                    yield _object(f"{path}:{number}", line)
+    except OSError as error:
+        raise storage_error(path, "read", error, "give the folder of a run") from error
+
+
+def _object(place: str, line: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise StorageError(f"{place}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise StorageError(f"{place}: found {type(found).__name__}, expected an object")
+    return found
 
 
 def count_lines(path: Path) -> int:

@@ -1,15 +1,14 @@
 """A model's folder and a chat template with anything in them: a right answer or clear lines; no hang, no full memory."""
 
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fixtures.attacks import JSON
+from tests.fixtures.attacks import JSON, SPECIALS
 from tests.fixtures.confined import Confined, confined
 
 OBJECTS = ("config.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json")
@@ -56,25 +55,11 @@ def test_a_file_of_a_model_with_any_bytes(command: Confined, model: Path, file: 
         assert file in said
 
 
-SPOILT: dict[str, Callable[[Path], None]] = {
-    "a pipe": lambda path: os.mkfifo(path),
-    "a device": lambda path: path.symlink_to("/dev/zero"),
-    "a folder": lambda path: path.mkdir(),
-    "a loop": lambda path: path.symlink_to(path),
-    "a sparse file of 8 GB": lambda path: os.truncate(_made(path), 8 << 30),
-}
-
-
-def _made(path: Path) -> Path:
-    path.touch()
-    return path
-
-
 @pytest.mark.parametrize("file", [*OBJECTS, "tokenizer.json", "chat_template.jinja", "chat_template.json"])
-@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("kind", SPECIALS)
 def test_what_is_no_file_of_a_model_is_never_waited_for(command: Confined, model: Path, file: str, kind: str) -> None:
     (model / file).unlink(missing_ok=True)
-    SPOILT[kind](model / file)
+    SPECIALS[kind](model / file)
     assert file in _play(command, model, codes=(2,))
 
 
@@ -175,7 +160,7 @@ def test_a_chat_template_that_does_anything(command: Confined, model: Path, name
     assert "template" in said or "control token" in said
 
 
-@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("kind", SPECIALS)
 def test_a_chat_template_of_the_users_that_is_no_file(command: Confined, model: Path, kind: str) -> None:
-    SPOILT[kind](file := model.parent / "own.jinja")
+    SPECIALS[kind](file := model.parent / "own.jinja")
     assert "model.chat_template" in _play(command, model, f"model.chat_template={file}", codes=(2,))
