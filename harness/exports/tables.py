@@ -15,7 +15,7 @@ from harness.errors import ConfigError
 from harness.exports.files import make_folder
 from harness.exports.job import Job, Written, exporter
 from harness.exports.runs import ExportedRun
-from harness.store.files import json_lines
+from harness.store.files import json_lines, storage_error
 
 if TYPE_CHECKING:
     import pyarrow
