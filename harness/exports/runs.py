@@ -92,9 +92,10 @@ def _judged(lines: Iterator[Mapping[str, Any]]) -> dict[str, Judged]:
             of_session[session_id][name].append(float(line["value"]))
         turns = line.get("turns")
         for turn in turns if isinstance(turns, list) else ():
-            if isinstance(turn, dict) and turn.get("status") == "ok" and type(turn.get("turn")) is int:
-                if isinstance(turn.get("value"), int | float):
-                    of_turn[session_id][turn["turn"]][name].append(float(turn["value"]))
+            if not isinstance(turn, dict) or type(turn.get("turn")) is not int:
+                continue
+            if turn.get("status") == "ok" and isinstance(turn.get("value"), int | float):
+                of_turn[session_id][turn["turn"]][name].append(float(turn["value"]))
     return {
         session_id: Judged(
             _means(of_session[session_id]),

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -123,6 +124,8 @@ class Batch:
         self._follower = follower
         self._log_dir = log_dir
         self._open: dict[CheckedRun, OpenRun] = {}
+        self._left: dict[CheckedRun, Iterator[Session] | None] = {}
+        """What is left of the open runs; None where nothing is."""
         self._tracking: dict[CheckedRun, Tracking] = {}
         self._clocks: dict[CheckedRun, _Clock] = {}
         self._telling = threading.Lock()
@@ -162,26 +165,31 @@ class Batch:
 
     async def _play(self) -> None:
         first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
-        if first is None:
+        if first is None and not any(run.spec.judge is not None for run, _ in self._finished):
             return
-        logs = self._log_dir or self._open[first].folder.path / "logs"
+        logs = self._log_dir or (self._open[first].folder.path if first else self._finished[0][1]) / "logs"
         async with _executor(self._runs, self._reporter, logs, self._noticed) as executor:
-            runner = await self._runner(first, executor)
-            limit, why = executor.concurrency()
-            planned = sum(run.spec.sessions for run in self._runs)
-            if limit > planned:
-                limit, why = max(planned, 1), "all there are"
-            self._reporter.say(f"sessions in flight: {limit} ({why})")
-            for line in dict.fromkeys(line for run in self._runs for line in openings(run.spec)):
-                self._reporter.say(line)
-            self._reporter.start(
-                planned,
-                done=sum(run.done for run in self._runs),
-                most_turns=sum(2 * run.spec.sessions * run.spec.config.max_exchanges for run in self._runs),
-            )
-            await run_all(self._sessions(runner, executor), limit)
-            await self._all_ended()
+            if first is not None:
+                await self._play_from(first, executor)
             await self._judge(executor)
+
+    async def _play_from(self, first: CheckedRun, executor: Executor) -> None:
+        """Play a run that is open, and all that follow it."""
+        runner = await self._runner(first, executor)
+        limit, why = executor.concurrency()
+        planned = sum(run.spec.sessions for run in self._runs)
+        if limit > planned:
+            limit, why = max(planned, 1), "all there are"
+        self._reporter.say(f"sessions in flight: {limit} ({why})")
+        for line in dict.fromkeys(line for run in self._runs for line in openings(run.spec)):
+            self._reporter.say(line)
+        self._reporter.start(
+            planned,
+            done=sum(run.done for run in self._runs),
+            most_turns=sum(2 * run.spec.sessions * run.spec.config.max_exchanges for run in self._runs),
+        )
+        await run_all(self._sessions(runner, executor), limit)
+        await self._all_ended()
 
     async def _judge(self, executor: Executor) -> None:
         """Judge the runs that ask for it, on the engines that are loaded."""
@@ -225,11 +233,20 @@ class Batch:
             runner = await self._runner(run, executor)
 
     async def _next(self) -> CheckedRun | None:
-        """The next run whose folder can be opened; None when there is none."""
+        """The next run whose folder can be opened and of which a session is left; None when there is none."""
         for run in self._queue:
             if await whole(self._opened, run):
-                return run
+                if self._left[run] is not None:
+                    return run
+                await whole(self._finish_idle, run)
         return None
+
+    def _finish_idle(self, run: CheckedRun) -> None:
+        """End a run of which nothing is left to play; that takes no engine."""
+        totals = self._open[run].folder.record.totals
+        failed = f", {totals.failed} failed; --retry-failed plays these on" if totals.failed else ""
+        self._reporter.say(f"nothing is left to play: {totals.finished}/{totals.sessions} sessions finished{failed}")
+        self._finish(run)
 
     def _opened(self, run: CheckedRun) -> bool:
         try:
@@ -240,6 +257,13 @@ class Batch:
         self._tracking[run] = tracking = Tracking(run.spec.config.trackers, self._reporter.say)
         tracking.started(open_run.folder.record, open_run.folder.path)
         self._follower.opened(run, open_run.folder.path)
+        try:
+            left = sessions_left(open_run)
+            session = next(left, None)
+        except HarnessError as error:
+            self._refuse(run, error)
+            return False
+        self._left[run] = None if session is None else chain([session], left)
         return True
 
     async def _runner(self, run: CheckedRun, executor: Executor) -> "_CountingRunner | None":
@@ -252,7 +276,8 @@ class Batch:
             return None
         clock.loaded()
         await whole(self._follower.playing, run, open_run.folder.path)
-        return _CountingRunner(runner, sessions_left(open_run), partial(self._over, run, executor))
+        left = self._left.pop(run) or iter(())
+        return _CountingRunner(runner, left, partial(self._over, run, executor))
 
     def _refuse(self, run: CheckedRun, error: HarnessError) -> None:
         self._failed(run, error)
@@ -287,7 +312,8 @@ class Batch:
             (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
             metrics = write_metrics(folder.path)
             write_report(folder.path)
-            self._finished.append((run, folder.path))
+            if not run.is_over:
+                self._finished.append((run, folder.path))
         tracking.finished(folder.record, metrics)
         tracking.close()
         return Outcome(folder.path, folder.record)

@@ -99,6 +99,8 @@ class CheckedRun:
     """Sessions that are over already."""
     is_new: bool = True
     """Whether its folder is made afresh."""
+    is_over: bool = False
+    """Whether it was finished already, and judged as far as it was to be."""
 
 
 def sessions_left(open_run: OpenRun) -> Iterator[Session]:
@@ -154,15 +156,8 @@ def reopen(
     `trusted`: code that comes with its models may run. Raises `StorageError` where the folder can't be resumed, or
     where settings that can change results, its personas or the content of what it names are no longer the same.
     """
-    record = read_record(path)
-    refuse_imported(path, record, "resume")
-    config, unknown = read_config(record.config, path)
-    refuse_unknown(unknown, record.provenance.harness, path)
-    record = record.model_copy(update={"config": config.model_dump(mode="json")})
-    config = changed(record.config, overrides)
+    record, config = recorded_config(path, overrides, trusted=trusted)
     settings = config.model_dump(mode="json")
-    refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
-    refuse_code(config, path, trusted)
     spec = recorded_spec(record, config, resources)
 
     def open_again() -> OpenRun:
@@ -176,7 +171,22 @@ def reopen(
         return OpenRun(spec, folder, progress)
 
     done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))
-    return CheckedRun(spec, open_again, done, is_new=False)
+    over = record.status is RunStatus.FINISHED and not (retry_failed and record.totals.failed)
+    return CheckedRun(spec, open_again, done, is_new=False, is_over=over)
+
+
+def recorded_config(path: Path, overrides: Sequence[str], *, trusted: bool) -> tuple[RunRecord, RunConfig]:
+    """A run as it was begun, in the words of this version, and the config to go on with. Raises as `reopen`; loads nothing
+    that the config names."""
+    record = read_record(path)
+    refuse_imported(path, record, "resume")
+    config, unknown = read_config(record.config, path)
+    refuse_unknown(unknown, record.provenance.harness, path)
+    record = record.model_copy(update={"config": config.model_dump(mode="json")})
+    config = changed(record.config, overrides)
+    refuse_changed(record, config.model_dump(mode="json"), record.persona_hashes)
+    refuse_code(config, path, trusted)
+    return record, config
 
 
 def recorded_spec(record: RunRecord, config: RunConfig, resources: SharedResources) -> RunSpec:

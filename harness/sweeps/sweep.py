@@ -7,19 +7,21 @@ Invariants:
 """
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from harness.config.overrides import changed
 from harness.config.recorded import TRUST_FLAG, refuse_code
-from harness.errors import ConfigError, StorageError
+from harness.errors import ConfigError, HarnessError, StorageError
 from harness.report import write_sweep_report
+from harness.runs.prepare import recorded_config
 from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command
-from harness.store.identity import config_hash
+from harness.store.identity import config_hash, differences
 from harness.store.lock import lock
 from harness.store.outputs import default_path
 from harness.store.records import RunStatus, read_record
@@ -67,9 +69,18 @@ def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[
         held.release()
 
 
-def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed: bool, trusted: bool = False) -> int:
+def resume_sweep(
+    folder: Path,
+    reporter: Callable[[], Reporter],
+    *,
+    retry_failed: bool,
+    overrides: Sequence[str] = (),
+    trusted: bool = False,
+) -> int:
     """Go on with all points of a sweep that are left; the worst exit code. Raises as `sweep`.
 
+    `overrides` (KEY=VALUE) are settings that can't change what is said, for all of these points; they have to be given
+    again when the sweep is resumed once more with points that were not begun.
     `trusted`: code that comes with models, and what the sweep's own settings name as code, may run.
     """
     folder = folder.resolve()
@@ -83,9 +94,41 @@ def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed
         for point in points:
             refuse_code(point.config, folder, trusted)
         _refuse_changed(fresh, with_content(points))
-        return _lead(folder, record, record.points, reporter, retry_failed=retry_failed, trusted=trusted)
+        if overrides:
+            by_folder = {old.folder: point for old, point in zip(fresh, points, strict=True)}
+            _check_overrides(folder, record, by_folder, overrides, retry_failed, trusted)
+        return _lead(
+            folder, record, record.points, reporter, retry_failed=retry_failed, trusted=trusted, overrides=overrides
+        )
     finally:
         held.release()
+
+
+def _check_overrides(
+    folder: Path,
+    record: SweepRecord,
+    fresh: Mapping[str, Point],
+    overrides: Sequence[str],
+    retry_failed: bool,
+    trusted: bool,
+) -> None:
+    """Raise a `HarnessError` where a point that is left can't go on with `overrides`."""
+    for point in record.points:
+        if not _is_left(folder, point, retry_failed):
+            continue
+        try:
+            if point.folder not in fresh:
+                recorded_config(folder / point.folder, overrides, trusted=trusted)
+                continue
+            settings = fresh[point.folder].config.model_dump(mode="json")
+            config = changed(settings, overrides)
+            refuse_code(config, folder, trusted)
+            lines = differences(settings, config.model_dump(mode="json"))
+        except HarnessError as error:
+            raise type(error)(*(f"point {point.label}: {line}" for line in error.lines)) from error
+        if lines:
+            head = f"point {point.label}: these settings can change results; start another sweep"
+            raise StorageError(f"{head}:", *(f"  {line}" for line in lines))
 
 
 def _record(point: Point) -> PointRecord:
@@ -158,13 +201,14 @@ def _lead(
     *,
     retry_failed: bool,
     trusted: bool = True,
+    overrides: Sequence[str] = (),
 ) -> int:
     """Launch what is left of `points` and sum up."""
     left = [point for point in points if _is_left(folder, point, retry_failed)]
     failed_before = mark(folder, {point.folder for point in left}, PointState.WAITING).count(PointState.FAILED)
     interrupted = False
     if left:
-        player = Player(folder, reporter, failed_before, retry_failed, trusted)
+        player = Player(folder, reporter, failed_before, retry_failed, trusted, tuple(overrides))
         try:
             with _terminated_as_interrupted():
                 launch(player, record, left)
