@@ -212,7 +212,8 @@ def _locked(folder: Path) -> Iterator[None]:
         raise storage_error(folder, "write", error, "choose another run.dir") from error
 
 
-def _read(folder: Path) -> SweepRecord:
+def read_recorded(folder: Path) -> SweepRecord:
+    """sweep.json as it stands, whatever the run folders say. Raises as `read_sweep`."""
     path = folder / NAME
     try:
         return SweepRecord.model_validate_json(read_bytes(path))
