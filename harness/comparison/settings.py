@@ -14,8 +14,8 @@ import orjson
 
 from harness.comparison.runs import Measured, Pair, RunData
 from harness.config.recorded import read_config
-from harness.errors import StorageError
-from harness.store.identity import binding, recorded_contents
+from harness.errors import HarnessError
+from harness.store.identity import binding, is_data, recorded_contents
 
 _PLAN = frozenset({"seed", "personas", "persona_dir", "sample", "sample_seed", "sessions_per_persona"})
 """Keys that say which sessions are played, not how."""
@@ -63,8 +63,9 @@ def settings_of(runs: Sequence[RunData]) -> list[Setting]:
     """The settings of the runs, in the order in which they first come."""
     groups: list[tuple[dict[str, Any], list[RunData]]] = []
     known = all(run.record.content_hashes for run in runs)
-    for run in runs:
-        flat = _flat(run, known)
+    flats = [_flat(run, known) for run in runs]
+    _drop_agreed(flats)
+    for run, flat in zip(runs, flats, strict=True):
         alike = [members for known, members in groups if known == flat]
         if alike and not any(member.sessions.keys() & run.sessions.keys() for member in alike[0]):
             alike[0].append(run)
@@ -106,11 +107,20 @@ def _flat(run: RunData, contents_known: bool) -> dict[str, Any]:
     return flat
 
 
+def _drop_agreed(flats: Sequence[dict[str, Any]]) -> None:
+    """Take out the harness's own data where all that use it had the same: which languages are spoken is the plan's."""
+    keys = {key for flat in flats for key in flat if is_data(key.removesuffix(".sha256"))}
+    for key in keys:
+        if len({flat[key] for flat in flats if key in flat}) == 1:
+            for flat in flats:
+                flat.pop(key, None)
+
+
 def _config(run: RunData) -> Mapping[str, Any]:
     """The config of a run with the settings that are newer than it; as it stands there where it can't be read."""
     try:
         return read_config(run.record.config, run.path)[0].model_dump(mode="json")
-    except StorageError:
+    except HarnessError:
         return run.record.config
 
 

@@ -221,7 +221,7 @@ def create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config_hash=spec.config_hash,
         persona_hashes=_persona_hashes(spec.personas),
         content_hashes=dict(spec.contents),
-        languages=tuple(sorted({persona.language for persona in spec.personas})),
+        languages=_languages(spec.personas),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
         plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
@@ -247,7 +247,7 @@ def spec_of(config: RunConfig, date: datetime, resources: SharedResources, conte
     hashes = models_of(found, resources)  # first, so that no tokenizer reads a template without end
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
-    contents_of = content_hashes(config, found, hashes)
+    contents_of = content_hashes(config, found, hashes, _languages(personas))
     return RunSpec(config, date, personas, found, role_contexts, lines, contents_of, judge_of(config))
 
 
@@ -257,8 +257,9 @@ def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapp
     Raises a `HarnessError` where something that the config names can't be found.
     """
     roles = {s: located(s, role) for s, role in config.roles() if s is Speaker.THERAPIST or _simulated(config)}
-    contents = content_hashes(config, roles, models_of(roles, resources))
-    spec = RunSpec(config, datetime.now(UTC), resources.personas(config), roles, {}, None, contents)
+    personas = resources.personas(config)
+    contents = content_hashes(config, roles, models_of(roles, resources), _languages(personas))
+    spec = RunSpec(config, datetime.now(UTC), personas, roles, {}, None, contents)
     return spec.config_hash, contents
 
 
@@ -291,6 +292,11 @@ def _window(role: RoleConfig) -> int:
     if role.engine.kind == "openai":
         return role.engine.max_model_len or role.model.max_model_len or UNTOLD
     return context_window(role.engine, role.model)
+
+
+def _languages(personas: Sequence[Persona]) -> tuple[str, ...]:
+    """Codes of the languages that they speak."""
+    return tuple(sorted({persona.language for persona in personas}))
 
 
 def _persona_hashes(personas: Sequence[Persona]) -> dict[str, str]:
