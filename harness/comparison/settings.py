@@ -14,7 +14,7 @@ import orjson
 
 from harness.comparison.runs import Measured, Pair, RunData
 from harness.config.recorded import read_config
-from harness.errors import HarnessError
+from harness.errors import StorageError
 from harness.store.identity import binding, is_data, recorded_contents
 
 _PLAN = frozenset({"seed", "personas", "persona_dir", "sample", "sample_seed", "sessions_per_persona"})
@@ -120,7 +120,7 @@ def _config(run: RunData) -> Mapping[str, Any]:
     """The config of a run with the settings that are newer than it; as it stands there where it can't be read."""
     try:
         return read_config(run.record.config, run.path)[0].model_dump(mode="json")
-    except HarnessError:
+    except StorageError:
         return run.record.config
 
 

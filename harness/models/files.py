@@ -35,6 +35,27 @@ def check_files(folder: Path) -> None:
         raise ConfigError(*(f"model.path: {line}" for line in lines))
 
 
+def model_file(path: str | Path, name: str, revision: str | None) -> Path | None:
+    """A file of a model's folder or hub id; None where it has none, or the hub can't be reached."""
+    if Path(path).is_dir():
+        file = Path(path) / name
+        return file if file.is_file() else None
+    from transformers.utils import cached_file
+
+    try:
+        found = cached_file(
+            str(path),
+            name,
+            revision=revision,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+    except (OSError, ValueError):
+        return None  # whoever loads the model says why
+    return None if found is None else Path(found)
+
+
 def read_object(file: Path, key: str = "model.path") -> Mapping[str, Any]:
     """A JSON object of a model's folder. Raises `ConfigError` in one line that names the setting `key`."""
     try:

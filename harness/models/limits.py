@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from harness.config.schema import ModelConfig
 from harness.errors import ConfigError, first_line
-from harness.models.files import read_object
+from harness.models.files import model_file, read_object
 
 _KEYS = (
     *(
@@ -60,6 +60,16 @@ def limits(model: ModelConfig) -> Limits | None:
     if found is None and "model_type" in config and Path(model.path).is_dir():
         found = derive(_with_defaults(model, config))
     return found
+
+
+def vocabulary(path: str, revision: str | None) -> int | None:
+    """How many tokens a model knows, of a local folder or a hub id; None where its config does not say."""
+    file = model_file(path, _FILE, revision)
+    if file is None:
+        return None
+    config = read_object(file)
+    size = _text_config(config).get("vocab_size", config.get("vocab_size"))
+    return int(size) if _is_number(size) else None
 
 
 def derive(config: Mapping[str, Any]) -> Limits | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigError, HarnessError, first_line
 from harness.models import file_tokenizer
 from harness.models.file_tokenizer import FileTokenizer
-from harness.models.files import check_files, read_object
+from harness.models.files import check_files, model_file, read_object
 from harness.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def load_tokenizer(
     """
     check_files(Path(path))
     config = _read_config(Path(path))
-    file = _tokenizer_file(path, revision)
+    file = model_file(path, _FILE, revision)
     try:
         reference = None if file is None else _reference(path, file)
         if reference is not None and _is_generic(config):
@@ -141,27 +141,6 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
     if not file.is_file():
         return {}
     return read_object(file)
-
-
-def _tokenizer_file(path: str | Path, revision: str | None) -> Path | None:
-    """The tokenizer.json of a folder or a hub id; None where it has none."""
-    if Path(path).is_dir():
-        file = Path(path) / _FILE
-        return file if file.is_file() else None
-    from transformers.utils import cached_file
-
-    try:
-        found = cached_file(
-            str(path),
-            _FILE,
-            revision=revision,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
-    except (OSError, ValueError):
-        return None  # whoever loads it by its class says why
-    return None if found is None else Path(found)
 
 
 def _reference(path: str | Path, file: Path) -> "Tokenizer":
