@@ -14,6 +14,7 @@ from harness.config.overrides import changed
 from harness.config.plugins import recorded
 from harness.config.recorded import read_config, refuse_code, refuse_unknown
 from harness.config.schema import RoleConfig, RunConfig
+from harness.config.servers import refuse_server
 from harness.context.budget import Window
 from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
@@ -186,6 +187,7 @@ def recorded_config(path: Path, overrides: Sequence[str], *, trusted: bool) -> t
     config = changed(record.config, overrides)
     refuse_changed(record, config.model_dump(mode="json"), record.persona_hashes)
     refuse_code(config, path, trusted)
+    refuse_server(config, path, overrides)
     return record, config
 
 

@@ -16,6 +16,7 @@ from types import FrameType
 
 from harness.config.overrides import changed
 from harness.config.recorded import TRUST_FLAG, refuse_code
+from harness.config.servers import refuse_server, remember
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.report import write_sweep_report
 from harness.runs.prepare import recorded_config
@@ -50,6 +51,7 @@ def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[
     folder = _folder(found)
     found = _as_recorded(folder, found)
     points = list({point.folder: point for point in reversed(found)}.values())[::-1]
+    remember([point.config for point in points])
     same = f", {len(found) - len(points)} more are the same as another" if len(points) < len(found) else ""
     reporter().say(f"points: {len(points)}, all settings checked{same}")
     held = lock(folder)
@@ -89,10 +91,11 @@ def resume_sweep(
     try:
         record = refresh(folder)
         fresh = [point for point in record.points if not (folder / point.folder / "run.json").is_file()]
-        _refuse_code(folder, record, trusted)
+        _refuse_code(folder, record, overrides, trusted)
         points = check_points([point.overrides for point in fresh], record.config_dir)
         for point in points:
             refuse_code(point.config, folder, trusted)
+            refuse_server(point.config, folder, overrides)
         _refuse_changed(fresh, with_content(points))
         if overrides:
             by_folder = {old.folder: point for old, point in zip(fresh, points, strict=True)}
@@ -153,12 +156,20 @@ def _as_recorded(folder: Path, points: Sequence[Point]) -> list[Point]:
     ]
 
 
-def _refuse_code(folder: Path, record: SweepRecord, trusted: bool) -> None:
-    """Raise `StorageError` where the settings of a sweep name Python code for Hydra to run."""
+def _refuse_code(folder: Path, record: SweepRecord, given: Sequence[str], trusted: bool) -> None:
+    """Raise `StorageError` where the settings of a sweep name Python code to run that the user did not name again."""
     overrides = (*record.overrides, *(override for point in record.points for override in point.overrides))
-    named = [override for override in overrides if "_target_" in override]
-    if named and not trusted:
+    named = [override for override in overrides if "_target_" in override or _is_plugin(override)]
+    if trusted or not named:
+        return
+    if "_target_" in named[0]:
         raise StorageError(f"{folder}: {named[0]}: names code to run; add {TRUST_FLAG} where you trust it")
+    if not any(map(_is_plugin, given)):
+        raise StorageError(f"{folder}: {named[0]}: names code to run; give it again where you trust it")
+
+
+def _is_plugin(override: str) -> bool:
+    return override.lstrip("+").startswith("plugins=")
 
 
 def _folder(points: Sequence[Point]) -> Path:
