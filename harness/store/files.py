@@ -6,6 +6,7 @@ Invariants:
 - Any other file is replaced as a whole: a reader sees the old content or the new, never a part.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import orjson
 from harness.errors import StorageError
 from harness.reading.files import MOST_BYTES, opened
 
+LONGEST_LINE = 1 << 28
+"""Bytes of a line that are read through to find the next one."""
 _BLOCK = 65536
 """Bytes read at once when looking back for the last newline."""
 
@@ -29,14 +32,18 @@ def storage_error(path: Path, action: str, error: OSError, remedy: str) -> Stora
 def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int, bytes]]:
     """Number (from 1), offset and content of each line; of a line longer than `most` bytes the beginning only.
 
-    A line without its newline is the last one, torn or still being written, or longer than `most`.
+    A line without its newline is the last one, torn or still being written, or longer than `most`. Raises OSError, also
+    for a line longer than `LONGEST_LINE`.
     """
     number = offset = 0
     while line := file.readline(most):
         number += 1
         yield number, offset, line
+        begin = offset
         offset += len(line)
         while not line.endswith(b"\n") and len(line) == most:
+            if offset - begin > LONGEST_LINE:
+                raise OSError(errno.EFBIG, f"line {number} is longer than {LONGEST_LINE} bytes")
             line = file.readline(most)
             offset += len(line)
 

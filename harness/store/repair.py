@@ -5,7 +5,10 @@ Invariants:
 - What is left is a journal that contradicts nothing: a session that lost a line goes on from the turn before it.
 """
 
+import heapq
+import os
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,7 @@ class _Mender:
         self._cut: dict[str, int] = {}
         """Sessions that lost a line, with the number of the lines behind it that went with it."""
         self._broken = 0
+        self._told: set[str] = set()
         self._seen: dict[str, int] = {}
         """By session, how many broken lines there were when its last line came."""
         self._turns: dict[str, int] = {}
@@ -73,7 +77,9 @@ class _Mender:
         for place, record in lines:
             if isinstance(record, StorageError):
                 self._broken += 1
-                self.dropped.append(f"dropped {record}")
+                if place not in self._told:
+                    self._told.add(place)
+                    self.dropped.append(f"dropped {record}")
             elif record["event"] not in _OF_SHARDS and self._fits(place, record):
                 yield encode(record)
 
@@ -120,22 +126,30 @@ class _Mender:
 
 def _lines(folder: Path) -> Iterator[Line]:
     """Every line of a journal and its shards, in the order in which `read_journal` gives them."""
-    shards: dict[str, dict[str | None, list[Line]]] = {}
+    shards: dict[str, _Shard] = {}
     for place, record in _lines_of(folder / JOURNAL):
         yield place, record
         if isinstance(record, dict) and record["event"] == "handed_out":
             name = record["shard"]
             if name not in shards:
-                shards[name] = _by_session(shard_path(folder, name))
-                yield from shards[name].get(None, [])
-            yield from shards[name].pop(record["session_id"], [])
+                shards[name] = _Shard(shard_path(folder, name))
+            yield from shards[name].taken(record["session_id"])
 
 
-def _by_session(path: Path) -> dict[str | None, list[Line]]:
-    found: dict[str | None, list[Line]] = {}
-    for place, record in _lines_of(path) if path.exists() else ():
-        found.setdefault(record["session_id"] if isinstance(record, dict) else None, []).append((place, record))
-    return found
+class _Shard:
+    """The lines of a shard by session. One that can't be read may be of any: each gets it where it stands."""
+
+    def __init__(self, path: Path) -> None:
+        self._of: dict[str | None, list[tuple[int, Line]]] = {}
+        self._broken: list[tuple[int, Line]] = []
+        for number, (place, record) in enumerate(_lines_of(path) if os.path.lexists(path) else ()):
+            of = self._of.setdefault(record["session_id"], []) if isinstance(record, dict) else self._broken
+            of.append((number, (place, record)))
+
+    def taken(self, session_id: str | None) -> Iterator[Line]:
+        """The lines of a session, which nobody gets again."""
+        lines = heapq.merge(self._of.pop(session_id, []), self._broken, key=itemgetter(0))
+        return (line for _, line in lines)
 
 
 def _lines_of(path: Path) -> Iterator[Line]:
