@@ -126,37 +126,58 @@ class _Mender:
 
 def _lines(folder: Path) -> Iterator[Line]:
     """Every line of a journal and its shards, in the order in which `read_journal` gives them."""
+    sizes = _closed_sizes(folder)
     shards: dict[str, _Shard] = {}
     for place, record in _lines_of(folder / JOURNAL):
         yield place, record
         if isinstance(record, dict) and record["event"] == "handed_out":
             name = record["shard"]
             if name not in shards:
-                shards[name] = _Shard(shard_path(folder, name))
-            yield from shards[name].taken(record["session_id"])
+                shards[name] = _Shard(shard_path(folder, name), sizes.get(name))
+            lines = shards[name].taken(record["session_id"])
+            if lines is None:
+                yield place, StorageError(f"{place}: session {record['session_id']} is handed to {name} a second time")
+            else:
+                yield from lines
+
+
+def _closed_sizes(folder: Path) -> dict[str, int]:
+    """How many bytes count of each shard that is closed, as far as the journal can be read."""
+    sizes: dict[str, int] = {}
+    for _, record in _lines_of(folder / JOURNAL):
+        if isinstance(record, dict) and record["event"] == "shard_closed":
+            sizes.setdefault(record["shard"], record.get("size", 0))
+    return sizes
 
 
 class _Shard:
     """The lines of a shard by session. One that can't be read may be of any: each gets it where it stands."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int | None) -> None:
+        """Of its first `size` bytes, where it was closed: what came later does not count."""
         self._of: dict[str | None, list[tuple[int, Line]]] = {}
         self._broken: list[tuple[int, Line]] = []
-        for number, (place, record) in enumerate(_lines_of(path) if os.path.lexists(path) else ()):
+        self._taken: set[str | None] = set()
+        for number, (place, record) in enumerate(_lines_of(path, size) if os.path.lexists(path) else ()):
             of = self._of.setdefault(record["session_id"], []) if isinstance(record, dict) else self._broken
             of.append((number, (place, record)))
 
-    def taken(self, session_id: str | None) -> Iterator[Line]:
-        """The lines of a session, which nobody gets again."""
+    def taken(self, session_id: str | None) -> Iterator[Line] | None:
+        """The lines of a session; None where somebody has got them already."""
+        if session_id in self._taken:
+            return None
+        self._taken.add(session_id)
         lines = heapq.merge(self._of.pop(session_id, []), self._broken, key=itemgetter(0))
         return (line for _, line in lines)
 
 
-def _lines_of(path: Path) -> Iterator[Line]:
+def _lines_of(path: Path, size: int | None = None) -> Iterator[Line]:
     last = 0.0
     with opened(path) as file:
         for number, offset, line in lines_of(file):
             place = f"{path.name}:{number}"
+            if size is not None and offset + len(line) > size:
+                return
             if not line.endswith(b"\n") and len(line) < MOST_BYTES:
                 return
             if b"\0" in line and is_last_hole(path, offset, last):
