@@ -27,6 +27,7 @@ from filelock import Timeout
 
 from harness.errors import ConfigError, EngineError
 from harness.locks import acquire, release
+from harness.models.files import check_files
 from harness.paths import PACKAGE, cache_dir, install_command
 from harness.reading.files import read_bytes
 
@@ -96,6 +97,7 @@ def resolve(
         raise ConfigError(f"{key}: no value; {expected}")
     local = Path(path).expanduser()
     if local.is_dir():
+        check_files(local, key)
         if (local / "config.json").is_file():
             return local
         if not tokenizer_only:

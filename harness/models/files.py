@@ -26,13 +26,14 @@ _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _TEMPLATES = "*.jinja"
 
 
-def check_files(folder: Path) -> None:
-    """Raise `ConfigError`, with a line for each file of a local model that no library should be given."""
+def check_files(folder: Path, key: str = "model.path") -> None:
+    """Raise `ConfigError`, with a line for each file of a local model that no library should be given; `key` is the setting
+    that named it."""
     lines = [line for name in _OBJECTS if (line := _object_mistake(folder / name)) is not None]
     lines += [line for name in _PARTS if (line := _part_mistake(folder / name)) is not None]
     lines += [line for path in sorted(folder.glob(_TEMPLATES)) if (line := _text_mistake(path)) is not None]
     if lines:
-        raise ConfigError(*(f"model.path: {line}" for line in lines))
+        raise ConfigError(*(f"{key}: {line}" for line in lines))
 
 
 def model_file(path: str | Path, name: str, revision: str | None) -> Path | None:
