@@ -35,6 +35,8 @@ SAFE_VARIABLES = (
 _SMALL = frozenset({".json", ".jinja", ".model", ".txt", ".tiktoken", ".py"})
 """Hashed in full: configuration, tokenizer, chat template, the model's own code."""
 _WEIGHTS = frozenset({".safetensors", ".bin", ".gguf", ".pt", ".pth"})
+_LARGEST_WHOLE = 1 << 28
+"""Bytes; no configuration and no tokenizer is larger."""
 _SAMPLES = 32
 _SAMPLE_BYTES = 65536
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -121,7 +123,8 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
         for path in sorted(folder.iterdir()):
             kind = path.suffix.lower()
             if kind in _SMALL | _WEIGHTS and path.is_file():
-                digest = _sampled(path) if kind in _WEIGHTS else _whole(path)
+                sampled = kind in _WEIGHTS or path.stat().st_size > _LARGEST_WHOLE
+                digest = _sampled(path) if sampled else _whole(path)
                 lines.append(f"{path.name} {path.stat().st_size} {digest}\n")
     except OSError as error:
         raise StorageError(f"{folder}: can't read the model: {error.strerror or error}") from error

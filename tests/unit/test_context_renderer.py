@@ -37,6 +37,21 @@ def qwen3() -> Renderer:
     return Renderer(byte_tokenizer(template("qwen3"), CHATML))
 
 
+def test_ends_of_turn_that_a_model_does_not_know_are_not_sent() -> None:
+    """Some tokenizers have more tokens than their model."""
+    tokenizer = chatml_bytes()
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    messages = [Message("user", "Hi")]
+
+    def stop_ids(known: int | None) -> tuple[int, ...]:
+        renderer = Renderer(tokenizer, known_ids=known)
+        return renderer.prompt(messages, renderer.render(messages).ids, max_new_tokens=5, max_model_len=500).stop_ids
+
+    assert end in stop_ids(None)
+    assert end in stop_ids(end + 1)
+    assert end not in stop_ids(end)
+
+
 def test_ids_are_those_of_apply_chat_template() -> None:
     tokenizer = chatml_bytes()
     renderer = Renderer(tokenizer)
