@@ -166,7 +166,7 @@ class Batch:
     async def _play(self) -> None:
         first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
         if first is None and not any(run.spec.judge is not None for run, _ in self._finished):
-            return
+            return  # nothing is left to play or to judge
         logs = self._log_dir or (self._open[first].folder.path if first else self._finished[0][1]) / "logs"
         async with _executor(self._runs, self._reporter, logs, self._noticed) as executor:
             if first is not None:

@@ -19,6 +19,7 @@ from harness.context.budget import Window
 from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
+from harness.judges.records import CERTIFICATE
 from harness.judges.start import Prepared
 from harness.models.located import located
 from harness.personas.schema import Persona, persona_hash
@@ -172,7 +173,8 @@ def reopen(
         return OpenRun(spec, folder, progress)
 
     done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))
-    over = record.status is RunStatus.FINISHED and not (retry_failed and record.totals.failed)
+    judged = config.judge is None or (path / CERTIFICATE).exists()
+    over = record.status is RunStatus.FINISHED and judged and not (retry_failed and record.totals.failed)
     return CheckedRun(spec, open_again, done, is_new=False, is_over=over)
 
 
