@@ -51,7 +51,7 @@ def repair(folder: Path) -> list[str]:
         with replacing(folder / "run.json") as file:
             file.write(whole_json(record.model_copy(update={"totals": totals, "status": status})))
     except OSError as error:
-        raise storage_error(folder, "mend the files", error, "what was there is kept as NAME.damaged") from error
+        raise storage_error(folder, "mend the files", error, "bring back the file, or a copy of the folder") from error
     finally:
         held.release()
     return [*mender.dropped, *mender.summary(), f"what was there before: {aside}"]

@@ -116,7 +116,6 @@ SETTINGS: dict[str, tuple[str, Given]] = {
     ),
     "a config": ("conf/config.yaml", lambda at: ("--config-dir", str(at.parent))),
     "a therapist": ("conf/therapist/mine.yaml", lambda at: ("--config-dir", str(at.parents[1]), "therapist=mine")),
-    "a plug-in": ("pluggedin.py", lambda at: ("plugins=pluggedin",)),
     "a rubric": ("r/mine.yaml", lambda at: ("judge=default", f"judging.rubric_dir={at.parent}", "judging.rubric=mine")),
     "a model": ("model", lambda at: (f"model.path={at}",)),
 }
