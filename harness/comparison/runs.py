@@ -117,7 +117,8 @@ def _read_sweep(path: Path) -> _Sweep:
     except ValidationError as error:
         mistake = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, mistake["loc"])) or "file"
-        raise StorageError(f"{path}: {where}: {mistake['msg']}; give the folders of its runs") from error
+        remedy = f"`python -m harness repair {path.parent}` writes it again from its runs"
+        raise StorageError(f"{path}: {where}: {mistake['msg']}; {remedy}") from error
 
 
 def _unfinished(folder: Path, record: RunRecord | None) -> str | None:
