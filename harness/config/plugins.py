@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from harness.errors import ConfigError, did_you_mean, first_line, some_of
-from harness.reading.files import opened, read_bytes
+from harness.reading.files import sha256_of
 
 GROUP = "harness.plugins"
 """Entry-point group of installed packages."""
@@ -232,16 +232,11 @@ def _file_hash(source: object) -> str | None:
         file = inspect.getsourcefile(source)  # type: ignore[arg-type]
     except TypeError:
         return None
-    return hashlib.sha256(read_bytes(Path(file))).hexdigest() if file and Path(file).is_file() else None
-
-
-def _digest(file: Path) -> bytes:
-    with opened(file) as content:
-        return hashlib.file_digest(content, "sha256").digest()
+    return sha256_of(Path(file)) if file and Path(file).is_file() else None
 
 
 def _folder_hash(folder: Path) -> str:
     total = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        total.update(file.relative_to(folder).as_posix().encode() + b"\0" + _digest(file))
+        total.update(file.relative_to(folder).as_posix().encode() + b"\0" + bytes.fromhex(sha256_of(file)))
     return total.hexdigest()

@@ -5,6 +5,7 @@ never ends or fills the memory.
 """
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -38,6 +39,15 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         if size > most or len(content) > most:  # files of /proc say that they are empty
             raise OSError(errno.EFBIG, f"expected at most {most} bytes, found {max(size, len(content))}", str(path))
         return content
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a regular file of any size. Raises OSError, as `opened` does."""
+    digest = hashlib.sha256()
+    with opened(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:

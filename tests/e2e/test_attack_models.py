@@ -90,7 +90,7 @@ def _with(model: Path, file: str, key: str, value: Any) -> None:
     ],
 )
 def test_a_file_of_a_model_with_any_value_at_a_key(command: Confined, model: Path, file: str, key: str) -> None:
-    values = (
+    values: tuple[Any, ...] = (
         None,
         "x",
         "\x1b]0;owned\x07\u202e",

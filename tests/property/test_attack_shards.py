@@ -22,6 +22,7 @@ from tests.store_samples import metrics, record, spec, turn
 from tests.unit.test_shards import ended, say, shard
 
 FIRST, SECOND = spec(0), spec(1)
+Damage = tuple[str, str, int, int, object, bytes]
 FILES = (JOURNAL, f"{SHARDS}/replica-0.jsonl", f"{SHARDS}/replica-1.jsonl")
 
 
@@ -113,7 +114,7 @@ def test_what_is_no_shard_is_never_waited_for(folder: Path, name: str, kind: str
 
 
 @st.composite
-def damages(draw: st.DrawFn) -> tuple[str, str, int, int, object, bytes]:
+def damages(draw: st.DrawFn) -> Damage:
     """Which file, how, from where, how much, and what is put there."""
     return (
         draw(st.sampled_from(FILES)),
@@ -125,7 +126,8 @@ def damages(draw: st.DrawFn) -> tuple[str, str, int, int, object, bytes]:
     )
 
 
-def _damaged(content: bytes, kind: str, where: int, much: int, nasty: object, binary: bytes) -> bytes:
+def _damaged(content: bytes, damage: Damage) -> bytes:
+    _, kind, where, much, nasty, binary = damage
     lines = content.splitlines()
     start = where % len(content)
     match kind:
@@ -149,14 +151,12 @@ def _damaged(content: bytes, kind: str, where: int, much: int, nasty: object, bi
 
 @settings(max_examples=60, deadline=None)
 @given(damages())
-def test_damaged_shards_are_read_gone_on_with_repaired_or_refused(
-    sharded: Path, damage: tuple[str, str, int, int, object, bytes]
-) -> None:
-    name, *how = damage
+def test_damaged_shards_are_read_gone_on_with_repaired_or_refused(sharded: Path, damage: Damage) -> None:
+    name = damage[0]
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "a" / "run"
         shutil.copytree(sharded, folder)
-        (folder / name).write_bytes(_damaged((folder / name).read_bytes(), *how))
+        (folder / name).write_bytes(_damaged((folder / name).read_bytes(), damage))
         refused = outcome(lambda: RunDir.open(folder, retry_failed=True)[0].close())
         outcome(lambda: repair(folder))
         if refused is not None:

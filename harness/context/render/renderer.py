@@ -100,7 +100,7 @@ class Renderer:
             date=date,
             name=str(path),
             stand_in=stand_in,
-            known_ids=vocabulary(path, revision),
+            known_ids=vocabulary(str(path), revision),
         )
 
     @property

@@ -229,7 +229,7 @@ class ChatTemplate:
 def _is_usual(tokenizer: Any) -> bool:
     """Whether a tokenizer renders as all of transformers do, and not by code of its own."""
     method = type(tokenizer).apply_chat_template
-    return method.__qualname__.startswith(("PreTrainedTokenizerBase.", "FileTokenizer."))
+    return str(method.__qualname__).startswith(("PreTrainedTokenizerBase.", "FileTokenizer."))
 
 
 def _marks(count: int) -> list[str]:
