@@ -168,7 +168,7 @@ class PatientConfig(RoleConfig):
 
     kind: Literal["simulated", "replay"] = "simulated"
     state: Annotated[Literal["auto", "rules", "model", "off"], BeforeValidator(_unquoted_off)] = "auto"
-    """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
+    """simulated: an inner state, moved by what the therapist does, directs the patient's model. Who says what the therapist did:
     `rules`, or the patient's own `model` (one short request more a turn). `auto` is rules in a language that has cues for
     them, else the model. `off`: there is no inner state."""
     self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
