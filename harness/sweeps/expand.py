@@ -1,6 +1,6 @@
 """From the overrides of a sweep to its points, every one of them composed and checked.
 
-Invariant: what is wrong with any point is known before a model loads, in one line a mistake.
+Invariant: what is wrong with any point is known before a model loads, in one line per mistake.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Rendering a prompt from an earlier one: only what was added is rendered and encoded.
 
-It saves what full rendering costs per turn, which grows with the history: at 8,000 tokens a turn's prompt takes a fiftieth
+It saves what full rendering costs per turn, which grows with the history: at 8,000 tokens the prompt of a turn takes a fiftieth
 (scripts/bench/context.py). `proof` decides whether a template and its tokenizer allow it.
 """
 
@@ -43,7 +43,7 @@ class Rendering:
 
     messages: tuple[Message, ...]
     ids: "array[int]"
-    """Shared with later renderings' prefixes by copy; never changed. An array: 2 or 4 bytes a token, and every live
+    """Shared with later renderings' prefixes by copy; never changed. An array: 2 or 4 bytes per token, and every live
     session holds two of them."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """Before and after the last exchange; empty where rendering is not incremental."""
