@@ -2,7 +2,7 @@
 
 Invariants:
 - A `RoleContext` needs no engine, so everything about prompts is checked before a model loads.
-- Nothing of a session is kept here; all sessions of a run share one cast.
+- Nothing of a session is kept here; all sessions of a run share one `AgentFactory`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
