@@ -71,7 +71,7 @@ class Follower(Protocol):
         ...
 
     def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
-        """It ended, or why it can't be played. Whether the batch goes on."""
+        """It ended, or can't be played. Returns whether the batch goes on."""
         ...
 
     def abandoned(self) -> None:
@@ -152,7 +152,7 @@ class Batch:
         self._follower.abandoned()
 
     def close(self, error: BaseException | None) -> None:
-        """End the runs that did not come to their own end because of `error`, or a signal, and tell of them."""
+        """End the runs that `error`, or a signal, cut short, and report them."""
         while self._open:
             run = next(iter(self._open))
             try:
@@ -243,7 +243,7 @@ class Batch:
         return True
 
     async def _runner(self, run: CheckedRun, executor: Executor) -> CountingRunner | None:
-        """Where a run is played; None where it is refused."""
+        """The runner of a run; None where it is refused."""
         open_run = self._open[run]
         clock = self._clocks[run] = Clock()
         runner = await executor.runner(run, open_run, Tracked(self._reporter, self._tracking[run]))
@@ -315,7 +315,7 @@ class Batch:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def _all_ended(self) -> None:
-        """Wait for the runs that are being ended; not for their own sake alone: nobody else may end them."""
+        """Wait for the runs that are being ended, so that nobody else ends them, too."""
         if self._ending:
             await asyncio.wait(self._ending)
         for task in self._ending:
