@@ -269,10 +269,13 @@ def _spelled(token: str) -> tuple[str, ...]:
 @cache
 def table(language: str) -> Table | None:
     """The table of a language (`de-AT` is `de`), or None where there is none."""
-    path = FOLDER / f"{language.split('-')[0]}.yaml"
-    if language.split("-")[0] not in languages():
-        return None
-    return Table(yaml.safe_load(path.read_text(encoding="utf-8")))
+    code = language.split("-")[0]
+    return Table(yaml.safe_load(path(code).read_text(encoding="utf-8"))) if code in languages() else None
+
+
+def path(code: str) -> Path:
+    """The file of the table of a language."""
+    return FOLDER / f"{code}.yaml"
 
 
 @cache
