@@ -9,8 +9,9 @@ Invariants:
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,14 @@ class Appraisal:
     """Asked calmly and straight out about the danger."""
 
     def __post_init__(self) -> None:
-        for name in _PARTS:
-            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
-                raise ValueError(f"{name}: expected a number from 0 to 1, found {value}")
+        values = _values(self)
+        if not all([0.0 <= value <= 1.0 for value in values]):
+            name, value = next(pair for pair in zip(_PARTS, values, strict=True) if not 0.0 <= pair[1] <= 1.0)
+            raise ValueError(f"{name}: expected a number from 0 to 1, found {value}")
 
 
 _PARTS = tuple(part.name for part in fields(Appraisal))
+_values: Callable[[Appraisal], tuple[float, ...]] = attrgetter(*_PARTS)
 
 
 class Listener:
@@ -245,4 +248,4 @@ def parse_appraisal(answer: str) -> Appraisal | None:
 
 def to_dict(appraisal: Appraisal) -> dict[str, float]:
     """For a journal line."""
-    return {name: getattr(appraisal, name) for name in _PARTS}
+    return dict(zip(_PARTS, _values(appraisal), strict=True))

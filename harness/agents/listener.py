@@ -101,7 +101,8 @@ class Memory:
         self._sentences: set[tuple[str, ...]] = set()
         self._framed: Counter[tuple[str, ...]] = Counter()
         self._phrases: Counter[tuple[str, ...]] = Counter()
-        self._frames: list[frozenset[tuple[str, ...]]] = []
+        self._frames: dict[frozenset[tuple[str, ...]], None] = {}
+        """In order, each once."""
 
     def say(self, text: str) -> None:
         """The patient's next turn."""
@@ -174,7 +175,7 @@ class Memory:
         pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
         if not pairs:
             return 0.0
-        copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
+        copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
@@ -184,18 +185,18 @@ class Memory:
             return _between(old, *SAME) if any(_GAP in frame for frame in framed) else 0.0
         runs = _runs(text.words)
         same = max(
-            _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
+            _between(sum(map(self._runs.__contains__, runs)) / len(runs), *SAME),
             _between(old, *SAME),
         )
         phrases = set(_runs(text.words, PHRASE))
-        same = max(same, _between(max((self._phrases[phrase] for phrase in phrases), default=0), *WORN))
+        times = self._phrases.get
+        same = max(same, _between(max([times(phrase, 0) for phrase in phrases], default=0), *WORN))
         self._phrases.update(phrases)
         frame = frozenset(_runs([word for sentence in framed for word in sentence]))
-        if len(frame) >= 3:
-            nearest = max((len(frame & other) for other in self._frames), default=0) / len(frame)
+        if len(frame) >= 3 and same < 1:
+            nearest = max([len(frame & other) for other in self._frames], default=0) / len(frame)
             same = max(same, _between(nearest, *SAME_FRAME))
-        if frame not in self._frames:
-            self._frames.append(frame)
+        self._frames[frame] = None
         self._runs.update(runs)
         return same
 

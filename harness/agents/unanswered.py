@@ -25,7 +25,17 @@ OWN_STORY = 0.4
 """How misunderstood a patient feels when the therapist tells of itself once more instead of listening."""
 PROTESTS = Hinted.any_of(
     (
-        *("never said", "not say", "n't say", "not what i", "been here", "listening", "you keep", "already", "just told"),
+        *(
+            "never said",
+            "not say",
+            "n't say",
+            "not what i",
+            "been here",
+            "listening",
+            "you keep",
+            "already",
+            "just told",
+        ),
         *("slow", "too fast", "too much", "keep up", "keeping up", "one thing", "can we", "though", "n't it", "not it"),
         *("get it", "confused", "mixed", "talking", "this is me", "for my own", "stop", "wrong person", "n't tell me"),
         *("not about", "n't about", "n't the", "not the", "not true", "n't true", "asked you"),

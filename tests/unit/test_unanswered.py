@@ -113,7 +113,11 @@ def test_one_story_of_the_therapist_is_company_and_the_second_is_too_much() -> N
 @pytest.mark.parametrize(
     ("said", "claim", "invented"),
     [
-        ("the soup was cold", "You mentioned that you were adopted from Chile, so cold food must stir something.", True),
+        (
+            "the soup was cold",
+            "You mentioned that you were adopted from Chile, so cold food must stir something.",
+            True,
+        ),
         ("i live with my gran", "As you told me last week, your stepfather locked the pantry.", True),
         ("i live with my gran", "You told me that your gran locks the pantry.", False),
         ("the keys. always the keys", "You told me about the keys and a second later you were gone.", False),
