@@ -87,10 +87,9 @@ class Appraisal:
     """Asked calmly and straight out about the danger."""
 
     def __post_init__(self) -> None:
-        values = _values(self)
-        if not all([0.0 <= value <= 1.0 for value in values]):
-            name, value = next(pair for pair in zip(_PARTS, values, strict=True) if not 0.0 <= pair[1] <= 1.0)
-            raise ValueError(f"{name}: expected a number from 0 to 1, found {value}")
+        for place, value in enumerate(_values(self)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{_PARTS[place]}: expected a number from 0 to 1, found {value}")
 
 
 _PARTS = tuple(part.name for part in fields(Appraisal))
