@@ -414,12 +414,18 @@ def test_crisis_resources_and_safety_wording_are_no_loop_and_are_never_mended() 
 def test_a_thing_that_is_named_in_every_turn_is_a_topic_unless_little_else_is_said() -> None:
     """A therapist who speaks of one remedy for a while, each time to another end, repeats nothing."""
     ends = [
-        "How would {} fit into a Monday that begins at four with the milk round and ends at the allotment gate, with the dog and both of the boys in tow?",
-        "Suppose you had {} at noon, what might your knees say of the stairs at the library afterwards, and of the four flights up to your own door?",
-        "Which of your friends could stand next to you while {} goes on the stove for the first time, or hold the spoon if your hands get shaky like in March?",
-        "Somewhere between Friday and the clinic there must be a moment for {}, you were saying with a shrug, and I saw you smile at the word clinic before you looked away.",
-        "When the rain keeps you in, what becomes of {} and of the promise you made your aunt, the one about the garden fence and her seventieth birthday?",
-        "Last thing before the bus: who pays for {} until the wages come, if they come in full, given what the landlord took for the broken window on the landing?",
+        "How would {} fit into a Monday that begins at four with the milk round and ends at the "
+        "allotment gate, with the dog and both of the boys in tow?",
+        "Suppose you had {} at noon, what might your knees say of the stairs at the library "
+        "afterwards, and of the four flights up to your own door?",
+        "Which of your friends could stand next to you while {} goes on the stove for the first "
+        "time, or hold the spoon if your hands get shaky like in March?",
+        "Somewhere between Friday and the clinic there must be a moment for {}, you were saying "
+        "with a shrug, and I saw you smile at the word clinic before you looked away.",
+        "When the rain keeps you in, what becomes of {} and of the promise you made your aunt, the "
+        "one about the garden fence and her seventieth birthday?",
+        "Last thing before the bus: who pays for {} until the wages come, if they come in full, "
+        "given what the landlord took for the broken window on the landing?",
     ]
     plain = ["hm", "maybe so", "not on a weekday", "my aunt would", "i'd forget", "dunno, me"]
     found = []
