@@ -146,10 +146,13 @@ class Memory:
     def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
         """What a sentence takes up (of the words that came `first` in it), how telling the rest of it is, and how many more
         words of the patient's than one it brings together."""
-        now, before = stems & self._last.stems, stems & self._said - self._last.stems
-        worth = fsum(self._worth(root) for root in now & first)
-        worth += EARLIER * fsum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
-        return worth, fsum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
+        now = stems & self._last.stems
+        rest = stems - now
+        before = rest & self._said
+        worth = fsum(map(self._worth, now & first)) if now else 0.0
+        if before:
+            worth += EARLIER * fsum([self._worth(root) for root in before & first if telling(root) >= REMEMBERED])
+        return worth, fsum(map(telling, rest - before)), max(0, len(now) + len(before) - 1)
 
     def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
         """The sentences that the therapist has not said before, in these words or in this frame, and whether they ask; short

@@ -205,7 +205,11 @@ class Table:
         words, tree, hits = text.words, self._tree, list[Hit]()
         for number, (start, end, _) in enumerate(text.sentences):
             for place in range(start, end):
-                if (node := tree.get(words[place])) is not None:
+                node = tree.get(words[place])
+                if node is None:
+                    continue
+                after = words[place + 1] if place + 1 < end else None
+                if _KINDS in node or after in node or (after is not None and ANY in node):  # most go no further
                     _follow(node, words, place + 1, end, Hit(" ", number, place, place), hits)
         return hits
 
