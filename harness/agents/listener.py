@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from harness.agents.cues import Words
 from harness.agents.english import STOCK, telling
-from harness.text.words import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, parse, stem
 
 ASKED = 0.5
 """What it is worth to take up the patient's words in a question, beside a statement: it asks on, and gives back little."""
@@ -106,7 +106,7 @@ class Memory:
 
     def say(self, text: str) -> None:
         """The patient's next turn."""
-        own = words(text)
+        own = parse(text).said.words
         self._said |= self._last.stems
         turned = [_TURNED.get(word, word) for word in own]
         self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
