@@ -9,6 +9,7 @@ Invariants:
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from math import exp, fsum
 from typing import NamedTuple
 
@@ -175,7 +176,7 @@ class Memory:
         return telling(root) * (TAKEN if root in self._taken else 1.0)
 
     def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
-        pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
+        pairs = list(chain.from_iterable(map(pairwise, new)))
         if not pairs:
             return 0.0
         copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
@@ -195,7 +196,7 @@ class Memory:
         times = self._phrases.get
         same = max(same, _between(max([times(phrase, 0) for phrase in phrases], default=0), *WORN))
         self._phrases.update(phrases)
-        frame = frozenset(_runs([word for sentence in framed for word in sentence]))
+        frame = frozenset(_runs(list(chain.from_iterable(framed))))
         if len(frame) >= 3 and same < 1:
             nearest = max([len(frame & other) for other in self._frames], default=0) / len(frame)
             same = max(same, _between(nearest, *SAME_FRAME))

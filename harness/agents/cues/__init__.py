@@ -28,6 +28,8 @@ MOST_PHRASES = 20_000
 _QUOTED = re.compile(
     r"\"[^\"]{1,300}\"|“[^”]{1,300}”|«[^»]{1,300}»|„[^“”]{1,300}[“”]|(?<![\w'])'(?=\w)[^'\n]{2,200}'(?!\w)"
 )
+_OPENS = re.compile(r"'(?<![\w']')(?=\w)")
+"""A straight apostrophe that opens a quotation: none stands in most turns that hold one."""
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?…;:\n]")
 _ENDS = frozenset(".!?…;:\n")
 _WHOLE = {
@@ -262,7 +264,7 @@ def _within(one: Hit, other: Hit) -> bool:
 def read(text: str) -> Words:
     """Cut a turn up for matching."""
     low = plain(text)
-    if '"' in low or "'" in low or not low.isascii():
+    if '"' in low or not low.isascii() or _OPENS.search(low):
         low = _QUOTED.sub(" \u2026 ", low)
     words: list[str] = []
     sentences: list[tuple[int, int, bool]] = []
