@@ -85,7 +85,7 @@ class _Turn:
     """The last patient turn."""
 
     stems: frozenset[str] = frozenset()
-    pairs: frozenset[tuple[str, ...]] = frozenset()
+    pairs: frozenset[int] = frozenset()
     """Of its words as the therapist would say them."""
 
 
@@ -98,11 +98,11 @@ class Memory:
         self._said: set[str] = set()
         self._last = _Turn()
         self._taken: set[str] = set()
-        self._runs: set[tuple[str, ...]] = set()
+        self._runs: set[int] = set()
         self._sentences: set[tuple[str, ...]] = set()
         self._framed: Counter[tuple[str, ...]] = Counter()
-        self._phrases: Counter[tuple[str, ...]] = Counter()
-        self._frames: dict[frozenset[tuple[str, ...]], None] = {}
+        self._phrases: Counter[int] = Counter()
+        self._frames: dict[frozenset[int], None] = {}
         """In order, each once."""
 
     def say(self, text: str) -> None:
@@ -176,7 +176,7 @@ class Memory:
         return telling(root) * (TAKEN if root in self._taken else 1.0)
 
     def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
-        pairs = list(chain.from_iterable(map(pairwise, new)))
+        pairs = list(map(hash, chain.from_iterable(map(pairwise, new))))
         if not pairs:
             return 0.0
         copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
@@ -220,8 +220,9 @@ class Memory:
         return frozenset([stem(word) for word in tokens if word not in self._common])
 
 
-def _runs(tokens: Sequence[str], length: int = 3) -> list[tuple[str, ...]]:
-    return list(zip(*(tokens[place:] for place in range(length)), strict=False))
+def _runs(tokens: Sequence[str], length: int = 3) -> list[int]:
+    """Hashes of the runs of so many words, in order: a third of what the words themselves would take."""
+    return list(map(hash, zip(*[tokens[place:] for place in range(length)], strict=False)))
 
 
 def _between(value: float, low: float, high: float) -> float:
