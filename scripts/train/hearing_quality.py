@@ -44,7 +44,7 @@ def left_out_models(folder: Path | None) -> dict[str, Model]:
     settings = hearing.evaluate(single, turns, rarity)
     slopes, shifts, limits = map(np.array, zip(*[settings[act] for act in ACTS], strict=True))
     of = hearing.folds([row.group for row in single] + [turn.persona for turn in turns])
-    found = {}
+    found: dict[str, Model] = {}
     for fold in range(hearing.FOLDS):
         trained = hearing.Trained(
             [row for row in single if of[row.group] != fold],
