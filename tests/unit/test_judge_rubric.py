@@ -91,6 +91,16 @@ def _mistakes(text: str, old: str, new: str) -> list[str]:
         ("kind: quality", "kind: gate", "at least one answer of severity red"),
         ("merge: any", "merge: any\n    needs: [{item: one, answers: ['yes']}]", "needs form a circle: one -> one"),
         ("merge: any", "merge: any\n    needs: [{item: two, answers: ['yes']}]", "no item 'two'"),
+        (
+            "merge: any",
+            "merge: any\n    planted: [{speaker: therapist, place: openings, before: a, text: b, answer: 'yes'}]",
+            "before and instead are for place turn",
+        ),
+        (
+            "merge: any",
+            "merge: any\n    unit: turn\n    planted: [{speaker: therapist, place: openings, text: b, answer: 'yes'}]",
+            "place openings is for items about the session",
+        ),
         ("version: 1", "version: 1\nversion: 1", "given twice"),
         ("version: 1", "version: 2", "version: expected 1"),
         ("id: one", "id: One Two", "text that matches"),
