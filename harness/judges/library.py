@@ -7,6 +7,7 @@ Invariants:
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,5 +109,5 @@ def parse(text: str, source: str) -> Rubric:
 
 def _hinted(line: str) -> str:
     """YAML takes bare yes and no for true and false, and bare 0 for a number: the commonest slip in a rubric."""
-    bare = line.endswith(("found true", "found false")) or line.rsplit(" ", 1)[-1].lstrip("-").isdigit()
-    return f'{line}; put it in quotes, as "yes" or "0"' if "expected text" in line and bare else line
+    bare = re.search(r"expected text.*, found (?:true|false|-?\d+)$", line)
+    return f'{line}; put it in quotes, as "yes" or "0"' if bare else line
