@@ -41,8 +41,9 @@ from harness.judges.written.library import sessions
 from harness.types import FinishReason, Generation, Message, Request, Sampling, Speaker
 
 ITEMS = 40
-ANSWER = 64
-"""Most tokens of an answer: enough to measure prompts, few enough for a CPU."""
+ANSWER = 160
+"""Most tokens of an answer: few enough for a CPU, and enough that SmolLM2 is not cut off so often that second tries are what
+is measured."""
 FREE = json.dumps({"evidence": [], "reason": "none", "answer": "?"})
 
 
