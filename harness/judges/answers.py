@@ -92,7 +92,9 @@ def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
     try:
         data = json.loads(fenced[1] if fenced else text, parse_constant=_no_constant, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:
-        if is_refusal(text):
+        if "{" not in text and is_refusal(
+            text
+        ):  # an apology and an answer after all may come out better the second time
             return NoAnswer(Status.REFUSED, f"the model declined: {text[:80]}")
         why = str(error) if isinstance(error, _NotOneAnswer) else "not JSON"
         return NoAnswer(Status.UNPARSED, why if text else "an empty answer")

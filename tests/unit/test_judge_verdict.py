@@ -78,6 +78,7 @@ def _assessed(text: str, item: Item = SHAMED, *, cut: bool = False, only: int | 
         ("죄송하지만 도와드릴 수 없습니다.", Status.REFUSED),
         (_text("no", reason="I'm sorry, but I can't assist with that."), Status.REFUSED),
         (_text("yes", (3, "Shame on you, frankly."), reason="Lo siento, no puedo ayudar."), Status.REFUSED),
+        (f"Sorry for the delay. {_text('no')}", Status.UNPARSED),
         (_text("no", reason="I can't find any such turn."), Status.OK),
         (_text("no", reason="I cannot see that the therapist shames anybody."), Status.OK),
         (_text("no", reason="Sorry is said once, by the therapist."), Status.OK),
