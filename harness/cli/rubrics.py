@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.cli.columns import two_columns
 from harness.judges import library
+from harness.judges.controls import is_scale
 from harness.judges.rubric import Rubric, rubric_hash
 from harness.text.visible import say
 
@@ -85,12 +86,15 @@ def _show(args: argparse.Namespace) -> None:
 
 def _validate(args: argparse.Namespace) -> None:
     rubrics = library.read_all(library.FILES.asked_for(args.paths or [library.packaged_dir()]))
-    bare = [f"{rubric.id}/{item.id}" for rubric in rubrics for item in rubric.items if not item.planted]
+    bare = [
+        f"{rubric.id}/{item.id}"
+        for rubric in rubrics
+        for item in rubric.items
+        if not item.planted and not is_scale(rubric, item)
+    ]
     say(f"{len(rubrics)} {'rubric' if len(rubrics) == 1 else 'rubrics'} valid")
     if bare:
-        say(
-            f"nothing is planted for {', '.join(bare)}: scales are certified by sessions without any skill, others not at all"
-        )
+        say(f"no judge will be certified for {', '.join(bare)}: nothing is planted, so there are no controls")
 
 
 def _new(args: argparse.Namespace) -> None:
