@@ -10,10 +10,8 @@ SHIPPED_ADAPTERS = ("smollm2-135m-patient", "smollm2-135m-therapist")
 """Names of the adapters that come with the harness: MODEL-SPEAKER."""
 
 
-def resolve_adapter(adapter: object, model_path: object, speaker: str, kind: object) -> object:
+def auto_adapter(model_path: object, speaker: str, kind: object) -> str | None:
     """`auto` is the adapter that ships for a model and speaker, where the engine serves adapters, and none elsewhere."""
-    if adapter != "auto":
-        return adapter
     name = f"{model_path}-{speaker}"
     return name if name in SHIPPED_ADAPTERS and kind == "vllm" else None
 

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config import credentials
-from harness.config.auto import resolve_adapter, resolve_kind
+from harness.config.auto import auto_adapter, resolve_kind
 from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
 from harness.config.messages import (
@@ -323,8 +323,8 @@ def resolved_role(
     preset = model.pop("sampling", None) if isinstance(model, dict) else None
     if isinstance(engine, dict) and engine.get("kind") == "auto":
         engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
-    if isinstance(model, dict) and isinstance(engine, dict):
-        model |= {"adapter": resolve_adapter(model.get("adapter"), model.get("path"), name, engine.get("kind"))}
+    if isinstance(model, dict) and isinstance(engine, dict) and model.get("adapter") == "auto":
+        model |= {"adapter": auto_adapter(model.get("path"), name, engine.get("kind"))}
     if isinstance(engine, dict) and engine.get("kind") == "openai" and not asked:
         preset = None
     return {**role, "model": model, "engine": engine, "sampling": _sampling(preset, role.get("sampling"))}
