@@ -14,7 +14,7 @@ from harness.paths import PACKAGE
 
 SHA256: Mapping[str, str] = MappingProxyType(
     {
-        "smollm2-135m-patient": "",
+        "smollm2-135m-patient": "ee914fd1cd9fb982b9ce9d21574381aba275330b09c97e73e6b5d13a7d71c500",
         "smollm2-135m-therapist": "32944ef862ce211fe07a5a2f9c692fbe6561059cd48dd1f114b2f8b5475a2d89",
     }
 )
