@@ -93,9 +93,7 @@ def table(settings: dict[str, Sessions]) -> Iterator[str]:
 
 def share(of: Callable[[str, Speaker], bool]) -> Callable[[SessionRecord, Speaker], float]:
     """Share of a speaker's turns for which something holds."""
-    return lambda session, speaker: fmean(
-        of(turn.text, speaker) for turn in session.turns if turn.speaker is speaker
-    )
+    return lambda session, speaker: fmean(of(turn.text, speaker) for turn in session.turns if turn.speaker is speaker)
 
 
 def finding(kind: str) -> Callable[[SessionRecord, Speaker], float]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """What the guard and the ears make of the written sessions and of their variants, and how alike the good ones are. No model.
 
-    python scripts/bench/written.py
+python scripts/bench/written.py
 """
 
 import sys
@@ -46,7 +46,10 @@ def main() -> None:
     people = personas()
     found: Counter[tuple[Kind, str]] = Counter()
     for session in good:
-        before, trust = {finding[:2] for finding in findings(session.turns)}, gained(session.turns, people[session.persona])
+        before, trust = (
+            {finding[:2] for finding in findings(session.turns)},
+            gained(session.turns, people[session.persona]),
+        )
         for made in made_of(session.turns):
             new = {kind for kind, number, _ in told(made) if (kind, number) not in before}
             lower = made.kind in (Kind.SWAPPED, Kind.STRIPPED) and gained(made.turns, people[session.persona]) < trust

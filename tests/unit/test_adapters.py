@@ -52,7 +52,9 @@ def test_other_weights_and_missing_ones_are_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(adapters, "folder_of", lambda wanted: tmp_path / wanted)
     weights = tmp_path / name / adapters.WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0\1")
-    with pytest.raises(ConfigError, match=r"found sha256 [0-9a-f]{12}, expected [0-9a-f]{12}; install the harness again"):
+    with pytest.raises(
+        ConfigError, match=r"found sha256 [0-9a-f]{12}, expected [0-9a-f]{12}; install the harness again"
+    ):
         adapters.resolve(Path(name))
     weights.unlink()
     with pytest.raises(ConfigError, match="No such file"):
