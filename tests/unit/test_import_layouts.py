@@ -198,7 +198,7 @@ def test_layouts_of_public_sets_are_read_whole_and_go_through_metrics_and_export
     assert main(["import", str(tmp_path / file), "--format", form, "--out", str(run), *RIGHTS, *options]) == 0
     sessions = list(read_sessions(run / "sessions.jsonl"))
     assert [[turn.text for turn in session.turns] for session in sessions] == expected
-    assert all(session.metrics["exchanges"] and "guard" in session.metrics for session in sessions)
+    assert all(session.metrics["therapist"]["turns"] and "guard" in session.metrics for session in sessions)
     assert main(["export", str(run), "--format", "messages", "--out", str(tmp_path / "out"), "--keep", "all"]) == 0
     assert len((tmp_path / "out" / "train.jsonl").read_bytes().splitlines()) == len(expected)
 
