@@ -30,7 +30,8 @@ def located(
     if not Path(path).is_dir():
         pinned = (contents or {}).get(f"{speaker}.model", "").removeprefix("commit:")
         revision = (pinned if COMMIT.fullmatch(pinned) else commit_of(path, revision)) or revision
-    found = {"path": path, "revision": revision, "adapter": adapters.resolve(role.model.adapter)}
+    adapter = role.model.adapter if tokenizer_only else adapters.resolve(role.model.adapter)
+    found = {"path": path, "revision": revision, "adapter": adapter}
     return role.model_copy(update={"model": role.model.model_copy(update=found)})
 
 
