@@ -22,6 +22,10 @@ _LEADING = re.compile(
     r"|\b(?:surely|i hope|i trust|don't tell me)\b|\b(?:nothing|anything) (?:silly|stupid|foolish)\b"
 )
 """A question that invites a no."""
+STORY = 12
+"""Words from which on a therapist who speaks of itself tells a story."""
+_ME = word_set("i my myself")
+_PLANS = word_set("will would")
 CONFIRMED = 0.6
 """Share of a belief's word pairs that a therapist's statement must hold to confirm it."""
 _TURNED = {"i": "you", "me": "you", "my": "your", "am": "are", "mine": "yours", "myself": "yourself"}
@@ -63,6 +67,8 @@ class Acts:
     harm: float
     about_you: bool
     """Some statement speaks of the patient."""
+    own_story: bool
+    """It tells of the therapist alone, at some length."""
     remembered: tuple[frozenset[str], ...]
     """Of each "you told me ..." what is said to have been told, as stems."""
 
@@ -98,6 +104,7 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
         leading="risk_question" in kinds and _LEADING.search(raw.lower()) is not None,
         harm=min(1.0, 0.7 * kinds.get("harming", 0)) if "harming" in kinds else _confirms(text, beliefs),
         about_you=any(not _YOU.isdisjoint(text.words[a:b]) for a, b, question in text.sentences if not question),
+        own_story="repairing" not in kinds and _own_story(text.words),
         remembered=tuple(_claims(text, hits)),
     )
 
@@ -120,6 +127,13 @@ def _asked(text: Words, hits: Sequence[Hit], questions: int) -> float:
     asking = {number for number, sentence in enumerate(text.sentences) if sentence[2]}
     opened = invites or any(hit.kind == "open_question" and hit.sentence in asking for hit in hits)
     return (1.0 if opened else 0.5) / max(1, questions - 1)
+
+
+def _own_story(words: Sequence[str]) -> bool:
+    """Whether the words speak of the speaker and never to the listener; what is going to be done doesn't count."""
+    if len(words) < STORY or not _YOU.isdisjoint(words):
+        return False
+    return sum(word in _ME and after not in _PLANS for word, after in pairwise(words)) >= 2
 
 
 def _confirms(text: Words, beliefs: Sequence[str]) -> float:

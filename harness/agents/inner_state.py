@@ -118,6 +118,8 @@ OPENS = 0.35
 """Listening from which a turn opens a layer without a question: a good reflection."""
 HURT_TURNS = 5
 """Patient turns for which nothing more is told after something that hurt."""
+WARY = 0.3
+"""What being heard is worth in that time, unless the hurt is owned."""
 AT_THE_DOOR = 2
 """Exchanges left from which a late layer can be told."""
 
@@ -178,9 +180,10 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     attuned = state.attuned + ATTUNING * (did.listened - state.attuned)
     heard = 0.0 if did.harmed else min(1.0, max(0.0, attuned - CHANCE) / (ATTUNED - CHANCE))
     settling = SETTLING if state.last_shown("tell") is not None and _since(state, "tell") <= SETTLING_TURNS else 1.0
+    wary = WARY if state.hurt and not did.repaired else 1.0
     trust = _move(
         state.trust,
-        up=nature.trust * settling * heard * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        up=nature.trust * settling * wary * heard * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)

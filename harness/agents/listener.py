@@ -16,6 +16,8 @@ from harness.agents.cues import Words
 from harness.agents.english import STOCK, telling
 from harness.text.words import FUNCTION_WORDS, stem, words
 
+ASKED = 0.5
+"""What it is worth to take up the patient's words in a question, beside a statement: it asks on, and gives back little."""
 EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""
 REMEMBERED = 0.4
@@ -117,17 +119,18 @@ class Memory:
         framed = self._framed_sentences(text)
         new = self._new(text, framed)
         credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
-        for sentence in new:
+        for sentence, question in new:
             these = self._stems(sentence)
             worth, own, joined = self._sentence(these - taken, these)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
-            credit += put * worth
+            credit += put * worth * (ASKED if question else 1.0)
             put_in += own
             strays += own if worth < TOUCHED else 0.0
             stems |= these
             taken |= these & (self._last.stems | self._said)
-        parroted = self._parroted(new, len(stems & self._last.stems), len(stems))
-        same = self._same(text, new, framed)
+        said = [sentence for sentence, _ in new]
+        parroted = self._parroted(said, len(stems & self._last.stems), len(stems))
+        same = self._same(text, said, framed)
         self._taken |= taken
         focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
         return Uptake(
@@ -146,13 +149,14 @@ class Memory:
         worth += EARLIER * fsum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
         return worth, fsum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
 
-    def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """The sentences that the therapist has not said before, in these words or in this frame; short ones count as new."""
+    def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
+        """The sentences that the therapist has not said before, in these words or in this frame, and whether they ask; short
+        ones count as new."""
         new = []
-        for (start, end, _), frame in zip(text.sentences, framed, strict=True):
+        for (start, end, question), frame in zip(text.sentences, framed, strict=True):
             sentence = text.words[start:end]
             if sentence not in self._sentences and not self._worn(frame):
-                new.append(sentence)
+                new.append((sentence, question))
             if len(sentence) >= SENTENCE:
                 self._sentences.add(sentence)
             self._framed[frame] += 1
