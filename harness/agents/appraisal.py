@@ -18,6 +18,7 @@ from harness.agents.acts import Acts, hear_acts
 from harness.agents.cues import read, table
 from harness.agents.english import coherence
 from harness.agents.listener import Memory, Uptake
+from harness.agents.picking import Picking
 from harness.agents.prompt import render
 from harness.agents.unanswered import Unanswered
 from harness.context.ask import json_object
@@ -29,7 +30,7 @@ LONG_TURN = 110
 """Words of a therapist's turn from which it is a lecture; twice as many count in full."""
 SAID_ENOUGH = 6, 16
 """Words up to which a turn is no advice, as "go on", and from which it can be all advice."""
-AT_LENGTH = 10, 24
+AT_LENGTH = 4, 9
 """Words up to which a turn may come back without offence, and from which it is recited."""
 HOLLOW = 0.35
 """What validation without any of the patient's matter is worth, the first time; each further time it is less."""
@@ -107,6 +108,7 @@ class Listener:
         """Validations without matter so far."""
         self._praised = 0
         self._unanswered = Unanswered(language)
+        self._picking = Picking()
 
     def hear(self, heard: str, text: str) -> Appraisal:
         """How the therapist's `text` came across, which answers the patient's turn `heard`."""
@@ -123,10 +125,12 @@ class Listener:
     def _weighed(self, acts: Acts, uptake: Uptake, sense: float, heard: str, *, invented: bool) -> Appraisal:
         plain = _plain(acts)
         new = (1 - uptake.same) * sense
-        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (PLAIN + (1 - PLAIN) * uptake.own)
+        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange)
+        meant *= PLAIN * uptake.around + (1 - PLAIN) * uptake.own
         passed_over, answered = self._unanswered.danger(acts, heard)
         serious = SERIOUS if answered and not acts.leading else 0.0
-        given_back = 1 - (1 - uptake.taken_up) * (1 - meant) * (1 - serious)
+        picking = self._picking.worth(uptake, acts.reflected)
+        given_back = 1 - (1 - picking * uptake.taken_up) * (1 - picking * meant) * (1 - serious)
         slighted = (0.6 if invented else 0.0) + passed_over + self._unanswered.protest(acts, heard, given_back)
         slighted += self._unanswered.story(acts)
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain.advised) * (1 - plain.harmed)

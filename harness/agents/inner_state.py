@@ -108,7 +108,7 @@ SETTLING = 0.5
 """What being heard is worth in the turns after telling: the patient feels exposed and waits."""
 ATTUNING = 0.35
 """How fast the running mean of being listened to follows the last turn."""
-CHANCE, ATTUNED = 0.07, 0.26
+CHANCE, ATTUNED = 0.08, 0.19
 """That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
 RECITED = 0.05
 """What it costs to hear a whole speech once more."""

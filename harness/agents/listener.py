@@ -22,6 +22,8 @@ EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""
 REMEMBERED = 0.4
 """How telling a word of an earlier turn must be to count: everyday words come back by chance."""
+JOINS = 0.3
+"""The same to be brought together with another: everyday words meet by chance."""
 TOUCHED = 0.15
 """What a sentence must take up to be about what the patient said."""
 ROOM, STRAYS = 2.0, 0.25
@@ -51,6 +53,8 @@ PHRASE = 5
 """Words of a phrase that nobody says twice by chance."""
 WORN = 0, 3
 """Earlier turns with such a phrase: from where it is noticed, and where it is all that is heard."""
+AROUND = 5
+"""Words of its own in statements from which on a turn says something itself."""
 LONG_FRAME = 5
 """Parts of a sentence's frame from which its coming back once is no chance; a shorter one may come back once."""
 BACKCHANNEL = 4
@@ -77,6 +81,14 @@ class Uptake(NamedTuple):
     """How much it puts of its own, in telling words."""
     strange: float
     """How much there is of its own, in telling words, and nothing of the patient's."""
+    around: float
+    """How much it says in words of its own, everyday words counted in."""
+    words: int
+    """How many telling words of the patient's it takes up."""
+    joined: bool
+    """Whether it brings several of them together in one sentence."""
+    matter: int
+    """Telling words of the patient's last turn: what there was to take up."""
 
 
 @dataclass(slots=True)
@@ -96,6 +108,8 @@ class Memory:
         self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
+        self._told_pairs: set[tuple[str, ...]] = set()
+        """Of all turns before the last, as the therapist would say them."""
         self._taken: set[str] = set()
         self._runs: set[tuple[str, ...]] = set()
         self._sentences: set[tuple[str, ...]] = set()
@@ -107,6 +121,7 @@ class Memory:
         """The patient's next turn."""
         own = words(text)
         self._said |= self._last.stems
+        self._told_pairs |= self._last.pairs
         turned = [_TURNED.get(word, word) for word in own]
         self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
 
@@ -118,13 +133,16 @@ class Memory:
         """How the therapist's turn stands to the turns before; then it is one of them."""
         framed = self._framed_sentences(text)
         new = self._new(text, framed)
-        credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
+        credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
+        together = False
         for sentence, question in new:
             these = self._stems(sentence)
             worth, own, joined = self._sentence(these - taken, these)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
             credit += put * worth * (ASKED if question else 1.0)
-            put_in += own
+            put_in += 0.0 if question else own
+            around += 0 if question else sum(stem(word) not in self._last.stems for word in sentence)
+            together = together or self._together(these)
             strays += own if worth < TOUCHED else 0.0
             stems |= these
             taken |= these & (self._last.stems | self._said)
@@ -139,6 +157,10 @@ class Memory:
             same=same,
             own=min(1.0, put_in / PUT_IN),
             strange=_between(strays, 2.0, 6.0) if credit < TOUCHED else 0.0,
+            around=min(1.0, around / AROUND),
+            words=len(taken),
+            joined=together,
+            matter=len(self._last.stems),
         )
 
     def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
@@ -148,6 +170,11 @@ class Memory:
         worth = fsum(self._worth(root) for root in now & first)
         worth += EARLIER * fsum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
         return worth, fsum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
+
+    def _together(self, stems: frozenset[str]) -> bool:
+        """Whether these bring two things of the patient's together, everyday words of earlier turns left out."""
+        earlier = self._said - self._last.stems
+        return len(stems & self._last.stems) + sum(telling(root) >= JOINS for root in stems & earlier) >= 2
 
     def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
         """The sentences that the therapist has not said before, in these words or in this frame, and whether they ask; short
@@ -173,7 +200,8 @@ class Memory:
         pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
         if not pairs:
             return 0.0
-        copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
+        copied = sum(pair in self._last.pairs or pair in self._told_pairs for pair in pairs)
+        copied = _between(copied / len(pairs), *COPIED)
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
