@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from harness.agents.cues import Hit, Words, read, table
+from harness.agents.english import STOCK
 from harness.hearing import Act, hear
 from harness.text.words import FUNCTION_WORDS, stem, word_set
 
@@ -26,6 +27,8 @@ STORY = 12
 """Words from which on a therapist who speaks of itself tells a story."""
 _ME = word_set("i my myself")
 _PLANS = word_set("will would")
+_TIMES = word_set("last next ago spring summer autumn wint month year yesterday today tonight morn evening monday tuesday")
+"""Stems of when something was told, which is no part of what was."""
 CONFIRMED = 0.6
 """Share of a belief's word pairs that a therapist's statement must hold to confirm it."""
 _TURNED = {"i": "you", "me": "you", "my": "your", "am": "are", "mine": "yours", "myself": "yourself"}
@@ -69,8 +72,8 @@ class Acts:
     """Some statement speaks of the patient."""
     own_story: bool
     """It tells of the therapist alone, at some length."""
-    remembered: tuple[frozenset[str], ...]
-    """Of each "you told me ..." what is said to have been told, as stems."""
+    remembered: frozenset[tuple[str, ...]]
+    """Of each "you told me ..." what is said to have been told, as stems in order."""
 
 
 def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, beliefs: Sequence[str]) -> Acts:
@@ -105,7 +108,7 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
         harm=min(1.0, 0.7 * kinds.get("harming", 0)) if "harming" in kinds else _confirms(text, beliefs),
         about_you=any(not _YOU.isdisjoint(text.words[a:b]) for a, b, question in text.sentences if not question),
         own_story="repairing" not in kinds and _own_story(text.words),
-        remembered=tuple(_claims(text, hits)),
+        remembered=_claims(text, hits),
     )
 
 
@@ -155,13 +158,14 @@ def _as_told(belief: str) -> frozenset[tuple[str, str]]:
     return frozenset(pairwise(_TURNED.get(word, word) for word in read(belief).words))
 
 
-def _claims(text: Words, hits: Sequence[Hit]) -> list[frozenset[str]]:
-    return [
-        _stems(text.words[hit.end : text.sentences[hit.sentence][1]])
+def _claims(text: Words, hits: Sequence[Hit]) -> frozenset[tuple[str, ...]]:
+    return frozenset(
+        _telling(text.words[hit.end : text.sentences[hit.sentence][1]])
         for hit in hits
         if hit.kind == "remembering" and not text.sentences[hit.sentence][2]
-    ]
+    )
 
 
-def _stems(tokens: Sequence[str]) -> frozenset[str]:
-    return frozenset(stem(word) for word in tokens if word not in FUNCTION_WORDS)
+def _telling(tokens: Sequence[str]) -> tuple[str, ...]:
+    stems = [stem(word) for word in tokens if word not in FUNCTION_WORDS]
+    return tuple(root for root in stems if root not in STOCK and root not in _TIMES)

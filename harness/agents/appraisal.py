@@ -43,6 +43,8 @@ TOLD = 1.5
 """Advice and teaching as a share of what was said, to how much the patient felt told."""
 SERIOUS = 0.45
 """What it is worth to be asked calmly about a danger that one has voiced, as listening."""
+KNOWN = 0.34
+"""Share of what is said to have been told that the patient has spoken of, up to which it was never told."""
 FREE_PRAISE = 1
 """Turns with praise that are taken as meant; from then on it cloys."""
 GRADED = ("validated", "asked", "advised", "rushed", "listened", "misunderstood")
@@ -168,7 +170,8 @@ class Listener:
 
     def _invented(self, acts: Acts) -> bool:
         """Whether the therapist "remembers" what the patient never said."""
-        return any(len(claim) >= 2 and not self._memory.knows(claim) for claim in acts.remembered)
+        known = self._memory.known
+        return any(len(claim) >= 2 and not known(claim[:1]) and known(claim) <= KNOWN for claim in acts.remembered)
 
 
 def appraise(text: str, heard: str = "") -> Appraisal:

@@ -125,9 +125,10 @@ class Memory:
         turned = [_TURNED.get(word, word) for word in own]
         self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
 
-    def knows(self, stems: frozenset[str]) -> bool:
-        """Whether the patient has said any of these."""
-        return bool(stems & self._last.stems) or bool(stems & self._said)
+    def known(self, stems: Sequence[str]) -> float:
+        """Of these the share that the patient has said; 1 of none."""
+        said = sum(root in self._last.stems or root in self._said for root in stems)
+        return said / len(stems) if stems else 1.0
 
     def hear(self, text: Words) -> Uptake:
         """How the therapist's turn stands to the turns before; then it is one of them."""

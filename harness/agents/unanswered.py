@@ -19,8 +19,8 @@ BRUSHED_OFF = 0.45
 """How misunderstood a patient feels who objects and is talked over."""
 TAKEN_UP = 0.2
 """What must come back of a protest for it to be taken up."""
-SHORT = 10
-"""Words up to which an answer to a protest talks nobody over."""
+SHORT = 18
+"""Words up to which an answer to a protest talks nobody over, unless it advises."""
 OWN_STORY = 0.4
 """How misunderstood a patient feels when the therapist tells of itself once more instead of listening."""
 PROTESTS = Hinted.any_of(
@@ -30,14 +30,15 @@ PROTESTS = Hinted.any_of(
         *("get it", "confused", "mixed", "talking", "this is me", "for my own", "stop", "wrong person", "n't tell me"),
         *("not about", "n't about", "n't the", "not the", "not true", "n't true", "asked you"),
     ),
-    r"\b(?:i never|i didn'?t|i did not|never) s(?:ay|aid)(?: that| so| any| it)?(?: like that)?(?=[.!?,;]|$)",
+    r"\b(?:i never|i didn'?t|i did not|never) s(?:ay|aid)(?: (?:that|so|any|it|any such thing))?(?: like that)?(?=[.!?,;]|$)",
+    r"\bi (?:never|didn'?t|did not) sa(?:y|id) (?:that )?(?:i|it|he|she|they|we|there) ",
     r"\b(?:that'?s|that is|it'?s|this is)(?: \w+)? not what i (?:said|meant|asked|mean)\b|\b(?:isn'?t|wasn'?t) what i (?:said|meant|asked)\b",
     r"\bi(?:'ve| have)(?:n'?t| not| never) (?:been here|met you|told you)\b|\b(?:that'?s|that is) (?:not|n'?t) true\b",
     r"\b(?:you'?re|you are) not (?:even |really )?listening\b|\bare you (?:even |really )?listening\b",
     r"\byou keep (?:on )?(?:saying|asking|telling|doing|going)\b|\bi(?:'ve| have)? (?:already|just) (?:said|told|answered)\b",
     r"\byou(?:'ve| have)? already (?:said|asked|told)\b|\bi asked you (?:to|not)\b",
     r"\b(?:slow down|slower)\b|\btoo fast\b|\btoo much (?:in one go|at once|for me)\b|\bkeep(?:ing)? up\b|\bone thing at a time\b",
-    r"\bcan we (?:just |please )?(?:stop|pause|not|leave|stay)\b|\bstop (?:telling|asking|saying|pushing|it\b)",
+    r"\bcan we (?:just |please )?(?:stop|pause|not|leave|stay)\b|\bstop (?:telling|asking|saying|pushing|with the|it\b)",
     r"^(?:no,? )?(?:but )?(?:it|that)(?: is|'?s)(?:n'?t| not) (?:it|about (?:that|the \w+)|the \w+|that)(?: though)?[.!]?$",
     r"\byou (?:don'?t|do not|just don'?t) (?:get|understand) (?:it|me|this)\b|\byou(?:'ve| have) (?:got )?me (?:confused|mixed)\b",
     r"\bhave me (?:confused|mixed)\b|\bwho you(?:'re| are) talking\b|\bwrong person\b|\bthis is me\b|\bi came for my own\b",
@@ -77,7 +78,7 @@ class Unanswered:
 
     def protest(self, acts: Acts, heard: str, given_back: float) -> float:
         """How much it hurts that an objection was talked over."""
-        heeded = acts.repair or acts.gentle or given_back >= TAKEN_UP or acts.length <= SHORT
+        heeded = acts.repair or acts.gentle or given_back >= TAKEN_UP or (acts.length <= SHORT and not acts.advice)
         return 0.0 if heeded or not self._english or not protests(heard) else BRUSHED_OFF
 
     def story(self, acts: Acts) -> float:

@@ -124,7 +124,7 @@ _OWN_VIEW = word_set(
 _IMPERATIVE = word_set("tell keep stop forget stay throw do bring trust cut ring call text message phone never come talk")
 """First words of phrases that hurt as orders; behind a noun they tell what somebody does."""
 _BEFORE_ORDERS = word_set(
-    "you please just so and but then or should must to do simply only always now better best would will can never let i not"
+    "please just so and but then or should must to do simply only always now better best would never let not"
 )
 _TURNED = {"i": "you", "me": "you", "my": "your", "am": "are"}
 """A patient's words as a therapist says them."""
@@ -230,11 +230,11 @@ class Table:
             return False  # "I won't tell you what you should do"
         if not _REPORTED.isdisjoint(wide) and _OWN_VIEW.isdisjoint(wide[-6:]):
             return False
+        if hit.end - hit.start == 1 and f" {text.words[hit.start]} " in said and hit.kind != "advising":
+            return False  # the patient's own word, given back
         if hit.kind == "harming":
             if text.words[hit.start] in _IMPERATIVE and before and before[-1] not in _BEFORE_ORDERS:
                 return False  # "most tell nobody"
-            if hit.end - hit.start == 1 and f" {text.words[hit.start]} " in said:
-                return False  # the patient's own word, given back
             return not (question and hit.start - start >= 2 and "not" not in before)
         return f" {' '.join(text.words[hit.start : hit.end])} " not in said or hit.end - hit.start < 2
 
