@@ -189,7 +189,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)
     hope = _move(
         state.hope,
-        up=nature.hope * settling * heard * (0.05 + 0.03 * did.validated + 0.3 * useful),
+        up=nature.hope * settling * heard * (0.047 + 0.027 * did.validated + 0.3 * useful),
         down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood + 0.2 * did.harmed + 0.02 * did.ignored),
     )
     distress = _move(

@@ -98,6 +98,8 @@ class _Turn:
     stems: frozenset[str] = frozenset()
     pairs: frozenset[tuple[str, ...]] = frozenset()
     """Of its words as the therapist would say them."""
+    runs: frozenset[tuple[str, ...]] = frozenset()
+    """The same, three words in a row."""
 
 
 class Memory:
@@ -108,8 +110,8 @@ class Memory:
         self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
-        self._told_pairs: set[tuple[str, ...]] = set()
-        """Of all turns before the last, as the therapist would say them."""
+        self._said_runs: set[tuple[str, ...]] = set()
+        """Three words in a row of all turns before the last, as the therapist would say them."""
         self._taken: set[str] = set()
         self._runs: set[tuple[str, ...]] = set()
         self._sentences: set[tuple[str, ...]] = set()
@@ -121,9 +123,10 @@ class Memory:
         """The patient's next turn."""
         own = words(text)
         self._said |= self._last.stems
-        self._told_pairs |= self._last.pairs
+        self._said_runs |= self._last.runs
         turned = [_TURNED.get(word, word) for word in own]
-        self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
+        pairs, runs = ([*_runs(own, length), *_runs(turned, length)] for length in (2, 3))
+        self._last = _Turn(self._stems(own), frozenset(pairs), frozenset(runs))
 
     def known(self, stems: Sequence[str]) -> float:
         """Of these the share that the patient has said; 1 of none."""
@@ -201,8 +204,9 @@ class Memory:
         pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
         if not pairs:
             return 0.0
-        copied = sum(pair in self._last.pairs or pair in self._told_pairs for pair in pairs)
-        copied = _between(copied / len(pairs), *COPIED)
+        copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
+        if runs := [run for sentence in new for run in _runs(sentence)]:
+            copied = max(copied, _between(sum(run in self._said_runs for run in runs) / len(runs), *COPIED))
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
