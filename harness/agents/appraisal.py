@@ -22,6 +22,7 @@ from harness.agents.picking import Picking
 from harness.agents.prompt import render
 from harness.agents.unanswered import Unanswered
 from harness.context.ask import json_object
+from harness.personas.schema import RiskKind
 from harness.text.words import FUNCTION_WORDS
 
 RECENT = 3
@@ -84,7 +85,19 @@ class Appraisal:
     repaired: float = 0.0
     """The therapist owned a mistake."""
     asked_risk: float = 0.0
-    """Asked calmly and straight out about the danger."""
+    """Asked calmly and straight out about a danger, whichever."""
+    asked_suicide: float = 0.0
+    """About wanting to die."""
+    asked_self_harm: float = 0.0
+    asked_violence: float = 0.0
+    """About harm to other adults."""
+    asked_child_at_risk: float = 0.0
+
+    @property
+    def dangers(self) -> frozenset[RiskKind]:
+        """Which dangers were asked about; any, where an older journal doesn't say which."""
+        asked = frozenset(kind for kind in RiskKind if getattr(self, f"asked_{kind}"))
+        return asked or frozenset(RiskKind if self.asked_risk else ())
 
     def __post_init__(self) -> None:
         for name in _PARTS:
@@ -193,6 +206,7 @@ def _plain(acts: Acts) -> Appraisal:
     lecture = max(0.0, (acts.length - LONG_TURN) / LONG_TURN)
     hurry = acts.rushing + max(0, acts.questions - 2) + max(0, acts.advice - 2)
     enough = _between(acts.length, *SAID_ENOUGH)
+    asked = frozenset() if acts.harm or acts.leading else acts.dangers
     return Appraisal(
         validated=min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         asked=acts.asked,
@@ -203,7 +217,8 @@ def _plain(acts: Acts) -> Appraisal:
         misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * enough),
         harmed=min(1.0, acts.harm),
         repaired=float(acts.repair > 0),
-        asked_risk=float(acts.risk_question and not acts.harm and not acts.leading),
+        asked_risk=float(bool(asked)),
+        **{f"asked_{kind}": float(kind in asked) for kind in RiskKind},
     )
 
 

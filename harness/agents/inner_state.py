@@ -112,9 +112,9 @@ CHANCE, ATTUNED = 0.08, 0.19
 """That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
 RECITED = 0.05
 """What it costs to hear a whole speech once more."""
-HEARD = 0.09
+HEARD = 0.17
 """Least of it for a layer to be told."""
-OPENS = 0.35
+OPENS = 0.33
 """Listening from which a turn opens a layer without a question: a good reflection."""
 HURT_TURNS = 5
 """Patient turns for which nothing more is told after something that hurt."""
