@@ -190,8 +190,9 @@ def test_a_file_given_by_its_path_includes_from_its_own_folder_and_from_ours(tmp
     mine.write_text('Begin. {% include "therapist_frame.jinja" %}')
     ours = render("therapist_frame.jinja", end="[END]")
     assert therapist_system(str(mine)) == f"Begin. {ours}"
-    (tmp_path / "therapist_frame.jinja").write_text("My own frame.")
-    other = tmp_path / "other.jinja"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "therapist_frame.jinja").write_text("My own frame.")
+    other = tmp_path / "own" / "other.jinja"
     other.write_text('Begin again. {% include "therapist_frame.jinja" %}')
     assert therapist_system(str(other)) == "Begin again. My own frame."
 
