@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.agents.acts import Acts, hear_acts
-from harness.agents.cues import read, table
+from harness.agents.cues import Words, read, table
 from harness.agents.english import coherence
+from harness.agents.foreign import foreign
 from harness.agents.listener import Memory, Uptake
 from harness.agents.picking import Picking
 from harness.agents.prompt import render
@@ -134,8 +135,14 @@ class Listener:
             return Appraisal()
         acts = hear_acts(words, text, tuple(self._turns), self._language, self._beliefs)
         uptake = self._memory.hear(words)
-        sense = coherence([words.words[a:b] for a, b, _ in words.sentences]) if self._language[:2] == "en" else 1.0
+        sense = self._sense(text, words)
         return self._weighed(acts, uptake, sense, heard, invented=self._invented(acts))
+
+    def _sense(self, text: str, words: Words) -> float:
+        """How much of it the patient can make sense of, from 0 to 1."""
+        if foreign(text, words.words, self._language):
+            return 0.0
+        return coherence([words.words[a:b] for a, b, _ in words.sentences]) if self._language[:2] == "en" else 1.0
 
     def _weighed(self, acts: Acts, uptake: Uptake, sense: float, heard: str, *, invented: bool) -> Appraisal:
         plain = _plain(acts)
