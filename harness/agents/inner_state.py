@@ -108,11 +108,11 @@ SETTLING = 0.5
 """What being heard is worth in the turns after telling: the patient feels exposed and waits."""
 ATTUNING = 0.35
 """How fast the running mean of being listened to follows the last turn."""
-CHANCE, ATTUNED = 0.08, 0.19
+CHANCE, ATTUNED = 0.08, 0.18
 """That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
 RECITED = 0.05
 """What it costs to hear a whole speech once more."""
-HEARD = 0.17
+HEARD = 0.13
 """Least of it for a layer to be told."""
 OPENS = 0.33
 """Listening from which a turn opens a layer without a question: a good reflection."""
@@ -189,7 +189,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)
     hope = _move(
         state.hope,
-        up=nature.hope * settling * heard * (0.047 + 0.027 * did.validated + 0.3 * useful),
+        up=nature.hope * settling * heard * (0.044 + 0.025 * did.validated + 0.3 * useful),
         down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood + 0.2 * did.harmed + 0.02 * did.ignored),
     )
     distress = _move(

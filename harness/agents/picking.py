@@ -6,7 +6,7 @@ over turns, since picking needs nothing but the last turn: it never brings two t
 
 from harness.agents.listener import Uptake
 
-SPARED = 3
+SPARED = 2
 """Turns that may pick a single word before it shows."""
 WEARS = 0.5
 """What each further one is worth beside the one before."""
