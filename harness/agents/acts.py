@@ -30,7 +30,9 @@ STORY = 12
 """Words from which on a therapist who speaks of itself tells a story."""
 _ME = word_set("i my myself")
 _PLANS = word_set("will would")
-_TIMES = word_set("last next ago spring summer autumn wint month year yesterday today tonight morn evening monday tuesday")
+_TIMES = word_set(
+    "last next ago spring summer autumn wint month year yesterday today tonight morn evening monday tuesday"
+)
 """Stems of when something was told, which is no part of what was."""
 CONFIRMED = 0.6
 """Share of a belief's word pairs that a therapist's statement must hold to confirm it."""

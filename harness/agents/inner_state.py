@@ -183,7 +183,11 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     wary = WARY if state.hurt and not did.repaired else 1.0
     trust = _move(
         state.trust,
-        up=nature.trust * settling * wary * heard * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        up=nature.trust
+        * settling
+        * wary
+        * heard
+        * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)

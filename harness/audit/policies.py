@@ -4,7 +4,7 @@ A policy is a function of the exchange and of the patient's last turn; it unders
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated

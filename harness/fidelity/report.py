@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.runs import run_folders
+from harness.errors import StorageError
 from harness.fidelity.discrimination import Discrimination, Pair, discriminate
 from harness.fidelity.measures import PatientTurns
 from harness.fidelity.reference import Reference
-from harness.comparison.runs import run_folders
-from harness.errors import StorageError
 from harness.judges.patients import PatientVerdicts
 from harness.store.records import SessionRecord, read_record, read_sessions
 from harness.types import Speaker

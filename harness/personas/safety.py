@@ -3,21 +3,52 @@ side of refusing, since what can be left out of a fiction at no cost can't harm 
 
 import re
 
-_MEANS = re.compile(
-    r"\b(?:"
-    # English
-    r"hang(?:ed|ing)? (?:myself|yourself|himself|herself|themsel\w+)|hanged|hanging (?:from|in the)|noose|ligature|rope|overdos(?:e|ed|es|ing)"
-    r"|slit|(?:my|your|his|her|their) wrists|razor(?: blade)?s?|gun|guns|shotgun|pistol|rifle|revolver|firearms?|bleach|poison(?:ed|ing)? (?:myself|yourself|himself|herself)"
-    r"|jump(?:s|ed|ing)? (?:off|from|in front)|pills|sleeping tablets|carbon monoxide|exhaust (?:pipe|fumes)|drown(?:ed|ing)? (?:myself|yourself|himself|herself)"
-    # German
-    r"|erhäng\w*|strick|schlinge|tabletten|schlaftabletten|überdosis|pulsadern|rasierklingen?|pistole|gewehr|von der brücke|vor (?:den|einen) zug"
-    # Spanish
-    r"|ahorc\w+|soga|pastillas|sobredosis|cortarse las venas|las venas|pistola|escopeta|cuchilla|tirarse (?:del|de|al)|lejía"
-    # French
-    r"|se pendre|pendu(?:e)?|corde au cou|cachets|somnifères|surdose|overdose|veines|pistolet|fusil|lame de rasoir|se jeter (?:du|de|sous)|eau de javel"
-    r")\b",
-    re.IGNORECASE,
+_SELF = "(?:myself|yourself|himself|herself|themsel\\w+)"
+_ENGLISH = (
+    *(
+        rf"hang(?:ed|ing)? {_SELF}",
+        "hanged",
+        "hanging (?:from|in the)",
+        "noose",
+        "ligature",
+        "rope",
+        "overdos(?:e|ed|es|ing)",
+    ),
+    *(
+        "slit",
+        "(?:my|your|his|her|their) wrists",
+        "razor(?: blade)?s?",
+        "bleach",
+        rf"poison(?:ed|ing)? {_SELF}",
+        "pills",
+    ),
+    *("guns?", "shotgun", "pistol", "rifle", "revolver", "firearms?", "jump(?:s|ed|ing)? (?:off|from|in front)"),
+    *("sleeping tablets", "carbon monoxide", "exhaust (?:pipe|fumes)", rf"drown(?:ed|ing)? {_SELF}"),
 )
+_GERMAN = (
+    *(r"erhäng\w*", "strick", "schlinge", "tabletten", "schlaftabletten", "überdosis", "pulsadern", "rasierklingen?"),
+    *("pistole", "gewehr", "von der brücke", "vor (?:den|einen) zug"),
+)
+_SPANISH = (
+    *(r"ahorc\w+", "soga", "pastillas", "sobredosis", "las venas", "pistola", "escopeta", "cuchilla", "lejía"),
+    "tirarse (?:del|de|al)",
+)
+_FRENCH = (
+    *(
+        "se pendre",
+        "pendue?",
+        "corde au cou",
+        "cachets",
+        "somnifères",
+        "surdose",
+        "overdose",
+        "veines",
+        "pistolet",
+        "fusil",
+    ),
+    *("lame de rasoir", "se jeter (?:du|de|sous)", "eau de javel"),
+)
+_MEANS = re.compile(rf"\b(?:{'|'.join((*_ENGLISH, *_GERMAN, *_SPANISH, *_FRENCH))})\b", re.IGNORECASE)
 
 
 def means(text: str) -> str | None:
@@ -28,5 +59,6 @@ def means(text: str) -> str | None:
 
 def refusal(text: str) -> str | None:
     """What is wrong with a text that names one, for a line of an error; None for any other."""
-    named = means(text)
-    return None if named is None else f"names a means of suicide ({named!r}); say that the patient won't discuss how, or leave it out"
+    if (named := means(text)) is None:
+        return None
+    return f"names a means of suicide ({named!r}); say that the patient won't discuss how, or leave it out"

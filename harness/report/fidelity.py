@@ -135,7 +135,10 @@ def _shown(found: Mapping[str, Any], discrimination: Any = None, *, looked_for: 
         about=reference["about"],
         levels=(
             ("Of a turn", tuple(_line(text, name, of_turns[name], known.get(name)) for name, text in TURN.items())),
-            ("Of a session", tuple(_line(text, name, of_turns[name], known.get(name)) for name, text in SESSION.items())),
+            (
+                "Of a session",
+                tuple(_line(text, name, of_turns[name], known.get(name)) for name, text in SESSION.items()),
+            ),
             ("Of all", tuple(_line(text, name, patients["population"][name]) for name, text in POPULATION.items())),
         ),
         distance=found["beside_reference"]["wasserstein_words"],

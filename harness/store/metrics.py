@@ -55,7 +55,7 @@ def _lines(run_dir: Path, trusted: bool, amend: Amend | None) -> Iterator[dict[s
             "persona_id": session.persona_id,
             "stop_reason": session.stop_reason,
             "turns": [turn_fields(turn) for turn in session.turns],
-            "metrics": amend(session.model_copy(update={"metrics": metrics})) if amend else metrics,
+            "metrics": metrics if amend is None else amend(session.model_copy(update={"metrics": metrics})),
         }
 
 

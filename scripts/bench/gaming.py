@@ -45,7 +45,8 @@ def main() -> int:
         print(f"  {name:<24} {one.trust_change:+.3f} ({share:+.0%} of the good scripts), layers {one.layers_told:.0%}")
         if share > FIXED or one.layers_told > LAYERS or (name in HARMFUL and one.trust_change >= 0):
             broken.append(name)
-    drift = audit(personas, [NEUTRAL], 25)["neutral"].trust_change
+    understood = [persona for persona in personas if persona.language.startswith("en")]  # to the others it is noise
+    drift = audit(understood, [NEUTRAL], 25)["neutral"].trust_change
     print(f"a neutral line, 25 times: {drift:+.4f}")
     broken += ["neutral"] if abs(drift) >= DRIFT else []
     found = {}

@@ -1,7 +1,8 @@
+# ruff: noqa: E501, SIM905  lines to be said, one a row
 """The policies by name. Bad advice and harmful lines among them are there to be refused by the ears; none names a method."""
 
-import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from random import Random
 
 from harness.personas.schema import Persona
@@ -73,11 +74,21 @@ def shuffled_sentence(exchange: int, heard: str, random: Random) -> str:
 
 
 def synonyms(exchange: int, heard: str, random: Random) -> str:
-    return " ".join(SYNONYMS.get(TURNED.get(word, word), TURNED.get(word, word)) for word in words(heard)).capitalize() + "."
+    return (
+        " ".join(SYNONYMS.get(TURNED.get(word, word), TURNED.get(word, word)) for word in words(heard)).capitalize()
+        + "."
+    )
 
 
 def synonyms_asked(exchange: int, heard: str, random: Random) -> str:
-    starts = "So", "It sounds like", "What I'm hearing is that", "You're telling me that", "If I understand you,", "Right, so"
+    starts = (
+        "So",
+        "It sounds like",
+        "What I'm hearing is that",
+        "You're telling me that",
+        "If I understand you,",
+        "Right, so",
+    )
     return f"{starts[exchange % len(starts)]} {synonyms(exchange, heard, random).lower()} What's that like?"
 
 
@@ -95,7 +106,9 @@ def reversed_order(exchange: int, heard: str, random: Random) -> str:
 def one_good_then_noise(exchange: int, heard: str, random: Random) -> str:
     own = (matter(heard) or ["that"])[-1]
     good = f"You've been holding the {own} together on your own, and nobody asked what it took out of you."
-    noise = "Anyway, the printer upstairs is jammed again and they're repainting the car park in a lighter grey this week."
+    noise = (
+        "Anyway, the printer upstairs is jammed again and they're repainting the car park in a lighter grey this week."
+    )
     return good if exchange % 5 == 0 else noise
 
 
@@ -147,7 +160,7 @@ def bigram_babble(persona: Persona, random: Random) -> Say:
 
     def say(exchange: int, heard: str) -> str:
         own = [TURNED.get(word, word) for word in words(heard)]
-        for one, other in zip(own, own[1:], strict=False):
+        for one, other in pairwise(own):
             follows.setdefault(one, []).append(other)
         word = random.choice(list(follows)) if follows else "you"
         said = [word]
@@ -195,7 +208,9 @@ def diagnosis(persona: Persona, random: Random) -> Say:
 
 
 def greeting(persona: Persona, random: Random) -> Say:
-    return lambda exchange, heard: f"Hello {persona.identity.name.split()[0]}, good to see you. What brings you here today?"
+    return lambda exchange, heard: (
+        f"Hello {persona.identity.name.split()[0]}, good to see you. What brings you here today?"
+    )
 
 
 def names_people(persona: Persona, random: Random) -> Say:

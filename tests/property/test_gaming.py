@@ -21,7 +21,9 @@ HARM = (
 
 def earned(name: str, every: int) -> Earned:
     make = POLICIES[name]
-    return mean(play(persona, make(persona, Random(zlib.crc32(persona.id.encode()))), 20) for persona in LIBRARY[::every])
+    return mean(
+        play(persona, make(persona, Random(zlib.crc32(persona.id.encode()))), 20) for persona in LIBRARY[::every]
+    )
 
 
 def held(one: Earned) -> None:

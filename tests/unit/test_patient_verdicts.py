@@ -40,7 +40,9 @@ def run(tmp_path: Path, name: str = "run", verdicts: dict[str, str] | None = Non
     return plant(rich_run(tmp_path / name, personas=PERSONAS, repeats=1, judged=False, **how), verdicts or {})
 
 
-def score(session: str, item: str, answer: str, turn: int = 4, judge: str = "strict", repeat: int = 0) -> dict[str, Any]:
+def score(
+    session: str, item: str, answer: str, turn: int = 4, judge: str = "strict", repeat: int = 0
+) -> dict[str, Any]:
     return {
         **{"session_id": session, "persona_id": session[:-4], "seed": 7, "rubric": "patient-fidelity", "revision": 1},
         **{"item": item, "judge": judge, "repeat": repeat, "order": 0, "status": "ok", "reason": ""},
@@ -135,7 +137,13 @@ def test_what_a_judge_found_changes_metrics_and_comparison(tmp_path: Path) -> No
 def test_the_report_lays_patients_beside_the_reference(tmp_path: Path) -> None:
     text = page_text(run(tmp_path))
     assert "How like people the patients are" in text
-    for words in ("Turns that ask", "Change of trust per exchange", "Entropy of outcomes", "Wasserstein distance", "MIBot"):
+    for words in (
+        "Turns that ask",
+        "Change of trust per exchange",
+        "Entropy of outcomes",
+        "Wasserstein distance",
+        "MIBot",
+    ):
         assert words in text
 
 

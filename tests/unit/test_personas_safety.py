@@ -36,7 +36,9 @@ def test_everyday_words_are_none(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NAMED)
-@pytest.mark.parametrize("place", ["history", "disclosure.0.content", "values.0", "conceptualization.triggers.0.thought"])
+@pytest.mark.parametrize(
+    "place", ["history", "disclosure.0.content", "values.0", "conceptualization.triggers.0.thought"]
+)
 def test_a_persona_that_names_one_is_refused_with_file_and_key(
     text: str, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,7 +58,10 @@ def test_a_persona_that_names_one_is_refused_with_file_and_key(
     assert "names a means of suicide" in line
     assert main(["personas", "validate", str(path)]) == 2
     assert "names a means of suicide" in capsys.readouterr().err
-    assert main(["run", "engine=dry", f"persona_dir={tmp_path}", "personas=[two-cups]", f"run.dir={tmp_path / 'run'}"]) == 2
+    assert (
+        main(["run", "engine=dry", f"persona_dir={tmp_path}", "personas=[two-cups]", f"run.dir={tmp_path / 'run'}"])
+        == 2
+    )
     assert not (tmp_path / "run").exists()
 
 
