@@ -25,7 +25,8 @@ Amend = Callable[[SessionRecord], Mapping[str, Any]]
 def write_metrics(run_dir: Path, *, trusted: bool = False, amend: Amend | None = None) -> dict[str, Any]:
     """Write metrics.json and return its content. Raises `StorageError` where the folder holds no run.
 
-    `amend` gives a session's metrics with what was found out later. `trusted`: code that comes with the run's models may run, where a prompt has to be rebuilt.
+    `amend` gives a session's metrics with what was found out later.
+    `trusted`: code that comes with the run's models may run, where a prompt has to be rebuilt.
     """
     read_record(run_dir)
     metrics = run_metrics(_lines(run_dir, trusted, amend), count_lines(run_dir / "failures.jsonl"))
