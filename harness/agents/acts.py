@@ -92,7 +92,7 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
     questions = raw.count("?")
     asking = {number for number, sentence in enumerate(text.sentences) if sentence[2]}
     dangers = frozenset(_ASKS[hit.kind] for hit in hits if hit.kind in _ASKS and hit.sentence in asking)
-    lists = 2 * min(2, len(_LIST_ITEM.findall(raw)) // 2)
+    lists = 2 * min(2, len(_LIST_ITEM.findall(raw)) // 2) if "\n" in raw else 0
     return Acts(
         length=len(text.words),
         questions=questions,
@@ -131,7 +131,7 @@ def _counts(hits: Sequence[Hit]) -> dict[str, int]:
 
 
 def _asked(text: Words, hits: Sequence[Hit], questions: int) -> float:
-    invites = any(pair in zip(text.words, text.words[1:], strict=False) for pair in _ASKED_FOR)
+    invites = any(first in text.words and (first, then) in pairwise(text.words) for first, then in _ASKED_FOR)
     if not questions:
         return 0.5 if invites else 0.0
     asking = {number for number, sentence in enumerate(text.sentences) if sentence[2]}

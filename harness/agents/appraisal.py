@@ -9,8 +9,9 @@ Invariants:
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,13 @@ class Appraisal:
         return asked or frozenset(RiskKind if self.asked_risk else ())
 
     def __post_init__(self) -> None:
-        for name in _PARTS:
-            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
-                raise ValueError(f"{name}: expected a number from 0 to 1, found {value}")
+        for place, value in enumerate(_values(self)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{_PARTS[place]}: expected a number from 0 to 1, found {value}")
 
 
 _PARTS = tuple(part.name for part in fields(Appraisal))
+_values: Callable[[Appraisal], tuple[float, ...]] = attrgetter(*_PARTS)
 
 
 class Listener:
@@ -271,4 +273,4 @@ def parse_appraisal(answer: str) -> Appraisal | None:
 
 def to_dict(appraisal: Appraisal) -> dict[str, float]:
     """For a journal line."""
-    return {name: getattr(appraisal, name) for name in _PARTS}
+    return dict(zip(_PARTS, _values(appraisal), strict=True))

@@ -11,6 +11,8 @@ from harness.agents.cues import languages, table
 from harness.guard.language import language_switch
 from harness.text.words import FUNCTION_WORDS
 
+AT_HOME = 0.25
+"""Share of the patient's language's common words from which nothing else is looked at."""
 FEWEST = 3
 """Words from which on a turn is looked at."""
 MORE = 0.15
@@ -20,12 +22,14 @@ MORE = 0.15
 def foreign(text: str, words: Sequence[str], language: str) -> bool:
     """Whether the turn (`words` are its words) is plainly in another language than the patient's, `language`."""
     code = language.split("-")[0].lower()
+    home = _common().get(code, frozenset())
+    own = sum(map(home.__contains__, words))
+    if own >= AT_HOME * len(words) > 0:
+        return False
     if language_switch(text, words, language) is not None:
         return True
-    if len(words) < FEWEST or code not in _common():
+    if len(words) < FEWEST or not home:
         return False
-    home = _common()[code]
-    own = sum(word in home for word in words)
     others = max(sum(word in common and word not in home for word in words) for common in _others(code))
     return others >= own + MORE * len(words)
 

@@ -9,12 +9,13 @@ Invariants:
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from math import exp, fsum
 from typing import NamedTuple
 
 from harness.agents.cues import Words
 from harness.agents.english import STOCK, telling
-from harness.text.words import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, parse, stem
 
 ASKED = 0.5
 """What it is worth to take up the patient's words in a question, beside a statement: it asks on, and gives back little."""
@@ -96,9 +97,9 @@ class _Turn:
     """The last patient turn."""
 
     stems: frozenset[str] = frozenset()
-    pairs: frozenset[tuple[str, ...]] = frozenset()
+    pairs: frozenset[int] = frozenset()
     """Of its words as the therapist would say them."""
-    runs: frozenset[tuple[str, ...]] = frozenset()
+    runs: frozenset[int] = frozenset()
     """The same, three words in a row."""
 
 
@@ -110,18 +111,19 @@ class Memory:
         self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
-        self._said_runs: set[tuple[str, ...]] = set()
+        self._said_runs: set[int] = set()
         """Three words in a row of all turns before the last, as the therapist would say them."""
         self._taken: set[str] = set()
-        self._runs: set[tuple[str, ...]] = set()
+        self._runs: set[int] = set()
         self._sentences: set[tuple[str, ...]] = set()
         self._framed: Counter[tuple[str, ...]] = Counter()
-        self._phrases: Counter[tuple[str, ...]] = Counter()
-        self._frames: list[frozenset[tuple[str, ...]]] = []
+        self._phrases: Counter[int] = Counter()
+        self._frames: dict[frozenset[int], None] = {}
+        """In order, each once."""
 
     def say(self, text: str) -> None:
         """The patient's next turn."""
-        own = words(text)
+        own = parse(text).said.words
         self._said |= self._last.stems
         self._said_runs |= self._last.runs
         turned = [_TURNED.get(word, word) for word in own]
@@ -145,7 +147,7 @@ class Memory:
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
             credit += put * worth * (ASKED if question else 1.0)
             put_in += 0.0 if question else own
-            around += 0 if question else sum(stem(word) not in self._last.stems for word in sentence)
+            around += 0 if question else len(sentence) - len(these & self._last.stems)
             together = together or self._together(these)
             strays += own if worth < TOUCHED else 0.0
             stems |= these
@@ -170,15 +172,18 @@ class Memory:
     def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
         """What a sentence takes up (of the words that came `first` in it), how telling the rest of it is, and how many more
         words of the patient's than one it brings together."""
-        now, before = stems & self._last.stems, stems & self._said - self._last.stems
-        worth = fsum(self._worth(root) for root in now & first)
-        worth += EARLIER * fsum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
-        return worth, fsum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
+        now = stems & self._last.stems
+        rest = stems - now
+        before = rest & self._said
+        worth = fsum(map(self._worth, now & first)) if now else 0.0
+        if before:
+            worth += EARLIER * fsum([self._worth(root) for root in before & first if telling(root) >= REMEMBERED])
+        return worth, fsum(map(telling, rest - before)), max(0, len(now) + len(before) - 1)
 
     def _together(self, stems: frozenset[str]) -> bool:
         """Whether these bring two things of the patient's together, everyday words of earlier turns left out."""
-        earlier = self._said - self._last.stems
-        return len(stems & self._last.stems) + sum(telling(root) >= JOINS for root in stems & earlier) >= 2
+        now = stems & self._last.stems
+        return len(now) >= 2 or len(now) + sum(telling(root) >= JOINS for root in (stems & self._said) - now) >= 2
 
     def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
         """The sentences that the therapist has not said before, in these words or in this frame, and whether they ask; short
@@ -201,12 +206,12 @@ class Memory:
         return telling(root) * (TAKEN if root in self._taken else 1.0)
 
     def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
-        pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
+        pairs = list(map(hash, chain.from_iterable(map(pairwise, new))))
         if not pairs:
             return 0.0
-        copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
+        copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
         if runs := [run for sentence in new for run in _runs(sentence)]:
-            copied = max(copied, _between(sum(run in self._said_runs for run in runs) / len(runs), *COPIED))
+            copied = max(copied, _between(sum(map(self._said_runs.__contains__, runs)) / len(runs), *COPIED))
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
@@ -216,18 +221,18 @@ class Memory:
             return _between(old, *SAME) if any(_GAP in frame for frame in framed) else 0.0
         runs = _runs(text.words)
         same = max(
-            _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
+            _between(sum(map(self._runs.__contains__, runs)) / len(runs), *SAME),
             _between(old, *SAME),
         )
         phrases = set(_runs(text.words, PHRASE))
-        same = max(same, _between(max((self._phrases[phrase] for phrase in phrases), default=0), *WORN))
+        times = self._phrases.get
+        same = max(same, _between(max([times(phrase, 0) for phrase in phrases], default=0), *WORN))
         self._phrases.update(phrases)
-        frame = frozenset(_runs([word for sentence in framed for word in sentence]))
-        if len(frame) >= 3:
-            nearest = max((len(frame & other) for other in self._frames), default=0) / len(frame)
+        frame = frozenset(_runs(list(chain.from_iterable(framed))))
+        if len(frame) >= 3 and same < 1:
+            nearest = max([len(frame & other) for other in self._frames], default=0) / len(frame)
             same = max(same, _between(nearest, *SAME_FRAME))
-        if frame not in self._frames:
-            self._frames.append(frame)
+        self._frames[frame] = None
         self._runs.update(runs)
         return same
 
@@ -247,8 +252,9 @@ class Memory:
         return frozenset([stem(word) for word in tokens if word not in self._common])
 
 
-def _runs(tokens: Sequence[str], length: int = 3) -> list[tuple[str, ...]]:
-    return list(zip(*(tokens[place:] for place in range(length)), strict=False))
+def _runs(tokens: Sequence[str], length: int = 3) -> list[int]:
+    """Hashes of the runs of so many words, in order: a third of what the words themselves would take."""
+    return list(map(hash, zip(*[tokens[place:] for place in range(length)], strict=False)))
 
 
 def _between(value: float, low: float, high: float) -> float:

@@ -25,14 +25,25 @@ OWN_STORY = 0.4
 """How misunderstood a patient feels when the therapist tells of itself once more instead of listening."""
 PROTESTS = Hinted.any_of(
     (
-        *("never said", "not say", "n't say", "not what i", "been here", "listening", "you keep", "already", "just told"),
+        *(
+            "never said",
+            "not say",
+            "n't say",
+            "not what i",
+            "been here",
+            "listening",
+            "you keep",
+            "already",
+            "just told",
+        ),
         *("slow", "too fast", "too much", "keep up", "keeping up", "one thing", "can we", "though", "n't it", "not it"),
         *("get it", "confused", "mixed", "talking", "this is me", "for my own", "stop", "wrong person", "n't tell me"),
         *("not about", "n't about", "n't the", "not the", "not true", "n't true", "asked you"),
     ),
     r"\b(?:i never|i didn'?t|i did not|never) s(?:ay|aid)(?: (?:that|so|any|it|any such thing))?(?: like that)?(?=[.!?,;]|$)",
     r"\bi (?:never|didn'?t|did not) sa(?:y|id) (?:that )?(?:i|it|he|she|they|we|there) ",
-    r"\b(?:that'?s|that is|it'?s|this is)(?: \w+)? not what i (?:said|meant|asked|mean)\b|\b(?:isn'?t|wasn'?t) what i (?:said|meant|asked)\b",
+    r"\b(?:that'?s|that is|it'?s|this is)(?: \w+)? not what i (?:said|meant|asked|mean)\b",
+    r"\b(?:isn'?t|wasn'?t) what i (?:said|meant|asked)\b",
     r"\bi(?:'ve| have)(?:n'?t| not| never) (?:been here|met you|told you)\b|\b(?:that'?s|that is) (?:not|n'?t) true\b",
     r"\b(?:you'?re|you are) not (?:even |really )?listening\b|\bare you (?:even |really )?listening\b",
     r"\byou keep (?:on )?(?:saying|asking|telling|doing|going)\b|\bi(?:'ve| have)? (?:already|just) (?:said|told|answered)\b",

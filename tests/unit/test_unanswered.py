@@ -41,7 +41,8 @@ def test_a_danger_passed_over_is_felt(answer: str) -> None:
 )
 def test_a_danger_taken_up_calmly_is_felt_as_listening(answer: str) -> None:
     one = heard((DARK, answer))[0]
-    assert not one.misunderstood and one.listened >= 0.3
+    assert not one.misunderstood
+    assert one.listened >= 0.3
 
 
 def test_a_question_about_danger_that_nobody_voiced_is_no_listening() -> None:
@@ -100,20 +101,26 @@ def test_an_objection_that_is_talked_over_hurts_and_one_that_is_heeded_does_not(
             "I went too fast. We stay with the one thing, and you say when it is enough for today, whatever the clock says.",
         )
     )
-    assert over >= 0.4 and heeded == 0
+    assert over >= 0.4
+    assert heeded == 0
 
 
 def test_one_story_of_the_therapist_is_company_and_the_second_is_too_much() -> None:
     first = ("i miss the sea", "I grew up by it, and my father took me out at five every morning in the boat.")
     second = ("oh", "He died in it, and I still dream that my hand is on the rope and nothing else.")
     one, two = heard(first, second)
-    assert not one.misunderstood and two.misunderstood >= 0.3
+    assert not one.misunderstood
+    assert two.misunderstood >= 0.3
 
 
 @pytest.mark.parametrize(
     ("said", "claim", "invented"),
     [
-        ("the soup was cold", "You mentioned that you were adopted from Chile, so cold food must stir something.", True),
+        (
+            "the soup was cold",
+            "You mentioned that you were adopted from Chile, so cold food must stir something.",
+            True,
+        ),
         ("i live with my gran", "As you told me last week, your stepfather locked the pantry.", True),
         ("i live with my gran", "You told me that your gran locks the pantry.", False),
         ("the keys. always the keys", "You told me about the keys and a second later you were gone.", False),
@@ -150,7 +157,8 @@ def test_shame_and_isolation_are_heard_as_harm(answer: str) -> None:
 )
 def test_what_only_looks_like_harm_is_none(said: str, answer: str) -> None:
     one = heard((said, answer))[0]
-    assert not one.harmed and one.misunderstood < 0.2
+    assert not one.harmed
+    assert one.misunderstood < 0.2
 
 
 def test_after_a_hurt_kind_words_earn_little_until_it_is_owned() -> None:
@@ -162,4 +170,5 @@ def test_after_a_hurt_kind_words_earn_little_until_it_is_owned() -> None:
 
 
 def test_denied_danger_is_no_danger() -> None:
-    assert voices_risk(DARK) and not voices_risk("i'm not suicidal")
+    assert voices_risk(DARK)
+    assert not voices_risk("i'm not suicidal")
