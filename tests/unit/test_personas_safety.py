@@ -1,5 +1,6 @@
 """No persona and no prompt names a means of suicide, whoever wrote it and wherever it comes in."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,10 +79,11 @@ def test_no_prompt_of_ours_names_one(path: Path) -> None:
 def test_a_prompt_of_a_user_s_own_that_names_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.jinja"
     path.write_text("Ask whether there is a rope in the house.")
-    for refused in (
+    prompts: tuple[Callable[[], object], ...] = (
         lambda: therapist_system(str(path)),
         lambda: patient_system(BASE, str(path)),
         lambda: patient_opening(BASE, str(path)),
-    ):
+    )
+    for refused in prompts:
         with pytest.raises(ConfigError, match=r"mine\.jinja: names a means of suicide \('rope'\)"):
             refused()
