@@ -149,7 +149,7 @@ class Listener:
     def _weighed(self, acts: Acts, uptake: Uptake, sense: float, heard: str, *, invented: bool) -> Appraisal:
         plain = _plain(acts)
         new = (1 - uptake.same) * sense
-        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange)
+        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (1 - uptake.read_back)
         meant *= PLAIN * uptake.around + (1 - PLAIN) * uptake.own
         passed_over, answered = self._unanswered.danger(acts, heard)
         serious = SERIOUS if answered and not acts.leading else 0.0

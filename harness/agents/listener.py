@@ -44,6 +44,8 @@ PUT_IN = 2.0
 COPIED = 0.2, 0.5
 """Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
 before left out: from where it is parroting, and where it is nothing else."""
+READ_BACK = 0.3, 0.6
+"""The same of one sentence, which then takes nothing up."""
 SAME = 0.3, 0.7
 """Share of a turn that the therapist said before in the same words: from where it is noticed, and where it is all."""
 SAME_FRAME = 0.5, 0.85
@@ -88,6 +90,8 @@ class Uptake(NamedTuple):
     """How many telling words of the patient's it takes up."""
     joined: bool
     """Whether it brings several of them together in one sentence."""
+    read_back: float
+    """How much one of its sentences is the patient's last turn, word for word."""
     matter: int
     """Telling words of the patient's last turn: what there was to take up."""
 
@@ -140,15 +144,17 @@ class Memory:
         framed = self._framed_sentences(text)
         new = self._new(text, framed)
         credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
-        together = False
+        together, read_back = False, 0.0
         for sentence, question in new:
             these = self._stems(sentence)
             worth, own, joined = self._sentence(these - taken, these)
+            fresh = 1 - self._copied(sentence)
+            read_back = max(read_back, 1 - fresh)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
-            credit += put * worth * (ASKED if question else 1.0)
+            credit += put * worth * fresh * (ASKED if question else 1.0)
             put_in += 0.0 if question else own
             around += 0 if question else len(sentence) - len(these & self._last.stems)
-            together = together or self._together(these)
+            together = together or (fresh > 0.5 and self._together(these))
             strays += own if worth < TOUCHED else 0.0
             stems |= these
             taken |= these & (self._last.stems | self._said)
@@ -166,6 +172,7 @@ class Memory:
             around=min(1.0, around / AROUND),
             words=len(taken),
             joined=together,
+            read_back=read_back,
             matter=len(self._last.stems),
         )
 
@@ -204,6 +211,11 @@ class Memory:
 
     def _worth(self, root: str) -> float:
         return telling(root) * (TAKEN if root in self._taken else 1.0)
+
+    def _copied(self, sentence: tuple[str, ...]) -> float:
+        """How much of a sentence is the patient's last turn read back, from 0 to 1."""
+        pairs = list(map(hash, pairwise(sentence)))
+        return _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *READ_BACK) if pairs else 0.0
 
     def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
         pairs = list(map(hash, chain.from_iterable(map(pairwise, new))))
