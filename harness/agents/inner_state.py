@@ -1,4 +1,4 @@
-"""The patient's inner state: moved by what the therapist did, and telling the actor how to feel.
+"""The patient's inner state: moved by what the therapist did, and telling the patient's model how to feel.
 
 Invariants:
 - Every quantity stays in [0, 1] whatever happens.
@@ -33,7 +33,7 @@ class InnerState(NamedTuple):
     unlocked: int = 0
     """How many disclosure layers can be told."""
     told: int = 0
-    """How many of them the actor was brought to tell."""
+    """How many of them the patient was brought to tell."""
     appraisal: Appraisal = Appraisal()
     """What the therapist's last turn did."""
     attuned: float = 0.2

@@ -239,7 +239,7 @@ def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
 def patient_system(
     persona: Persona, template: str = "patient.jinja", dirs: Sequence[Path] = (), *, brief: bool = False, told: int = 0
 ) -> str:
-    """The actor's part: constant for a whole session, without what the patient still holds back.
+    """The patient's system prompt: constant for a whole session, without what the patient still holds back.
 
     `told` layers were told in earlier sessions.
     `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
@@ -288,7 +288,7 @@ def _harmless(template: str, dirs: Sequence[Path], **values: object) -> str:
 
 
 def patient_memory(note: str, told: str, number: int) -> str:
-    """What the actor knows of earlier sessions in session `number` of a course: what was told, and a note."""
+    """What the patient's model is told of earlier sessions in session `number` of a course: what was told, and a note."""
     return render("patient_memory.jinja", note=note, told=told, number=number)
 
 

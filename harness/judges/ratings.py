@@ -1,4 +1,4 @@
-"""People's ratings from a table: `session_id,item,rater,value,split`, one rating a line.
+"""People's ratings from a table: `session_id,item,rater,value,split`, one rating per line.
 
 `item` is RUBRIC/ITEM, or the item alone where one rubric has it; `value` a number, or the id of an answer.
 """

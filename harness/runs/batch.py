@@ -9,8 +9,7 @@ Invariants:
 import asyncio
 import signal
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,6 +19,8 @@ from typing import Any, Protocol
 from harness.engines.events import Learned, Listener, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report import write_report
+from harness.runs.clock import Clock
+from harness.runs.counting import CountingRunner
 from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
 from harness.runs.judging import judge_at_end
@@ -29,11 +30,10 @@ from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
 from harness.runs.reporter import Reporter
 from harness.runs.threads import whole
 from harness.runs.tracking import Tracked, Tracking
-from harness.runs.workers import SessionRunner, run_all
+from harness.runs.workers import run_all
 from harness.sessions.loop import Session
 from harness.store.metrics import write_metrics
 from harness.store.records import RunRecord, RunStatus
-from harness.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Follower(Protocol):
         ...
 
     def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
-        """It ended, or why it can't be played. Whether the batch goes on."""
+        """It ended, or can't be played. Returns whether the batch goes on."""
         ...
 
     def abandoned(self) -> None:
@@ -124,7 +124,7 @@ class Batch:
         self._log_dir = log_dir
         self._open: dict[CheckedRun, OpenRun] = {}
         self._tracking: dict[CheckedRun, Tracking] = {}
-        self._clocks: dict[CheckedRun, _Clock] = {}
+        self._clocks: dict[CheckedRun, Clock] = {}
         self._telling = threading.Lock()
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -152,7 +152,7 @@ class Batch:
         self._follower.abandoned()
 
     def close(self, error: BaseException | None) -> None:
-        """End the runs that did not come to their own end because of `error`, or a signal, and tell of them."""
+        """End the runs that `error`, or a signal, cut short, and report them."""
         while self._open:
             run = next(iter(self._open))
             try:
@@ -212,8 +212,8 @@ class Batch:
                 open_run.folder.journal.append(event, None, **asdict(notice))
 
     async def _sessions(
-        self, runner: "_CountingRunner | None", executor: Executor
-    ) -> AsyncIterator[tuple["_CountingRunner", Session]]:
+        self, runner: CountingRunner | None, executor: Executor
+    ) -> AsyncIterator[tuple[CountingRunner, Session]]:
         """All sessions of all runs, run after run."""
         while True:
             if runner is not None:
@@ -242,17 +242,17 @@ class Batch:
         self._follower.opened(run, open_run.folder.path)
         return True
 
-    async def _runner(self, run: CheckedRun, executor: Executor) -> "_CountingRunner | None":
-        """Where a run is played; None where it is refused."""
+    async def _runner(self, run: CheckedRun, executor: Executor) -> CountingRunner | None:
+        """The runner of a run; None where it is refused."""
         open_run = self._open[run]
-        clock = self._clocks[run] = _Clock()
+        clock = self._clocks[run] = Clock()
         runner = await executor.runner(run, open_run, Tracked(self._reporter, self._tracking[run]))
         if isinstance(runner, HarnessError):
             await whole(self._refuse, run, runner)
             return None
         clock.loaded()
         await whole(self._follower.playing, run, open_run.folder.path)
-        return _CountingRunner(runner, sessions_left(open_run), partial(self._over, run, executor))
+        return CountingRunner(runner, sessions_left(open_run), partial(self._over, run, executor))
 
     def _refuse(self, run: CheckedRun, error: HarnessError) -> None:
         self._failed(run, error)
@@ -315,7 +315,7 @@ class Batch:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def _all_ended(self) -> None:
-        """Wait for the runs that are being ended; not for their own sake alone: nobody else may end them."""
+        """Wait for the runs that are being ended, so that nobody else ends them, too."""
         if self._ending:
             await asyncio.wait(self._ending)
         for task in self._ending:
@@ -332,61 +332,3 @@ def _executor(runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, lis
 
         return RayExecutor(runs, reporter, log_dir, listener)
     return LocalExecutor(runs, reporter, log_dir, listener)
-
-
-class _Clock:
-    """Seconds of a run by phase."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._loaded: float | None = None
-
-    def loaded(self) -> None:
-        """Its engines run."""
-        self._loaded = time.monotonic()
-
-    def added_to(self, earlier: Mapping[str, float]) -> dict[str, float]:
-        """`load` and `run`, with those of the processes that played it before."""
-        now = time.monotonic()
-        ready = now if self._loaded is None else self._loaded
-        spent = {"load": ready - self._begun, "run": now - ready}
-        return {phase: round(earlier.get(phase, 0.0) + seconds, 3) for phase, seconds in spent.items()}
-
-
-class _CountingRunner:
-    """The stage of a run in a batch; knows when its last session is over."""
-
-    def __init__(self, runner: SessionRunner, sessions: Iterator[Session], over: Callable[[], None]) -> None:
-        self._runner = runner
-        self._sessions = sessions
-        self._over = over
-        self._in_flight = 0
-        self._handed_out = False
-
-    def left(self) -> Iterator[Session]:
-        """Hand out the sessions that have not ended and wait for no other."""
-        for session in self._sessions:
-            self._in_flight += 1
-            yield session
-        self._handed_out = True
-        self._check()
-
-    async def play(self, session: Session) -> Session | None:
-        """Play a session to its end; the one that follows it. Raises what made it fail."""
-        following = await self._runner.play(session)
-        if following is None:
-            self._done()
-        return following
-
-    def failed(self, failure: Failure) -> None:
-        """Keep a session's failure; nothing follows it."""
-        self._runner.failed(failure)
-        self._done()
-
-    def _done(self) -> None:
-        self._in_flight -= 1
-        self._check()
-
-    def _check(self) -> None:
-        if self._handed_out and not self._in_flight:
-            self._over()

@@ -1,6 +1,6 @@
 """The journal: the append-only record of what happens in a run, and the truth about it.
 
-One JSON object a line: `event`, `session_id` (null for an event of the run), `time` (Unix time in seconds) and what
+One JSON object per line: `event`, `session_id` (null for an event of the run), `time` (Unix time in seconds) and what
 belongs to the event. `docs/run-folder.md` lists the events.
 
 It lies in journal.jsonl, and where replicas play the sessions, also in one shard a replica: `journal/NAME.jsonl` holds

@@ -38,7 +38,7 @@ class Player:
 
     folder: Path
     reporter: Callable[[], Reporter]
-    """Makes the one who tells a person; called where the points are played."""
+    """Makes the reporter; called where the points are played."""
     failed_before: int
     """Failed points when the sweep was started; they don't count for `on_failure`."""
     retry_failed: bool = False

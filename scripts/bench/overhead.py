@@ -55,8 +55,8 @@ class Meter(TerminalReporter):
         self.memory: list[tuple[int, float]] = []
         """Finished sessions, and resident KB then."""
 
-    def start(self, sessions: int, done: int = 0) -> None:
-        super().start(sessions, done)
+    def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None:
+        super().start(sessions, done, most_turns)
         self.sessions = sessions
         self.base_kb = resident_kb()
         self.began, self.began_cpu = time.perf_counter(), time.process_time()

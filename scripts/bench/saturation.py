@@ -97,8 +97,8 @@ class Clock(TerminalReporter):
         super().__init__()
         self.console.quiet = True
 
-    def start(self, sessions: int, done: int = 0) -> None:
-        super().start(sessions, done)
+    def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None:
+        super().start(sessions, done, most_turns)
         self.began = time.perf_counter()
 
     def finished(self, result: SessionResult) -> None:

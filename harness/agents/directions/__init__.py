@@ -1,4 +1,4 @@
-"""From the patient's inner state to a direction for the actor: words for one turn, never numbers.
+"""From the patient's inner state to a direction for the patient's model: words for one turn, never numbers.
 
 Invariants:
 - At most one behaviour per turn, and none again before its cool-down is over.

@@ -41,7 +41,7 @@ def read_coded(path: Path) -> list[CodedSession]:
         return _folder(path)
     rows = list(_rows(path))
     if not rows:
-        raise TranscriptError(f"{path}: holds no line; expected one a turn, with {', '.join(NEEDED)}")
+        raise TranscriptError(f"{path}: holds no line; expected one per turn, with {', '.join(NEEDED)}")
     by_session: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
     for line, row in rows:
         missing = [name for name in NEEDED if row.get(name) is None]
@@ -78,7 +78,7 @@ def _jsonl(path: Path, file: Iterable[str]) -> Iterator[tuple[int, Mapping[str, 
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise TranscriptError(f"{path}:{number}: is no JSON; expected one object a line") from error
+            raise TranscriptError(f"{path}:{number}: is no JSON; expected one object per line") from error
         if not isinstance(row, dict):
             raise TranscriptError(f"{path}:{number}: found {type(row).__name__}, expected an object")
         yield number, row

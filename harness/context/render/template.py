@@ -15,9 +15,9 @@ from harness.errors import ConfigError, first_line
 from harness.types import Message, Role
 
 _MARK = "7041776"
-"""A content to look for in what a template renders; its digits also come out of one that changes letters."""
+"""A content to look for in rendered text; its digits come out even of a template that changes letters."""
 _LENGTHS = (1, 3, 5, 41)
-"""Messages of the conversations of which every content must come out."""
+"""Messages per conversation; the content of each must come out."""
 _LONG = 1500
 """Words of a content that must come out whole."""
 
@@ -33,7 +33,7 @@ class ExchangeTemplate(NamedTuple):
     between: str
     after: str
     literals: tuple[str, ...]
-    """The strings of the template's source, but for those that neutralized contents can't hold."""
+    """The strings in the template's source, without those that a neutralized content can't hold."""
 
     def filled(self, answer: str, reply: str) -> str | None:
         """The text that the exchange adds; None where one of its contents is not plain."""
@@ -46,7 +46,7 @@ class ExchangeTemplate(NamedTuple):
 
 
 class ChatTemplate:
-    """The template of one tokenizer, with what it was seen to do."""
+    """The template of one tokenizer, with what trials showed about it."""
 
     def __init__(self, tokenizer: Any, encode: Encode, *, own: str | None, args: Mapping[str, Any], name: str) -> None:
         """`own` is a template or the name of one of the tokenizer's, None its default; `args` is what it sees besides
@@ -64,7 +64,7 @@ class ChatTemplate:
         except ValueError as error:
             raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
         self.parts = False
-        """Whether contents are lists of parts, as templates of some models that also see images read them."""
+        """Whether contents are lists of parts, as some templates of models with image input expect."""
         self.parts = self._needs_parts()
         self.has_system = self._accepts_system()
         """Whether a system message reaches the prompt; where not, its text goes into the first user message."""

@@ -42,7 +42,8 @@ def test_ids_are_those_of_apply_chat_template() -> None:
     renderer = Renderer(tokenizer)
     messages = conversation("Hi", "Hello", "I can't sleep.")
     plain = [{"role": message.role, "content": message.content} for message in messages]
-    expected = tokenizer.apply_chat_template(plain, add_generation_prompt=True, return_dict=False)
+    text = tokenizer.apply_chat_template(plain, chat_template=template("chatml"), add_generation_prompt=True)
+    expected = tokenizer(text)["input_ids"]
     assert renderer.incremental
     assert list(renderer.render(messages).ids) == expected
 
@@ -235,8 +236,7 @@ def test_the_end_of_an_answer_is_known_without_being_told() -> None:
 
 def test_line_breaks_that_a_tokenizer_keeps_whole_end_no_answer() -> None:
     """Gemma's tokenizer does so; an answer may hold them."""
-    tokenizer = byte_tokenizer("{% for m in messages %}{{ m.content }}\n\n{% endfor %}")
-    tokenizer.add_tokens(["\n\n"])
+    tokenizer = byte_tokenizer("{% for m in messages %}{{ m.content }}\n\n{% endfor %}", plain=("\n\n",))
     assert Renderer(tokenizer).template.stop_ids == (tokenizer.eos_token_id,)
 
 
