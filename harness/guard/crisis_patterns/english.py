@@ -369,7 +369,7 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\bdisappearing\W{0,3} ?thoughts\b|\bwant(?:s|ing) to disappear\b|\bpeacefully disappear\b",
     ),
     "self_harm": Hinted.any_of(
-        ("myself", "harm", "injur", "mutilat", "cut", "marks on", "burns on", "do it", "my wrists"),
+        ("myself", "harm", "injur", "mutilat", "cut", "marks on", "burns on", "do it", "my wrists", "end it", "jump"),
         r"\b(?:cut|cutting|burn|burning|burned|burnt|hurt|hurting|harm|harming|harmed|injure|injuring|punish|"
         r"punishing|scratch|scratching|hit|hitting|punch|punching) (?:and \w+ )?myself\b(?! (?:out|off|up)\b)",
         r"\bself[- ]?(?:harm(?:ed|ing|s)?|injur\w+|mutilat\w+)\b",
