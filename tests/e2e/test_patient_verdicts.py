@@ -15,7 +15,7 @@ from harness.report.data import load
 from harness.store.metrics import write_metrics
 from harness.store.records import read_sessions
 from tests.fixtures.report_rich import rich_run
-from tests.unit.test_report import parsed
+from tests.e2e.test_report import parsed
 
 HEADLINE = "therapist.input_share"
 PERSONAS = ("court-sent-chef", "night-guard-talks", "two-cups")
