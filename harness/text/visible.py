@@ -1,4 +1,4 @@
-r"""Text made safe to show: what steers a terminal, turns text around or forges a line stands there as an escape.
+r"""Text made safe to show: characters that control a terminal, reverse text or fake a line are escaped.
 
 The one place for it: terminals, transcripts, the report, comparisons. `\x1b` stands for ESC, `\u202e` for a
 right-to-left override. Data files (JSON) keep every character as it was.
