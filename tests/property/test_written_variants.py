@@ -4,9 +4,10 @@ found. `python scripts/bench/written.py` prints the same."""
 import pytest
 
 from harness.judges.written.library import WrittenSession, sessions
-from harness.judges.written.variants import Kind
+from harness.judges.written.variants import Kind, Turns
+from harness.metrics.session import session_metrics
 from harness.text.words import words
-from harness.types import Speaker
+from harness.types import Speaker, Turn
 from scripts.bench.written import CONTROLS, alike, findings, gained, made_of, personas, told
 
 ALL = {session.id: session for session in sessions()}
@@ -44,5 +45,13 @@ def test_what_was_planted_is_found_and_controls_are_quiet(session: WrittenSessio
             assert {(FOUND_BY_GUARD[made.kind], number) for number in made.changed} == new
         elif made.kind in CONTROLS:
             assert not new, (made.kind, new)
+        elif made.kind is Kind.STRIPPED:
+            assert very_short(made.turns) == 1 > very_short(session.turns)
         else:
             assert gained(made.turns, persona) < gained(session.turns, persona), made.kind
+
+
+def very_short(turns: Turns) -> float:
+    """The share of the therapist's turns that hardly say a thing."""
+    said = [Turn(number, speaker, text) for number, (speaker, text) in enumerate(turns)]
+    return float(session_metrics(said)["therapist"]["very_short_turns"])
