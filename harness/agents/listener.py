@@ -169,7 +169,7 @@ class Memory:
         pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
         if not pairs:
             return 0.0
-        copied = _between(sum(pair in self._last.pairs for pair in pairs) / len(pairs), *COPIED)
+        copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
@@ -179,11 +179,11 @@ class Memory:
             return _between(old, *SAME) if any(_GAP in frame for frame in framed) else 0.0
         runs = _runs(text.words)
         same = max(
-            _between(sum(run in self._runs for run in runs) / len(runs), *SAME),
+            _between(sum(map(self._runs.__contains__, runs)) / len(runs), *SAME),
             _between(old, *SAME),
         )
         phrases = set(_runs(text.words, PHRASE))
-        same = max(same, _between(max((self._phrases[phrase] for phrase in phrases), default=0), *WORN))
+        same = max(same, _between(max(map(self._phrases.__getitem__, phrases), default=0), *WORN))
         self._phrases.update(phrases)
         frame = frozenset(_runs([word for sentence in framed for word in sentence]))
         if len(frame) >= 3:

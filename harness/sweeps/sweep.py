@@ -16,7 +16,7 @@ from types import FrameType
 
 from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.errors import ConfigError, StorageError
-from harness.report import write_sweep_report
+from harness.report.sweep import write_sweep_report
 from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command
 from harness.store.identity import config_hash

@@ -11,7 +11,6 @@ Invariants:
 import logging
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -143,11 +142,11 @@ class Renderer:
         self, messages: Sequence[Message], ids: Sequence[int], *, max_new_tokens: int, max_model_len: int
     ) -> Prompt:
         """Rendered messages as a request sends them."""
-        plain = Prompt(tuple(messages), ids, len(ids), max_new_tokens, max_model_len, template_args=self.template_args)
+        fixed: tuple[Any, ...] = (tuple(messages), ids, len(ids), max_new_tokens, max_model_len)
         if self.stand_in:
-            return plain
+            return Prompt(*fixed, template_args=self.template_args)
         template = self.template
-        return replace(plain, stop_ids=template.stop_ids, stop_texts=template.stop_texts, answer=template.answer)
+        return Prompt(*fixed, template.stop_ids, template.stop_texts, template.answer, self.template_args)
 
     # Content
 
