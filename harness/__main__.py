@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from harness.cli.commands import COMMANDS, module_of
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import HarnessError, did_you_mean, some_of
 from harness.paths import __version__
 from harness.text.visible import one_line
 
@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        return _error(f"no command {name!r}{did_you_mean(name, COMMANDS)}; there are {', '.join(COMMANDS)}")
+        return _error(
+            f"no command {name!r}{did_you_mean(name, COMMANDS)}; there are {some_of(COMMANDS, name, 'python -m harness --help')}"
+        )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that isn't UTF-8 still gets every line
     try:

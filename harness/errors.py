@@ -12,6 +12,8 @@ from harness.types import NOTHING
 
 _LONGEST_WORD = 200
 """Characters; what is longer is no word with a slip in it."""
+MOST_NAMES = 12
+"""Known names that one message lists."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -21,6 +23,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return ""
     near = difflib.get_close_matches(word, choices, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def some_of(known: Iterable[str], word: str = "", how: str = "") -> str:
+    """Known names in one short line: all where they are few, else those most like `word` and `how` to see the rest."""
+    names = list(known)
+    if len(names) <= MOST_NAMES:
+        return ", ".join(map(_cut, names))
+    near = difflib.get_close_matches(word[:_LONGEST_WORD], names, n=MOST_NAMES, cutoff=0)
+    return f"{', '.join(map(_cut, near))} and {len(names) - MOST_NAMES} more{how and f' ({how})'}"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST_WORD else f"{name[:_LONGEST_WORD]}..."
 
 
 def first_line(error: BaseException) -> str:

@@ -19,9 +19,9 @@ from harness.context.summary import SENTENCE_END, clip
 from harness.guard.crisis import crisis
 from harness.guard.language import language_switch
 from harness.guard.roles import role_break
-from harness.personas.errors import lines_of
 from harness.personas.safety import means
 from harness.personas.schema import Persona, Provenance, Risk
+from harness.reading.mistakes import lines_of
 from harness.text.words import content_stems, plain, words
 from harness.types import Speaker, derive_seed
 
@@ -117,7 +117,7 @@ def _with(persona: Persona, texts: Mapping[str, str], how: str) -> Persona:
     try:
         return Persona.model_validate(data)
     except ValidationError as error:
-        raise Unusable(lines_of(error)[0]) from error
+        raise Unusable(lines_of(error, Persona, "a persona")[0]) from error
 
 
 def _check(persona: Persona) -> None:

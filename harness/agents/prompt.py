@@ -25,10 +25,9 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, did_you_mean, some_of
 from harness.paths import prompt_dir
 from harness.personas.schema import Channel, Length, Persona, Resistance, Stage, Style
-from harness.reading.mistakes import closest
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
@@ -139,7 +138,7 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     except TemplateNotFound as error:
         missing = str(error.name)
         known = sorted({file.name for folder in folders for file in folder.glob("*.jinja")})
-        hint = f"; {closest(missing, known)}" if known and missing not in known else ""
+        hint = did_you_mean(missing, known) or (f"; known: {some_of(known, missing)}" if known else "")
         raise ConfigError(f"prompt: no template '{missing}' in {', '.join(map(str, folders))}{hint}") from error
     except TemplateSyntaxError as error:
         raise ConfigError(f"{error.filename}: line {error.lineno}: {error.message}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.agents.text_form import MOST_BYTES, check_turn, decoded, ended_by_error, is_label, parse_text
-from harness.errors import TranscriptError
+from harness.errors import TranscriptError, some_of
 from harness.reading.files import opened, read_bytes
 from harness.text.visible import one_line
 from harness.types import Speaker
@@ -81,7 +81,7 @@ def _from_jsonl(path: Path, file: BinaryIO, wanted: str | None) -> Transcript:
     if wanted is None and len(found) == 1:
         wanted = next(iter(found))
     if wanted is None or wanted not in found:
-        some = ", ".join(map(one_line, list(found)[:8])) + (f", ... ({len(found)} in all)" if len(found) > 8 else "")
+        some = some_of(map(one_line, found), wanted or "")
         asked = "patient.session is not set" if wanted is None else f"no session {wanted!r}"
         raise TranscriptError(f"{path}: {asked}; expected one of {some}")
     error = transcript.pop()[1] if transcript and ended_by_error(*transcript[-1]) else None

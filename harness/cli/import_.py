@@ -66,7 +66,7 @@ def _speakers(text: str | None) -> "Mapping[str, Speaker]":
 
 
 def _pairs(text: str | None, option: str, known: tuple[str, ...] = ()) -> dict[str, str]:
-    from harness.errors import ConfigError, did_you_mean
+    from harness.errors import ConfigError, did_you_mean, some_of
 
     pairs: dict[str, str] = {}
     for part in _words(text):
@@ -75,7 +75,7 @@ def _pairs(text: str | None, option: str, known: tuple[str, ...] = ()) -> dict[s
             raise ConfigError(f"{option}: {part!r}: expected NAME=VALUE, with commas between")
         if known and name.strip() not in known:
             raise ConfigError(
-                f"{option}: {name.strip()!r}: expected one of {', '.join(known)}{did_you_mean(name, known)}"
+                f"{option}: {name.strip()!r}: expected one of {some_of(known, name)}{did_you_mean(name, known)}"
             )
         pairs[name.strip()] = value.strip()
     return pairs

@@ -1,12 +1,11 @@
 """`python -m harness personas list|show|validate|new|sample|schema`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import ConfigError, PersonaError
+from harness.errors import ConfigError
 from harness.paths import persona_dir
 from harness.personas import library
 from harness.personas.sampler import sample
@@ -101,20 +100,12 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _validate(args: argparse.Namespace) -> None:
-    paths: list[Path] = []
-    for path in args.paths or [persona_dir()]:
-        paths += sorted(library.find([path]).values()) if path.is_dir() else [path]
-    if not paths:
-        raise PersonaError(f"no persona files (*.yaml) in {', '.join(map(str, args.paths))}")
-    personas = library.read_all(paths)
+    personas = library.read_all(library.FILES.asked_for(args.paths or [persona_dir()]))
     print(f"{len(personas)} {'persona' if len(personas) == 1 else 'personas'} valid")
 
 
 def _new(args: argparse.Namespace) -> None:
-    text = TEMPLATE.read_text(encoding="utf-8").format(id=json.dumps(args.id))
-    library.parse(text, "new")
-    path = args.dir / f"{args.id}.yaml"
-    _write(path, text)
+    path = library.FILES.start(TEMPLATE, args.id, args.dir)
     print(f"{path}\nNow fill it in, then: python -m harness personas validate {path}")
 
 
@@ -129,7 +120,7 @@ def _sample(args: argparse.Namespace) -> None:
         print(visible("---\n".join(texts.values())), end="")
         return
     for name, text in texts.items():
-        _write(args.out / f"{name}.yaml", text)
+        library.FILES.write_new(args.out / f"{name}.yaml", text)
     print(f"{len(texts)} personas in {args.out}")
 
 
@@ -147,15 +138,3 @@ def _written(personas: list[Persona], settings: Sequence[str], seed: int) -> lis
 
 def _schema(_: argparse.Namespace) -> None:
     print(to_json(Persona.model_json_schema(), indent=2))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a new file; never over one that is there."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise PersonaError(f"{path}: is there already; choose another id or folder, or remove it") from error
-    except OSError as error:
-        raise PersonaError(f"{path}: can't be written: {error.strerror}") from error

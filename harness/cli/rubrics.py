@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.errors import RubricError
 from harness.judges import library
 from harness.judges.rubric import rubric_hash
 
@@ -83,12 +82,7 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _validate(args: argparse.Namespace) -> None:
-    paths: list[Path] = []
-    for path in args.paths or [library.packaged_dir()]:
-        paths += sorted(library.find([path]).values()) if path.is_dir() else [path]
-    if not paths:
-        raise RubricError(f"no rubric files (*.yaml) in {', '.join(map(str, args.paths))}")
-    rubrics = library.read_all(paths)
+    rubrics = library.read_all(library.FILES.asked_for(args.paths or [library.packaged_dir()]))
     bare = [f"{rubric.id}/{item.id}" for rubric in rubrics for item in rubric.items if not item.planted]
     print(f"{len(rubrics)} {'rubric' if len(rubrics) == 1 else 'rubrics'} valid")
     if bare:
@@ -98,15 +92,5 @@ def _validate(args: argparse.Namespace) -> None:
 
 
 def _new(args: argparse.Namespace) -> None:
-    text = TEMPLATE.read_text(encoding="utf-8").format(id=json.dumps(args.id))
-    library.parse(text, "new")
-    path = args.dir / f"{args.id}.yaml"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise RubricError(f"{path}: is there already; choose another id or folder, or remove it") from error
-    except OSError as error:
-        raise RubricError(f"{path}: can't be written: {error.strerror}") from error
+    path = library.FILES.start(TEMPLATE, args.id, args.dir)
     print(f"{path}\nNow fill it in, then: python -m harness rubrics validate {path}")

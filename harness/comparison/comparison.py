@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.comparison.bootstrap import FEWEST, Estimate, Sample, adjusted, estimates, resamples_for
-from harness.comparison.catalogue import HEADLINES, Metric, ordered
+from harness.comparison.catalogue import HEADLINES, ordered
 from harness.comparison.checks import listed, notes, refuse
 from harness.comparison.gates import GateRate, gate_rates
 from harness.comparison.marginal import margin
@@ -23,6 +23,7 @@ from harness.comparison.runs import Pair, RunData, parent_of
 from harness.comparison.settings import Setting, settings_of
 from harness.errors import ComparisonError
 from harness.judges.results import PREFIX
+from harness.metrics.registry import Metric
 
 ENOUGH_PERSONAS = 8
 """From so many on, personas are what is resampled where each has several sessions."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.comparison.checks import listed
 from harness.comparison.runs import Measured, Pair
 from harness.comparison.settings import Setting, key_shown, names, text
-from harness.errors import ComparisonError, did_you_mean
+from harness.errors import ComparisonError, did_you_mean, some_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _key(settings: Sequence[Setting], wanted: str) -> str:
     keys = list(settings[0].keys)
     exact = [key for key in keys if wanted in (key, key_shown(key))]
     found = exact or [key for key in keys if key.startswith(f"{wanted}.")]
-    shown = ", ".join(map(key_shown, found or keys))
+    shown = some_of(map(key_shown, found or keys), wanted)
     if not found:
         near = did_you_mean(wanted, map(key_shown, keys))
         raise ComparisonError(f"--by: the settings don't differ in {wanted}{near}; they do in {shown}")

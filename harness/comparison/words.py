@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from math import floor, log10
 
 from harness.comparison.bootstrap import FEWEST, Estimate
-from harness.comparison.catalogue import Metric
 from harness.comparison.comparison import Comparison, Difference, Row, Unit, Verdict
+from harness.metrics.registry import Metric
 
 
 def mean_shown(metric: Metric, estimate: Estimate | None) -> str:

@@ -33,7 +33,7 @@ from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folder
 from harness.config.schema import RunConfig, UnfitSettings, contradictions
 from harness.config.searchpath import own_first
 from harness.config.yaml_files import check_folder
-from harness.errors import ConfigError, did_you_mean
+from harness.errors import ConfigError, did_you_mean, some_of
 from harness.paths import conf_dir, prompt_dir
 
 JUDGE = "judge"
@@ -294,7 +294,7 @@ def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
     for key, name, registry in dict.fromkeys(named):
         known = registry.names()
         if name not in known:
-            expected = f"one of {', '.join(known)}" if known else "none: no plug-in brings one"
+            expected = f"one of {some_of(known, name)}" if known else "none: no plug-in brings one"
             yield f"{composed.source(key)}: {key}: expected {expected}, found {shortened(repr(name))}{did_you_mean(name, known)}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.credentials import REFERENCE, masked
-from harness.errors import did_you_mean, first_line
+from harness.errors import did_you_mean, first_line, some_of
 from harness.paths import conf_dir
 
 CONFIG_NAME = "config"
@@ -108,9 +108,8 @@ def of_override(written: str, error: Exception, known: Sequence[str], dirs: Sequ
     if isinstance(error, OverrideParseException) or not given or not key:
         return f"command line: {shown!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
     if choices:
-        return (
-            f"command line: {shown}: no such choice{did_you_mean(value, choices)}; expected one of {', '.join(choices)}"
-        )
+        expected = f"expected one of {some_of(choices, value, 'python -m harness list')}"
+        return f"command line: {shown}: no such choice{did_you_mean(value, choices)}; {expected}"
     if "4300" in str(error):  # digits, Python's limit for a number in text
         return f"command line: {shown}: expected a smaller number"
     if key not in known:

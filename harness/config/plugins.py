@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from harness.errors import ConfigError, did_you_mean, first_line
+from harness.errors import ConfigError, did_you_mean, first_line, some_of
 
 GROUP = "harness.plugins"
 """Entry-point group of installed packages."""
@@ -76,13 +76,17 @@ class Registry(Generic[T]):
         if name not in self._items:
             known = self.names()
             raise ConfigError(
-                f"{self.kind} {name!r}: not there{did_you_mean(name, known)}; expected one of {', '.join(known)}"
+                f"{self.kind} {name!r}: not there{did_you_mean(name, known)}; expected one of {some_of(known, name)}"
             )
         return self._items[name]
 
     def names(self) -> list[str]:
         """All names, ours first."""
         return [*self._ours, *(name for name in self._items if name not in self._ours)]
+
+    def ours(self) -> tuple[str, ...]:
+        """The names of ours, in order."""
+        return tuple(self._ours)
 
     def added(self) -> dict[str, T]:
         """The items that plug-ins brought."""
@@ -112,7 +116,29 @@ ENGINES: Registry[Any] = Registry(
 POLICIES: Registry[Any] = Registry(
     "context policy", dict.fromkeys(("truncate", "summarize", "hybrid", "none"), "harness.context.policies")
 )
-METRICS: Registry[Any] = Registry("metric")
+METRICS: Registry[Any] = Registry(
+    "metric",
+    {
+        "retention.share": "harness.metrics.retention",
+        "therapist.repeating_turns": "harness.metrics.speech",
+        "therapist.repetition": "harness.metrics.repetition",
+        "therapist.worn_out_share": "harness.metrics.repetition",
+        "patient.repeating_turns": "harness.metrics.speech",
+        "guard.role_break.turns": "harness.metrics.session",
+        "therapist.echo": "harness.metrics.echo",
+        "therapist.question_rate": "harness.metrics.speech",
+        "therapist.reflection_rate": "harness.metrics.conduct",
+        "therapist.reflection_share": "harness.metrics.conduct",
+        "therapist.input_share": "harness.metrics.conduct",
+        "therapist.words_per_turn": "harness.metrics.speech",
+        "course.state.trust.change": "harness.metrics.course",
+        "course.state.hope.change": "harness.metrics.course",
+        "exchanges": "harness.metrics.session",
+        "usage.cached_share": "harness.metrics.usage",
+        "usage.prefill_per_generated": "harness.metrics.usage",
+    },
+)
+"""Ours in the order in which they are shown."""
 EXPORTERS: Registry[Any] = Registry(
     "exporter",
     {

@@ -1,4 +1,4 @@
-"""Short questions to a speaker's model beside the dialogue, answered as JSON.
+"""Everything that a speaker's model is asked beside the dialogue: short questions answered as JSON, and notes.
 
 Invariants:
 - Every question fits its window: the texts it quotes are shortened, all alike, until it does.
@@ -13,11 +13,11 @@ from harness.context.budget import Window
 from harness.context.meter import Meter
 from harness.context.render.renderer import Renderer
 from harness.context.send import deliver
-from harness.context.summary import GREEDY
 from harness.engines.base import Engine
 from harness.errors import EngineUnavailable, HarnessError, PromptRefused, StorageError
 from harness.types import Generation, Prompt, Purpose, Request, Sampling
 
+GREEDY = Sampling(temperature=0.0)
 SHORTEST_QUOTE = 16
 """Tokens to which a quoted text is shortened at the very least; with less a question makes no sense."""
 
@@ -51,10 +51,10 @@ class StructuredQuery:
         meter: Meter | None = None,
     ) -> None:
         """`window` is the engine's, shared with the views; `max_new_tokens` is the longest answer."""
+        self.renderer = renderer
+        self.window = window
+        self.max_new_tokens = max_new_tokens
         self._engine = engine
-        self._renderer = renderer
-        self._window = window
-        self._max_new_tokens = max_new_tokens
         self._adapter = adapter
         self._sampling = sampling
         self._purpose = purpose
@@ -73,22 +73,33 @@ class StructuredQuery:
 
         Raises `NoAnswer`, and `EngineUnavailable` where the engine is gone for everyone.
         """
+        _, generation = await self.complete(
+            lambda: self._prompt(write, texts), seed=seed, request_id=request_id, json_schema=json_schema
+        )
+        return generation
+
+    async def complete(
+        self, fit: Callable[[], Prompt], *, seed: int, request_id: str, json_schema: Mapping[str, Any] | None = None
+    ) -> tuple[Prompt, Generation]:
+        """The prompt of `fit`, which is called again where the window turns out to be smaller, and the answer.
+
+        Raises `NoAnswer`, and `EngineUnavailable` where the engine is gone for everyone.
+        """
 
         async def build() -> Request:
-            prompt = self._prompt(write, texts)
-            return Request(prompt, self._sampling, seed, request_id, json_schema, self._adapter, self._purpose)
+            return Request(fit(), self._sampling, seed, request_id, json_schema, self._adapter, self._purpose)
 
         try:
-            _, generation = await deliver(self._engine, self._window, build, _ignore, meter=self._meter)
+            request, generation = await deliver(self._engine, self.window, build, _ignore, meter=self._meter)
         except (EngineUnavailable, StorageError):
             raise
         except HarnessError as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
-        return generation
+        return request.prompt, generation
 
     def _prompt(self, write: Callable[[Mapping[str, str]], str], texts: Mapping[str, str]) -> Prompt:
         """The question with its texts as long as they may be."""
-        renderer, budget = self._renderer, self._window.prompt_budget(self._max_new_tokens)
+        renderer, budget = self.renderer, self.window.prompt_budget(self.max_new_tokens)
         cap = max(map(renderer.count_text, texts.values()), default=0)
         while True:
             quoted = {name: renderer.shorten(text, cap) for name, text in texts.items()}
@@ -96,10 +107,10 @@ class StructuredQuery:
             ids = renderer.render_full(messages)
             excess = len(ids) - budget
             if excess <= 0:
-                window = self._window.max_model_len
-                return renderer.prompt(messages, ids, max_new_tokens=self._max_new_tokens, max_model_len=window)
+                window = self.window.max_model_len
+                return renderer.prompt(messages, ids, max_new_tokens=self.max_new_tokens, max_model_len=window)
             if cap <= SHORTEST_QUOTE:
-                raise NoAnswer(f"a window of {self._window.max_model_len} tokens is too small for the question")
+                raise NoAnswer(f"a window of {self.window.max_model_len} tokens is too small for the question")
             cap = max(SHORTEST_QUOTE, cap - max(1, excess // max(1, len(texts))))
 
 

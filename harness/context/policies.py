@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 
 from harness.config.plugins import POLICIES
 from harness.config.schema import ContextConfig
-from harness.context.summary import Summarizer, SummaryFailed, clip
+from harness.context.ask import NoAnswer
+from harness.context.summary import Summarizer, clip
 from harness.errors import ContextOverflow
 from harness.types import Retry, Turn, View
 
@@ -124,7 +125,7 @@ class Summarize:
                 full.unnoted, full.after.note, full.note_bound, seed=full.seed, request_id=full.request_id
             )
             text = clip(note.text, full.note_bound, full.count)
-        except SummaryFailed as error:
+        except NoAnswer as error:
             return self._truncated(full, str(error))
         if not text:
             return self._truncated(full, f"the note came back longer than {full.note_bound} tokens")

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.errors import ConfigError, did_you_mean
+from harness.errors import ConfigError, did_you_mean, some_of
 
 _COMPARED: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -68,7 +68,7 @@ class Where:
         for name in self._names - facts.keys():
             raise ConfigError(
                 f"{self._option}: {name!r} is nothing that a row has{did_you_mean(name, facts)}; "
-                f"there are {', '.join(facts)}"
+                f"there are {some_of(facts, name)}"
             )
         try:
             return self._value(self._tree, facts)

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.hearing import Act, Heard, hear
 from harness.hearing.features import RECENT
+from harness.metrics.registry import headline
 from harness.metrics.shares import share
 from harness.text.words import FUNCTION_WORDS, Said
 from harness.types import Speaker, Turn
@@ -30,6 +31,27 @@ _ENGLISH = 0.25
 """Share of English function words from which a therapist is taken to speak English; in English it is about a half."""
 
 
+@headline(
+    "therapist.reflection_rate",
+    label="therapist turns with a reflection",
+    group="Style",
+    share=True,
+    says="with {a} the therapist reflects in {by} of its turns than with {b}",
+)
+@headline(
+    "therapist.reflection_share",
+    label="therapist's statements that reflect",
+    group="Style",
+    share=True,
+    says="with {a} the therapist reflects in {by} of its statements than with {b}",
+)
+@headline(
+    "therapist.input_share",
+    label="therapist's statements that advise, inform or confront",
+    group="Style",
+    share=True,
+    says="with {a} the therapist advises, informs or confronts in {by} of its statements than with {b}",
+)
 def conduct(turns: Sequence[Turn], said: Sequence[Said]) -> dict[str, Any]:
     """Measures of the therapist's turns; `said` are all turns cut up. English only: of other languages all are None."""
     heard = list(_heard(turns)) if _speaks_english(turns, said) else []

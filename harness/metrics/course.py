@@ -6,6 +6,8 @@ Reads `Turn.patient_state` as the patient wrote it; sessions without one (replay
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.metrics.registry import headline
+
 QUANTITIES = ("trust", "hope", "distress", "overwhelm", "openness")
 OPEN_AT = 0.5
 """Openness from which resistance counts as given way."""
@@ -40,6 +42,24 @@ def trajectory(states: Sequence[State], name: str) -> list[float]:
     return [float(value) for state in states if isinstance(value := state.get(name), int | float)]
 
 
+@headline(
+    "course.state.trust.change",
+    label="change of the simulated patient's trust",
+    group="Simulated patient",
+    least=-1.0,
+    says="with {a} the simulated patient's trust moves {by} than with {b}",
+    more="further up",
+    less="further down",
+)
+@headline(
+    "course.state.hope.change",
+    label="change of the simulated patient's hope",
+    group="Simulated patient",
+    least=-1.0,
+    says="with {a} the simulated patient's hope moves {by} than with {b}",
+    more="further up",
+    less="further down",
+)
 def _movement(values: Sequence[float]) -> dict[str, float]:
     return {
         "start": round(values[0], 4),

@@ -1,8 +1,16 @@
 """Echoes: what a speaker repeats of what the other one just said."""
 
 from harness.metrics.ngrams import Words
+from harness.metrics.registry import headline
 
 
+@headline(
+    "therapist.echo",
+    label="therapist's words taken from the patient",
+    group="Roles",
+    share=True,
+    says="with {a} the therapist takes {by} of its words from the patient's last turn than with {b}",
+)
 def echoes(words: Words) -> list[float | None]:
     """Of each turn the share of its 3-word runs that stand in the turn before; None for the first and without runs."""
     runs = words.threes()

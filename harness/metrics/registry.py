@@ -1,10 +1,14 @@
-"""Metrics that plug-ins bring: numbers of a session beside ours, shown and compared like them."""
+"""What a metric is called and how it is shown, registered where it is measured: our headlines and those of plug-ins.
+
+Invariant: only what is a fault or a cost for an engineer has a wanted direction. How a therapist should talk, and what
+a simulated patient feels, have none.
+"""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal, TypeVar
 
 from harness.config.plugins import METRICS
@@ -38,19 +42,34 @@ Measure = Callable[[SessionData], float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class OwnMetric:
-    """A metric of a plug-in."""
+class Metric:
+    """One number of a session, for people."""
 
     name: str
-    measure: Measure
+    """As in the metrics of a session, with dots."""
     label: str
-    unit: str
-    better: Better | None
-    share: bool
-    """In [0, 1]; shown in percent."""
+    group: str
+    share: bool = False
+    """In [0, 1]; shown in percent, its differences in percentage points."""
+    least: float = 0.0
+    """The least value possible, for what is no share."""
+    wanted: Better | None = None
+    says: str = ""
+    """A difference as a sentence of {a}, {by} and {b}, where {by} reads as `3 turns more`."""
+    unit: str = ""
+    more: str = "more"
+    less: str = "less"
+    measure: Measure | None = None
+    """Of a plug-in's; ours are measured together."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value possible."""
+        return (0.0, 1.0) if self.share else (self.least, inf)
 
 
 F = TypeVar("F", bound=Measure)
+G = TypeVar("G", bound=Callable[..., object])
 
 
 def metric(
@@ -66,7 +85,31 @@ def metric(
             raise ConfigError(f"plugin {measure.__module__}: metric {name!r}: expected a dot, as therapist.{name}")
         if better not in (None, "higher", "lower"):
             raise ConfigError(f"plugin {measure.__module__}: metric {name}: better: expected higher or lower")
-        METRICS.add(name, OwnMetric(name, measure, label, unit, better, share), measure)
+        says = f"{label}: {{by}} with {{a}} than with {{b}}"
+        own = Metric(name, label, "Plug-ins", share, -inf, better, says, unit, "higher", "lower", measure)
+        METRICS.add(name, own, measure)
+        return measure
+
+    return register
+
+
+def headline(
+    name: str,
+    *,
+    label: str,
+    group: str,
+    says: str,
+    share: bool = False,
+    least: float = 0.0,
+    better: Better | None = None,
+    unit: str = "",
+    more: str = "more",
+    less: str = "less",
+) -> Callable[[G], G]:
+    """Register a number that the function measures, perhaps with others; `config/plugins.py` says which come first."""
+
+    def register(measure: G) -> G:
+        METRICS.add(name, Metric(name, label, group, share, least, better, says, unit, more, less), measure)
         return measure
 
     return register
@@ -92,9 +135,3 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: float) -> None:
             return
         tree = below
     tree.setdefault(leaf, value)
-
-
-def own_metrics() -> Iterator[tuple[str, OwnMetric]]:
-    """Name and description of each."""
-    own: Mapping[str, OwnMetric] = METRICS.added()
-    yield from own.items()

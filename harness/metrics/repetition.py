@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.metrics.ngrams import NGrams, Words
+from harness.metrics.registry import headline
 from harness.metrics.shares import mean, rounded, share
 from harness.text.words import FUNCTION_WORDS
 
@@ -59,6 +60,14 @@ def repetitions(
     ]
 
 
+@headline(
+    "therapist.repetition",
+    label="therapist's word runs said before",
+    group="Repetition",
+    share=True,
+    better="lower",
+    says="with {a} the therapist says {by} of its word runs again than with {b}",
+)
 def _repetition(fours: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
     sizes = fours.sizes.tolist()
     return [
@@ -76,6 +85,14 @@ def _similarity(twos: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float |
     return [rounded(mean(greatest[begin + 1 : end])) for begin, end in bounds]
 
 
+@headline(
+    "therapist.worn_out_share",
+    label="therapist turns with a worn-out phrase",
+    group="Repetition",
+    share=True,
+    better="lower",
+    says="with {a} the therapist uses a worn-out phrase in {by} of its turns than with {b}",
+)
 def _worn_out(words: Words, fours: NGrams, turns: Sequence[int]) -> list[Mapping[str, Any]]:
     """`turns` is how many turns each speaker has."""
     least = [max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * number) for number in turns]

@@ -14,6 +14,7 @@ from string import digits
 from typing import NamedTuple
 
 from harness.guard.patterns import Hinted, matches
+from harness.metrics.registry import headline
 from harness.text.words import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
 
@@ -64,6 +65,14 @@ class Retention:
     """What is no longer in view, as `kind: text`."""
 
     @property
+    @headline(
+        "retention.share",
+        label="facts still in the therapist's view",
+        group="Memory",
+        share=True,
+        better="higher",
+        says="{a} keeps {by} of the facts than {b}",
+    )
     def share(self) -> float | None:
         """None where nothing was established."""
         return round(self.kept / self.established, 4) if self.established else None

@@ -11,7 +11,7 @@ from harness.metrics.conduct import conduct
 from harness.metrics.course import course
 from harness.metrics.echo import echoes
 from harness.metrics.ngrams import Words
-from harness.metrics.registry import SessionData, add_own
+from harness.metrics.registry import SessionData, add_own, headline
 from harness.metrics.repetition import repetitions
 from harness.metrics.retention import retention
 from harness.metrics.speech import count_repeating, speech
@@ -23,6 +23,14 @@ METRICS_VERSION = 2
 """Counts up when a definition changes; values of different versions aren't comparable."""
 
 
+@headline(
+    "exchanges",
+    label="exchanges",
+    group="Session",
+    says="{a} has {by} per session than {b}",
+    unit=" exchanges",
+    less="fewer",
+)
 def session_metrics(
     turns: Sequence[Turn],
     events: Sequence[Event] = (),
@@ -81,6 +89,15 @@ def measured_again(
     return {**metrics, "retention": older.get("retention")}
 
 
+@headline(
+    "guard.role_break.turns",
+    label="turns out of role",
+    group="Roles",
+    better="lower",
+    says="{a} has {by} out of role than {b}",
+    unit=" turns",
+    less="fewer",
+)
 def _findings(events: Sequence[Event]) -> dict[str, Any]:
     """How many turns had each finding, by speaker, and when the first loop was found."""
     kinds = set(FINDINGS)

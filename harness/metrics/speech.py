@@ -14,6 +14,7 @@ from harness.config.guard import GuardConfig
 from harness.guard.features import features
 from harness.guard.loops import SpeakerHistory
 from harness.hearing.words import FILLERS, is_short_answer
+from harness.metrics.registry import headline
 from harness.metrics.repetition import Repetition
 from harness.metrics.shares import deviation, mean, rounded, share
 from harness.text.words import Said
@@ -24,6 +25,21 @@ _VERY_SHORT = 3
 """Words up to which a turn is very short."""
 
 
+@headline(
+    "therapist.question_rate",
+    label="therapist turns with a question",
+    group="Style",
+    share=True,
+    says="with {a} the therapist asks in {by} of its turns than with {b}",
+)
+@headline(
+    "therapist.words_per_turn",
+    label="therapist's words per turn",
+    group="Style",
+    says="with {a} the therapist says {by} per turn than with {b}",
+    unit=" words",
+    less="fewer",
+)
 def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repeating: int) -> dict[str, Any]:
     """All measures of one speaker's turns.
 
@@ -55,6 +71,22 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
     }
 
 
+@headline(
+    "therapist.repeating_turns",
+    label="therapist turns that repeat",
+    group="Repetition",
+    share=True,
+    better="lower",
+    says="with {a} the therapist repeats itself in {by} of its turns than with {b}",
+)
+@headline(
+    "patient.repeating_turns",
+    label="patient turns that repeat",
+    group="Repetition",
+    share=True,
+    better="lower",
+    says="with {a} the patient repeats itself in {by} of its turns than with {b}",
+)
 def count_repeating(turns: Sequence[Turn]) -> dict[Speaker, int]:
     """Of each speaker the number of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
 

@@ -3,9 +3,27 @@
 from collections.abc import Sequence
 from typing import Any
 
+from harness.metrics.registry import headline
 from harness.types import FinishReason, Turn
 
 
+@headline(
+    "usage.cached_share",
+    label="prompt tokens found in the cache",
+    group="Cost",
+    share=True,
+    better="higher",
+    says="{a} finds {by} of its prompt tokens in the cache than {b}",
+)
+@headline(
+    "usage.prefill_per_generated",
+    label="prompt tokens computed for one generated",
+    group="Cost",
+    better="lower",
+    says="{a} computes {by} for one generated than {b}",
+    unit=" prompt tokens",
+    less="fewer",
+)
 def usage(turns: Sequence[Turn]) -> dict[str, Any]:
     """Sums over turns.
 

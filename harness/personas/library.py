@@ -1,105 +1,17 @@
-"""Finds, reads and checks persona files.
+"""The personas: files of a library and of users, read as `harness.reading.library` does it."""
 
-Invariants:
-- A file holds one persona and is called by its id: `personas/ID.yaml`.
-- Folders are looked up in order, so a user's own persona hides one of the library with the same id.
-- Whatever is wrong with a file, the user gets lines with the file and the key, and never a traceback.
-"""
-
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import ValidationError
 
 from harness.errors import PersonaError
-from harness.personas.errors import lines_of
 from harness.personas.schema import Persona
-from harness.reading import strict_yaml
-from harness.reading.files import read_bytes
-from harness.reading.mistakes import closest
-from harness.reading.yaml_shape import not_yaml
+from harness.reading.library import Library
 
 MAX_BYTES = 64_000
 """A persona is a page; a larger file is something else."""
-
-
-def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
-    """The personas of these ids, in this order, each from the first of `dirs` that has it; `all` sorts by id.
-
-    Raises `PersonaError` with one line for every mistake in every file asked for.
-    """
-    files = find(dirs)
-    if not files:
-        raise PersonaError(f"personas: no persona files (*.yaml) in {', '.join(map(str, dirs))}")
-    wanted = sorted(files) if isinstance(ids, str) else list(ids)
-    lines = [f"personas: no persona '{name}'; {closest(name, sorted(files))}" for name in wanted if name not in files]
-    lines += [f"personas: '{name}' is asked for twice" for name in sorted({n for n in wanted if wanted.count(n) > 1})]
-    if lines:
-        raise PersonaError(*lines)
-    return read_all(files[name] for name in wanted)
-
-
-def find(dirs: Sequence[Path]) -> dict[str, Path]:
-    """Persona files by id (their stem); an earlier folder hides a later one.
-
-    Raises `PersonaError` for a folder that isn't there.
-    """
-    files: dict[str, Path] = {}
-    for folder in dirs:
-        if not folder.is_dir():
-            raise PersonaError(f"{folder}: no such folder of personas")
-        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-            if (other := files.get(path.stem)) is None:
-                files[path.stem] = path
-            elif other.parent == folder:
-                raise PersonaError(f"{path}: a second file for persona '{path.stem}', after {other.name}; remove one")
-    return files
-
-
-def read_all(paths: Iterable[Path]) -> list[Persona]:
-    """Read many files; raises one `PersonaError` with the lines of them all."""
-    personas: list[Persona] = []
-    lines: list[str] = []
-    for path in paths:
-        try:
-            personas.append(read(path))
-        except PersonaError as error:
-            lines += error.lines
-    if lines:
-        raise PersonaError(*lines)
-    return personas
-
-
-def read(path: Path) -> Persona:
-    """Read and check one file; raises `PersonaError`."""
-    try:
-        text = read_bytes(path, MAX_BYTES).decode("utf-8")
-    except OSError as error:
-        raise PersonaError(f"{path}: can't be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise PersonaError(f"{path}: expected UTF-8 text, found another encoding at byte {error.start}") from error
-    persona = parse(text, str(path))
-    if persona.id != path.stem:
-        raise PersonaError(f"{path}: id: expected '{path.stem}' as the file is called, found '{persona.id}'")
-    return persona
-
-
-def parse(text: str, source: str) -> Persona:
-    """A persona from YAML text; `source` is the file's name in messages. Raises `PersonaError`."""
-    try:
-        data = strict_yaml.load(text)
-    except strict_yaml.REFUSED as error:
-        raise PersonaError(f"{source}:{not_yaml(error)}") from error
-    if lines := [f"{source}: {line}" for line in strict_yaml.unfit(data)]:
-        raise PersonaError(*lines)
-    try:
-        # Through JSON, since strict validation takes lists and names there, as a YAML file has them.
-        return Persona.model_validate_json(json.dumps(_today(data, source)))
-    except ValidationError as error:
-        raise PersonaError(*(f"{source}: {line}" for line in lines_of(error))) from error
 
 
 def _today(data: Any, source: str) -> Any:
@@ -110,6 +22,21 @@ def _today(data: Any, source: str) -> Any:
     if length is None:
         raise PersonaError(f"{source}: verbosity: expected short, medium or long, found {data['verbosity']!r}")
     return {key: value for key, value in data.items() if key != "verbosity"} | {"profile": {"length": length}}
+
+
+FILES = Library(Persona, "persona", "personas", PersonaError, MAX_BYTES, upgraded=_today)
+find, read, read_all, parse = FILES.find, FILES.read, FILES.read_all, FILES.parse
+
+
+def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
+    """The personas of these ids, in this order, each from the first of `dirs` that has it; `all` sorts by id.
+
+    Raises `PersonaError` with one line for every mistake in every file asked for.
+    """
+    files = find(dirs)
+    if not files:
+        raise PersonaError(f"personas: no persona files (*.yaml) in {', '.join(map(str, dirs))}")
+    return FILES.load(sorted(files) if isinstance(ids, str) else ids, dirs)
 
 
 def to_yaml(persona: Persona) -> str:

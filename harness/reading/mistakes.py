@@ -1,21 +1,15 @@
 """Turns what is wrong with a file into one clear line a mistake: key, what was found, what was expected."""
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from harness.errors import did_you_mean, some_of
+
 JsonSchema = Mapping[str, Any]
 Key = str | int
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """A hint after an unknown name: the nearest known one, or all of them."""
-    if near := difflib.get_close_matches(name, known, n=3, cutoff=0.7):
-        return f"did you mean {' or '.join(repr(match) for match in near)}?"
-    return f"known: {', '.join(known)}"
 
 
 def lines_of(error: ValidationError, model: type[BaseModel], noun: str) -> list[str]:
@@ -36,7 +30,8 @@ def _lines(keys: tuple[Key, ...], kind: str, found: object, message: str, root: 
     path = key_path(keys)
     if kind == "extra_forbidden":
         parent = _schema_at(keys[:-1], root)
-        return [f"{path}: unknown key; {closest(str(keys[-1]), list(parent.get('properties', {})))}"]
+        name, known = str(keys[-1]), list(parent.get("properties", {}))
+        return [f"{path}: unknown key{did_you_mean(name, known) or f'; known: {some_of(known, name)}'}"]
     if kind == "value_error":
         return message.removeprefix("Value error, ").splitlines()
     expected = _expected(_schema_at(keys, root), root)

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.comparison.bootstrap import Estimate, Sample, estimates
-from harness.comparison.catalogue import Metric, metric
+from harness.comparison.catalogue import metric
 from harness.metrics.aggregate import Spread
+from harness.metrics.registry import Metric
 from harness.report.rows import Row
 
 MOST_PERSONAS = 200

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from harness.comparison.catalogue import Metric
+from harness.metrics.registry import Metric
 from harness.types import Event
 
 SPEECH = (

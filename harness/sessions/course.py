@@ -12,8 +12,9 @@ from typing import Self
 
 from harness.config.guard import GuardConfig
 from harness.config.schema import CourseConfig
+from harness.context.ask import NoAnswer
 from harness.context.render.renderer import Renderer
-from harness.context.summary import SENTENCE_END, Summarizer, SummaryFailed, clip
+from harness.context.summary import SENTENCE_END, Summarizer, clip
 from harness.guard.features import features
 from harness.guard.loops import SpeakerHistory
 from harness.metrics.retention import facts
@@ -87,7 +88,7 @@ class HandoverWriter:
                     data["retries"] = [retry.reason for retry in note.retries]
                 if _stutters(note.text):
                     text, data = None, data | {"by": "digest", "reason": "the note says the same over and over"}
-            except SummaryFailed as error:
+            except NoAnswer as error:
                 data["reason"] = str(error)
         if text is None:
             text = digest(session.turns, old, session.spec.number, self._bound, self._renderer)

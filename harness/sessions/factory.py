@@ -224,7 +224,7 @@ class AgentFactory:
             case state if heard_by_rules(state, persona.language):
                 return RuleAppraiser(persona)
             case _:
-                query = self._query(APPRAISAL_TOKENS, Purpose.APPRAISAL, session.meter)
+                query = self._query(Speaker.PATIENT, APPRAISAL_TOKENS, Purpose.APPRAISAL, session.meter)
                 return ModelAppraiser(query, persona, session.spec)
 
     def _shapes(self, seed: int, persona: Persona) -> Callable[[int, str | None], Shape] | None:
@@ -235,15 +235,15 @@ class AgentFactory:
         wanted = self._config.patient.self_check
         if wanted == "off":
             return None
-        query = self._query(CHECK_TOKENS, Purpose.CHECK, session.meter) if wanted == "model" else None
+        query = self._query(Speaker.PATIENT, CHECK_TOKENS, Purpose.CHECK, session.meter) if wanted == "model" else None
         return SelfCheck(persona, session.spec, query)
 
-    def _query(self, max_new_tokens: int, purpose: Purpose, meter: Meter) -> StructuredQuery:
-        """Asks the patient's model beside the dialogue."""
-        role_context, engine = self._role_contexts[Speaker.PATIENT], self._engines[Speaker.PATIENT]
+    def _query(self, speaker: Speaker, max_new_tokens: int, purpose: Purpose, meter: Meter) -> StructuredQuery:
+        """Asks the model of a speaker beside the dialogue."""
+        role_context = self._role_contexts[speaker]
         adapter = role_context.role.model.adapter
         return StructuredQuery(
-            engine,
+            self._engines[speaker],
             role_context.renderer,
             role_context.window,
             max_new_tokens=max_new_tokens,
@@ -281,31 +281,17 @@ class AgentFactory:
         writer = speaker if context.summarizer == "own" else Speaker(context.summarizer)
         if writer not in self._role_contexts:
             raise ConfigError(f"context.summarizer: {writer}, but a replayed patient has no model; expected therapist")
-        return make_policy(context, self._summarizer(writer, context.note_tokens, meter))
+        return make_policy(context, Summarizer(self._query(writer, context.note_tokens, Purpose.NOTE, meter)))
 
     def _handover_writer(self, meter: Meter) -> HandoverWriter:
         """Who writes handover notes; a note is as long as the speaker with more room may read."""
         course, context = self._config.course, self._config.context
         writer = Speaker.THERAPIST if context.summarizer == "own" else Speaker(context.summarizer)
         bound = max(role_context.handover_bound(course) for role_context in self._role_contexts.values())
-        summarizer = self._summarizer(writer, bound, meter, Purpose.HANDOVER) if course.note == "model" else None
+        summarizer = None
+        if course.note == "model":
+            summarizer = Summarizer(self._query(writer, bound, Purpose.HANDOVER, meter), "handover.jinja")
         return HandoverWriter(summarizer, self._role_contexts[writer].renderer, bound)
-
-    def _summarizer(
-        self, writer: Speaker, note_tokens: int, meter: Meter, purpose: Purpose = Purpose.NOTE
-    ) -> Summarizer:
-        role_context = self._role_contexts[writer]
-        adapter = role_context.role.model.adapter
-        return Summarizer(
-            self._engines[writer],
-            role_context.renderer,
-            role_context.window,
-            note_tokens=note_tokens,
-            adapter=str(adapter) if adapter else None,
-            template="handover.jinja" if purpose is Purpose.HANDOVER else "summary.jinja",
-            purpose=purpose,
-            meter=meter,
-        )
 
 
 def simulated(patient: PatientConfig) -> bool:

@@ -65,7 +65,7 @@ def test_plan_judge_rescore_report(run: Path, small_model: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("rubric=alliances",), "no rubric 'alliances'; did you mean 'alliance'?"),
+        (("rubric=alliances",), "no rubric 'alliances' (did you mean alliance?)"),
         (("rubric=alliance", "repeats=none"), "repeats: expected a whole number"),
         (("rubric=alliance", "repetas=2"), "repetas: unknown setting (did you mean repeats?)"),
         (("rubric=alliance", "judge.engine.options.noize=1"), "no such setting (did you mean noise?)"),

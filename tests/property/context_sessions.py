@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Literal
 
 from harness.config.schema import ContextConfig
+from harness.context.ask import StructuredQuery
 from harness.context.budget import Window
 from harness.context.manager import Answer, ContextManager
 from harness.context.policies import Policy, make_policy
@@ -167,7 +168,7 @@ async def session(renderer: Renderer, seed: int) -> Outcome:
     note_tokens = random.randint(8, 96)
     policy = make_policy(
         ContextConfig(policy=policy_name, low_water=random.choice([0.3, 0.6, 0.9]), note_tokens=note_tokens),
-        Summarizer(engine, renderer, shared, note_tokens=note_tokens),
+        Summarizer(StructuredQuery(engine, renderer, shared, max_new_tokens=note_tokens)),
     )
     direction = random.choice([None, None, "Speak up.", text(random, sorted(renderer.template.controls.strings))[:80]])
     system = random.choice([None, "", "You are a patient.", text(random, ["<s>"])[:400]])

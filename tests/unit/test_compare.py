@@ -167,7 +167,7 @@ def test_the_same_difference_in_every_pair_is_no_interval_but_a_finding(tmp_path
     comparison = compared(two_runs(tmp_path, first, second))
     assert (
         said(comparison, "exchanges")
-        == "hybrid has 2.00 exchanges more a session than truncate, in every pair, 30 pairs"
+        == "hybrid has 2.00 exchanges more per session than truncate, in every pair, 30 pairs"
     )
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from harness.config.schema import ContextConfig
+from harness.context.ask import NoAnswer, StructuredQuery
 from harness.context.budget import Window
 from harness.context.manager import Answer, ContextManager
 from harness.context.policies import make_policy
 from harness.context.preamble import Preamble, preflight
 from harness.context.render.renderer import Renderer
 from harness.context.send import PromiseBroken, send
-from harness.context.summary import Summarizer, SummaryFailed
+from harness.context.summary import Summarizer
 from harness.context.view import NOTE_HEADING, project
 from harness.engines.base import EngineInfo
 from harness.errors import ContextOverflow, EngineError, EngineUnavailable, PromptRefused
@@ -64,7 +65,7 @@ def make(
     preamble = Preamble(
         speaker, options.pop("system", "You listen."), "(It begins.)" if speaker is PATIENT else None, renderer
     )
-    summarizer = Summarizer(engine, renderer, window, note_tokens=NOTE)
+    summarizer = Summarizer(StructuredQuery(engine, renderer, window, max_new_tokens=NOTE))
     config = ContextConfig(policy=policy, note_tokens=NOTE)
     made = make_policy(config, summarizer)
     return ContextManager(preamble, engine, window, made, sampling=Sampling(), max_new_tokens=MAX_NEW, **options)
@@ -271,7 +272,7 @@ async def test_a_note_cut_off_by_its_length_ends_with_its_last_whole_sentence(re
 
 async def test_dialogue_longer_than_the_summarizers_window_is_summarized_in_pieces(renderer: Renderer) -> None:
     engine = Engine(note=lambda request: f"Note after {request.request_id[-1]}.")
-    summarizer = Summarizer(engine, renderer, Window(1900), note_tokens=NOTE)
+    summarizer = Summarizer(StructuredQuery(engine, renderer, Window(1900), max_new_tokens=NOTE))
     note = await summarizer.note(history(60, 100), "Old note.", NOTE, seed=0, request_id="s")
     assert note.pieces == len(engine.requests) > 3
     assert "Old note." in engine.prompts()[0]
@@ -282,10 +283,9 @@ async def test_dialogue_longer_than_the_summarizers_window_is_summarized_in_piec
 
 
 async def test_a_window_too_small_for_any_summary_says_so(renderer: Renderer) -> None:
-    with pytest.raises(SummaryFailed, match="window of 600"):
-        await Summarizer(Engine(), renderer, Window(600), note_tokens=NOTE).note(
-            history(4), None, NOTE, seed=0, request_id="s"
-        )
+    summarizer = Summarizer(StructuredQuery(Engine(), renderer, Window(600), max_new_tokens=NOTE))
+    with pytest.raises(NoAnswer, match="window of 600"):
+        await summarizer.note(history(4), None, NOTE, seed=0, request_id="s")
 
 
 async def test_an_engine_with_a_smaller_window_is_learned_and_never_seen(renderer: Renderer) -> None:

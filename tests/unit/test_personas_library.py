@@ -12,7 +12,7 @@ from harness.agents.appraisal import Listener
 from harness.agents.directions import direction, shown_in
 from harness.agents.inner_state import initial, step
 from harness.agents.prompt import END, patient_system
-from harness.errors import PersonaError
+from harness.errors import MOST_NAMES, PersonaError
 from harness.paths import persona_dir
 from harness.personas.library import find, load, parse, read, to_yaml
 from harness.personas.safety import means
@@ -234,8 +234,17 @@ def test_the_order_asked_for_is_the_order_given() -> None:
 
 
 def test_an_unknown_id_gets_the_nearest_known_ones() -> None:
-    with pytest.raises(PersonaError, match=r"no persona 'two-cup'; did you mean 'two-cups'\?"):
+    with pytest.raises(PersonaError, match=r"no persona 'two-cup' \(did you mean two-cups\?\)"):
         load(["two-cup"], [persona_dir()])
+
+
+def test_an_id_like_no_other_gets_a_short_line_that_says_how_to_list_them_all() -> None:
+    with pytest.raises(PersonaError) as caught:
+        load(["#"], [persona_dir()])
+    (line,) = caught.value.lines
+    shown, told = line.split("known: ")[1].split(" and ")
+    assert len(shown.split(", ")) == MOST_NAMES
+    assert told == f"{len(find([persona_dir()])) - MOST_NAMES} more (python -m harness list personas)"
 
 
 def test_an_id_asked_for_twice_is_refused() -> None:

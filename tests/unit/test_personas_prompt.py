@@ -86,7 +86,7 @@ def test_a_user_s_template_hides_that_of_the_harness(tmp_path: Path) -> None:
 
 
 def test_a_template_that_is_not_there_gets_the_nearest_names() -> None:
-    with pytest.raises(ConfigError, match=r"no template 'actt\.jinja'.*did you mean 'act\.jinja'"):
+    with pytest.raises(ConfigError, match=r"no template 'actt\.jinja'.*did you mean act\.jinja"):
         therapist_system("actt.jinja")
 
 

@@ -14,6 +14,7 @@ from harness.agents.prompt import patient_opening, patient_system
 from harness.agents.speaker import ModelSpeaker
 from harness.config.compose import load as load_config
 from harness.config.schema import ContextConfig, CourseConfig
+from harness.context.ask import StructuredQuery
 from harness.context.budget import Window
 from harness.context.manager import ContextManager
 from harness.context.policies import make_policy
@@ -164,7 +165,7 @@ def test_a_digest_is_bounded_and_keeps_what_was_established(bound: int, old: str
 
 
 def handover_writer(engine: Scripted, renderer: Renderer) -> HandoverWriter:
-    summarizer = Summarizer(engine, renderer, Window(2000), note_tokens=100, template="handover.jinja")
+    summarizer = Summarizer(StructuredQuery(engine, renderer, Window(2000), max_new_tokens=100), "handover.jinja")
     return HandoverWriter(summarizer, renderer, 100)
 
 

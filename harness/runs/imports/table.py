@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.agents.text_form import LONGEST_TURN
-from harness.errors import TranscriptError, did_you_mean
+from harness.errors import TranscriptError, did_you_mean, some_of
 from harness.runs.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
 
 PLACES = ("text", "speaker", "session", "persona", "order")
@@ -110,13 +110,13 @@ def _header(path: Path, rows: Iterator[list[str]], layout: Layout) -> dict[str, 
     if missing:
         raise TranscriptError(
             f"{path}:1: which column holds the {missing[0]}? say --columns text=NAME,speaker=NAME[,session=NAME]; "
-            f"there are {', '.join(header)}"
+            f"there are {some_of(header, missing[0])}"
         )
     wanted = [*layout.columns.values(), *layout.meta, *(name for name in layout.labels if name != ALL)]
     for name in wanted:
         if name not in header:
             raise TranscriptError(
-                f"{path}:1: no column {name!r}{did_you_mean(name, header)}; there are {', '.join(header)}"
+                f"{path}:1: no column {name!r}{did_you_mean(name, header)}; there are {some_of(header, name)}"
             )
     return header
 
