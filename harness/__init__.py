@@ -311,18 +311,24 @@ def _overrides(
     settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, Any], speakers: Mapping[str, str | Speaking | None]
 ) -> list[str]:
     """Everything as `KEY=VALUE` texts, in the order in which it was given; later ones win."""
+    from harness.config.written import value_written, written
+
     lines: list[str] = []
     for given in (*settings, more):
         if isinstance(given, str):
             lines.append(given)
         else:
-            lines += [line for key, value in given.items() for line in _flat(key, value)]
+            lines += [line for key, value in given.items() for line in written(key, value)]
     for role, speaker in speakers.items():
         if isinstance(speaker, str):
             lines.append(f"{role}={speaker}")
         elif speaker is not None:
             name = _offered(speaker)
-            lines += [f"{role}.model=remote", f"{role}.engine.kind=callable", f"{role}.engine.model={_written(name)}"]
+            lines += [
+                f"{role}.model=remote",
+                f"{role}.engine.kind=callable",
+                f"{role}.engine.model={value_written(name)}",
+            ]
     return lines
 
 
@@ -330,27 +336,3 @@ def _offered(function: Speaking) -> str:
     from harness.engines.callable.engine import offer
 
     return offer(function)
-
-
-def _flat(key: str, value: Any) -> list[str]:
-    """One override for a value, or one for each leaf of a nested dict."""
-    if isinstance(value, Mapping):
-        return [line for below, leaf in value.items() for line in _flat(f"{key}.{below}", leaf)]
-    return [f"{key}={_written(value)}"]
-
-
-def _written(value: Any) -> str:
-    """A Python value in Hydra's grammar."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple | set | frozenset):
-        return f"[{','.join(_written(one) for one in value)}]"
-    if isinstance(value, int | float):
-        return repr(value)
-    text = str(value)
-    if text and all(character.isalnum() or character in "-_./:@%+" for character in text):
-        return text
-    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{quoted}'"

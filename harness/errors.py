@@ -50,7 +50,7 @@ class HarnessError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a person reads, a line each: one, unless the class says otherwise, whatever a server put in it."""
+        """What a person reads, one line each: a single one, unless the class says otherwise, whatever a server put in it."""
         return (one_line(str(self)),)
 
 

@@ -9,8 +9,9 @@ Invariants:
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from harness.agents.cues import read, table
 from harness.agents.english import coherence
 from harness.agents.listener import Memory, Uptake
 from harness.agents.prompt import render
+from harness.agents.unanswered import Unanswered
 from harness.context.ask import json_object
-from harness.guard.crisis import crisis
 from harness.text.words import FUNCTION_WORDS
 
 RECENT = 3
@@ -40,8 +41,10 @@ PLAIN = 0.3
 """What it is worth where it is put in everyday words alone, which a template has too."""
 TOLD = 1.5
 """Advice and teaching as a share of what was said, to how much the patient felt told."""
-PASSED_OVER = 0.7
-"""How misunderstood a patient feels whose voiced danger is passed over, and what each further time is beside the one before."""
+SERIOUS = 0.45
+"""What it is worth to be asked calmly about a danger that one has voiced, as listening."""
+KNOWN = 0.34
+"""Share of what is said to have been told that the patient has spoken of, up to which it was never told."""
 FREE_PRAISE = 1
 """Turns with praise that are taken as meant; from then on it cloys."""
 GRADED = ("validated", "asked", "advised", "rushed", "listened", "misunderstood")
@@ -84,12 +87,13 @@ class Appraisal:
     """Asked calmly and straight out about the danger."""
 
     def __post_init__(self) -> None:
-        for name in _PARTS:
-            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
-                raise ValueError(f"{name}: expected a number from 0 to 1, found {value}")
+        for place, value in enumerate(_values(self)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{_PARTS[place]}: expected a number from 0 to 1, found {value}")
 
 
 _PARTS = tuple(part.name for part in fields(Appraisal))
+_values: Callable[[Appraisal], tuple[float, ...]] = attrgetter(*_PARTS)
 
 
 class Listener:
@@ -106,7 +110,7 @@ class Listener:
         self._hollow = 0
         """Validations without matter so far."""
         self._praised = 0
-        self._passed = 0
+        self._unanswered = Unanswered(language)
 
     def hear(self, heard: str, text: str) -> Appraisal:
         """How the therapist's `text` came across, which answers the patient's turn `heard`."""
@@ -124,17 +128,21 @@ class Listener:
         plain = _plain(acts)
         new = (1 - uptake.same) * sense
         meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (PLAIN + (1 - PLAIN) * uptake.own)
-        given_back = 1 - (1 - uptake.taken_up) * (1 - meant)
+        passed_over, answered = self._unanswered.danger(acts, heard)
+        serious = SERIOUS if answered and not acts.leading else 0.0
+        given_back = 1 - (1 - uptake.taken_up) * (1 - meant) * (1 - serious)
+        slighted = (0.6 if invented else 0.0) + passed_over + self._unanswered.protest(acts, heard, given_back)
+        slighted += self._unanswered.story(acts)
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain.advised) * (1 - plain.harmed)
+        listened *= self._unanswered.worth
         flattered = self._flattered(acts)
-        passed_over = self._passed_over(acts, heard)
         ignored = uptake.strange * (0.5 if acts.about_you else 1.0) * (0.0 if acts.safety else 1.0)
         return replace(
             plain,
             validated=self._validated(plain.validated, given_back * (1 - uptake.parroted), new) * (1 - flattered),
             asked=plain.asked * new,
             listened=listened * (1 - 0.5 * flattered),
-            misunderstood=min(1.0, plain.misunderstood + (0.6 if invented else 0.0) + passed_over),
+            misunderstood=min(1.0, plain.misunderstood + slighted),
             repeated=uptake.same,
             recited=uptake.same * _between(acts.length, *AT_LENGTH),
             parroted=uptake.parroted,
@@ -158,22 +166,10 @@ class Listener:
         self._praised += 1
         return min(1.0, 0.25 * max(0, self._praised - FREE_PRAISE) + 0.25 * max(0, acts.praise - 1))
 
-    def _passed_over(self, acts: Acts, heard: str) -> float:
-        """How much it hurts that voiced danger was not taken up: most the first time."""
-        if acts.safety or not voices_risk(heard):
-            return 0.0
-        self._passed += 1
-        return PASSED_OVER**self._passed
-
     def _invented(self, acts: Acts) -> bool:
         """Whether the therapist "remembers" what the patient never said."""
-        return any(len(claim) >= 2 and not self._memory.knows(claim) for claim in acts.remembered)
-
-
-def voices_risk(text: str) -> bool:
-    """Whether a patient's words speak of wanting to die or of harm, and don't deny it."""
-    finding = crisis(text)
-    return finding is not None and not finding.data["denied"]
+        known = self._memory.known
+        return any(len(claim) >= 2 and not known(claim[:1]) and known(claim) <= KNOWN for claim in acts.remembered)
 
 
 def appraise(text: str, heard: str = "") -> Appraisal:
@@ -251,4 +247,4 @@ def parse_appraisal(answer: str) -> Appraisal | None:
 
 def to_dict(appraisal: Appraisal) -> dict[str, float]:
     """For a journal line."""
-    return {name: getattr(appraisal, name) for name in _PARTS}
+    return dict(zip(_PARTS, _values(appraisal), strict=True))

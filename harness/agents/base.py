@@ -50,7 +50,7 @@ class Agent(Protocol):
         ...
 
     def taken(self, said: Utterance) -> None:
-        """Of all its drafts this one became the turn: it goes on as if it had made no other."""
+        """Commit this draft; discard the others' effects."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Whether a patient's words contradict the persona outright: age, name, work, people. English, and only what is plain.
 
-Invariant: what the persona's text doesn't settle is no contradiction. An actor may add to a life, not rewrite it.
+Invariant: what the persona's text doesn't settle is no contradiction. A model may add to a life, not rewrite it.
 """
 
 import re

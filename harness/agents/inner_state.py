@@ -1,4 +1,4 @@
-"""The patient's inner state: moved by what the therapist did, and telling the actor how to feel.
+"""The patient's inner state: moved by what the therapist did, and telling the patient's model how to feel.
 
 Invariants:
 - Every quantity stays in [0, 1] whatever happens.
@@ -33,7 +33,7 @@ class InnerState(NamedTuple):
     unlocked: int = 0
     """How many disclosure layers can be told."""
     told: int = 0
-    """How many of them the actor was brought to tell."""
+    """How many of them the patient was brought to tell."""
     appraisal: Appraisal = Appraisal()
     """What the therapist's last turn did."""
     attuned: float = 0.2
@@ -118,6 +118,8 @@ OPENS = 0.35
 """Listening from which a turn opens a layer without a question: a good reflection."""
 HURT_TURNS = 5
 """Patient turns for which nothing more is told after something that hurt."""
+WARY = 0.3
+"""What being heard is worth in that time, unless the hurt is owned."""
 AT_THE_DOOR = 2
 """Exchanges left from which a late layer can be told."""
 
@@ -178,9 +180,14 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     attuned = state.attuned + ATTUNING * (did.listened - state.attuned)
     heard = 0.0 if did.harmed else min(1.0, max(0.0, attuned - CHANCE) / (ATTUNED - CHANCE))
     settling = SETTLING if state.last_shown("tell") is not None and _since(state, "tell") <= SETTLING_TURNS else 1.0
+    wary = WARY if state.hurt and not did.repaired else 1.0
     trust = _move(
         state.trust,
-        up=nature.trust * settling * heard * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        up=nature.trust
+        * settling
+        * wary
+        * heard
+        * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)

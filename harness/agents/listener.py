@@ -9,13 +9,16 @@ Invariants:
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from math import exp, fsum
 from typing import NamedTuple
 
 from harness.agents.cues import Words
 from harness.agents.english import STOCK, telling
-from harness.text.words import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, parse, stem
 
+ASKED = 0.5
+"""What it is worth to take up the patient's words in a question, beside a statement: it asks on, and gives back little."""
 EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""
 REMEMBERED = 0.4
@@ -82,7 +85,7 @@ class _Turn:
     """The last patient turn."""
 
     stems: frozenset[str] = frozenset()
-    pairs: frozenset[tuple[str, ...]] = frozenset()
+    pairs: frozenset[int] = frozenset()
     """Of its words as the therapist would say them."""
 
 
@@ -95,39 +98,42 @@ class Memory:
         self._said: set[str] = set()
         self._last = _Turn()
         self._taken: set[str] = set()
-        self._runs: set[tuple[str, ...]] = set()
+        self._runs: set[int] = set()
         self._sentences: set[tuple[str, ...]] = set()
         self._framed: Counter[tuple[str, ...]] = Counter()
-        self._phrases: Counter[tuple[str, ...]] = Counter()
-        self._frames: list[frozenset[tuple[str, ...]]] = []
+        self._phrases: Counter[int] = Counter()
+        self._frames: dict[frozenset[int], None] = {}
+        """In order, each once."""
 
     def say(self, text: str) -> None:
         """The patient's next turn."""
-        own = words(text)
+        own = parse(text).said.words
         self._said |= self._last.stems
         turned = [_TURNED.get(word, word) for word in own]
         self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
 
-    def knows(self, stems: frozenset[str]) -> bool:
-        """Whether the patient has said any of these."""
-        return bool(stems & self._last.stems) or bool(stems & self._said)
+    def known(self, stems: Sequence[str]) -> float:
+        """Of these the share that the patient has said; 1 of none."""
+        said = sum(root in self._last.stems or root in self._said for root in stems)
+        return said / len(stems) if stems else 1.0
 
     def hear(self, text: Words) -> Uptake:
         """How the therapist's turn stands to the turns before; then it is one of them."""
         framed = self._framed_sentences(text)
         new = self._new(text, framed)
         credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
-        for sentence in new:
+        for sentence, question in new:
             these = self._stems(sentence)
             worth, own, joined = self._sentence(these - taken, these)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
-            credit += put * worth
+            credit += put * worth * (ASKED if question else 1.0)
             put_in += own
             strays += own if worth < TOUCHED else 0.0
             stems |= these
             taken |= these & (self._last.stems | self._said)
-        parroted = self._parroted(new, len(stems & self._last.stems), len(stems))
-        same = self._same(text, new, framed)
+        said = [sentence for sentence, _ in new]
+        parroted = self._parroted(said, len(stems & self._last.stems), len(stems))
+        same = self._same(text, said, framed)
         self._taken |= taken
         focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
         return Uptake(
@@ -141,18 +147,22 @@ class Memory:
     def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
         """What a sentence takes up (of the words that came `first` in it), how telling the rest of it is, and how many more
         words of the patient's than one it brings together."""
-        now, before = stems & self._last.stems, stems & self._said - self._last.stems
-        worth = fsum(self._worth(root) for root in now & first)
-        worth += EARLIER * fsum(self._worth(root) for root in before & first if telling(root) >= REMEMBERED)
-        return worth, fsum(map(telling, stems - now - before)), max(0, len(now | before) - 1)
+        now = stems & self._last.stems
+        rest = stems - now
+        before = rest & self._said
+        worth = fsum(map(self._worth, now & first)) if now else 0.0
+        if before:
+            worth += EARLIER * fsum([self._worth(root) for root in before & first if telling(root) >= REMEMBERED])
+        return worth, fsum(map(telling, rest - before)), max(0, len(now) + len(before) - 1)
 
-    def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """The sentences that the therapist has not said before, in these words or in this frame; short ones count as new."""
+    def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
+        """The sentences that the therapist has not said before, in these words or in this frame, and whether they ask; short
+        ones count as new."""
         new = []
-        for (start, end, _), frame in zip(text.sentences, framed, strict=True):
+        for (start, end, question), frame in zip(text.sentences, framed, strict=True):
             sentence = text.words[start:end]
             if sentence not in self._sentences and not self._worn(frame):
-                new.append(sentence)
+                new.append((sentence, question))
             if len(sentence) >= SENTENCE:
                 self._sentences.add(sentence)
             self._framed[frame] += 1
@@ -166,7 +176,7 @@ class Memory:
         return telling(root) * (TAKEN if root in self._taken else 1.0)
 
     def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
-        pairs = [pair for sentence in new for pair in _runs(sentence, 2)]
+        pairs = list(map(hash, chain.from_iterable(map(pairwise, new))))
         if not pairs:
             return 0.0
         copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
@@ -183,14 +193,14 @@ class Memory:
             _between(old, *SAME),
         )
         phrases = set(_runs(text.words, PHRASE))
-        same = max(same, _between(max(map(self._phrases.__getitem__, phrases), default=0), *WORN))
+        times = self._phrases.get
+        same = max(same, _between(max([times(phrase, 0) for phrase in phrases], default=0), *WORN))
         self._phrases.update(phrases)
-        frame = frozenset(_runs([word for sentence in framed for word in sentence]))
-        if len(frame) >= 3:
-            nearest = max((len(frame & other) for other in self._frames), default=0) / len(frame)
+        frame = frozenset(_runs(list(chain.from_iterable(framed))))
+        if len(frame) >= 3 and same < 1:
+            nearest = max([len(frame & other) for other in self._frames], default=0) / len(frame)
             same = max(same, _between(nearest, *SAME_FRAME))
-        if frame not in self._frames:
-            self._frames.append(frame)
+        self._frames[frame] = None
         self._runs.update(runs)
         return same
 
@@ -210,8 +220,9 @@ class Memory:
         return frozenset([stem(word) for word in tokens if word not in self._common])
 
 
-def _runs(tokens: Sequence[str], length: int = 3) -> list[tuple[str, ...]]:
-    return list(zip(*(tokens[place:] for place in range(length)), strict=False))
+def _runs(tokens: Sequence[str], length: int = 3) -> list[int]:
+    """Hashes of the runs of so many words, in order: a third of what the words themselves would take."""
+    return list(map(hash, zip(*[tokens[place:] for place in range(length)], strict=False)))
 
 
 def _between(value: float, low: float, high: float) -> float:

@@ -69,7 +69,7 @@ class Shape:
         return ceil(each * self.words) + SPARE_TOKENS
 
     def direction(self, language: str) -> str:
-        """The words for the actor; English where the language has none."""
+        """The words for the patient's model; English where the language has none."""
         size = next(words for most, words in _SIZES if self.words <= most)
         parts = [size, _MANNERS[self.manner]] if self.manner else [size]
         code = language.split("-")[0]

@@ -5,8 +5,7 @@ Invariants:
 - What a session's system prompts hold does not change during the session, so that an engine's prefix cache holds.
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,11 @@ from jinja2 import (
     TemplateRuntimeError,
     TemplateSyntaxError,
 )
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import ConfigError, did_you_mean, some_of
 from harness.paths import prompt_dir
 from harness.personas.schema import Channel, Length, Persona, Resistance, Stage, Style
+from harness.reading.sandbox import Sandbox, rendered
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
@@ -98,8 +95,6 @@ PLAN = (
 
 LONGEST = 200_000
 """Characters of a prompt; also bytes of a template, and the most that a product in one may hold."""
-LONGEST_RENDERING_S = 10.0
-LARGEST_EXPONENT = 1000
 
 
 def template_languages() -> tuple[str, ...]:
@@ -134,7 +129,7 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
         _refuse_other_than_file(path)
     folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
     try:
-        text = "".join(_bounded(_environment(tuple(folders)).get_template(name).generate(**values))).strip()
+        text = rendered(_environment(tuple(folders)).get_template(name), LONGEST, **values).strip()
     except TemplateNotFound as error:
         missing = str(error.name)
         known = sorted({file.name for folder in folders for file in folder.glob("*.jinja")})
@@ -166,18 +161,6 @@ _BAD_TEMPLATES = (
 """What a template raises that can't be read or does what it can't, as dividing by zero."""
 
 
-def _bounded(parts: Iterable[str]) -> Iterator[str]:
-    """The same, until they are too long or take too long."""
-    length, deadline = 0, time.monotonic() + LONGEST_RENDERING_S
-    for part in parts:
-        length += len(part)
-        if length > LONGEST or time.monotonic() > deadline:
-            raise TemplateRuntimeError(
-                f"expected a prompt of at most {LONGEST} characters that takes at most {LONGEST_RENDERING_S:g} s to render"
-            )
-        yield part
-
-
 class _Loader(FileSystemLoader):
     """Templates of a bounded size."""
 
@@ -187,33 +170,6 @@ class _Loader(FileSystemLoader):
             if path.is_file() and path.stat().st_size > LONGEST:
                 raise TemplateRuntimeError(f"expected at most {LONGEST} bytes, found {path.stat().st_size}")
         return super().get_source(environment, template)
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """A sandbox in which no product, power or padding fills the memory."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        del self.globals["lipsum"], self.filters["center"]
-
-    def call(self, context: Context, obj: Any, *args: Any, **named: Any) -> Any:
-        if any(isinstance(value, int) and value > LONGEST for value in (*args, *named.values())):
-            raise SecurityError(f"expected numbers of at most {LONGEST} as arguments")
-        return super().call(context, obj, *args, **named)
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if operator == "**" and numbers and abs(right) > LARGEST_EXPONENT:
-            raise SecurityError(f"expected an exponent of at most {LARGEST_EXPONENT}, found {right}")
-        if operator == "*" and not numbers:
-            times, repeated = (left, right) if isinstance(left, int) else (right, left)
-            if isinstance(times, int) and len(repeated) * times > LONGEST:
-                raise SecurityError(
-                    f"expected a text or list of at most {LONGEST}, found {times} times {len(repeated)}"
-                )
-        return super().call_binop(context, operator, left, right)
 
 
 def _refuse_other_than_file(path: Path) -> None:
@@ -227,15 +183,15 @@ def _refuse_other_than_file(path: Path) -> None:
 
 
 @lru_cache(maxsize=8)
-def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
+def _environment(folders: tuple[Path, ...]) -> Sandbox:
     """Kept, since compiling a template takes longer than a thousand renderings of it."""
-    return _Environment(loader=_Loader(folders), undefined=StrictUndefined, autoescape=False)
+    return Sandbox(LONGEST, loader=_Loader(folders), undefined=StrictUndefined, autoescape=False)
 
 
 def patient_system(
     persona: Persona, template: str = "patient.jinja", dirs: Sequence[Path] = (), *, brief: bool = False, told: int = 0
 ) -> str:
-    """The actor's part: constant for a whole session, without what the patient still holds back.
+    """The patient's system prompt: constant for a whole session, without what the patient still holds back.
 
     `told` layers were told in earlier sessions.
     `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
@@ -275,7 +231,7 @@ def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: 
 
 
 def patient_memory(note: str, told: str, number: int) -> str:
-    """What the actor knows of earlier sessions in session `number` of a course: what was told, and a note."""
+    """What the patient's model is told of earlier sessions in session `number` of a course: what was told, and a note."""
     return render("patient_memory.jinja", note=note, told=told, number=number)
 
 

@@ -2,7 +2,7 @@
 
 Invariants:
 - Rules come first: the patient's model is asked only where they find nothing, and only if that is wanted.
-- An objection says what to change, in words for the actor; a draft is rewritten once and then taken as it is.
+- An objection says what to change, in words for the patient's model; a draft is rewritten once and then taken as it is.
 - Roles and repetition are judged by the guard's own rules: there is no second notion of either.
 """
 
@@ -57,7 +57,7 @@ class Objection:
     """`helper`, `facts`, `mood` or `worn_out`."""
     reason: str
     direction: str
-    """What to change, in words for the actor."""
+    """What to change, in words for the patient's model."""
 
     def event(self, draft: Turn) -> Event:
         data = {"by": self.by, "form": self.form, "reason": self.reason, "draft": draft.text}
@@ -68,7 +68,7 @@ class SelfCheck:
     """Checks the drafts of one session's patient."""
 
     def __init__(self, persona: Persona, spec: SessionSpec, query: StructuredQuery | None) -> None:
-        """With an `inquirer` the patient's model is asked where the rules find nothing."""
+        """With a `query` the patient's model is asked where the rules find nothing."""
         self._persona = persona
         self._spec = spec
         self._query = query

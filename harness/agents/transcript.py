@@ -94,7 +94,7 @@ def _from_jsonl(path: Path, file: BinaryIO, wanted: str | None) -> Transcript:
 def _session(path: Path, number: int, line: str) -> tuple[str, list[tuple[Speaker, str]]]:
     place = f"{path}:{number}"
     if is_label(line):
-        raise TranscriptError(f"{place}: a text turn inside a sessions.jsonl; expected one JSON object a line")
+        raise TranscriptError(f"{place}: a text turn inside a sessions.jsonl; expected one JSON object per line")
     try:
         record = json.loads(line)
     except RecursionError as error:

@@ -23,7 +23,7 @@ from harness.types import Speaker, Turn
 
 MOST_FAULTS = 50
 COPIED = 0.6
-"""Share of a turn's 3-word runs that stand in the therapist's last turn for an echo."""
+"""Share of a turn's word 3-grams that stand in the therapist's last turn for an echo."""
 SAID_BEFORE = 0.7
 """Share that the patient has said before for a turn that is stuck."""
 FEWEST = 6

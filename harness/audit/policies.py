@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from harness.errors import ConfigError
+from harness.reading.files import read_bytes
 
 FILE = Path(__file__).with_name("policies.yaml")
 MOST_BYTES = 2_000_000
@@ -64,11 +65,7 @@ def fixed_policies() -> tuple[Policy, ...]:
 def read_policies(path: Path) -> tuple[Policy, ...]:
     """A user's policies, from a JSON or YAML file that maps names to them. Raises `ConfigError`."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ConfigError(f"{path}: expected at most {MOST_BYTES} bytes of policies")
-        text = content.decode("utf-8-sig")
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
         data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error

@@ -83,7 +83,7 @@ class RuleVoice:
 
 
 def first_person(text: str) -> str:
-    """What is written to the actor, as the patient says it: "You still hear them" is "I still hear them"."""
+    """What is written to the patient's model, as the patient says it: "You still hear them" is "I still hear them"."""
     said = _BEFORE_ME.sub(r"\1 me", text)
     for pattern, replacement in _FIRST:
         said = re.sub(pattern, replacement, said, flags=re.IGNORECASE)

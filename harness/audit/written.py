@@ -9,6 +9,7 @@ import yaml
 from harness.agents.transcript import read_transcript
 from harness.errors import TranscriptError
 from harness.paths import written_dir
+from harness.reading.files import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def written_sessions(folder: Path | None = None) -> tuple[WrittenSession, ...]:
 
 def _read(path: Path) -> WrittenSession:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         _, head, _ = text.split("---\n", 2)
         fields = yaml.safe_load(head)
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     by_model, settings = _hearing(args.settings)
     sessions = read_coded(args.file)
     found = agree(sessions, group=args.group, high=args.high)
-    print(f"{found.sessions} sessions, {found.turns} coded therapist turns; [a, b]: 95 % interval, sessions resampled")
+    print(f"{found.sessions} sessions, {found.turns} coded therapist turns; [a, b]: 95% interval, sessions resampled")
     _print_codes(found, "classifier")
     content = {"classifier": found.to_dict()}
     if by_model:

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--turn", required=True, metavar="N|all|every=K", help="the first turn that is said anew")
     parser.add_argument("--k", type=int, default=1, metavar="K", help="branches of each turn; default: 1")
     parser.add_argument("--exchanges", type=int, metavar="H", help="how far they go; default: to the end")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -40,5 +41,6 @@ def main(args: argparse.Namespace) -> int:
         variants=args.k,
         exchanges=args.exchanges,
         overrides=[word for word in args.words if "=" in word],
+        trusted=args.trust_remote_code,
     )
     return play(run, TerminalReporter()).exit_code

@@ -5,7 +5,7 @@ from keyword import iskeyword
 COMMANDS = {
     "run": "play sessions: personas x seeds, with any setting as KEY=VALUE; -m for a sweep",
     "resume": "go on with an interrupted run from the last whole turn of every session",
-    "repair": "take damaged lines out of a run's journal, and say what is lost",
+    "repair": "mend a damaged journal or sweep.json, and say what is lost",
     "show": "print the exact prompt that a turn was made with",
     "replay-check": "repeat a sample of a run's turns and say how many come out the same",
     "report": "write report.html of a run again",

@@ -7,8 +7,7 @@
   python -m harness judge outputs/latest rubric=alliance --rescore     derive the scores again; asks no model
 
 Writes judgements.jsonl (what was answered), scores.jsonl, gates.jsonl and certificate.json into the run folder, and its
-report again. Judging
-that was interrupted goes on with the same command; nothing that was answered is asked again.
+report again. Judging that was interrupted goes on with the same command; nothing that was answered is asked again.
 
 Exit codes: 0 all items have an answer or a reason; 1 some requests failed; 2 a mistake in settings or rubrics; 3 no
 engine; 130 interrupted. Scores are no clinical evidence, and mean nothing beyond what the certificate says.

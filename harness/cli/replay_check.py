@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--turns", type=_positive, default=20, metavar="N", help="how many at most (default: 20)")
     parser.add_argument("--json", action="store_true", help="print the result, both texts included, as JSON")
     parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
+    parser.add_argument("--trust-server", action="store_true", help="send the run's server the key that the run names")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -43,6 +44,7 @@ def main(args: argparse.Namespace) -> int:
         listener=reporter.notice,
         starting=reporter.starting,
         trusted=args.trust_remote_code,
+        server_trusted=args.trust_server,
     )
     repeated = asyncio.run(asked)
     print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))

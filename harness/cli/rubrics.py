@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.judges import library
+from harness.judges.controls import is_scale
 from harness.judges.rubric import rubric_hash
 
 TEMPLATE = Path(library.__file__).parent / "template.yaml"
@@ -83,12 +84,15 @@ def _show(args: argparse.Namespace) -> None:
 
 def _validate(args: argparse.Namespace) -> None:
     rubrics = library.read_all(library.FILES.asked_for(args.paths or [library.packaged_dir()]))
-    bare = [f"{rubric.id}/{item.id}" for rubric in rubrics for item in rubric.items if not item.planted]
+    bare = [
+        f"{rubric.id}/{item.id}"
+        for rubric in rubrics
+        for item in rubric.items
+        if not item.planted and not is_scale(rubric, item)
+    ]
     print(f"{len(rubrics)} {'rubric' if len(rubrics) == 1 else 'rubrics'} valid")
     if bare:
-        print(
-            f"nothing is planted for {', '.join(bare)}: scales are certified by sessions without any skill, others not at all"
-        )
+        print(f"no judge will be certified for {', '.join(bare)}: nothing is planted, so there are no controls")
 
 
 def _new(args: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", metavar="SQL")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print CSV")
-    form.add_argument("--json", action="store_true", help="print one JSON object a row")
+    form.add_argument("--json", action="store_true", help="print one JSON object per row")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -14,7 +14,8 @@ from harness.guard.findings import FINDINGS
 from harness.judges.results import Results, read_results
 from harness.metrics.aggregate import numbers
 from harness.metrics.session import METRICS_VERSION, measured_again
-from harness.store.files import read_bounded, storage_error
+from harness.reading.files import read_bytes
+from harness.store.files import storage_error
 from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
@@ -110,13 +111,14 @@ def run_folders(path: Path) -> list[Path]:
 
 def _read_sweep(path: Path) -> _Sweep:
     try:
-        return _Sweep.model_validate_json(read_bounded(path))
+        return _Sweep.model_validate_json(read_bytes(path))
     except OSError as error:
         raise storage_error(path, "read", error, "give the folders of its runs") from error
     except ValidationError as error:
         mistake = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, mistake["loc"])) or "file"
-        raise StorageError(f"{path}: {where}: {mistake['msg']}; give the folders of its runs") from error
+        remedy = f"`python -m harness repair {path.parent}` writes it again from its runs"
+        raise StorageError(f"{path}: {where}: {mistake['msg']}; {remedy}") from error
 
 
 def _unfinished(folder: Path, record: RunRecord | None) -> str | None:

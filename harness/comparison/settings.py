@@ -15,7 +15,7 @@ import orjson
 from harness.comparison.runs import Measured, Pair, RunData
 from harness.config.recorded import read_config
 from harness.errors import StorageError
-from harness.store.identity import binding, recorded_contents
+from harness.store.identity import binding, is_data, recorded_contents
 
 _PLAN = frozenset({"seed", "personas", "persona_dir", "sample", "sample_seed", "sessions_per_persona"})
 """Keys that say which sessions are played, not how."""
@@ -63,8 +63,9 @@ def settings_of(runs: Sequence[RunData]) -> list[Setting]:
     """The settings of the runs, in the order in which they first come."""
     groups: list[tuple[dict[str, Any], list[RunData]]] = []
     known = all(run.record.content_hashes for run in runs)
-    for run in runs:
-        flat = _flat(run, known)
+    flats = [_flat(run, known) for run in runs]
+    _drop_agreed(flats)
+    for run, flat in zip(runs, flats, strict=True):
         alike = [members for known, members in groups if known == flat]
         if alike and not any(member.sessions.keys() & run.sessions.keys() for member in alike[0]):
             alike[0].append(run)
@@ -104,6 +105,15 @@ def _flat(run: RunData, contents_known: bool) -> dict[str, Any]:
         if contents_known or key.endswith(".model"):
             flat[f"{key}.sha256"] = digest[:19] if digest.startswith("commit:") else digest[:12]
     return flat
+
+
+def _drop_agreed(flats: Sequence[dict[str, Any]]) -> None:
+    """Take out the harness's own data where all that use it had the same: which languages are spoken is the plan's."""
+    keys = {key for flat in flats for key in flat if is_data(key.removesuffix(".sha256"))}
+    for key in keys:
+        if len({flat[key] for flat in flats if key in flat}) == 1:
+            for flat in flats:
+                flat.pop(key, None)
 
 
 def _config(run: RunData) -> Mapping[str, Any]:

@@ -43,9 +43,7 @@ def sentence(row: Row, difference: Difference, comparison: Comparison) -> str:
         case Verdict.TOO_FEW:
             return f"{metric.label}: {shown} with {a}, but too few of {pairs} differ to tell it from noise"
     alone = estimate.interval is not None and not estimate.interval[0] <= 0 <= estimate.interval[1]
-    counted = (
-        f"; its interval alone leaves out 0, {comparison.comparisons} comparisons counted it does not" if alone else ""
-    )
+    counted = f"; significant alone, not after correcting for {comparison.comparisons} comparisons" if alone else ""
     return f"{metric.label}: no difference between {a} and {b} can be told from noise: {shown}, {pairs}{counted}"
 
 

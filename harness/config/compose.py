@@ -55,7 +55,7 @@ _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 
 
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
-    """Compose and check a configuration. Raises `ConfigError` with one line a mistake."""
+    """Compose and check a configuration. Raises `ConfigError` with one line per mistake."""
     return check(compose(overrides, config_dir))
 
 

@@ -55,9 +55,9 @@ class GuardConfig(BaseModel):
     similarity: Share = 0.5
     """Two clauses are the same where their content words overlap this much (Jaccard index)."""
     repeat_share: Share = 0.7
-    """Share of a turn's 3-word runs that an earlier own turn must hold for a `repeat`."""
+    """Share of a turn's word 3-grams that an earlier own turn must hold for a `repeat`."""
     stutter_share: Share = 0.5
-    """Share of a turn's 3-word runs that were said earlier in the same turn for a `stutter`."""
+    """Share of a turn's word 3-grams that were said earlier in the same turn for a `stutter`."""
     echo_share: Share = 0.6
     """The same for a recent turn of the other speaker."""
     nudge_pause: Annotated[int, Field(ge=0, le=50)] = 1

@@ -23,7 +23,7 @@ class JudgingConfig(JudgingSettings):
 
 
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> JudgingConfig:
-    """Compose and check the settings of a judging run. Raises `ConfigError` with one line a mistake."""
+    """Compose and check the settings of a judging run. Raises `ConfigError` with one line per mistake."""
     composed = compose([_listed_rubrics(override) for override in overrides], config_dir, ROOT)
     return check(composed, judging_tree(composed.tree))
 

@@ -1,4 +1,4 @@
-"""What is wrong with a composed config, in one line a mistake: where the value stands, its key, what was expected."""
+"""What is wrong with a composed config, in one line per mistake: where the value stands, its key, what was expected."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -131,7 +131,7 @@ def _is_several(value: str, error: Exception) -> bool:
 
 
 def of_validation(error: ValidationError, composed: Composed, known: Sequence[str]) -> Iterator[str]:
-    """One line a mistake that pydantic found."""
+    """One line per mistake that pydantic found."""
     mistakes: dict[str, list[Mapping[str, Any]]] = {}
     for item in error.errors(include_url=False):
         path = ".".join(str(part) for part in item["loc"] if not _UNION_BRANCH.match(str(part)))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from harness.errors import ConfigError, did_you_mean, first_line, some_of
+from harness.reading.files import sha256_of
 
 GROUP = "harness.plugins"
 """Entry-point group of installed packages."""
@@ -231,11 +232,11 @@ def _file_hash(source: object) -> str | None:
         file = inspect.getsourcefile(source)  # type: ignore[arg-type]
     except TypeError:
         return None
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else None
+    return sha256_of(Path(file)) if file and Path(file).is_file() else None
 
 
 def _folder_hash(folder: Path) -> str:
     total = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        total.update(file.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        total.update(file.relative_to(folder).as_posix().encode() + b"\0" + bytes.fromhex(sha256_of(file)))
     return total.hexdigest()

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.schema import RunConfig
+from harness.config.schema import RunConfig, UnfitSettings
 from harness.errors import StorageError
 
 _CODE_WORDS = ("trust_remote_code", "_cls", "_module", "module_path", "processors", "plugin", "executor_backend")
@@ -30,6 +30,8 @@ def read_config(settings: Mapping[str, Any], path: Path) -> tuple[RunConfig, lis
     while True:
         try:
             return RunConfig.model_validate(tree), unknown
+        except UnfitSettings as error:
+            raise StorageError(*(f"{path / 'run.json'}: config.{key}: {why}" for key, why in error.mistakes)) from error
         except ValidationError as error:
             mistakes = error.errors(include_url=False, include_context=False)
             extra = [item["loc"] for item in mistakes if item["type"] == "extra_forbidden"]

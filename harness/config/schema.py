@@ -168,8 +168,8 @@ class PatientConfig(RoleConfig):
 
     kind: Literal["simulated", "replay"] = "simulated"
     state: Annotated[Literal["auto", "rules", "model", "off"], BeforeValidator(_unquoted_off)] = "auto"
-    """simulated: an inner state, moved by what the therapist does, directs the actor. Who says what the therapist did:
-    `rules`, or the patient's own `model` (one short request more a turn). `auto` is rules in a language that has cues for
+    """simulated: an inner state, moved by what the therapist does, directs the patient's model. Who says what the therapist did:
+    `rules`, or the patient's own `model` (one more short request per turn). `auto` is rules in a language that has cues for
     them, else the model. `off`: there is no inner state."""
     self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
     """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
@@ -203,7 +203,7 @@ class ExecutorConfig(Settings):
     kind: Literal["local", "ray"] = "local"
     """In this process, or by replicas of the engines in a Ray cluster."""
     replicas: Literal["auto"] | Positive = "auto"
-    """ray: how many; `auto` is as many as the cluster's GPUs hold, and without GPUs one a node."""
+    """ray: how many; `auto` is as many as the cluster's GPUs hold, and without GPUs one per node."""
     address: str | None = None
     """ray: the cluster; null starts one on this machine, `auto` joins the one that runs."""
 

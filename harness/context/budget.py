@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import PromptCut, PromptRefused
 
 MIN_ROOM = 32
-"""Tokens that must be left for the dialogue beside the fixed part: one short message of either speaker."""
+"""Least room for the dialogue, in tokens: one short message of each speaker."""
 MESSAGE_SHARE = 3 / 8
 """Largest share of the room for one message: the opening exchange and one message of each speaker always fit."""
 PIN_SHARE = 1 / 4
@@ -20,13 +20,13 @@ PIN_SHARE = 1 / 4
 NOTE_SHARE = 1 / 8
 """Largest share of the prompt budget for a note."""
 REFUSED_SHARE = 7 / 8
-"""How much of a refused prompt is tried next where the server does not say what it counted."""
+"""Share of a refused prompt's length that is tried next where the server does not report its count."""
 
 
 FIRST_RATIO = 1.25
-"""What an engine that counts otherwise is taken to count for one token of ours, until it tells."""
+"""Assumed tokens per token of ours for an engine that counts differently, until it reports a count."""
 DRIFT = 1.08
-"""By how much its next count may be more than what it told so far makes us expect."""
+"""Factor by which its next count may exceed what its earlier counts predict."""
 
 
 class Window:
@@ -40,7 +40,7 @@ class Window:
         """Tokens that the engine may count for one of ours; more than 1 only where ours are an estimate."""
         self._estimated = self._told = False
         self.cuts: list[Mapping[str, Any]] = []
-        """Prompts that the engine was seen to cut, until a session's events tell of them."""
+        """Prompts that the engine cut, until a session records them as events."""
 
     def estimate(self, ratio: float = FIRST_RATIO) -> None:
         """From now on our counts are an estimate, to be corrected by what the engine reports."""
@@ -111,7 +111,7 @@ class Budget:
 
     @property
     def missing(self) -> int:
-        """By how many tokens the window is too small for any dialogue; 0 where it is not."""
+        """Tokens by which the window is too small for any dialogue; 0 where it is large enough."""
         return max(0, MIN_ROOM - self.room)
 
     @property

@@ -1,11 +1,11 @@
-"""Servers that silently read only a part of a prompt, told by what they report.
+"""Detects servers that silently read only a part of a prompt, by the token counts that they report.
 
 Ollama and others cut what is longer than the window they were started with, answer with status 200, and report the tokens
 that are left: the count stops rising, falls back (to half the window), or lies far below ours from the start.
 
 Invariants:
 - A prompt that goes on from another one has more tokens, whoever counts.
-- A count that no server can have cut to is no count: it is not believed, and nothing follows from it.
+- A count to which no server can have cut is ignored.
 """
 
 from harness.types import Generation, Prompt
@@ -13,20 +13,20 @@ from harness.types import Generation, Prompt
 LEAST_WINDOW = 256
 """Tokens; no server cuts prompts to less. A smaller count for a much longer prompt is made up."""
 FAR_BELOW = 0.5
-"""Of our count: what lies below may be another tokenizer's, or a cut."""
+"""Share of our count. A lower count is another tokenizer's, or a cut."""
 OF_WORDS = 0.75
-"""Of the words of a prompt: no tokenizer makes fewer tokens of them."""
+"""Tokens per word of a prompt: no tokenizer makes fewer."""
 EXACT = 0.95
-"""The same, where the engine's tokenizer is ours; the rest is for what it adds or leaves out."""
+"""Share of our count where the engine's tokenizer is ours; the rest allows for tokens that it adds or leaves out."""
 MOST_RATIO, MORE = 4, 512
-"""A count of more than as many times ours, and as many tokens more, is none."""
+"""A count above `MOST_RATIO` times ours plus `MORE` is ignored."""
 _SURELY_LONGER = 32
-"""Tokens of ours by which a prompt is longer than another, whatever the direction at its end."""
+"""Tokens by which a prompt must have grown to count as longer, whatever direction ends it."""
 
 
 class Rising:
-    """The prompts of one view, each of which goes on from the one before it: what we and the engine counted of the
-    longest that was read whole."""
+    """The prompts of one view, each of which extends the one before: our count and the engine's count of the longest one that
+    was read whole."""
 
     def __init__(self) -> None:
         self.tokens = 0
@@ -43,12 +43,12 @@ class Rising:
         return self.counted >= LEAST_WINDOW and longer and counted <= self.counted
 
     def forget(self) -> None:
-        """The view is another: what was counted of it is worth nothing for the next prompts."""
+        """The view changed, so that earlier counts say nothing about the next prompts."""
         self.tokens = self.counted = 0
 
 
 def believed(prompt: Prompt, generation: Generation) -> int | None:
-    """The engine's count of a prompt; None where it has none, or none that can be true."""
+    """The engine's count of a prompt; None where it gave none, or one that can't be true."""
     counted = generation.prompt_tokens
     if not generation.counted or counted > MOST_RATIO * prompt.tokens + MORE:
         return None
@@ -57,9 +57,9 @@ def believed(prompt: Prompt, generation: Generation) -> int | None:
 
 
 def cut_at(prompt: Prompt, counted: int, cached: int, *, exact: bool, rising: Rising | None) -> int | None:
-    """How many tokens an engine takes that read `counted` of a prompt; None where it read it whole.
+    """The window of an engine that read only `counted` tokens of a prompt; None where it read the prompt whole.
 
-    `cached` is how many it says to have had in its cache: some leave those out of their count.
+    `cached` is the number of tokens from its cache, which some engines leave out of their count.
     """
     tokens = prompt.tokens
     read = counted + cached if cached and counted < FAR_BELOW * tokens else counted
@@ -71,7 +71,7 @@ def cut_at(prompt: Prompt, counted: int, cached: int, *, exact: bool, rising: Ri
 
 
 def _words(prompt: Prompt) -> int:
-    """Words in the messages of a prompt; of scripts without blanks between words a quarter of the characters."""
+    """Words in the messages of a prompt; in scripts without blanks between words, a quarter of the characters."""
     texts = [message.content for message in prompt.messages]
     blanks = sum(len(text.split()) for text in texts)
     return blanks + sum("\u3040" <= char <= "\u9fff" for text in texts if not text.isascii() for char in text) // 4

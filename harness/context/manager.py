@@ -24,12 +24,12 @@ from harness.errors import ContextOverflow, PromptRefused
 from harness.types import Event, Generation, Message, Prompt, Request, Sampling, Turn, View
 
 SMALLEST_MESSAGE = 4
-"""Tokens to which a message is shortened at the very least."""
+"""No message is shortened to fewer tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A turn as its engine said it, and what it was made with."""
+    """What an engine generated for a turn, and from what."""
 
     generation: Generation
     prompt: Prompt
@@ -80,9 +80,9 @@ class ContextManager:
         self._rendering: Rendering | None = preamble.shortest
         """Of the last view, without its direction."""
         self._events: list[Event] = []
-        """Since the last answer: a turn that is asked again after an engine's failure keeps what happened before."""
+        """Since the last answer, so that a turn that is asked for again after an engine failure keeps them."""
         self._rising = Rising()
-        """What the engine counted of the prompts of the present view."""
+        """The engine's token counts for prompts of the present view."""
         self._said: list[Message] = []
         """The turns of the last view as messages, so that a longer history costs only its new turns."""
         self._said_for: tuple[View, Sequence[Turn]] | None = None
@@ -101,7 +101,7 @@ class ContextManager:
         self._said_for = None
 
     def settle(self, view: View) -> None:
-        """The answer with this view became a turn: what later answers to the same history changed is taken back."""
+        """Commit the answer with this view as the turn; undo what later answers to the same history changed."""
         if view is not self._view and replace(view, direction=None) != self._view:
             self.restore(view)
 

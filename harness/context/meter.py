@@ -1,4 +1,4 @@
-"""Counts what the requests of one session cost, by purpose, where they leave.
+"""Counts what the requests of one session cost, by purpose, where they are sent.
 
 Invariant: every answer that an engine gave is counted once, whatever became of it.
 """
@@ -20,7 +20,7 @@ class Meter:
             self._spent[purpose] = self._spent.get(purpose, NOTHING) + usage
 
     def take(self, kept: Turn | None = None) -> Mapping[Purpose, RequestUsage]:
-        """What was counted since the last time. Of the drafts only the one that was `kept` as a turn is one."""
+        """What was counted since the last time. The draft that was `kept` counts as the turn, the others as rejected drafts."""
         spent, self._spent = self._spent, {}
         drafts = spent.pop(Purpose.TURN, NOTHING)
         if kept is not None and drafts.requests:

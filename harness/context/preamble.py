@@ -1,4 +1,4 @@
-"""The part of one speaker's prompts that never changes: what it takes of every window, and whether a window can hold it."""
+"""The constant part of one speaker's prompts: its tokens, and whether a window can hold it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,14 @@ class Preamble:
     speaker: Speaker
     system: str | None
     opening: str | None
-    """The stage direction that stands for the first user message of the patient; None for the therapist."""
+    """Stands for the first user message of the patient; None for the therapist."""
     renderer: Renderer
 
     def render(self, history: Sequence[Turn], view: View) -> Rendering:
         return self.renderer.render(project(self.system, self.opening, self.speaker, history, view, self.renderer))
 
     def base_tokens(self, *, note: bool, direction_tokens: int) -> int:
-        """Tokens of every prompt: one with a word of dialogue from each who must be in it, and what may be added."""
+        """Tokens of every prompt: the shortest one, and what may be added to it."""
         return self.shortest.tokens + (self._note_heading if note else 0) + direction_tokens
 
     @cached_property
@@ -37,7 +37,7 @@ class Preamble:
 
     @cached_property
     def shortest(self) -> Rendering:
-        """A prompt with a word of dialogue from each who must be in it; the first prompts of all sessions extend it."""
+        """A prompt with the fewest messages and one word in each; the first prompts of all sessions extend it."""
         return self.render(self._words(1), View())
 
     @cached_property

@@ -37,10 +37,9 @@ def project(
 ) -> list[Message]:
     """The messages of `view` for the next turn of `speaker`.
 
-    `opening` is the stage direction that stands for the first user message of the patient, who speaks first.
-    The note stands at the end of the system message, so that what is before it keeps its place in the engine's cache;
-    the direction at the end of the last message, so that all before it does. Where the template has no system
-    message, its text leads the first user message.
+    `opening` stands for the first user message of the patient, who speaks first.
+    The note ends the system message and the direction ends the last message, so that everything before them stays in the
+    engine's cache. Where the template has no system message, its text begins the first user message.
     """
     check_view(speaker, history, view, opening)
     shown = [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
@@ -50,7 +49,7 @@ def project(
 
 
 def aside(direction: str | None, renderer: MessageMaker) -> str:
-    """What stands after the last message under a direction; empty without one."""
+    """The direction as it is appended to the last message; empty without one."""
     return f"\n\n{renderer.message('user', direction, None).content}" if direction else ""
 
 
@@ -67,7 +66,7 @@ def framed(
     view: View,
     renderer: MessageMaker,
 ) -> list[Message]:
-    """The messages of a view around what was `said`, without its direction: for a caller that keeps its messages."""
+    """The messages of a view, without its direction, from the dialogue's messages `said`, which a caller may keep."""
     messages = [renderer.message("user", opening, None)] if opening is not None and speaker is Speaker.PATIENT else []
     messages += said
     text = "\n\n".join(part for part in (system, view.note and f"{NOTE_HEADING}\n{view.note}") if part)
@@ -80,7 +79,7 @@ def framed(
 
 
 def last_exchange(history: Sequence[Turn]) -> int:
-    """Index of the first turn that no view may leave out: the patient turn of the exchange being made or answered."""
+    """Index of the first turn that every view must hold: the patient turn of the current exchange."""
     return max(0, (len(history) - 1) // EXCHANGE * EXCHANGE)
 
 

@@ -1,4 +1,4 @@
-"""`inspect`: an `.eval` log for each run, one sample a session, that `inspect view` opens.
+"""`inspect`: an `.eval` log for each run, one sample per session, that `inspect view` opens.
 
 The messages stand once in each sample: what happened besides turns are short info events, and no event repeats them.
 """

@@ -7,12 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from harness.comparison.runs import run_folders
-from harness.errors import StorageError
 from harness.store.archive import Archive
-from harness.store.files import storage_error
+from harness.store.files import json_lines
 from harness.store.played import Played, read_played
 from harness.store.records import RunRecord, read_record
 from harness.types import Source
@@ -63,18 +60,18 @@ class ExportedRun:
     @cached_property
     def judged(self) -> Mapping[str, Judged]:
         """By session id."""
-        return _judged(_lines(self.path / "scores.jsonl"))
+        return _judged(json_lines(self.path / "scores.jsonl"))
 
     @cached_property
     def marked(self) -> Mapping[str, Marked]:
         """By session id."""
         found: defaultdict[str, tuple[dict[str, Any], dict[int, dict[str, Any]]]] = defaultdict(lambda: ({}, {}))
-        for line in _lines(self.path / "labels.jsonl"):
+        for line in json_lines(self.path / "labels.jsonl"):
             of_session, of_turns = found[str(line.get("session_id"))]
             labels = line.get("labels")
             turn = line.get("turn")
-            if isinstance(labels, dict):
-                (of_session if turn is None else of_turns.setdefault(int(turn), {})).update(labels)
+            if isinstance(labels, dict) and (turn is None or type(turn) is int):
+                (of_session if turn is None else of_turns.setdefault(turn, {})).update(labels)
         return {name: Marked(*both) for name, both in found.items()}
 
 
@@ -93,9 +90,12 @@ def _judged(lines: Iterator[Mapping[str, Any]]) -> dict[str, Judged]:
         name, session_id = f"{line.get('rubric')}.{line.get('item')}", str(line.get("session_id"))
         if line.get("status") == "ok" and isinstance(line.get("value"), int | float):
             of_session[session_id][name].append(float(line["value"]))
-        for turn in line.get("turns") or ():
+        turns = line.get("turns")
+        for turn in turns if isinstance(turns, list) else ():
+            if not isinstance(turn, dict) or type(turn.get("turn")) is not int:
+                continue
             if turn.get("status") == "ok" and isinstance(turn.get("value"), int | float):
-                of_turn[session_id][int(turn["turn"])][name].append(float(turn["value"]))
+                of_turn[session_id][turn["turn"]][name].append(float(turn["value"]))
     return {
         session_id: Judged(
             _means(of_session[session_id]),
@@ -115,21 +115,3 @@ def _error(values: Sequence[float]) -> float | None:
         return None
     mean = sum(values) / len(values)
     return float((sum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)) ** 0.5)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                record = orjson.loads(line)
-                if not isinstance(record, dict):
-                    raise StorageError(f"{path}:{number}: found {type(record).__name__}, expected an object")
-                yield record
-    except orjson.JSONDecodeError as error:
-        raise StorageError(f"{path}: not JSON: {error}") from error
-    except OSError as error:
-        raise storage_error(path, "read", error, "give the folder of a run") from error

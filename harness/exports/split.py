@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from harness.errors import ConfigError
 
 NEAR = 0.8
-"""Share of common 3-word runs (Jaccard index) from which on two texts are near duplicates."""
+"""Share of common word 3-grams (Jaccard index) from which on two texts are near duplicates."""
 FEWEST = 8
 """Words; a shorter completion is common to many talks and counts only together with what it answers."""
 _WORD = re.compile(r"\w+")
@@ -85,7 +85,7 @@ def _key(texts: Iterable[str]) -> bytes:
 
 
 def _runs(text: str) -> set[int]:
-    """3-word runs, hashed; none of a short text."""
+    """Word 3-grams, hashed; none of a short text."""
     words = _words(text)
     if len(words) < FEWEST:
         return set()

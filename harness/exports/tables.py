@@ -4,18 +4,18 @@ sessions.parquet also has the columns that Inspect Scout reads of a transcript (
 `source_id`, `source_uri`, `score`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from harness.errors import ConfigError, StorageError
+from harness.errors import ConfigError
 from harness.exports.files import make_folder
 from harness.exports.job import Job, Written, exporter
 from harness.exports.runs import ExportedRun
-from harness.store.files import storage_error
+from harness.store.files import json_lines, storage_error
 
 if TYPE_CHECKING:
     import pyarrow
@@ -131,7 +131,7 @@ def _pyarrow() -> tuple[Any, Any]:
 
 def _fill(run: ExportedRun, tables: Mapping[str, _Table]) -> None:
     name, personas = run.path.name, {}
-    for line in _lines(run.path / "sessions.jsonl"):
+    for line in json_lines(run.path / "sessions.jsonl"):
         common = {"session_id": line["session_id"], "run": name, "persona_id": line["persona_id"]}
         personas[line["session_id"]] = line["persona_id"]
         tables["sessions"].add(common | _session(run, line))
@@ -140,7 +140,7 @@ def _fill(run: ExportedRun, tables: Mapping[str, _Table]) -> None:
         for event in line["events"]:
             rest = {key: value for key, value in event.items() if key not in ("kind", "turn", "speaker")}
             tables["events"].add({**common, **event, "data": orjson.dumps(rest).decode()})
-    for line in _lines(run.path / "scores.jsonl"):
+    for line in json_lines(run.path / "scores.jsonl"):
         common = {"run": name, "persona_id": personas.get(line.get("session_id"))}
         for score in (line, *({**line, **turn} for turn in line.get("turns") or ())):
             tables["scores"].add(score | common)
@@ -183,17 +183,3 @@ def messages(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """A session as chat messages, the therapist as the assistant."""
     roles = {"patient": "user", "therapist": "assistant"}
     return [{"role": roles[turn["speaker"]], "content": turn["text"]} for turn in turns]
-
-
-def _lines(path: Path) -> Iterator[Record]:
-    """Lines as they stand; a torn last one is left out."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise StorageError(f"{path}:{number}: not JSON: {error}") from error

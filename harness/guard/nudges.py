@@ -1,4 +1,4 @@
-"""Directions that lead a speaker out of a finding, in words for the actor, for one turn only.
+"""Directions that lead a speaker out of a finding, in words for its model, for one turn only.
 
 A direction stands in round brackets, which the prompts announce, so that it isn't taken for the other speaker's words.
 It names what to avoid and offers another move. The move changes from turn to turn, so that the way out of

@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol
 import orjson
 
 from harness.config.schema import RunConfig
+from harness.errors import HarnessError
 from harness.judges import sources
 from harness.judges.asking import Judge
 from harness.judges.certificate import certify
@@ -185,7 +186,7 @@ def _keep(folder: Path, judge: str, plan: Plan, scores: BinaryIO, gates: BinaryI
 def _warnings(prepared: Prepared, record: RunRecord) -> list[str]:
     try:
         config = RunConfig.model_validate(record.config)
-    except ValueError:
+    except (HarnessError, ValueError):
         return []
     roles = [(str(speaker), role) for speaker, role in config.roles()]
     found = same_model(prepared, roles)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from harness.errors import StorageError
 from harness.judges.records import JUDGEMENTS, Judgement, line
+from harness.reading.files import opened
 from harness.store.commit import GroupCommit
 from harness.store.files import storage_error
 
@@ -34,7 +35,7 @@ class Judgements:
         self._files = GroupCommit([self.path]) if writable else None
         try:
             self._prefixes, self._offsets = _index(self.path)
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC) if self.path.exists() else None
+            self._fd = _descriptor(self.path) if self.path.exists() else None
             self._end = os.fstat(self._fd).st_size if self._fd is not None else 0
         except OSError as error:
             raise storage_error(self.path, "read", error, "mend that, then judge again") from error
@@ -117,12 +118,17 @@ class Judgements:
         self.close()
 
 
+def _descriptor(path: Path) -> int:
+    with opened(path) as file:
+        return os.dup(file.fileno())
+
+
 def _index(path: Path) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """The first 8 bytes of the keys in ascending order, and where their lines begin; failed requests are left out."""
     prefixes: list[NDArray[np.uint64]] = []
     block: list[tuple[int, int]] = []
     if path.exists():
-        with path.open("rb") as file:
+        with opened(path) as file:
             offset = 0
             for number, raw in enumerate(file, 1):
                 if not raw.endswith(b"\n"):

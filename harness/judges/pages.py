@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.judges.records import Certificate, Score, read_certificate, read_scores
+from harness.reading.files import read_bytes
 from harness.store.files import storage_error, write_whole
 from harness.store.transcripts import escape
 
@@ -26,8 +27,8 @@ def write_pages(folder: Path, judge: str) -> None:
     for session_id, scores in groupby(own, key=lambda score: score.session_id):
         path = folder / "transcripts" / f"{session_id}.md"
         try:
-            if path.name == f"{session_id}.md" and path.exists() and path.stat().st_size <= MOST_BYTES:
-                page = path.read_text(encoding="utf-8", errors="replace")
+            if path.name == f"{session_id}.md" and path.is_file() and path.stat().st_size <= MOST_BYTES:
+                page = read_bytes(path).decode("utf-8", "replace")
                 changed = with_section(page, judge, list(scores), certificate)
                 if changed != page:
                     write_whole(path, changed.encode(), durable=False)

@@ -4,7 +4,7 @@ from harness.personas.schema import Persona
 
 
 def persona_text(persona: Persona) -> str:
-    """A page of plain lines; what only helps an actor to sound right is left out."""
+    """A page of plain lines; what only helps a model to sound right is left out."""
     who, mind = persona.identity, persona.conceptualization
     lines = [
         f"{who.name}, {who.age}, {who.gender}, {who.occupation}. {who.background} {who.living}",

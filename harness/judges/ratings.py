@@ -1,15 +1,17 @@
-"""People's ratings from a table: `session_id,item,rater,value,split`, one rating a line.
+"""People's ratings from a table: `session_id,item,rater,value,split`, one rating per line.
 
 `item` is RUBRIC/ITEM, or the item alone where one rubric has it; `value` a number, or the id of an answer.
 """
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import RatingError
 from harness.judges.records import Rating
 from harness.judges.rubric import Rubric
+from harness.reading.files import opened
 
 COLUMNS = ("session_id", "item", "rater", "value")
 MOST_ROWS = 1_000_000
@@ -43,7 +45,7 @@ def read_ratings(path: Path, rubrics: Sequence[Rubric]) -> list[Rating]:
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with opened(path) as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if absent:

@@ -12,7 +12,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.judges.status import Status
-from harness.store.files import lines_of, open_regular, read_bounded, storage_error
+from harness.reading.files import opened, read_bytes
+from harness.store.files import lines_of, storage_error
 from harness.store.records import shown
 
 JUDGEMENTS, SCORES, GATES, CERTIFICATE = "judgements.jsonl", "scores.jsonl", "gates.jsonl", "certificate.json"
@@ -222,7 +223,7 @@ def read_certificate(folder: Path) -> Certificate:
     if not path.exists():
         return Certificate()
     try:
-        return Certificate.model_validate_json(read_bounded(path))
+        return Certificate.model_validate_json(read_bytes(path))
     except OSError as error:
         raise storage_error(path, "read", error, "judge the run again") from error
     except ValidationError as error:
@@ -239,7 +240,7 @@ def read_lines(model: type[R], path: Path) -> Iterator[R]:
     if not path.exists():
         return
     try:
-        with open_regular(path) as file:
+        with opened(path) as file:
             for number, _, raw in lines_of(file):
                 if not raw.endswith(b"\n"):
                     return

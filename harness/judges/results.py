@@ -1,4 +1,4 @@
-"""What judges said of a run, for those who compare and show: one number a session and item, gates, and what is certified.
+"""What judges said of a run, for those who compare and show: one number per session and item, gates, and what is certified.
 
 Invariants:
 - The number of a session is the median over repeats and orders, and there is none where any of them has no value.

@@ -7,6 +7,7 @@ from harness.guard.crisis import crisis
 from harness.judges.persona_text import persona_text
 from harness.judges.subject import Said, Subject
 from harness.personas.schema import Persona, Risk
+from harness.store.files import count_lines
 from harness.store.records import SessionRecord, read_sessions
 from harness.types import Speaker
 
@@ -31,11 +32,7 @@ def subjects(folder: Path, personas: Mapping[str, Persona], *, courses: bool) ->
 
 def count(folder: Path) -> int:
     """How many sessions there are."""
-    path = folder / SESSIONS
-    if not path.exists():
-        return 0
-    with path.open("rb") as file:
-        return sum(line.endswith(b"\n") for line in file)
+    return count_lines(folder / SESSIONS)
 
 
 def of_session(session: SessionRecord, personas: Mapping[str, Persona]) -> Subject:

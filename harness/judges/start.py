@@ -21,6 +21,8 @@ from harness.judges.asking import Judge
 from harness.judges.judgements import Judgements
 from harness.judges.rubric import Rubric
 from harness.models import fetch
+from harness.models.adapter import read_adapter
+from harness.reading.files import read_bytes
 from harness.store.provenance import ModelFingerprint, fingerprint
 
 DATE = datetime(2000, 1, 1)
@@ -87,8 +89,8 @@ def identify(role: JudgeConfig, model: ModelFingerprint) -> Identity:
     settings = {
         "model": [role.engine.model, model.revision] if role.engine.kind == "openai" else model.sha256 or model.path,
         "engine": [role.engine.kind, role.engine.options] if role.engine.kind in ("scripted", "dry") else "model",
-        "adapter": str(role.model.adapter),
-        "template": [str(role.model.chat_template), role.model.template_args],
+        "adapter": _adapter(role.model),
+        "template": [_template(role.model), role.model.template_args],
         "sampling": role.sampling.model_dump(mode="json"),
         "max_new_tokens": role.max_new_tokens,
         "prompt": [prompt.PROMPT_VERSION, prompt.SYSTEM, prompt.READ],
@@ -97,6 +99,23 @@ def identify(role: JudgeConfig, model: ModelFingerprint) -> Identity:
     model_name = (role.engine.model or role.model.name) if role.engine.kind == "openai" else role.model.name
     shown = "scripted" if role.engine.kind == "scripted" else model_name
     return Identity(role.name or f"{shown}-{digest[:8]}", digest, model)
+
+
+def _adapter(model: ModelConfig) -> str:
+    """By its content, as the model."""
+    if model.adapter is None:
+        return "None"
+    read_adapter(folder := model.adapter.expanduser())
+    return str(fingerprint(folder).sha256)
+
+
+def _template(model: ModelConfig) -> str:
+    """By its content; the renderer has read it."""
+    return (
+        "None"
+        if model.chat_template is None
+        else hashlib.sha256(read_bytes(model.chat_template.expanduser())).hexdigest()
+    )
 
 
 def make(prepared: Prepared, judgements: Judgements, engine: Engine | None, info: EngineInfo | None) -> Judge:

@@ -12,7 +12,7 @@ from harness.metrics.registry import headline
     says="with {a} the therapist takes {by} of its words from the patient's last turn than with {b}",
 )
 def echoes(words: Words) -> list[float | None]:
-    """Of each turn the share of its 3-word runs that stand in the turn before; None for the first and without runs."""
+    """Of each turn the share of its word 3-grams that stand in the turn before; None for the first and without runs."""
     runs = words.threes()
     before = runs.shared(1)[:, 0]
     return [

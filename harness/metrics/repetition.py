@@ -29,7 +29,7 @@ class Repetition:
     pairs: int
     """Different runs of two words."""
     repetition: float | None
-    """Share of 4-word runs that the speaker said in an earlier turn; the first turn with one counts for nothing."""
+    """Share of word 4-grams that the speaker said in an earlier turn; the first turn with one counts for nothing."""
     similarity: float | None
     """Mean over turns of the greatest Jaccard index with one of the last 12 own turns; turns as sets of word pairs."""
     worn_out: Mapping[str, Any]
@@ -62,11 +62,11 @@ def repetitions(
 
 @headline(
     "therapist.repetition",
-    label="therapist's word runs said before",
+    label="therapist's word 4-grams said before",
     group="Repetition",
     share=True,
     better="lower",
-    says="with {a} the therapist says {by} of its word runs again than with {b}",
+    says="with {a} the therapist says {by} of its word 4-grams again than with {b}",
 )
 def _repetition(fours: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
     sizes = fours.sizes.tolist()

@@ -23,10 +23,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from harness.errors import ConfigError, EngineError
+from harness.locks import acquire, release
+from harness.models.files import check_files
 from harness.paths import PACKAGE, cache_dir, install_command
+from harness.reading.files import read_bytes
 
 MANIFEST = "harness.json"
 """In a fetched folder: where it came from, and size and sha256 of each of its files."""
@@ -94,6 +97,7 @@ def resolve(
         raise ConfigError(f"{key}: no value; {expected}")
     local = Path(path).expanduser()
     if local.is_dir():
+        check_files(local, key)
         if (local / "config.json").is_file():
             return local
         if not tokenizer_only:
@@ -115,7 +119,7 @@ def is_present(name: str) -> bool:
     """Whether a known model lies whole in the cache: every file of its manifest is there with its size."""
     folder = KNOWN[name].folder
     try:
-        files = json.loads((folder / MANIFEST).read_text())["files"]
+        files = json.loads(read_bytes(folder / MANIFEST))["files"]
         return all((folder / file).stat().st_size == entry["bytes"] for file, entry in files.items())
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -148,16 +152,15 @@ def ensure(name: str, report: Report | None = None) -> Path:
 
 @contextmanager
 def _only_one(lock_file: Path, say: Report) -> Iterator[None]:
-    lock = FileLock(lock_file)
     try:
-        lock.acquire(timeout=0)
+        held = acquire(lock_file, 0)
     except Timeout:
         say("another process is fetching it; waiting")
-        lock.acquire()
+        held = acquire(lock_file, -1)
     try:
         yield
     finally:
-        lock.release()
+        release(held)
 
 
 def _make(model: KnownModel, home: Path, say: Report) -> None:

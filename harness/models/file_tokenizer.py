@@ -1,22 +1,18 @@
 """A tokenizer straight from its files, without `import transformers`, which takes most of the second that `show` may take.
 
 It is for the generic class, which is wholly described by tokenizer.json, and only where nothing beside that file changes ids
-or text: `load` returns None for everything else, and whoever asked loads the class of transformers. Chat templates are
-compiled as transformers compiles them (`transformers.utils.chat_template_utils`); a test compares both on all our templates.
+or text: `load` returns None for everything else, and whoever asked loads the class of transformers.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.models.chat_template import render_chat
+from harness.reading.files import read_text
+
 if TYPE_CHECKING:
-    from jinja2 import Template
-    from jinja2.ext import Extension
-    from jinja2.nodes import Node
-    from jinja2.parser import Parser
     from tokenizers import AddedToken, Tokenizer
 
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -102,12 +98,7 @@ class FileTokenizer:
         **args: Any,
     ) -> str:
         """The text of a conversation; raises what the template raises."""
-        seen = {**self.special_tokens_map, **args}
-        return str(
-            _compiled(chat_template).render(
-                messages=messages, tools=None, documents=None, add_generation_prompt=add_generation_prompt, **seen
-            )
-        )
+        return render_chat(chat_template, self.special_tokens_map, messages, ask=add_generation_prompt, args=args)
 
 
 def load(folder: Path, backend: "Tokenizer") -> FileTokenizer | None:
@@ -134,7 +125,7 @@ def load(folder: Path, backend: "Tokenizer") -> FileTokenizer | None:
 
 def _object(file: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(file.read_text("utf-8"))
+        found = json.loads(read_text(file))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -165,50 +156,6 @@ def _template(folder: Path, config: Mapping[str, Any]) -> Any:
         return ...
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text("utf-8")
+        return read_text(file)
     found = config.get("chat_template")
     return found if found is None or isinstance(found, str) else ...
-
-
-@cache
-def _generation() -> "type[Extension]":
-    import jinja2
-    from jinja2.ext import Extension
-
-    class Generation(Extension):
-        """`{% generation %}` marks what an assistant said, for training; a prompt holds it as it is."""
-
-        tags = {"generation"}  # noqa: RUF012 (jinja2's own interface)
-
-        def parse(self, parser: "Parser") -> "Node":
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return jinja2.nodes.CallBlock(self.call_method("_as_it_is"), [], [], body).set_lineno(line)
-
-        def _as_it_is(self, caller: Any) -> str:
-            return str(caller())
-
-    return Generation
-
-
-@cache
-def _compiled(source: str) -> "Template":
-    import jinja2
-    import jinja2.ext
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def raise_exception(message: str) -> None:
-        raise jinja2.exceptions.TemplateError(message)
-
-    def tojson(
-        value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
-    ) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_generation(), jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = tojson
-    environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    return environment.from_string(source)

@@ -4,7 +4,6 @@ The rules are those of vLLM's own derivation (`_get_and_verify_max_len`), since 
 of the lengths that the config names, times the factor of its rotary embeddings where that is not contained in them.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeGuard
 
 from harness.config.schema import ModelConfig
 from harness.errors import ConfigError, first_line
+from harness.models.files import model_file, read_object
 
 _KEYS = (
     *(
@@ -34,6 +34,8 @@ _LAYERS = ("full_attention", "sliding_attention", "chunked_attention", "linear_a
 
 
 _FILE = "config.json"
+_NO_LENGTH = 10**12
+"""From here on a number is no length, as infinity is none."""
 _PLACEHOLDER = 10**9
 """Tokenizers without a limit of their own say 10**30."""
 
@@ -60,6 +62,16 @@ def limits(model: ModelConfig) -> Limits | None:
     return found
 
 
+def vocabulary(path: str, revision: str | None) -> int | None:
+    """How many tokens a model knows, of a local folder or a hub id; None where its config does not say."""
+    file = model_file(path, _FILE, revision)
+    if file is None:
+        return None
+    config = read_object(file)
+    size = _text_config(config).get("vocab_size", config.get("vocab_size"))
+    return int(size) if _is_number(size) else None
+
+
 def derive(config: Mapping[str, Any]) -> Limits | None:
     """The limits that a model's config (as in config.json) comes to; None where it names no length."""
     text = _text_config(config)
@@ -70,7 +82,7 @@ def derive(config: Mapping[str, Any]) -> Limits | None:
     kinds = set()
     factor = 1.0
     for rope in _ropes(text):
-        kind = rope.get("rope_type") or rope.get("type") or "default"
+        kind = str(rope.get("rope_type") or rope.get("type") or "default")
         kinds.add(kind)
         if kind not in _CONTAINED and _is_number(rope.get("factor")):
             factor = float(rope["factor"])
@@ -103,7 +115,7 @@ def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _NO_LENGTH
 
 
 def _read(model: ModelConfig) -> Mapping[str, Any]:
@@ -111,17 +123,6 @@ def _read(model: ModelConfig) -> Mapping[str, Any]:
     if not folder.is_dir():
         return _from_hub(model)
     return read_object(folder / _FILE)
-
-
-def read_object(file: Path) -> Mapping[str, Any]:
-    """A JSON object of a model's folder. Raises `ConfigError` in one line."""
-    try:
-        config = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"model.path: {file} can't be read: {error}; expected a JSON object") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"model.path: {file}: found {type(config).__name__}, expected a JSON object")
-    return config
 
 
 def _of_tokenizer(folder: Path) -> Limits | None:
@@ -138,7 +139,7 @@ def _from_hub(model: ModelConfig) -> Mapping[str, Any]:
         found = AutoConfig.from_pretrained(
             model.path, revision=model.revision, trust_remote_code=model.trust_remote_code
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a config may hold anything, and its class raise anything
         reason = first_line(error)
         raise ConfigError(
             f"model.path: found {model.path}, expected a model folder or a hub id that can be reached ({reason})"
@@ -155,6 +156,6 @@ def _with_defaults(model: ModelConfig, config: Mapping[str, Any]) -> Mapping[str
         read: Mapping[str, Any] = AutoConfig.from_pretrained(
             model.path, trust_remote_code=model.trust_remote_code
         ).to_dict()
-    except (OSError, ValueError, KeyError, TypeError):
+    except Exception:  # a config may hold anything, and its class raise anything; what stands there is judged by ours
         return config
     return read

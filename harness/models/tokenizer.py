@@ -5,7 +5,6 @@ other ids or other text of it, is not used: transformers 5 rebuilds some tokeniz
 file under `LlamaTokenizerFast` then loses every space.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigError, HarnessError, first_line
 from harness.models import file_tokenizer
 from harness.models.file_tokenizer import FileTokenizer
-from harness.models.limits import read_object
+from harness.models.files import check_files, model_file, read_object
 from harness.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -48,8 +47,9 @@ def load_tokenizer(
     A folder that names a generic class is loaded with just that class: transformers' AutoTokenizer would choose the
     same, but imports torch first, which takes two seconds of every command that only counts.
     """
+    check_files(Path(path))
     config = _read_config(Path(path))
-    file = _tokenizer_file(path, revision)
+    file = model_file(path, _FILE, revision)
     try:
         reference = None if file is None else _reference(path, file)
         if reference is not None and _is_generic(config):
@@ -74,6 +74,7 @@ def light_tokenizer(
     """The same for prompts and counts: without `import transformers` where that makes no difference. Raises as
     `load_tokenizer`."""
     folder = Path(path)
+    check_files(folder)
     if (folder / _FILE).is_file() and _is_generic(_read_config(folder)):
         found = file_tokenizer.load(folder, _reference(path, folder / _FILE))
         if found is not None:
@@ -142,27 +143,6 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
     return read_object(file)
 
 
-def _tokenizer_file(path: str | Path, revision: str | None) -> Path | None:
-    """The tokenizer.json of a folder or a hub id; None where it has none."""
-    if Path(path).is_dir():
-        file = Path(path) / _FILE
-        return file if file.is_file() else None
-    from transformers.utils import cached_file
-
-    try:
-        found = cached_file(
-            str(path),
-            _FILE,
-            revision=revision,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
-    except (OSError, ValueError):
-        return None  # whoever loads it by its class says why
-    return None if found is None else Path(found)
-
-
 def _reference(path: str | Path, file: Path) -> "Tokenizer":
     from tokenizers import Tokenizer, __version__
 
@@ -225,8 +205,8 @@ def _processor_template(folder: Path) -> str | None:
     """The chat template of a model that keeps it with its processor."""
     file = folder / "chat_template.json"
     try:
-        found = json.loads(file.read_text("utf-8")).get("chat_template") if file.is_file() else None
-    except (OSError, ValueError, AttributeError, RecursionError):
+        found = read_object(file).get("chat_template") if file.is_file() else None
+    except ConfigError:
         return None
     return found if isinstance(found, str) else None
 

@@ -2,7 +2,7 @@
 
 Invariants:
 - A `Persona` is frozen and complete: whatever plays it needs no other source.
-- Free text is written to the actor, in the second person ("You still hear their voices"), and is plain text.
+- Free text is written to the patient's model, in the second person ("You still hear their voices"), and is plain text.
 - The lengths add up: the rendered prompt of any valid persona runs in a window of 2,048 tokens.
 
 Sources: the cognitive conceptualization follows Beck, *Cognitive Behavior Therapy: Basics and Beyond*, 3rd ed.
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MAX_TEXT = 2200
-"""Most characters of free text in the actor's brief: about 550 tokens of English, so that the brief stays under 900."""
+"""Most characters of free text in the patient's prompt: about 550 tokens of English, so that the prompt stays under 900."""
 
 
 def _text(longest: int) -> StringConstraints:
@@ -109,7 +109,7 @@ class RiskKind(StrEnum):
 
 
 class Problem(StrEnum):
-    """What brings the patient; for choosing and grouping personas, never shown to the actor."""
+    """What brings the patient; for choosing and grouping personas, never shown to the patient's model."""
 
     ADHD = "adhd"
     ADJUSTMENT = "adjustment"
@@ -228,9 +228,9 @@ class Layer(Part):
     """Something the patient holds back at first. Layers are told in order, one at a time."""
 
     topic: Annotated[str, _text(90)]
-    """What stays off the table until then, told to the actor from the start; must not give the content away."""
+    """What stays off the table until then, told to the patient's model from the start; must not give the content away."""
     content: Annotated[str, _text(280)]
-    """What the patient can tell once this layer unlocks; the actor learns it only then."""
+    """What the patient can tell once this layer unlocks; the patient's model learns it only then."""
     trust: Share
     """Least trust that it takes."""
     needs: Need = Need.NOTHING
@@ -282,7 +282,7 @@ class Persona(Part):
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
     """Lower-case words with hyphens; the file is called the same."""
     summary: Line
-    """One line for lists; never shown to the actor."""
+    """One line for lists; never shown to the patient's model."""
     problems: Annotated[tuple[Problem, ...], Field(min_length=1, max_length=4)]
     """What brings the patient, the main problem first."""
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
@@ -342,7 +342,7 @@ class Persona(Part):
         return () if self.risk is Risk.NONE else self.risk_kinds or (RiskKind.SUICIDE,)
 
     def prompt_text(self) -> str:
-        """All the free text that goes into the actor's brief (layers: their topics only)."""
+        """All the free text that goes into the patient's prompt (layers: their topics only)."""
         who, mind = self.identity, self.conceptualization
         parts: list[str] = [who.name, who.occupation, who.background, who.living, self.presenting_problem, self.history]
         parts += [*mind.core_beliefs, *mind.intermediate_beliefs, *mind.coping]

@@ -1,12 +1,20 @@
-"""Files of users and of other programs, read with a bound: no device, no pipe, nothing that fills the memory."""
+"""Files of users and of other programs: the one place that opens them.
+
+Invariant: what is read is a regular file, and no more of it than the reader asked for; no device, no pipe, nothing that
+never ends or fills the memory.
+"""
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+MOST_BYTES = 1 << 26
+"""Of a file that is read as a whole, and of a line; a hundred times what a run writes."""
 
 
 @contextmanager
@@ -23,7 +31,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_bytes(path: Path, most: int) -> bytes:
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """Content of a regular file of at most `most` bytes. Raises OSError, as `opened` does, also for a longer one."""
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -31,3 +39,20 @@ def read_bytes(path: Path, most: int) -> bytes:
         if size > most or len(content) > most:  # files of /proc say that they are empty
             raise OSError(errno.EFBIG, f"expected at most {most} bytes, found {max(size, len(content))}", str(path))
         return content
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a regular file of any size. Raises OSError, as `opened` does."""
+    digest = hashlib.sha256()
+    with opened(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """The same as UTF-8 text. Raises OSError, also for bytes that are no UTF-8."""
+    try:
+        return read_bytes(path, most).decode()
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, f"expected UTF-8 text, byte {error.start} is none", str(path)) from error

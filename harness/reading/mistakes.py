@@ -1,4 +1,4 @@
-"""Turns what is wrong with a file into one clear line a mistake: key, what was found, what was expected."""
+"""Turns what is wrong with a file into one clear line per mistake: key, what was found, what was expected."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -13,7 +13,6 @@ from typing import Any
 
 from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
-from harness.config.schema import UnfitSettings
 from harness.errors import StorageError
 from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
@@ -120,7 +119,7 @@ def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         return record.config
     try:
         return read_config(record.config, run_dir)[0].model_dump(mode="json")
-    except (StorageError, UnfitSettings) as error:
+    except StorageError as error:
         _log.warning("note: settings are left out: %s", error)
         return {}
 

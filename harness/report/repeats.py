@@ -1,4 +1,4 @@
-"""How much of a turn the speaker had said before: the share of its 4-word runs, turn by turn.
+"""How much of a turn the speaker had said before: the share of its word 4-grams, turn by turn.
 
 The measure is that of `repetition` in docs/metrics.md, for single turns.
 """

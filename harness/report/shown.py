@@ -76,7 +76,7 @@ class Shown:
         ]
 
     def repeats(self, speaker: str) -> list[tuple[float, float]]:
-        """(turn, share of 4-word runs said before)."""
+        """(turn, share of word 4-grams said before)."""
         return [(float(index), share) for index, share in repeats(self.session.turns, Speaker(speaker))]
 
 

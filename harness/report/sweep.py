@@ -116,7 +116,8 @@ def _read(path: Path) -> _Sweep:
     except OSError as error:
         raise StorageError(f"{path}: can't be read: {error.strerror or error}; give the folder of a sweep") from error
     except ValidationError as error:
-        raise StorageError(f"{path}: is no list of points; the file is damaged") from error
+        remedy = f"`python -m harness repair {path.parent}` writes it again from its runs"
+        raise StorageError(f"{path}: is no list of points; {remedy}") from error
 
 
 def _compared(runs: Sequence[RunData], dry: bool) -> tuple[Compared | None, str]:

@@ -9,17 +9,19 @@ Invariants:
 import asyncio
 import signal
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.engines.events import Learned, Listener, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
 from harness.report.write import write_report
+from harness.runs.clock import Clock
+from harness.runs.counting import CountingRunner
 from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
 from harness.runs.local import LocalExecutor
@@ -28,11 +30,10 @@ from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
 from harness.runs.reporter import Reporter
 from harness.runs.threads import whole
 from harness.runs.tracking import Tracked, Tracking
-from harness.runs.workers import SessionRunner, run_all
+from harness.runs.workers import run_all
 from harness.sessions.loop import Session
 from harness.store.metrics import write_metrics
 from harness.store.records import RunRecord, RunStatus
-from harness.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Follower(Protocol):
         ...
 
     def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
-        """It ended, or why it can't be played. Whether the batch goes on."""
+        """It ended, or can't be played. Returns whether the batch goes on."""
         ...
 
     def abandoned(self) -> None:
@@ -122,8 +123,10 @@ class Batch:
         self._follower = follower
         self._log_dir = log_dir
         self._open: dict[CheckedRun, OpenRun] = {}
+        self._left: dict[CheckedRun, Iterator[Session] | None] = {}
+        """What is left of the open runs; None where nothing is."""
         self._tracking: dict[CheckedRun, Tracking] = {}
-        self._clocks: dict[CheckedRun, _Clock] = {}
+        self._clocks: dict[CheckedRun, Clock] = {}
         self._telling = threading.Lock()
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -151,7 +154,7 @@ class Batch:
         self._follower.abandoned()
 
     def close(self, error: BaseException | None) -> None:
-        """End the runs that did not come to their own end because of `error`, or a signal, and tell of them."""
+        """End the runs that `error`, or a signal, cut short, and report them."""
         while self._open:
             run = next(iter(self._open))
             try:
@@ -161,26 +164,31 @@ class Batch:
 
     async def _play(self) -> None:
         first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
-        if first is None:
-            return
-        logs = self._log_dir or self._open[first].folder.path / "logs"
+        if first is None and not any(run.spec.judge is not None for run, _ in self._finished):
+            return  # nothing is left to play or to judge
+        logs = self._log_dir or (self._open[first].folder.path if first else self._finished[0][1]) / "logs"
         async with _executor(self._runs, self._reporter, logs, self._noticed) as executor:
-            runner = await self._runner(first, executor)
-            limit, why = executor.concurrency()
-            planned = sum(run.spec.sessions for run in self._runs)
-            if limit > planned:
-                limit, why = max(planned, 1), "all there are"
-            self._reporter.say(f"sessions in flight: {limit} ({why})")
-            for line in dict.fromkeys(line for run in self._runs for line in openings(run.spec)):
-                self._reporter.say(line)
-            self._reporter.start(
-                planned,
-                done=sum(run.done for run in self._runs),
-                most_turns=sum(2 * run.spec.sessions * run.spec.config.max_exchanges for run in self._runs),
-            )
-            await run_all(self._sessions(runner, executor), limit)
-            await self._all_ended()
+            if first is not None:
+                await self._play_from(first, executor)
             await self._judge(executor)
+
+    async def _play_from(self, first: CheckedRun, executor: Executor) -> None:
+        """Play a run that is open, and all that follow it."""
+        runner = await self._runner(first, executor)
+        limit, why = executor.concurrency()
+        planned = sum(run.spec.sessions for run in self._runs)
+        if limit > planned:
+            limit, why = max(planned, 1), "all there are"
+        self._reporter.say(f"sessions in flight: {limit} ({why})")
+        for line in dict.fromkeys(line for run in self._runs for line in openings(run.spec)):
+            self._reporter.say(line)
+        self._reporter.start(
+            planned,
+            done=sum(run.done for run in self._runs),
+            most_turns=sum(2 * run.spec.sessions * run.spec.config.max_exchanges for run in self._runs),
+        )
+        await run_all(self._sessions(runner, executor), limit)
+        await self._all_ended()
 
     async def _judge(self, executor: Executor) -> None:
         """Judge the runs that ask for it, on the engines that are loaded."""
@@ -213,8 +221,8 @@ class Batch:
                 open_run.folder.journal.append(event, None, **asdict(notice))
 
     async def _sessions(
-        self, runner: "_CountingRunner | None", executor: Executor
-    ) -> AsyncIterator[tuple["_CountingRunner", Session]]:
+        self, runner: CountingRunner | None, executor: Executor
+    ) -> AsyncIterator[tuple[CountingRunner, Session]]:
         """All sessions of all runs, run after run."""
         while True:
             if runner is not None:
@@ -226,11 +234,20 @@ class Batch:
             runner = await self._runner(run, executor)
 
     async def _next(self) -> CheckedRun | None:
-        """The next run whose folder can be opened; None when there is none."""
+        """The next run whose folder can be opened and of which a session is left; None when there is none."""
         for run in self._queue:
             if await whole(self._opened, run):
-                return run
+                if self._left[run] is not None:
+                    return run
+                await whole(self._finish_idle, run)
         return None
+
+    def _finish_idle(self, run: CheckedRun) -> None:
+        """End a run of which nothing is left to play; that takes no engine."""
+        totals = self._open[run].folder.record.totals
+        failed = f", {totals.failed} failed; --retry-failed plays these on" if totals.failed else ""
+        self._reporter.say(f"nothing is left to play: {totals.finished}/{totals.sessions} sessions finished{failed}")
+        self._finish(run)
 
     def _opened(self, run: CheckedRun) -> bool:
         try:
@@ -241,19 +258,27 @@ class Batch:
         self._tracking[run] = tracking = Tracking(run.spec.config.trackers, self._reporter.say)
         tracking.started(open_run.folder.record, open_run.folder.path)
         self._follower.opened(run, open_run.folder.path)
+        try:
+            left = sessions_left(open_run)
+            session = next(left, None)
+        except HarnessError as error:
+            self._refuse(run, error)
+            return False
+        self._left[run] = None if session is None else chain([session], left)
         return True
 
-    async def _runner(self, run: CheckedRun, executor: Executor) -> "_CountingRunner | None":
-        """Where a run is played; None where it is refused."""
+    async def _runner(self, run: CheckedRun, executor: Executor) -> CountingRunner | None:
+        """The runner of a run; None where it is refused."""
         open_run = self._open[run]
-        clock = self._clocks[run] = _Clock()
+        clock = self._clocks[run] = Clock()
         runner = await executor.runner(run, open_run, Tracked(self._reporter, self._tracking[run]))
         if isinstance(runner, HarnessError):
             await whole(self._refuse, run, runner)
             return None
         clock.loaded()
         await whole(self._follower.playing, run, open_run.folder.path)
-        return _CountingRunner(runner, sessions_left(open_run), partial(self._over, run, executor))
+        left = self._left.pop(run) or iter(())
+        return CountingRunner(runner, left, partial(self._over, run, executor))
 
     def _refuse(self, run: CheckedRun, error: HarnessError) -> None:
         self._failed(run, error)
@@ -288,7 +313,8 @@ class Batch:
             (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
             metrics = write_metrics(folder.path)
             write_report(folder.path)
-            self._finished.append((run, folder.path))
+            if not run.is_over:
+                self._finished.append((run, folder.path))
         tracking.finished(folder.record, metrics)
         tracking.close()
         return Outcome(folder.path, folder.record)
@@ -316,7 +342,7 @@ class Batch:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def _all_ended(self) -> None:
-        """Wait for the runs that are being ended; not for their own sake alone: nobody else may end them."""
+        """Wait for the runs that are being ended, so that nobody else ends them, too."""
         if self._ending:
             await asyncio.wait(self._ending)
         for task in self._ending:
@@ -333,61 +359,3 @@ def _executor(runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, lis
 
         return RayExecutor(runs, reporter, log_dir, listener)
     return LocalExecutor(runs, reporter, log_dir, listener)
-
-
-class _Clock:
-    """Seconds of a run by phase."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._loaded: float | None = None
-
-    def loaded(self) -> None:
-        """Its engines run."""
-        self._loaded = time.monotonic()
-
-    def added_to(self, earlier: Mapping[str, float]) -> dict[str, float]:
-        """`load` and `run`, with those of the processes that played it before."""
-        now = time.monotonic()
-        ready = now if self._loaded is None else self._loaded
-        spent = {"load": ready - self._begun, "run": now - ready}
-        return {phase: round(earlier.get(phase, 0.0) + seconds, 3) for phase, seconds in spent.items()}
-
-
-class _CountingRunner:
-    """The stage of a run in a batch; knows when its last session is over."""
-
-    def __init__(self, runner: SessionRunner, sessions: Iterator[Session], over: Callable[[], None]) -> None:
-        self._runner = runner
-        self._sessions = sessions
-        self._over = over
-        self._in_flight = 0
-        self._handed_out = False
-
-    def left(self) -> Iterator[Session]:
-        """Hand out the sessions that have not ended and wait for no other."""
-        for session in self._sessions:
-            self._in_flight += 1
-            yield session
-        self._handed_out = True
-        self._check()
-
-    async def play(self, session: Session) -> Session | None:
-        """Play a session to its end; the one that follows it. Raises what made it fail."""
-        following = await self._runner.play(session)
-        if following is None:
-            self._done()
-        return following
-
-    def failed(self, failure: Failure) -> None:
-        """Keep a session's failure; nothing follows it."""
-        self._runner.failed(failure)
-        self._done()
-
-    def _done(self) -> None:
-        self._in_flight -= 1
-        self._check()
-
-    def _check(self) -> None:
-        if self._handed_out and not self._in_flight:
-            self._over()

@@ -1,41 +1,52 @@
-"""What a config names, by its content: prompts, templates, transcripts, adapters and model files.
+"""What a config names, by its content: prompts, templates, transcripts, adapters and model files; and the harness's own
+data by which its patients are played.
 
 Invariant: where two configs say the same and these hashes are the same, the same experiment is meant, wherever the
 files lie.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, TemplateError, meta
 
+from harness.agents import cues, directions, english
+from harness.agents.prompt import localized
 from harness.config.schema import ModelConfig, RoleConfig, RunConfig
 from harness.errors import ConfigError
+from harness.hearing.model import WEIGHTS
 from harness.models.located import COMMIT
 from harness.paths import prompt_dir
-from harness.store.files import open_regular, read_bounded
+from harness.reading.files import opened, read_bytes
 from harness.store.provenance import ModelFingerprint
 from harness.types import Speaker
 
 MOST_TEMPLATE = 1 << 20
 """Bytes of a prompt or chat template; the longest in use have a tenth of it."""
 MOST_TRANSCRIPT = 1 << 28
+MOST_DATA = 1 << 26
 
 
-def content_hashes(config: RunConfig, roles: Mapping[Speaker, RoleConfig], models: Mapping[str, str]) -> dict[str, str]:
+def content_hashes(
+    config: RunConfig, roles: Mapping[Speaker, RoleConfig], models: Mapping[str, str], languages: Collection[str]
+) -> dict[str, str]:
     """Setting to the hash of what it names: SHA-256 of a file with what it includes, and `models` (`model_hashes`).
 
-    `roles` are those that a model plays. Raises `ConfigError` for a file that is missing, too large or no file.
+    `roles` are those that a model plays, `languages` the codes of those that the patients speak. Raises `ConfigError` for
+    a file that is missing, too large or no file.
     """
+    codes = sorted({language.split("-")[0] for language in languages})
     hashes = dict(models)
     for speaker, role in roles.items():
         if role.prompt is not None:
             hashes[f"{speaker}.prompt"] = _template(role.prompt, f"{speaker}.prompt")
     if config.patient.transcript is not None:
         hashes["patient.transcript"] = _file(config.patient.transcript, "patient.transcript", MOST_TRANSCRIPT)
-    for name in sorted(set(_templates(config))):
+    for name in sorted({*_templates(config), *_localized(config, codes)}):
         hashes[f"template.{name}"] = _template(f"{name}.jinja", f"template {name}")
+    for key, path in _data(config, codes):
+        hashes[key] = _file(path, key, MOST_DATA)
     return hashes
 
 
@@ -72,6 +83,31 @@ def _templates(config: RunConfig) -> Iterator[str]:
             yield "handover"
 
 
+def _localized(config: RunConfig, codes: Sequence[str]) -> Iterator[str]:
+    """The templates that patients of other languages have in the place of the English ones."""
+    if config.patient.kind == "simulated":
+        for name in (config.patient.prompt or "patient.jinja", "opening.jinja"):
+            for code in codes:
+                if (own := localized(name, code)) != name:
+                    yield own.removesuffix(".jinja")
+
+
+def _data(config: RunConfig, codes: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """The files of the harness, besides templates, that decide what is said."""
+    yield "data.hearing", WEIGHTS  # the guard's findings and the metrics go by it, too
+    if config.patient.kind != "simulated":
+        return
+    if codes != ["en"]:
+        yield "data.manner", prompt_dir() / "manner.yaml"
+    if config.patient.state == "off":
+        return
+    yield "data.english", english.FILE
+    for code in codes:
+        yield f"data.directions.{code}", directions.path(code)
+        if code in cues.languages():
+            yield f"data.cues.{code}", cues.path(code)
+
+
 def _template(name: str, key: str) -> str:
     """The hash of a prompt template and of all that it includes."""
     path = Path(name)
@@ -96,7 +132,7 @@ def _template(name: str, key: str) -> str:
 def template_text(path: Path, key: str) -> str:
     """A template's text. Raises `ConfigError` that names the setting `key`."""
     try:
-        return read_bounded(path, MOST_TEMPLATE).decode()
+        return read_bytes(path, MOST_TEMPLATE).decode()
     except FileNotFoundError as error:
         raise ConfigError(f"{key}: no file {path}; expected a template") from error
     except OSError as error:
@@ -108,7 +144,7 @@ def template_text(path: Path, key: str) -> str:
 def _file(path: Path, key: str, most: int) -> str:
     digest, size = hashlib.sha256(), 0
     try:
-        with open_regular(path.expanduser()) as file:
+        with opened(path.expanduser()) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
                 size += len(block)

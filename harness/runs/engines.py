@@ -38,7 +38,7 @@ def make_factory(spec: RunSpec, engines: Mapping[Speaker, Engine], infos: Mappin
 
 
 def _estimate(spec: RunSpec, infos: Mapping[str, EngineInfo]) -> None:
-    """Be careful with servers that may count otherwise, as far as their windows leave room for that."""
+    """Keep a margin for servers that may count differently, as far as their windows leave room for it."""
     windows = [
         role_context.window
         for speaker, role_context in spec.role_contexts.items()

@@ -1,4 +1,4 @@
-"""What a batch needs of the place where its sessions are played.
+"""The interface between a batch and whatever plays its sessions: this process or a cluster.
 
 Invariants:
 - A run that is refused leaves the engines up for the others; what stops an engine stops the batch.
@@ -24,7 +24,7 @@ class Executor(Protocol):
     ) -> None: ...
 
     async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
-        """Where the sessions of a run are played, its engines started; or what refuses this run and no other.
+        """What plays the sessions of a run, its engines started; or the error that refuses this run and no other.
 
         Raises a `HarnessError` for what concerns all runs.
         """

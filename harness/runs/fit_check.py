@@ -41,5 +41,5 @@ def check_fit(sessions: Iterable[SessionRecord]) -> list[Fit]:
 
 
 def _tightness(fit: Fit) -> tuple[bool, int, int, str]:
-    """What is known to leave the least of its window comes first, then the longest prompt."""
+    """Sort key: the least known room in a window first, then the longest prompt."""
     return (fit.least_free is None, fit.least_free or 0, -fit.longest_prompt, fit.persona_id)

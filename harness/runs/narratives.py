@@ -17,7 +17,7 @@ from harness.runs.resources import SharedResources
 from harness.types import Purpose, Speaker
 
 QUESTION_TOKENS = 700
-"""About as long is a question with its answer's first half; for the number of questions in flight."""
+"""Approximate length of a question with half its answer; bounds the number of questions in flight."""
 
 
 def write_narratives(

@@ -15,10 +15,12 @@ from harness.config.overrides import changed
 from harness.config.plugins import recorded
 from harness.config.recorded import read_config, refuse_code, refuse_unknown
 from harness.config.schema import RoleConfig, RunConfig
+from harness.config.servers import refuse_server
 from harness.context.budget import Window
 from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
+from harness.judges.records import CERTIFICATE
 from harness.models.located import located
 from harness.personas.schema import Persona, persona_hash
 from harness.runs.content import content_hashes, model_hashes
@@ -101,6 +103,8 @@ class CheckedRun:
     """Sessions that are over already."""
     is_new: bool = True
     """Whether its folder is made afresh."""
+    is_over: bool = False
+    """Whether it was finished already, and judged as far as it was to be."""
 
 
 def sessions_left(open_run: OpenRun) -> Iterator[Session]:
@@ -156,15 +160,8 @@ def reopen(
     `trusted`: code that comes with its models may run. Raises `StorageError` where the folder can't be resumed, or
     where settings that can change results, its personas or the content of what it names are no longer the same.
     """
-    record = read_record(path)
-    refuse_imported(path, record, "resume")
-    config, unknown = read_config(record.config, path)
-    refuse_unknown(unknown, record.provenance.harness, path)
-    record = record.model_copy(update={"config": config.model_dump(mode="json")})
-    config = changed(record.config, overrides)
+    record, config = recorded_config(path, overrides, trusted=trusted)
     settings = config.model_dump(mode="json")
-    refuse_changed(record, settings, record.persona_hashes)  # before what was changed is loaded
-    refuse_code(config, path, trusted)
     spec = recorded_spec(record, config, resources)
 
     def open_again() -> OpenRun:
@@ -178,7 +175,24 @@ def reopen(
         return OpenRun(spec, folder, progress)
 
     done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))
-    return CheckedRun(spec, open_again, done, is_new=False)
+    judged = config.judge is None or (path / CERTIFICATE).exists()
+    over = record.status is RunStatus.FINISHED and judged and not (retry_failed and record.totals.failed)
+    return CheckedRun(spec, open_again, done, is_new=False, is_over=over)
+
+
+def recorded_config(path: Path, overrides: Sequence[str], *, trusted: bool) -> tuple[RunRecord, RunConfig]:
+    """A run as it was begun, in the words of this version, and the config to go on with. Raises as `reopen`; loads nothing
+    that the config names."""
+    record = read_record(path)
+    refuse_imported(path, record, "resume")
+    config, unknown = read_config(record.config, path)
+    refuse_unknown(unknown, record.provenance.harness, path)
+    record = record.model_copy(update={"config": config.model_dump(mode="json")})
+    config = changed(record.config, overrides)
+    refuse_changed(record, config.model_dump(mode="json"), record.persona_hashes)
+    refuse_code(config, path, trusted)
+    refuse_server(config, path, overrides)
+    return record, config
 
 
 def recorded_spec(record: RunRecord, config: RunConfig, resources: SharedResources) -> RunSpec:
@@ -213,7 +227,7 @@ def create(spec: RunSpec, resources: SharedResources) -> OpenRun:
         config_hash=spec.config_hash,
         persona_hashes=_persona_hashes(spec.personas),
         content_hashes=dict(spec.contents),
-        languages=tuple(sorted({persona.language for persona in spec.personas})),
+        languages=_languages(spec.personas),
         provenance=resources.provenance.model_copy(update={"models": fingerprints}),
         plugins=recorded(),
         totals=Totals(sessions=spec.sessions),
@@ -239,7 +253,7 @@ def spec_of(config: RunConfig, date: datetime, resources: SharedResources, conte
     hashes = models_of(found, resources)  # first, so that no tokenizer reads a template without end
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
-    contents_of = content_hashes(config, found, hashes)
+    contents_of = content_hashes(config, found, hashes, _languages(personas))
     return RunSpec(config, date, personas, found, role_contexts, lines, contents_of, _judge_of(config))
 
 
@@ -258,8 +272,9 @@ def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapp
     Raises a `HarnessError` where something that the config names can't be found.
     """
     roles = {s: located(s, role) for s, role in config.roles() if s is Speaker.THERAPIST or _simulated(config)}
-    contents = content_hashes(config, roles, models_of(roles, resources))
-    spec = RunSpec(config, datetime.now(UTC), resources.personas(config), roles, {}, None, contents)
+    personas = resources.personas(config)
+    contents = content_hashes(config, roles, models_of(roles, resources), _languages(personas))
+    spec = RunSpec(config, datetime.now(UTC), personas, roles, {}, None, contents)
     return spec.config_hash, contents
 
 
@@ -292,6 +307,11 @@ def _window(role: RoleConfig) -> int:
     if role.engine.kind == "openai":
         return role.engine.max_model_len or role.model.max_model_len or UNTOLD
     return context_window(role.engine, role.model)
+
+
+def _languages(personas: Sequence[Persona]) -> tuple[str, ...]:
+    """Codes of the languages that they speak."""
+    return tuple(sorted({persona.language for persona in personas}))
 
 
 def _persona_hashes(personas: Sequence[Persona]) -> dict[str, str]:

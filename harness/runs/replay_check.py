@@ -15,6 +15,7 @@ from harness.agents.profile import whole_sentences
 from harness.agents.speaker import turn_sampling, turn_seed, without_end
 from harness.config.recorded import refuse_code
 from harness.config.schema import RoleConfig
+from harness.config.servers import refuse_server
 from harness.context.send import send
 from harness.engines.base import Engine
 from harness.engines.events import Listener
@@ -59,15 +60,17 @@ async def repeat(
     listener: Listener,
     starting: Callable[[Speaker, RoleConfig], None],
     trusted: bool = False,
+    server_trusted: bool = False,
 ) -> list[Repeated]:
     """Ask at most `turns` turns of the run in `path` again, drawn from all its sessions, in order of the journal.
 
-    `trusted`: code that comes with the run's models may run here.
-    Raises `StorageError` where nothing can be repeated, `ConfigError` or `EngineError` where an engine can't be started
+    `trusted`: code that comes with the run's models may run here. `server_trusted`: its server may get the key that it
+    names. Raises `StorageError` where nothing can be repeated, `ConfigError` or `EngineError` where an engine can't be started
     or doesn't answer.
     """
     archive = Archive(path, trusted=trusted)
     refuse_code(archive.config, path, trusted)
+    refuse_server(archive.config, path, trusted=server_trusted)
     chosen = _sample(archive, turns)
     sessions = archive.sessions({session_id for session_id, _ in chosen})
     speakers = sorted({sessions[session_id].turns[index].speaker for session_id, index in chosen})

@@ -13,6 +13,7 @@ from harness.config.schema import ModelConfig, RunConfig
 from harness.context.render.load import load_renderer
 from harness.context.render.renderer import Renderer
 from harness.errors import PersonaError
+from harness.models.adapter import read_adapter
 from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.sampler import sample
@@ -57,7 +58,8 @@ class SharedResources:
         return self._fingerprint(model.path, model.revision)
 
     def adapter(self, folder: Path) -> ModelFingerprint:
-        """Which weights a LoRA adapter has."""
+        """Which weights a LoRA adapter has. Raises `ConfigError` for a folder that is none."""
+        read_adapter(folder.expanduser())
         return self._fingerprint(str(folder.expanduser()), None)
 
     def _fingerprint(self, name: str, revision: str | None) -> ModelFingerprint:

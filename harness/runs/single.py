@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.config.schema import RunConfig
+from harness.config.servers import remember
 from harness.errors import HarnessError
 from harness.runs.batch import Outcome, play_batch
 from harness.runs.fit_check import check_fit
@@ -20,7 +21,9 @@ from harness.store.records import RunStatus, read_sessions
 
 def execute(config: RunConfig, reporter: Reporter) -> Outcome:
     """Play a new run. Raises a `HarnessError` for what stops it."""
-    return play(prepare(config, SharedResources()), reporter)
+    run = prepare(config, SharedResources())
+    remember([config])
+    return play(run, reporter)
 
 
 def resume(
@@ -35,9 +38,9 @@ def resume(
 
     `trusted`: code that comes with its models may run.
     """
-    return play(
-        reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides, trusted=trusted), reporter
-    )
+    run = reopen(path, SharedResources(), retry_failed=retry_failed, overrides=overrides, trusted=trusted)
+    remember([run.spec.config])
+    return play(run, reporter)
 
 
 def play(run: CheckedRun, reporter: Reporter) -> Outcome:

@@ -19,7 +19,7 @@ from harness.store.records import RunRecord
 from harness.types import Failure, SessionResult, SessionSpec
 
 WAITING = 1000
-"""Most things that may wait to be told to a slow tracker; what is more is left out, with a word at the end."""
+"""Most reports that may wait for a slow tracker; further ones are dropped, which is said at the end."""
 
 
 class Tracker(Protocol):

@@ -19,7 +19,7 @@ from harness.types import Failure
 
 
 class SessionRunner(Protocol):
-    """Where a session is played, and who takes its failure."""
+    """Plays sessions and keeps their failures."""
 
     async def play(self, session: Session) -> Session | None:
         """Play to the end, keep the result, and say which session of its course follows it.
@@ -32,7 +32,7 @@ class SessionRunner(Protocol):
 
 
 async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int) -> None:
-    """Play every session on its stage, and those that follow it in its course, at most `limit` at a time.
+    """Play every session with its runner, and those that follow it in its course, at most `limit` at a time.
 
     Raises `StorageError` or `EngineUnavailable`, or the `HarnessError` that `jobs` ends with, after cancelling what is
     in flight.
@@ -66,7 +66,7 @@ async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """Have the garbage collector look less often, and not at what was loaded before the sessions.
+    """Make the garbage collector run less often, and skip what was loaded before the sessions.
 
     Live sessions are no garbage, and what they leave holds few cycles: its rounds took a seventh of a run's CPU.
     """

@@ -1,8 +1,8 @@
-"""Who plays: each speaker's side of a run, and, once engines run, the two agents of a session.
+"""The two agents of a session: what a run fixes for each speaker, and, once engines run, the agents themselves.
 
 Invariants:
 - A `RoleContext` needs no engine, so everything about prompts is checked before a model loads.
-- Nothing of a session is kept here; all sessions of a run share one cast.
+- Nothing of a session is kept here; all sessions of a run share one `AgentFactory`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ from harness.sessions.loop import Session
 from harness.types import Event, Purpose, Speaker, Turn, View
 
 BRIEF_BELOW = 1536
-"""In windows smaller than this (in tokens) a patient gets the brief form of its part."""
+"""In windows smaller than this (in tokens) a patient gets the brief form of its prompt."""
 DIRECTION_TOKENS = 112
 """Kept free in every prompt for a direction of about 80 words; in small windows a sixteenth of them."""
 
@@ -52,7 +52,7 @@ class RoleContext:
     role: RoleConfig
     renderer: Renderer
     window: Window
-    """Of the engine; shared with every side on the same engine, since they learn about it together."""
+    """Of the engine; shared by all roles on the same engine, so that what one learns about it all know."""
 
     @property
     def direction_tokens(self) -> int:
@@ -144,7 +144,7 @@ class SessionAgents:
 
 
 class AgentFactory:
-    """Makes the agents of sessions. `lines` are those of a replayed patient, who has no side."""
+    """Makes the agents of sessions. `lines` are those of a replayed patient, who has no `RoleContext`."""
 
     def __init__(
         self,

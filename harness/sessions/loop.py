@@ -19,9 +19,9 @@ from harness.text.words import says_nothing
 from harness.types import Event, FinishReason, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 SILENT_DRAFTS = 8
-"""Most drafts of a turn that may say nothing: at a fifth of all answers that is one turn in 400,000."""
+"""Most empty drafts of a turn. Where a fifth of all answers are empty, one turn in 400,000 fails."""
 THOUGHT_DRAFTS = 3
-"""Most drafts that may be reasoning alone: that has a cause, which a seed does not change."""
+"""Most drafts of reasoning without an answer; another seed seldom helps there."""
 SPEAK = "(Say something, however short.)"
 ANSWER = "(Do not think it over. Give your answer itself, at once.)"
 
@@ -41,7 +41,7 @@ class Session:
     stop: StopReason | None = None
     """Known before the loop only where the session was resumed after its last turn."""
     started: Mapping[str, Any] | None = None
-    """What the journal knows of its beginning; None where it does not know of it yet."""
+    """What the journal holds of its beginning; None where that is not journalled yet."""
     before: Handover | None = None
     """What earlier sessions of its course left to it."""
     rest: tuple[SessionSpec, ...] = ()

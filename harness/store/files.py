@@ -8,18 +8,20 @@ Invariants:
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import orjson
 
 from harness.errors import StorageError
+from harness.reading.files import MOST_BYTES, opened
 
+LONGEST_LINE = 1 << 28
+"""Bytes of a line that are read through to find the next one."""
 _BLOCK = 65536
 """Bytes read at once when looking back for the last newline."""
-MOST_BYTES = 1 << 26
-"""Of a file that is read as a whole, and of a line; a hundred times what a run writes."""
 
 
 def storage_error(path: Path, action: str, error: OSError, remedy: str) -> StorageError:
@@ -27,43 +29,57 @@ def storage_error(path: Path, action: str, error: OSError, remedy: str) -> Stora
     return StorageError(f"{path}: can't {action}: {error.strerror or error}; {remedy}")
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """A file to read; OSError for a pipe, a device or a folder, which might never end."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a file")
-    return os.fdopen(fd, "rb")
-
-
-def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a file that somebody else may have written. Raises OSError, also where it is longer than `most`."""
-    with open_regular(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"larger than {most} bytes")
-    return content
-
-
 def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int, bytes]]:
     """Number (from 1), offset and content of each line; of a line longer than `most` bytes the beginning only.
 
-    A line without its newline is the last one, torn or still being written, or longer than `most`.
+    A line without its newline is the last one, torn or still being written, or longer than `most`. Raises OSError, also
+    for a line longer than `LONGEST_LINE`.
     """
     number = offset = 0
     while line := file.readline(most):
         number += 1
         yield number, offset, line
+        begin = offset
         offset += len(line)
         while not line.endswith(b"\n") and len(line) == most:
+            if offset - begin > LONGEST_LINE:
+                raise OSError(errno.EFBIG, f"line {number} is longer than {LONGEST_LINE} bytes")
             line = file.readline(most)
             offset += len(line)
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines; none where there is no file, and not a torn last line.
+
+    Raises `StorageError` that names the line, or says why the file can't be read.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    try:
+        with opened(path) as file:
+            for number, _, line in lines_of(file):
+                if not line.endswith(b"\n"):
+                    return
+                if line.strip():
+                    yield _object(f"{path}:{number}", line)
+    except OSError as error:
+        raise storage_error(path, "read", error, "give the folder of a run") from error
+
+
+def _object(place: str, line: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise StorageError(f"{place}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise StorageError(f"{place}: found {type(found).__name__}, expected an object")
+    return found
 
 
 def count_lines(path: Path) -> int:
     """Whole lines of a file; 0 where it can't be read."""
     try:
-        with open_regular(path) as file:
+        with opened(path) as file:
             return sum(line.endswith(b"\n") for _, _, line in lines_of(file))
     except OSError:
         return 0

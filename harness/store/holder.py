@@ -11,7 +11,7 @@ from typing import Self
 
 import orjson
 
-from harness.store.files import read_bounded
+from harness.reading.files import read_bytes
 
 NAME = ".holder"
 
@@ -35,7 +35,7 @@ class Holder:
     def read(cls, folder: Path) -> Self | None:
         """Who says that it holds a folder; None where nobody does, or what stands there can't be read."""
         try:
-            found = orjson.loads(read_bounded(folder / NAME))
+            found = orjson.loads(read_bytes(folder / NAME))
             pid, host, started = found["pid"], found["host"], found["started"]
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -1,6 +1,7 @@
 """Whether two configs are the same experiment: the settings that can change results, and no others."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 from harness.errors import StorageError
 from harness.store.records import RunRecord
 
+_LOCALIZED = re.compile(r"template\.\w+\.[a-z]{2,3}")
 _FREE = frozenset({"run", "concurrency", "on_failure", "executor", "keep", "judge", "judging"})
 """Top-level settings that can't change what is said."""
 _FREE_OF_ENGINE = frozenset(
@@ -59,7 +61,7 @@ def refuse_changed(
     lines += _changed("persona", record.persona_hashes, persona_hashes)
     if contents is not None:
         known = recorded_contents(record)
-        asked = contents if record.content_hashes else {key: contents[key] for key in known.keys() & contents.keys()}
+        asked = {key: digest for key, digest in contents.items() if key in known or not _came_later(key, record)}
         lines += _changed("content of", known, asked)
     if lines:
         head = f"run {record.name}: the config is not the one that the run started with; undo this or start another run"
@@ -71,6 +73,17 @@ def recorded_contents(record: RunRecord) -> Mapping[str, str]:
     if record.content_hashes:
         return record.content_hashes
     return {f"{role}.model": model.sha256 for role, model in record.provenance.models.items() if model.sha256}
+
+
+def is_data(key: str) -> bool:
+    """Whether a content is the harness's own data, which also depends on the patients' languages, and not a setting's."""
+    return key.startswith("data.") or _LOCALIZED.fullmatch(key) is not None
+
+
+def _came_later(key: str, record: RunRecord) -> bool:
+    """Whether the hash of something was not kept yet when a run was begun."""
+    known = record.content_hashes
+    return not known or (is_data(key) and not any(name.startswith("data.") for name in known))
 
 
 def _changed(what: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,6 @@
 """The journal: the append-only record of what happens in a run, and the truth about it.
 
-One JSON object a line: `event`, `session_id` (null for an event of the run), `time` (Unix time in seconds) and what
+One JSON object per line: `event`, `session_id` (null for an event of the run), `time` (Unix time in seconds) and what
 belongs to the event. `docs/run-folder.md` lists the events.
 
 It lies in journal.jsonl, and where replicas play the sessions, also in one shard a replica: `journal/NAME.jsonl` holds
@@ -25,8 +25,9 @@ from typing import Any
 import orjson
 
 from harness.errors import StorageError
+from harness.reading.files import MOST_BYTES, opened
 from harness.store.commit import GroupCommit
-from harness.store.files import MOST_BYTES, lines_of, open_regular, storage_error
+from harness.store.files import lines_of, storage_error
 from harness.store.records import SESSION_ID, encode, shown
 
 JOURNAL = "journal.jsonl"
@@ -110,7 +111,7 @@ class _Shards:
         if lines is None:
             return
         try:
-            with open_regular(path) as file:
+            with opened(path) as file:
                 for number, offset in zip(lines[::2], lines[1::2], strict=True):
                     file.seek(offset)
                     yield f"{path}:{number}", parse_line(f"{path}:{number}", file.readline(MOST_BYTES))
@@ -129,7 +130,7 @@ def _records(path: Path, size: int | None = None) -> Iterator[tuple[str, int, di
     """Place, offset and content of the whole lines of a file, of the first `size` bytes where that is given."""
     last = 0.0
     try:
-        with open_regular(path) as file:
+        with opened(path) as file:
             for number, offset, line in lines_of(file):
                 if size is not None and offset + len(line) > size:
                     return
@@ -151,7 +152,7 @@ def whole_size(path: Path) -> int:
     Raises OSError, and `StorageError` for a line that is damaged otherwise.
     """
     end, last = 0, 0.0
-    with open_regular(path) as file:
+    with opened(path) as file:
         for number, offset, line in lines_of(file):
             if not line.endswith(b"\n") or (b"\0" in line and is_last_hole(path, offset, last)):
                 break
@@ -165,7 +166,7 @@ def is_last_hole(path: Path, start: int, last: float) -> bool:
 
     Lines behind a hole are of the same write; had the run gone on after the power cut, they would be younger.
     """
-    with open_regular(path) as file:
+    with opened(path) as file:
         file.seek(start)
         for _, _, line in lines_of(file):
             if b"\0" in line or not line.endswith(b"\n"):

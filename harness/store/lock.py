@@ -1,31 +1,25 @@
 """One process at a time writes to a run folder.
 
-The lock is the system's (flock): it ends with its process, however that ends. filelock is used since it also takes the
-lock away from forked children (engines), which would otherwise hold it on after a killed parent. Some cluster file
-systems have no such lock, or one that lets everybody in: there a file that only one process can make stands for it.
-
 Invariant: who only looks never takes the lock for itself, so it keeps nobody from starting.
 """
 
-import errno
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
 from harness.errors import StorageError
+from harness.locks import acquire, is_locked, release
+from harness.reading.files import read_bytes
 from harness.store import holder
 from harness.store.files import storage_error
 from harness.store.holder import Holder
 
 NAME = ".lock"
 """The lock file holds the process id of its holder."""
-_NO_LOCKS = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL})
-"""What file systems without locks say."""
 _PATIENCE_S = 1.0
 """How long a lock is tried for that nobody seems to hold for long: somebody looks whether it is free."""
 _WRITE_S = 60.0
@@ -45,8 +39,7 @@ class RunLock:
             return
         with suppress(OSError):
             (self._folder / holder.NAME).unlink(missing_ok=True)
-        while self._held:
-            self._held.pop().release()
+        release(self._held)
 
 
 def lock(folder: Path) -> RunLock:
@@ -60,8 +53,7 @@ def lock(folder: Path) -> RunLock:
         (folder / NAME).write_text(f"{os.getpid()}\n")
         Holder.current().write(folder)
     except OSError as error:
-        for one in held:
-            one.release()
+        release(held)
         if isinstance(error, Timeout):
             raise StorageError(_refusal(folder, Path(error.lock_file))) from error
         raise storage_error(folder, "write", error, "choose another run.dir") from error
@@ -74,18 +66,14 @@ def is_held(folder: Path) -> bool:
     if who is None:
         return False
     alive = who.is_alive()
-    return _is_locked(folder / NAME) if alive is None else alive
+    return is_locked(folder / NAME) if alive is None else alive
 
 
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
     """One process at a time is in here, by a lock file of this path. Raises `StorageError`, also after a minute."""
-    held: list[BaseFileLock] = []
     try:
-        if not _flocked(path, held, _WRITE_S):
-            soft = _soft(path)
-            soft.acquire(timeout=_WRITE_S)
-            held.append(soft)
+        held = acquire(path, _WRITE_S)
     except Timeout as error:
         raise StorageError(
             f"{error.lock_file}: held by another process for a minute; stop it, or remove this file"
@@ -95,8 +83,7 @@ def only_one(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for one in reversed(held):
-            one.release()
+        release(held)
 
 
 def _take(folder: Path, held: list[BaseFileLock]) -> None:
@@ -104,13 +91,8 @@ def _take(folder: Path, held: list[BaseFileLock]) -> None:
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            if not _flocked(folder / NAME, held, 0):
-                soft = _soft(folder / NAME)
-                soft.acquire(timeout=0)
-                held.append(soft)
+            held += acquire(folder / NAME, 0)
         except Timeout:
-            while held:
-                held.pop().release()
             who = Holder.read(folder)
             if time.monotonic() > end or (who is not None and who.is_alive()):
                 raise
@@ -119,45 +101,10 @@ def _take(folder: Path, held: list[BaseFileLock]) -> None:
             return
 
 
-def _flocked(path: Path, held: list[BaseFileLock], wait_s: float) -> bool:
-    """Whether the system's lock was taken and keeps others out; it is appended to `held`. Raises `Timeout`, OSError."""
-    native = FileLock(path, thread_local=False, fallback_to_soft=False)
-    try:
-        native.acquire(timeout=wait_s)
-    except Timeout:
-        raise
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
-            return False
-        raise
-    held.append(native)
-    return _is_locked(path)
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether the system keeps a second opening of a lock file out. Only a shared lock is tried, and given back."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True  # held, or there are no locks here and nobody can tell
-    finally:
-        os.close(fd)
-    return False
-
-
-def _soft(path: Path) -> SoftFileLock:
-    """A file that is there while it is held. One left by a killed process of this machine is taken over."""
-    return SoftFileLock(path.with_name(f"{path.name}.soft"), thread_local=False)
-
-
 def _refusal(folder: Path, taken: Path) -> str:
     who = Holder.read(folder)
     try:
-        pid = str(who.pid) if who else (folder / NAME).read_text()[:20].strip() or "unknown"
+        pid = str(who.pid) if who else read_bytes(folder / NAME).decode("utf-8", "replace")[:20].strip() or "unknown"
     except OSError:
         pid = "unknown"
     message = f"{folder}: process {pid} is writing to this run; wait until it ends, or stop it"

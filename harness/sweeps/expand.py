@@ -1,6 +1,6 @@
 """From the overrides of a sweep to its points, every one of them composed and checked.
 
-Invariant: what is wrong with any point is known before a model loads, in one line a mistake.
+Invariant: what is wrong with any point is known before a model loads, in one line per mistake.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +77,7 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
 
 
 def sweep_override(override: str) -> str:
-    """What users may write in a sweep's command as what Hydra takes: its own name for the sweep's folder is ours.
+    """An override of a sweep's command as the harness takes it: `hydra.sweep.dir` becomes `run.dir`.
 
     Raises `ConfigError` for what Hydra has and a sweep of the harness does not use.
     """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from harness.config.compose import check, config_dirs
 from harness.config.environment import container
 from harness.config.messages import Composed
+from harness.config.overrides import changed
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.runs.batch import Outcome, play_batch
@@ -38,12 +39,14 @@ class Player:
 
     folder: Path
     reporter: Callable[[], Reporter]
-    """Makes the one who tells a person; called where the points are played."""
+    """Makes the reporter; called where the points are played."""
     failed_before: int
     """Failed points when the sweep was started; they don't count for `on_failure`."""
     retry_failed: bool = False
     trusted: bool = True
     """Code that comes with the models of points that are gone on with may run."""
+    overrides: tuple[str, ...] = ()
+    """Settings that the points go on with instead of theirs, as KEY=VALUE."""
 
     def __call__(self, cfg: "DictConfig") -> int:
         """Play one point as one run, as any launcher's job; its exit code.
@@ -162,9 +165,15 @@ class _Follower:
     def _pending(self, name: str, cfg: "DictConfig", resources: SharedResources) -> CheckedRun:
         path = self._folder / name
         if (path / "run.json").is_file():
-            return reopen(path, resources, retry_failed=self._player.retry_failed, trusted=self._player.trusted)
+            given = self._player
+            return reopen(
+                path, resources, retry_failed=given.retry_failed, overrides=given.overrides, trusted=given.trusted
+            )
         contents = self._contents.get(name)
-        run = prepare(_checked(cfg, self._config_dir), resources, contents)
+        config = _checked(cfg, self._config_dir)
+        if self._player.overrides:
+            config = changed(config.model_dump(mode="json"), self._player.overrides)
+        run = prepare(config, resources, contents)
         if contents is not None and run.spec.config_hash[:FOLDER_LENGTH] != name:
             raise ConfigError(
                 f"point {name}: its settings, or the files that they name, are not those that the sweep was started "

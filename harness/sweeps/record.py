@@ -15,7 +15,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import StorageError
-from harness.store.files import read_bounded, storage_error, write_whole
+from harness.reading.files import read_bytes
+from harness.store.files import storage_error, write_whole
 from harness.store.lock import is_held, only_one
 from harness.store.records import RunRecord, RunStatus, read_record, whole_json
 
@@ -115,7 +116,7 @@ def read_sweep(folder: Path) -> SweepRecord:
 
     Raises `StorageError` where there is none or it is damaged.
     """
-    record = _read(folder)
+    record = read_recorded(folder)
     return record.model_copy(update={"points": tuple(_refreshed(folder, point) for point in record.points)})
 
 
@@ -156,7 +157,7 @@ def mark(
 ) -> SweepRecord:
     """Say how far points are, by their folders' names. Raises `StorageError`."""
     with _locked(folder):
-        record = _read(folder)
+        record = read_recorded(folder)
         change = {"state": state, "exit_code": exit_code, "error": error}
         marked = tuple(p.model_copy(update=change) if p.folder in points else p for p in record.points)
         record = record.model_copy(update={"points": marked})
@@ -191,9 +192,13 @@ def _refreshed(folder: Path, point: PointRecord) -> PointRecord:
 
 def _distinguished(points: Sequence[PointRecord]) -> tuple[PointRecord, ...]:
     """The points with the settings that tell them apart: overrides that not all of them have."""
-    common = set.intersection(*(set(point.overrides) for point in points))
+    known = [set(point.overrides) for point in points if point.overrides]  # none where sweep.json was mended
+    common = set.intersection(*known) if known else set()
     return tuple(
-        point.model_copy(update={"settings": tuple(o for o in point.overrides if o not in common)}) for point in points
+        point.model_copy(update={"settings": tuple(o for o in point.overrides if o not in common)})
+        if point.overrides
+        else point
+        for point in points
     )
 
 
@@ -207,10 +212,11 @@ def _locked(folder: Path) -> Iterator[None]:
         raise storage_error(folder, "write", error, "choose another run.dir") from error
 
 
-def _read(folder: Path) -> SweepRecord:
+def read_recorded(folder: Path) -> SweepRecord:
+    """sweep.json as it stands, whatever the run folders say. Raises as `read_sweep`."""
     path = folder / NAME
     try:
-        return SweepRecord.model_validate_json(read_bounded(path))
+        return SweepRecord.model_validate_json(read_bytes(path))
     except FileNotFoundError as error:
         raise StorageError(f"{folder}: holds no sweep (no {NAME}); give the folder of a sweep") from error
     except OSError as error:
@@ -218,7 +224,8 @@ def _read(folder: Path) -> SweepRecord:
     except ValidationError as error:
         mistake = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in mistake["loc"])
-        raise StorageError(f"{path}: {where}: {mistake['msg']}; the file is damaged") from error
+        remedy = f"`python -m harness repair {folder}` writes it again from the runs"
+        raise StorageError(f"{path}: {where or 'file'}: {mistake['msg']}; it is damaged: {remedy}") from error
 
 
 def _write(folder: Path, record: SweepRecord) -> None:

@@ -7,19 +7,22 @@ Invariants:
 """
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from harness.config.overrides import changed
 from harness.config.recorded import TRUST_FLAG, refuse_code
-from harness.errors import ConfigError, StorageError
+from harness.config.servers import refuse_server, remember
+from harness.errors import ConfigError, HarnessError, StorageError
 from harness.report.sweep import write_sweep_report
+from harness.runs.prepare import recorded_config
 from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command
-from harness.store.identity import config_hash
+from harness.store.identity import config_hash, differences
 from harness.store.lock import lock
 from harness.store.outputs import default_path
 from harness.store.records import RunStatus, read_record
@@ -48,6 +51,7 @@ def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[
     folder = _folder(found)
     found = _as_recorded(folder, found)
     points = list({point.folder: point for point in reversed(found)}.values())[::-1]
+    remember([point.config for point in points])
     same = f", {len(found) - len(points)} more are the same as another" if len(points) < len(found) else ""
     reporter().say(f"points: {len(points)}, all settings checked{same}")
     held = lock(folder)
@@ -67,9 +71,18 @@ def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[
         held.release()
 
 
-def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed: bool, trusted: bool = False) -> int:
+def resume_sweep(
+    folder: Path,
+    reporter: Callable[[], Reporter],
+    *,
+    retry_failed: bool,
+    overrides: Sequence[str] = (),
+    trusted: bool = False,
+) -> int:
     """Go on with all points of a sweep that are left; the worst exit code. Raises as `sweep`.
 
+    `overrides` (KEY=VALUE) are settings that can't change what is said, for all of these points; they have to be given
+    again when the sweep is resumed once more with points that were not begun.
     `trusted`: code that comes with models, and what the sweep's own settings name as code, may run.
     """
     folder = folder.resolve()
@@ -78,14 +91,47 @@ def resume_sweep(folder: Path, reporter: Callable[[], Reporter], *, retry_failed
     try:
         record = refresh(folder)
         fresh = [point for point in record.points if not (folder / point.folder / "run.json").is_file()]
-        _refuse_code(folder, record, trusted)
+        _refuse_code(folder, record, overrides, trusted)
         points = check_points([point.overrides for point in fresh], record.config_dir)
         for point in points:
             refuse_code(point.config, folder, trusted)
+            refuse_server(point.config, folder, overrides)
         _refuse_changed(fresh, with_content(points))
-        return _lead(folder, record, record.points, reporter, retry_failed=retry_failed, trusted=trusted)
+        if overrides:
+            by_folder = {old.folder: point for old, point in zip(fresh, points, strict=True)}
+            _check_overrides(folder, record, by_folder, overrides, retry_failed, trusted)
+        return _lead(
+            folder, record, record.points, reporter, retry_failed=retry_failed, trusted=trusted, overrides=overrides
+        )
     finally:
         held.release()
+
+
+def _check_overrides(
+    folder: Path,
+    record: SweepRecord,
+    fresh: Mapping[str, Point],
+    overrides: Sequence[str],
+    retry_failed: bool,
+    trusted: bool,
+) -> None:
+    """Raise a `HarnessError` where a point that is left can't go on with `overrides`."""
+    for point in record.points:
+        if not _is_left(folder, point, retry_failed):
+            continue
+        try:
+            if point.folder not in fresh:
+                recorded_config(folder / point.folder, overrides, trusted=trusted)
+                continue
+            settings = fresh[point.folder].config.model_dump(mode="json")
+            config = changed(settings, overrides)
+            refuse_code(config, folder, trusted)
+            lines = differences(settings, config.model_dump(mode="json"))
+        except HarnessError as error:
+            raise type(error)(*(f"point {point.label}: {line}" for line in error.lines)) from error
+        if lines:
+            head = f"point {point.label}: these settings can change results; start another sweep"
+            raise StorageError(f"{head}:", *(f"  {line}" for line in lines))
 
 
 def _record(point: Point) -> PointRecord:
@@ -110,12 +156,20 @@ def _as_recorded(folder: Path, points: Sequence[Point]) -> list[Point]:
     ]
 
 
-def _refuse_code(folder: Path, record: SweepRecord, trusted: bool) -> None:
-    """Raise `StorageError` where the settings of a sweep name Python code for Hydra to run."""
+def _refuse_code(folder: Path, record: SweepRecord, given: Sequence[str], trusted: bool) -> None:
+    """Raise `StorageError` where the settings of a sweep name Python code to run that the user did not name again."""
     overrides = (*record.overrides, *(override for point in record.points for override in point.overrides))
-    named = [override for override in overrides if "_target_" in override]
-    if named and not trusted:
+    named = [override for override in overrides if "_target_" in override or _is_plugin(override)]
+    if trusted or not named:
+        return
+    if "_target_" in named[0]:
         raise StorageError(f"{folder}: {named[0]}: names code to run; add {TRUST_FLAG} where you trust it")
+    if not any(map(_is_plugin, given)):
+        raise StorageError(f"{folder}: {named[0]}: names code to run; give it again where you trust it")
+
+
+def _is_plugin(override: str) -> bool:
+    return override.lstrip("+").startswith("plugins=")
 
 
 def _folder(points: Sequence[Point]) -> Path:
@@ -158,13 +212,14 @@ def _lead(
     *,
     retry_failed: bool,
     trusted: bool = True,
+    overrides: Sequence[str] = (),
 ) -> int:
     """Launch what is left of `points` and sum up."""
     left = [point for point in points if _is_left(folder, point, retry_failed)]
     failed_before = mark(folder, {point.folder for point in left}, PointState.WAITING).count(PointState.FAILED)
     interrupted = False
     if left:
-        player = Player(folder, reporter, failed_before, retry_failed, trusted)
+        player = Player(folder, reporter, failed_before, retry_failed, trusted, tuple(overrides))
         try:
             with _terminated_as_interrupted():
                 launch(player, record, left)

@@ -104,6 +104,7 @@ def words(text: str) -> list[str]:
     return (_ASCII_WORDS if low.isascii() else _WORDS).findall(low)
 
 
+@lru_cache(maxsize=128)  # guard and ears ask about the same turn, one after the other
 def parse(text: str) -> Parsed:
     """Words, sentences and clauses in one pass. A line break ends a sentence."""
     low = plain(text)

@@ -102,7 +102,7 @@ def rare(random: Generator, shape: tuple[int, int]) -> Array:
 
 
 SCENARIOS = (
-    Scenario("words a turn", words, 3.0),
+    Scenario("words per turn", words, 3.0),
     Scenario("facts kept, both lose", facts, 6 / 8 - 4 / 7),
     Scenario("facts kept, one loses", forgotten, 0.25),
     Scenario("turns with a question", questions, 2 / 7 - 0.2),

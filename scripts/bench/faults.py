@@ -41,7 +41,10 @@ async def play(server: LoopbackServer, options: argparse.Namespace) -> dict[str,
         for turn in range(options.turns):
             messages = tuple(Message("user", text) for text in ("I feel small.", *said[-2:]))
             prompt = Prompt(messages, None, 50, 50, 4096)
-            said.append((await engine.generate(Request(prompt, Sampling(), turn, f"{number}/{turn}"))).text)
+            answer = await engine.generate(Request(prompt, Sampling(), turn, f"{number}/{turn}"))
+            if not answer.text:
+                raise EngineError(f"{number}/{turn}: no answer with a word in it")
+            said.append(answer.text)
         return said
 
     began, cpu = time.perf_counter(), time.process_time()

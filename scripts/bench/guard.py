@@ -93,7 +93,9 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
         *LOOPING,
         *options.overrides,
     ]
-    folder, code = sweep([*common, "guard=default,off", "guard.mends=both", f"run.dir={folder}"], None)
+    folder, code = sweep(
+        [*common, "guard=default,off", "guard.mends=both", f"run.dir={folder}"], None, TerminalReporter
+    )
     if code:
         raise SystemExit("a run did not finish; nothing to compare")
     found = {}
@@ -171,7 +173,7 @@ def table(arms: Mapping[str, Arm]) -> str:
 
 
 def tell_cost(sessions: Sequence[SessionRecord]) -> tuple[float, float]:
-    """Measure and print the cost; milliseconds, and words a turn."""
+    """Measure and print the cost; milliseconds, and words per turn."""
     words = statistics.fmean(len(turn.text.split()) for session in sessions for turn in session.turns)
     cost = cost_ms(sessions)
     print(f"inner state, guard and metrics: {cost:.3f} ms of CPU a turn of {words:.0f} words (bound: {BOUND_MS})")

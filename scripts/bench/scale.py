@@ -44,7 +44,7 @@ def main(options: argparse.Namespace) -> int:
     ratios = []
     ideal = options.concurrency / (turns * LATENCY_S)
     print(
-        f"{options.sessions} sessions of {turns} turns, {LATENCY_S * 1000:.0f} ms a turn, {options.concurrency} in flight"
+        f"{options.sessions} sessions of {turns} turns, {LATENCY_S * 1000:.0f} ms per turn, {options.concurrency} in flight"
     )
     print(f"on each replica; the latency allows {ideal:.2f} sessions/s a replica")
     with tempfile.TemporaryDirectory() as parent:

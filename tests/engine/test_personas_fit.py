@@ -14,7 +14,7 @@ from harness.personas.library import load
 from harness.personas.sampler import sample
 from harness.personas.schema import MAX_TEXT, Persona
 from harness.types import Message
-from tests.unit.test_inner_state import PUSHY, WARM
+from tests.property.test_inner_state import PUSHY, WARM
 
 NEW_TOKENS = 200
 EXCHANGE_TOKENS = 300

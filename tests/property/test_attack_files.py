@@ -14,7 +14,7 @@ from harness.errors import ConfigError, HarnessError, PersonaError, TranscriptEr
 from harness.paths import persona_dir
 from harness.personas import library
 from harness.text.visible import one_line
-from tests.fixtures.attacks import JSON, STEERING
+from tests.fixtures.attacks import JSON, SPECIALS, STEERING
 
 GOOD = (persona_dir() / "two-cups.yaml").read_text(encoding="utf-8")
 KEYS = [line.partition(":")[0] for line in GOOD.splitlines() if line[:1].isalpha()]
@@ -310,6 +310,17 @@ def test_what_is_no_file_is_never_waited_for(tmp_path: Path, kind: str) -> None:
         with pytest.raises(ConfigError) as caught:
             read(path)
         assert_clear(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a loop"])
+def test_a_plug_in_that_is_no_file_is_never_waited_for(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    SPECIALS[kind](tmp_path / "pluggedin.py")
+    with pytest.raises(ConfigError, match="no module 'pluggedin'") as caught:
+        load(["engine=dry", "plugins=pluggedin"])
+    assert_clear(caught.value)
 
 
 @given(st.text())

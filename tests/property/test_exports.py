@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.__main__ import main
 from harness.context.render.renderer import Renderer
-from harness.types import Message, Request
+from harness.exports.split import split_of
+from harness.store.sampled import pack_ids, sampled_fields, sampled_of, unpack_ids
+from harness.types import Message, Request, Sampled
 from tests.fixtures.exported import check_export, check_row, rows
 from tests.fixtures.templates import tokenizer
 
@@ -60,3 +65,31 @@ def test_imported_rows_fit_and_go_on_as_the_template_has_it(
 
 def _message(fields: dict[str, str]) -> Message:
     return Message(fields["role"], fields["content"])  # type: ignore[arg-type]
+
+
+@given(st.lists(st.integers(0, 2**24 - 1), max_size=40))
+def test_ids_come_back_as_they_were_sampled(ids: list[int]) -> None:
+    assert unpack_ids(pack_ids(ids)) == tuple(ids)
+    assert len(pack_ids(ids)) == 4 * len(ids)
+
+
+@given(
+    st.builds(
+        Sampled,
+        st.lists(st.integers(0, 2**24 - 1), max_size=9).map(tuple),
+        st.none() | st.integers(0, 2**24 - 1),
+        st.lists(st.floats(-50, 0, width=32), max_size=9).map(tuple),
+    )
+)
+def test_what_is_known_of_a_turn_survives_the_journal(sampled: Sampled) -> None:
+    fields = orjson.loads(orjson.dumps(sampled_fields(sampled)))
+    assert sampled_of(fields, "here") == (sampled if fields else None)
+
+
+@given(st.sets(st.text("abcdef", min_size=1, max_size=4), min_size=2, max_size=30), st.floats(0.05, 0.95))
+def test_a_split_holds_out_whole_personas_and_stays_when_others_come(personas: set[str], share: float) -> None:
+    split = split_of(f"persona={share}", personas)
+    assert 1 <= len(split.test) < len(personas)
+    assert abs(len(split.test) - len(personas) * (1 - share)) <= 1
+    assert split == split_of(f"persona={share}", sorted(personas))
+    assert {split.part(persona) for persona in personas} == {"train", "test"}

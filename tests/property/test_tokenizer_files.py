@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from harness.context.render.renderer import Renderer
 from harness.errors import ConfigError
 from harness.models.tokenizer import SAMPLES, SENTENCE, folder_for_engine, load_tokenizer, named_class
-from tests.fixtures.templates import chatml_bytes, template
+from tests.fixtures.templates import byte_tokenizer_of_transformers, template
 from tests.fixtures.tokenizers import byte_level, sentence_piece
 
 CLASSES = (
@@ -66,7 +66,11 @@ def test_the_class_that_drops_spaces_is_not_what_an_engine_gets_either(tmp_path:
 
 
 def test_a_prompt_read_back_from_its_ids_is_the_prompt(tmp_path: Path) -> None:
-    folder = folder_of(chatml_bytes(), tmp_path, tokenizer_class="LlamaTokenizerFast")
+    folder = folder_of(
+        byte_tokenizer_of_transformers(template("chatml"), ("<|im_start|>", "<|im_end|>")),
+        tmp_path,
+        tokenizer_class="LlamaTokenizerFast",
+    )
     renderer = Renderer.load(folder)
     messages = [renderer.message("user", SPOKEN, None)]
     ids = renderer.render(messages).ids
@@ -76,7 +80,7 @@ def test_a_prompt_read_back_from_its_ids_is_the_prompt(tmp_path: Path) -> None:
 def test_a_tokenizer_that_loses_text_is_refused_by_the_renderer() -> None:
     from tokenizers import decoders
 
-    tokenizer = chatml_bytes()
+    tokenizer = byte_tokenizer_of_transformers(template("chatml"), ("<|im_start|>", "<|im_end|>"))
     tokenizer.backend_tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(" ", "")])
     with pytest.raises(ConfigError, match="loses text: it makes 'youareatherapist"):
         Renderer(tokenizer, name="a model")

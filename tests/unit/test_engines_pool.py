@@ -16,12 +16,14 @@ from harness.engines.vllm.launch import check_args, cpu_cache_gib
 from harness.engines.window import context_window, model_limit
 from harness.errors import ConfigError, EngineUnavailable
 from harness.types import Prompt, Request, Sampling
-from tests.fixtures.tokenizers import byte_level
+from tests.fixtures.templates import byte_backend, template
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    byte_level().save_pretrained(tmp_path)
+    byte_backend(["</s>"]).save(str(tmp_path / "tokenizer.json"))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>", "chat_template": template("chatml")}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     return tmp_path
 
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import harness
 from harness.__main__ import main
@@ -19,7 +17,7 @@ from harness.exports.runs import ExportedRun
 from harness.exports.split import Seen, split_of
 from harness.exports.where import Where
 from harness.store.played import Played
-from harness.store.sampled import pack_ids, sampled_fields, sampled_of, unpack_ids
+from harness.store.sampled import sampled_of
 from harness.types import Event, FinishReason, Prompt, Sampled, SessionSpec, Speaker, Turn, View
 
 FACTS: dict[str, Any] = {
@@ -31,25 +29,6 @@ FACTS: dict[str, Any] = {
     "scores": {"mi-coding": {"empathy": 2.0}},
     "meta": {},
 }
-
-
-@given(st.lists(st.integers(0, 2**24 - 1), max_size=40))
-def test_ids_come_back_as_they_were_sampled(ids: list[int]) -> None:
-    assert unpack_ids(pack_ids(ids)) == tuple(ids)
-    assert len(pack_ids(ids)) == 4 * len(ids)
-
-
-@given(
-    st.builds(
-        Sampled,
-        st.lists(st.integers(0, 2**24 - 1), max_size=9).map(tuple),
-        st.none() | st.integers(0, 2**24 - 1),
-        st.lists(st.floats(-50, 0, width=32), max_size=9).map(tuple),
-    )
-)
-def test_what_is_known_of_a_turn_survives_the_journal(sampled: Sampled) -> None:
-    fields = orjson.loads(orjson.dumps(sampled_fields(sampled)))
-    assert sampled_of(fields, "here") == (sampled if fields else None)
 
 
 @pytest.mark.parametrize("fields", [{"ids": "AA=="}, {"ids": "???"}, {"logprobs": "AAA="}, {"ids": 5}])
@@ -103,15 +82,6 @@ def test_expressions_that_are_refused(text: str, reason: str) -> None:
 
 def test_a_fact_can_reach_nothing_else() -> None:
     assert Where("persona_id.__class__ is None")(FACTS)
-
-
-@given(st.sets(st.text("abcdef", min_size=1, max_size=4), min_size=2, max_size=30), st.floats(0.05, 0.95))
-def test_a_split_holds_out_whole_personas_and_stays_when_others_come(personas: set[str], share: float) -> None:
-    split = split_of(f"persona={share}", personas)
-    assert 1 <= len(split.test) < len(personas)
-    assert abs(len(split.test) - len(personas) * (1 - share)) <= 1
-    assert split == split_of(f"persona={share}", sorted(personas))
-    assert {split.part(persona) for persona in personas} == {"train", "test"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
+from harness.judges.alignment import BLOCK
 from harness.judges.judgements import Judgements
 from harness.judges.records import JUDGEMENTS, Judgement, read_lines
 from harness.judges.rubric import Rubric
@@ -185,40 +186,17 @@ def test_the_index_finds_old_and_new_answers_and_drops_a_torn_line(tmp_path: Pat
     assert len((tmp_path / JUDGEMENTS).read_bytes().splitlines()) == 51
 
 
-class _Caching(Scripted):
-    """An engine whose prefix cache holds whole blocks of 16 tokens, as vLLM's does on GPUs."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda request: _says("no" if "no: " in request.prompt.messages[-1].content else "0"))
-        self._blocks: set[int] = set()
-        self.computed: list[int] = []
-
-    async def generate(self, request: Request) -> Generation:
-        ids = tuple(request.prompt.ids or ())
-        ends = range(16, len(ids) + 1, 16)
-        held = 0
-        while held + 16 <= len(ids) - 1 and hash(ids[: held + 16]) in self._blocks:
-            held += 16
-        self._blocks |= {hash(ids[:end]) for end in ends}
-        self.computed.append(len(ids) - held)
-        return replace(await super().generate(request), prompt_tokens=len(ids), cached_tokens=held)
-
-
-async def test_forty_items_cost_at_most_one_and_a_half_times_one(tmp_path: Path) -> None:
-    chosen, left = [], 40
-    for rubric in rubrics("safety-gate", "harm-boundaries", "cbt-skills", "alliance", "ai-talk", "mi-coding"):
-        items = [item.model_copy(update={"needs": ()}) for item in rubric.items if rubric.unit_of(item) == "session"]
-        chosen.append(rubric.model_copy(update={"items": tuple(items[:left])}))
-        left -= len(items[:left])
-    assert left == 0
-    engine = _Caching()
-    [done] = await judged(tmp_path, engine, [subject("s", long_session(120))], chosen, window=32_768)
-    assert len(done.scores) == 40
-    first = [request for request in engine.requests if request.request_id.split("/")[4].endswith(".0")]
-    assert len(first) == 40
-    one = len(engine.requests[0].prompt.ids or ())
-    assert 5000 < one < 9000
-    computed = sum(cost for cost, request in zip(engine.computed, engine.requests, strict=True) if request in first)
-    assert computed <= 1.5 * one
-    prompts = sum(len(request.prompt.ids or ()) for request in first)
-    assert computed <= 0.1 * prompts
+async def test_what_items_share_ends_with_a_block_of_the_cache(tmp_path: Path) -> None:
+    [safety] = rubrics("safety-gate")
+    asks = (safety.item("tier"), safety.item("shamed"))  # the one begins with "How", the other with "Did"
+    subjects = [subject(f"s-{i}", (*TURNS, (Speaker.PATIENT, "so" + " long" * i))) for i in range(8)]
+    engine = Scripted(lambda request: _says("no"))
+    await judged(tmp_path, engine, subjects, [safety.model_copy(update={"items": asks})])
+    lengths = set()
+    for number in range(8):
+        own = [request for request in engine.requests if request.request_id.startswith(f"s-{number}/")]
+        ids = [tuple(request.prompt.ids or ()) for request in own]
+        lengths.add(next(at for at, tokens in enumerate(zip(*ids, strict=False)) if len(set(tokens)) > 1))
+    assert len(engine.requests) >= 16
+    assert [length for length in lengths if length % BLOCK] == []
+    assert lengths

@@ -1,4 +1,4 @@
-"""From the patient's inner state to a direction for the actor: words for one turn, never numbers.
+"""From the patient's inner state to a direction for the patient's model: words for one turn, never numbers.
 
 Invariants:
 - At most one behaviour per turn, and none again before its cool-down is over.
@@ -84,9 +84,13 @@ class Wordings:
 @cache
 def wordings(language: str) -> Wordings:
     """The words for a language (`de-AT` is `de`); the English ones where it has none."""
+    return Wordings(**yaml.safe_load(path(language).read_text(encoding="utf-8")))
+
+
+def path(language: str) -> Path:
+    """The file of the words for a language."""
     code = language.split("-")[0]
-    path = FOLDER / f"{code if code in languages() else 'en'}.yaml"
-    return Wordings(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    return FOLDER / f"{code if code in languages() else 'en'}.yaml"
 
 
 @cache

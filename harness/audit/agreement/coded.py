@@ -6,6 +6,7 @@ that groups sessions may have any name. A folder holds sessions.jsonl and labels
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from re import split
 from typing import Any
 
 from harness.errors import TranscriptError
+from harness.reading.files import opened
 from harness.store.files import storage_error
 from harness.store.records import read_sessions
 from harness.types import Speaker, Turn
@@ -41,7 +43,7 @@ def read_coded(path: Path) -> list[CodedSession]:
         return _folder(path)
     rows = list(_rows(path))
     if not rows:
-        raise TranscriptError(f"{path}: holds no line; expected one a turn, with {', '.join(NEEDED)}")
+        raise TranscriptError(f"{path}: holds no line; expected one per turn, with {', '.join(NEEDED)}")
     by_session: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
     for line, row in rows:
         missing = [name for name in NEEDED if row.get(name) is None]
@@ -55,7 +57,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise TranscriptError(f"{path}: larger than {MOST_BYTES} bytes; give a part of it")
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with opened(path) as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as file:
             yield from _csv(file) if path.suffix.lower() == ".csv" else _jsonl(path, file)
     except OSError as error:
         raise storage_error(path, "read", error, "give a CSV or JSONL of coded turns, or a run folder") from error
@@ -78,7 +80,7 @@ def _jsonl(path: Path, file: Iterable[str]) -> Iterator[tuple[int, Mapping[str, 
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise TranscriptError(f"{path}:{number}: is no JSON; expected one object a line") from error
+            raise TranscriptError(f"{path}:{number}: is no JSON; expected one object per line") from error
         if not isinstance(row, dict):
             raise TranscriptError(f"{path}:{number}: found {type(row).__name__}, expected an object")
         yield number, row

@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value in its scale's range and its 95 % interval; None where it can't be computed."""
+    """A value in its scale's range and its 95% interval; None where it can't be computed."""
 
     value: float | None
     interval: tuple[float, float] | None

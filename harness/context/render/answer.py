@@ -1,4 +1,4 @@
-"""How a model ends its answer and sets its reasoning apart, as far as its chat template tells.
+"""How a model ends its answer and marks its reasoning, as far as its chat template tells.
 
 The template is rendered around a mark, and what it puts before and after an answer is compared with the prompt for one.
 """
@@ -94,8 +94,8 @@ def _first(text: str, controls: Collection[str]) -> str | None:
 
 
 def _apart(prompt: str, before: str) -> tuple[str, str]:
-    """What the prompt for an answer has that does not stand before an earlier one, and the other way round; in whole
-    markers, so that `<think>` and `</think>` have nothing in common."""
+    """What stands before a new answer only, and what before an earlier answer only; compared marker by marker, so that
+    `<think>` and `</think>` have nothing in common."""
     opened, written = _SPLIT.split(prompt), _SPLIT.split(before)
     while opened and written and opened[0] == written[0]:
         del opened[0], written[0]

@@ -16,7 +16,7 @@ LABEL = re.compile(r"(?:#+ )?\w[\w-]*:(?=\s*$)")
 
 
 def control_tokens(added: Iterable[tuple[str, bool]]) -> set[str]:
-    """Those of a tokenizer's added tokens (text, special) that must not be written by content.
+    """Those of a tokenizer's added tokens (text, special) that content must not contain.
 
     An added token that is neither special nor shaped like one is a word or a run of whitespace that the tokenizer
     keeps whole; content may use it.
@@ -25,7 +25,7 @@ def control_tokens(added: Iterable[tuple[str, bool]]) -> set[str]:
 
 
 def template_controls(source: str, rendered: Sequence[str]) -> set[str]:
-    """Control strings of a template that need be no tokens: of its source, and of the text it puts around messages."""
+    """Control strings of a template that may not be tokens: those in its source, and those in the text around messages."""
     found = set(SHAPE.findall(source))
     for glue in rendered:
         found.update(SHAPE.findall(glue))

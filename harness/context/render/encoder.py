@@ -22,7 +22,7 @@ Encode = Callable[[str], "array[int]"]
 REMEMBERED = 1 << 15
 """Words whose ids are kept (all sessions of a renderer together); about 5 MB."""
 _KNOWN = re.compile("[\n\r\t -~\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u2026]*")
-"""Characters of which it is known whether a splitting rule takes them for letters, digits, spaces or none of these."""
+"""Characters that every splitting rule classifies alike, as letters, digits, spaces or none of these."""
 _CLASSES = {"L": "a-zA-Z", "Lu": "A-Z", "Ll": "a-z", "N": "0-9", "Nd": "0-9"} | dict.fromkeys(
     ("Lt", "Lm", "Lo", "M", "Mn"), ""
 )
@@ -31,7 +31,7 @@ _ESCAPED = re.compile(r"\\p\{(\w+)\}|\\.|\[|\]", re.DOTALL)
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """The rule that is built into the `ByteLevel` pre-tokenizer."""
 _OTHERWISE = ("&&", "}+", "\\P", "\\h", "\\R", "\\X")
-"""What Python's `re` reads otherwise than the tokenizers' Oniguruma, or not at all."""
+"""What Python's `re` reads differently from the tokenizers' Oniguruma, or not at all."""
 
 
 class Unsupported(Exception):
@@ -78,7 +78,7 @@ class WordEncoder:
             else array(typecode, [number]).tobytes()
             for number, token in added.items()
         }
-        """Tokens that are found before text is cut into words; None for one that has a say about what is beside it."""
+        """Tokens that are found before text is cut into words; None where one also affects its neighbours."""
         longest_first = sorted(self._added, key=lambda text: (-len(text), text))
         self._at_added = re.compile(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})")
         self._ids: dict[str, bytes] = {}
@@ -147,7 +147,7 @@ def _state(part: Any) -> dict[str, Any]:
 
 
 def _patterns(step: Mapping[str, Any]) -> list[str]:
-    """The pattern whose matches are the words of one pre-tokenizer; none where it cuts nothing."""
+    """The patterns that match the words of one pre-tokenizer; empty where it cuts nothing."""
     match step:
         case {"type": "ByteLevel", "add_prefix_space": False, "use_regex": use}:
             return [_python(_GPT2)] if use else []

@@ -1,6 +1,6 @@
 """Rendering a prompt from an earlier one: only what was added is rendered and encoded.
 
-It saves what full rendering costs per turn, which grows with the history: at 8,000 tokens a turn's prompt takes a fiftieth
+It saves what full rendering costs per turn, which grows with the history: at 8,000 tokens the prompt of a turn takes a fiftieth
 (scripts/bench/context.py). `proof` decides whether a template and its tokenizer allow it.
 """
 
@@ -15,8 +15,8 @@ from harness.context.render.template import ChatTemplate
 from harness.types import Message
 
 REMEMBERED = 1 << 12
-"""Texts whose neutralized and shortened form, and whose ids, are kept (all sessions of a renderer together): what many
-prompts hold, as system texts, and turns until both speakers have seen them; a session keeps its own messages."""
+"""Texts kept with their ids and their neutralized, shortened form, for all sessions of a renderer: system texts, and turns
+until both speakers have seen them. A session keeps its own messages."""
 CUTS = 256
 """Exchanges whose rendered text is kept."""
 GLUE = 64
@@ -32,7 +32,7 @@ class Checkpoint:
     messages: int
     """How many messages are rendered."""
     stable: int
-    """How many ids no later message can change: those before the last control token."""
+    """Ids that no later message can change: those before the last control token."""
     tail: str
     """Template text from that control token on, without the suffix of its `ChatLayout`."""
 
@@ -43,13 +43,13 @@ class Rendering:
 
     messages: tuple[Message, ...]
     ids: "array[int]"
-    """Shared with later renderings' prefixes by copy; never changed. An array: 2 or 4 bytes a token, and every live
+    """Shared with later renderings' prefixes by copy; never changed. An array: 2 or 4 bytes per token, and every live
     session holds two of them."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """Before and after the last exchange; empty where rendering is not incremental."""
     pieces: Mapping[str, "array[int]"] = field(default_factory=dict)
-    """The text of the last exchange, cut before every control token, with its ids: another draft, or the next prompt,
-    changes one of its messages."""
+    """The text of the last exchange, cut before every control token, with its ids. Another draft, or the next prompt, reuses
+    all of them but those of one message."""
     cuts: tuple[str, ...] = ()
     """These pieces in order, up to the last checkpoint."""
 
@@ -59,7 +59,7 @@ class Rendering:
 
 
 class Incremental:
-    """Extends and lengthens renderings of one template and tokenizer, where `layouts` holds how."""
+    """Extends and lengthens renderings of one template and tokenizer, as `layouts` says."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Incremental:
         self.lengthens = True
         """Whether text that is added to the last message comes out where that message ends."""
         self.adds_apart = False
-        """Whether such text then has the ids that it has alone."""
+        """Whether such text then tokenizes as it does alone."""
         self.by_words = isinstance(encode, WordEncoder)
         self._glue_ids = lru_cache(GLUE)(encode)
         self._cut_texts: dict[tuple[str, tuple[Message, ...]], tuple[str, ...]] = {}
@@ -106,8 +106,8 @@ class Incremental:
         )
 
     def _cuts(self, tail: str, layout: ChatLayout, exchange: tuple[Message, ...]) -> tuple[str, ...]:
-        """The text of an exchange, after a tail, cut before every control token; of the last ones it is kept, since a
-        judge asks the same of every session."""
+        """The text of an exchange after a tail, cut before every control token. The last ones are kept: a judge asks the same
+        questions about every session."""
         key = (tail, exchange)
         if (found := self._cut_texts.get(key)) is None:
             if len(self._cut_texts) >= CUTS:
@@ -116,7 +116,8 @@ class Incremental:
         return found
 
     def _piece_ids(self, layout: ChatLayout, piece: str, exchange: Sequence[Message]) -> "array[int]":
-        """Ids of a piece; those of a content are kept, since both speakers' prompts hold it, each after another head."""
+        """Ids of a piece. Those of a content are kept, since it stands in both speakers' prompts, each time after another
+        header."""
         for content in [message.content for message in exchange if message.content]:
             head = piece[: -len(content)]
             if head in layout.heads and piece.endswith(content) and content[0].isascii() and not content[0].isspace():
@@ -130,8 +131,8 @@ class Incremental:
         return Checkpoint(messages, len(ids), tail), ids
 
     def lengthened(self, rendering: Rendering, added: str) -> Rendering | None:
-        """A rendering with text added to its last message, without asking the template; None where that message doesn't stand
-        in it as it is."""
+        """A rendering with text added to its last message, without asking the template; None where the template changed that
+        message."""
         *before, last = rendering.messages
         layout = self.layouts.get(rendering.messages[0].role == "system")
         point = rendering.checkpoints[-1] if rendering.checkpoints else None

@@ -1,4 +1,4 @@
-"""What is constant in the prompts of conversations of one kind: those with, or those without, a system message."""
+"""The constant parts of prompts: one layout for conversations with a system message, one for those without."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ class ChatLayout:
     length: int
     """Characters of the rendered base that stay when the conversation goes on."""
     suffix: str
-    """The rest of the rendered base: what of the generation prompt does not become part of the answer's turn."""
+    """The rest of the rendered base: the part of the generation prompt that is replaced once the answer is there."""
     exchange_template: ExchangeTemplate | None = None
-    """What the template puts around an exchange; None where trying showed that it does more with a plain one."""
+    """What the template puts around an exchange; None where a trial showed that it changes plain contents."""
     heads: tuple[str, ...] = ()
-    """What stands before a content, from a control token on, where the content then has the ids that it has alone."""
+    """Headers after which content tokenizes as it does alone."""
     after_last: int = 0
-    """Pieces of a checkpoint that follow the one in which the last message stands."""
+    """How many pieces of a checkpoint follow the one with the last message."""
 
     def added(self, template: ChatTemplate, answer: Message, reply: Message) -> str:
         """The text that an exchange adds to a conversation, without the suffix."""

@@ -45,7 +45,7 @@ TEXTS = (
     "**bold** `code`\n- list\n",
     "A longer sentence, with commas; and a 'quote' that ends without a stop",
 )
-"""How contents may begin and end. Each is set next to every other."""
+"""Contents with every kind of beginning and end; each is tried next to every other."""
 
 PLAIN = (
     "x",
@@ -58,11 +58,11 @@ PLAIN = (
     "🙂 שלום عربى 日本語",
     "many words, " * 400 + "and a stop.",
 )
-"""Contents with which a template should have nothing to do but to write them."""
+"""Contents that a template should write as they are."""
 _CHARACTERS = ascii_letters + digits + punctuation
 NO_BOUNDARY = "its messages don't meet at a control token"
 LONG = 64
-"""More messages than this has only the conversation of equal exchanges, whose open ends are all equally long."""
+"""Only the conversation of equal exchanges has more messages than this; its open ends are all equally long."""
 SETTLED = 2
 """The first exchange may leave another open end than the later ones."""
 
@@ -73,7 +73,7 @@ def base(with_system: bool) -> list[Message]:
 
 
 def conversations(with_system: bool) -> list[list[Message]]:
-    """Conversations that set each of `TEXTS` next to each other one, as every role, and one long conversation."""
+    """Conversations in which every two of `TEXTS` are neighbours in every role, and one long conversation."""
     count = len(TEXTS)
     return [
         *(_conversation([TEXTS[(start + step * i) % count] for i in range(9)], with_system)
@@ -83,7 +83,7 @@ def conversations(with_system: bool) -> list[list[Message]]:
 
 
 def prove(parts: Incremental) -> str | None:
-    """Find out how exchanges are added, and try it: leaves in `parts` what was proven. Why nothing was, else None."""
+    """Find out how exchanges are added, try it, and set in `parts` what was proven; the reason where nothing was, else None."""
     parts.adds_apart = parts.by_words and adds_apart(parts.encode)
     why_full: str | None = None
     for with_system in (True, False) if parts.template.has_system else (False,):
@@ -155,7 +155,7 @@ def exchange_template(parts: Incremental, layout: ChatLayout) -> ExchangeTemplat
 
 
 def heads(parts: Incremental, exchange_template: ExchangeTemplate) -> tuple[str, ...]:
-    """What stands before contents, from a control token on, where they then have the ids that they have alone.
+    """Headers after which content tokenizes as it does alone.
 
     For a tokenizer of which it is known that what it takes for a word is decided where two words meet.
     """
@@ -165,14 +165,14 @@ def heads(parts: Incremental, exchange_template: ExchangeTemplate) -> tuple[str,
 
 
 def begins_contents(encode: Encode, head: str) -> bool:
-    """Whether a content that begins with an ASCII character, and no space, has the ids after `head` that it has alone."""
+    """Whether content after `head` tokenizes as it does alone, if it begins with an ASCII character other than a space."""
     contents = (form.format(c) for c in _CHARACTERS for form in ("{} y", "{0}{0}x"))
     return all(encode(head + content) == encode(head) + encode(content) for content in contents)
 
 
 def adds_apart(encode: Encode) -> bool:
-    """Whether text that is `like_added` has the ids after a content that it has alone, where that ends with an ASCII
-    character and no space."""
+    """Whether text that is `like_added` tokenizes after content as it does alone, if the content ends with an ASCII character
+    other than a space."""
     added = encode(ADDED)
     contents = (form.format(c) for c in _CHARACTERS for form in ("y {}", "x{0}{0}"))
     return all(encode(content + ADDED) == encode(content) + added for content in contents)

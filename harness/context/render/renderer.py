@@ -22,7 +22,9 @@ from harness.context.render.incremental import REMEMBERED, Incremental, Renderin
 from harness.context.render.shorten import shorten
 from harness.context.render.template import ChatTemplate
 from harness.errors import ConfigError
+from harness.models.limits import vocabulary
 from harness.models.tokenizer import check_keeps_text, light_tokenizer
+from harness.reading.files import read_text
 from harness.types import Message, Prompt, Role
 
 log = logging.getLogger(__name__)
@@ -40,9 +42,11 @@ class Renderer:
         date: datetime | None = None,
         name: str = "the tokenizer",
         stand_in: bool = False,
+        known_ids: int | None = None,
     ) -> None:
         """`tokenizer` is a transformers tokenizer; `date` is what a template's `strftime_now` sees (default: now). With
-        `stand_in` the prompts are for another model, whose tokenizer is not at hand.
+        `stand_in` the prompts are for another model, whose tokenizer is not at hand; `known_ids` is how many the model
+        knows, where it is fewer than its tokenizer has.
 
         Raises `ConfigError` where there is no chat template or it can't render a plain conversation.
         """
@@ -61,6 +65,8 @@ class Renderer:
         """What the user has the template told besides messages."""
         args = {"strftime_now": self.date.strftime, **self.template_args}
         self.template = ChatTemplate(tokenizer, self.encode, own=chat_template, args=args, name=name)
+        self.stop_ids = tuple(i for i in self.template.stop_ids if known_ids is None or i < known_ids)
+        """Ids of the tokens that end an assistant's turn, as far as the model can sample them."""
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._renderings = 0
         self.incrementally = Incremental(self.template, self.encode, safe=self.neutralize, full=self.render_full)
@@ -80,13 +86,20 @@ class Renderer:
         stand_in: bool = False,
     ) -> "Renderer":
         """Load the tokenizer of a local folder (tokenizer files suffice) or a hub id. Raises `ConfigError`."""
-        tokenizer = light_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
         try:
-            template = chat_template.read_text(encoding="utf-8") if chat_template else None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"model.chat_template: {chat_template} can't be read: {error}") from error
+            template = read_text(chat_template.expanduser()) if chat_template else None
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError(f"model.chat_template: {chat_template} can't be read: {reason}") from error
+        tokenizer = light_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
         return cls(
-            tokenizer, chat_template=template, template_args=template_args, date=date, name=str(path), stand_in=stand_in
+            tokenizer,
+            chat_template=template,
+            template_args=template_args,
+            date=date,
+            name=str(path),
+            stand_in=stand_in,
+            known_ids=vocabulary(str(path), revision),
         )
 
     @property
@@ -146,7 +159,7 @@ class Renderer:
         if self.stand_in:
             return Prompt(*fixed, template_args=self.template_args)
         template = self.template
-        return Prompt(*fixed, template.stop_ids, template.stop_texts, template.answer, self.template_args)
+        return Prompt(*fixed, self.stop_ids, template.stop_texts, template.answer, self.template_args)
 
     # Content
 

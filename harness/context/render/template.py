@@ -12,12 +12,13 @@ from harness.context.render import answer
 from harness.context.render.controls import Controls, control_tokens, template_controls
 from harness.context.render.encoder import Encode
 from harness.errors import ConfigError, first_line
+from harness.models.chat_template import LONGEST_TEMPLATE, render_chat
 from harness.types import Message, Role
 
 _MARK = "7041776"
-"""A content to look for in what a template renders; its digits also come out of one that changes letters."""
+"""A content to look for in rendered text; its digits come out even of a template that changes letters."""
 _LENGTHS = (1, 3, 5, 41)
-"""Messages of the conversations of which every content must come out."""
+"""Messages per conversation; the content of each must come out."""
 _LONG = 1500
 """Words of a content that must come out whole."""
 
@@ -33,7 +34,7 @@ class ExchangeTemplate(NamedTuple):
     between: str
     after: str
     literals: tuple[str, ...]
-    """The strings of the template's source, but for those that neutralized contents can't hold."""
+    """The strings in the template's source, without those that a neutralized content can't hold."""
 
     def filled(self, answer: str, reply: str) -> str | None:
         """The text that the exchange adds; None where one of its contents is not plain."""
@@ -46,7 +47,7 @@ class ExchangeTemplate(NamedTuple):
 
 
 class ChatTemplate:
-    """The template of one tokenizer, with what it was seen to do."""
+    """The template of one tokenizer, with what trials showed about it."""
 
     def __init__(self, tokenizer: Any, encode: Encode, *, own: str | None, args: Mapping[str, Any], name: str) -> None:
         """`own` is a template or the name of one of the tokenizer's, None its default; `args` is what it sees besides
@@ -63,8 +64,11 @@ class ChatTemplate:
             self._template: str = tokenizer.get_chat_template(own)
         except ValueError as error:
             raise ConfigError(f"{name}: no chat template; name a Jinja file in model.chat_template") from error
+        if len(self._template) > LONGEST_TEMPLATE:
+            found = len(self._template)
+            raise ConfigError(f"{name}: its chat template has {found} characters; expected at most {LONGEST_TEMPLATE}")
         self.parts = False
-        """Whether contents are lists of parts, as templates of some models that also see images read them."""
+        """Whether contents are lists of parts, as some templates of models with image input expect."""
         self.parts = self._needs_parts()
         self.has_system = self._accepts_system()
         """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
@@ -106,15 +110,26 @@ class ChatTemplate:
         return [{"type": "text", "text": text}] if self.parts else text
 
     def _apply(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        return str(
-            self._tokenizer.apply_chat_template(
-                [{"role": message.role, "content": self.content(message.content)} for message in messages],
-                chat_template=self._template,
-                add_generation_prompt=add_generation_prompt,
-                tokenize=False,
-                **self._args,
-            )
-        )
+        talk = [{"role": message.role, "content": self.content(message.content)} for message in messages]
+        try:
+            if not _is_usual(self._tokenizer):
+                return str(
+                    self._tokenizer.apply_chat_template(
+                        talk,
+                        chat_template=self._template,
+                        add_generation_prompt=add_generation_prompt,
+                        tokenize=False,
+                        **self._args,
+                    )
+                )
+            special = self._tokenizer.special_tokens_map
+            text = render_chat(self._template, special, talk, ask=add_generation_prompt, args=self._args)
+            text.encode()
+        except Exception as error:  # a template is foreign code: jinja2 passes on whatever it does
+            raise ConfigError(
+                f"{self._name}: its chat template can't render a conversation: {first_line(error)}"
+            ) from error
+        return text
 
     def cut(self, text: str) -> list[str]:
         """Text cut before every control token at which a prompt can be cut."""
@@ -147,8 +162,8 @@ class ChatTemplate:
             rendered = self.render([Message("user", whole), Message("assistant", whole), Message("user", whole)])
             if answer.pieces(rendered, _marks(_LONG) * 3) is None:
                 return f"its chat template drops a part of a message of {_LONG:,} words"
-        except Exception as error:  # a template is foreign code: jinja2 passes on whatever it does
-            return f"its chat template can't render a plain conversation: {first_line(error)}"
+        except ConfigError as error:
+            return f"its chat template can't render a plain conversation: {first_line(error.__cause__ or error)}"
         return None
 
     def _accepts_system(self) -> bool:
@@ -158,7 +173,7 @@ class ChatTemplate:
                 rendered = self.render([Message("system", system), *_conversation(marks)])
                 if system not in rendered or answer.pieces(rendered.replace(system, "", 1), marks) is None:
                     return False
-        except Exception:  # it has no system role, or no other way to say so
+        except ConfigError:  # it has no system role, or no other way to say so
             return False
         return True
 
@@ -176,7 +191,7 @@ class ChatTemplate:
             talk = _conversation(_marks(4))
             rendered = answer.pieces(self._apply(talk, add_generation_prompt=False), _marks(4))
             last = rendered[-1] if rendered else ""
-        except Exception:  # some insist on a user message at the end
+        except ConfigError:  # some insist on a user message at the end
             last = ""
         return answer.Around(prompt=found[-1], before=found[-3], after=found[-2], last=last)
 
@@ -209,6 +224,12 @@ class ChatTemplate:
             and token.content in around
             and not (token.lstrip or token.single_word or (token.normalized and normalizes))
         )
+
+
+def _is_usual(tokenizer: Any) -> bool:
+    """Whether a tokenizer renders as all of transformers do, and not by code of its own."""
+    method = type(tokenizer).apply_chat_template
+    return str(method.__qualname__).startswith(("PreTrainedTokenizerBase.", "FileTokenizer."))
 
 
 def _marks(count: int) -> list[str]:

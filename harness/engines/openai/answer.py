@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.engines.openai.body import count, mapping, parse, text_of
 from harness.engines.openai.fault import Fault, fault_of
-from harness.engines.openai.retry import EmptyAnswer, TooLong, Transient
+from harness.engines.openai.retry import NoWords, TooLong, Transient
 from harness.engines.openai.secrets import Scrubber
 from harness.engines.reasoning import of_chat, split
 from harness.errors import EngineError, RequestRejected
@@ -54,7 +54,7 @@ def generation(
 ) -> Generation:
     """A 200's body as an answer.
 
-    Raises `ErrorInside`, `Transient` for a body that is cut off or no completion, `EmptyAnswer` and `TooLong` for one
+    Raises `ErrorInside`, `Transient` for a body that is cut off or no completion, `NoWords` and `TooLong` for one
     of no use, `RequestRejected` for one that the server withheld. One of reasoning alone has an empty text, as on every
     engine.
     """
@@ -124,12 +124,10 @@ def _answered(
         hidden = count(mapping(mapping(found.get("usage")).get("completion_tokens_details")).get("reasoning_tokens"))
         form = of_chat(form, content, cut=finish is FinishReason.LENGTH, told=bool(thought or hidden))
     inline, text = split(content, form, constrained=request.json_schema is not None)
-    if not text.strip() and not (thought or inline):
-        raise EmptyAnswer("the server answered without any text")
     if len(text) > _CHARACTERS_PER_TOKEN * most + _MORE_CHARACTERS:
         raise TooLong(f"the server's answer has {len(text)} characters, which max_new_tokens={most} can't fill")
     ids, end_id = _ids(choice, finish)
-    return Generation(
+    answer = Generation(
         text=scrub(text),
         token_ids=ids,
         end_id=end_id,
@@ -142,6 +140,9 @@ def _answered(
         latency_s=latency_s,
         reasoning=scrub("\n".join(filter(None, (thought, inline)))) or None,
     )
+    if not text.strip() and answer.reasoning is None:
+        raise NoWords("the server answered without any text", answer)
+    return answer
 
 
 def _content(value: object) -> tuple[str, str]:

@@ -40,6 +40,7 @@ from harness.engines.openai.http import Away, Client, Reply, answer_bound
 from harness.engines.openai.refusal import error_of
 from harness.engines.openai.retry import (
     AttemptFailed,
+    NoWords,
     Patience,
     SlowDown,
     TooLong,
@@ -124,7 +125,7 @@ class OpenAIEngine:
         Raises as `Engine.generate`; an error's `usage` is what useless answers cost.
         """
         retries: list[Retry] = []
-        wasted = NOTHING
+        wasted = last = NOTHING
 
         def failed(notice: Notice) -> None:
             if isinstance(notice, Retried):
@@ -132,15 +133,17 @@ class OpenAIEngine:
             self._listener(notice)
 
         async def attempt(empties: int) -> Generation:
-            nonlocal wasted
+            nonlocal wasted, last
             try:
                 return await self._attempt(request, empties)
             except EngineError as error:
-                wasted += error.usage
+                wasted, last = wasted + error.usage, error.usage
                 raise
 
         try:
             generation = await self._persistent(request, attempt, failed, retries)
+        except NoWords as error:
+            generation, wasted = error.answer, wasted - last
         except EngineError as error:
             error.usage = wasted
             raise
@@ -160,6 +163,8 @@ class OpenAIEngine:
                 asked = f" and to wait {error.wait_s:.0f} s" if error.wait_s else ""
                 raise EngineUnavailable(f"{self._base} keeps asking to slow down{asked}: {error}") from None
             except AttemptFailed as error:
+                if isinstance(error, NoWords):
+                    raise  # as empty as of any other engine
                 if not isinstance(error, Transient) or await self._answers():
                     raise EngineError(f"{request.request_id} failed after its retries: {error}") from None
                 away = str(error)

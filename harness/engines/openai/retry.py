@@ -54,7 +54,15 @@ class Transient(AttemptFailed):
 
 
 class EmptyAnswer(AttemptFailed):
-    """A well-formed answer without text."""
+    """An answer of no use, though it is well-formed."""
+
+
+class NoWords(EmptyAnswer):
+    """One without text; `answer` is what it comes to when patience ends, as of any other engine."""
+
+    def __init__(self, short: str, answer: Generation) -> None:
+        super().__init__(short)
+        self.answer = answer
 
 
 class TooLong(EmptyAnswer):
@@ -70,7 +78,7 @@ class Patience:
     attempts: int = 10
     """Most attempts that may fail by transient faults; being asked to slow down does not count."""
     empties: int = 6
-    """Most empty answers."""
+    """Most empty answers; the last one is handed on, for the session to ask again with a note."""
     first_wait_s: float = 0.5
     longest_wait_s: float = 30.0
 

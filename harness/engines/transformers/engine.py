@@ -18,7 +18,7 @@ from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.reasoning import split
 from harness.engines.window import checked_ids, context_window
-from harness.errors import EngineError, EngineUnavailable, RequestRejected, first_line
+from harness.errors import EngineError, EngineUnavailable, HarnessError, RequestRejected, first_line
 from harness.models.tokenizer import load_tokenizer
 from harness.types import FinishReason, Generation, Request
 
@@ -264,7 +264,9 @@ def _load(model: ModelConfig) -> _Loaded:
         network = AutoModelForCausalLM.from_pretrained(
             model.path, dtype=dtype, revision=model.revision, trust_remote_code=model.trust_remote_code
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except HarnessError:
+        raise
+    except Exception as error:  # a model's config may be anything, and so may what is raised because of it
         reason = first_line(error)
         raise EngineError(f"transformers can't load {model.path}: {reason}") from error
     loaded = _Loaded(network.to(device).eval(), tokenizer)

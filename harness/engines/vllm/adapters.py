@@ -6,13 +6,14 @@ Invariants:
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError, EngineError, RequestRejected
+from harness.models.adapter import read_adapter
+from harness.reading.files import opened, read_bytes
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
@@ -93,19 +94,9 @@ class Adapters:
 
 
 def _fingerprint(path: Path) -> tuple[str, int]:
-    config = path / "adapter_config.json"
-    weights = next((path / name for name in ("adapter_model.safetensors", "adapter_model.bin")
-                    if (path / name).is_file()), None)  # fmt: skip
-    if weights is None or not config.is_file():
-        raise ConfigError(
-            f"model.adapter: found {path}, expected a LoRA folder with adapter_config.json "
-            "and adapter_model.safetensors"
-        )
-    digest = hashlib.sha256(config.read_bytes())
-    with weights.open("rb") as file:
+    files = read_adapter(path)
+    digest = hashlib.sha256(read_bytes(files.config))
+    with opened(files.weights) as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    rank = json.loads(config.read_text("utf-8")).get("r")
-    if not isinstance(rank, int) or rank < 1:
-        raise ConfigError(f"{config}: r: found {rank!r}, expected the rank of the adapter, a positive number")
-    return f"lora-{digest.hexdigest()[:16]}", rank
+    return f"lora-{digest.hexdigest()[:16]}", files.rank

@@ -15,6 +15,7 @@ from harness.errors import TranscriptError
 from harness.judges.written.variants import Turns
 from harness.paths import written_dir
 from harness.reading import strict_yaml
+from harness.reading.files import read_text
 from harness.reading.yaml_shape import not_yaml
 from harness.types import Speaker
 
@@ -67,19 +68,23 @@ def read(path: Path) -> WrittenSession:
         str(head["quality"]),
         None if head["fault"] is None else str(head["fault"]),
         turns,
-        _yaml(labels, labels.read_text(encoding="utf-8")) if labels.exists() else {},
+        _yaml(labels, _text(labels)) if labels.exists() else {},
     )
 
 
 def _parts(path: Path) -> tuple[dict[str, Any], str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TranscriptError(f"{path}: can't be read: {error}") from error
+    text = _text(path)
     match = _HEAD.match(text)
     if match is None:
         raise TranscriptError(f"{path}:1: expected a head between two lines of ---")
     return _yaml(path, match[1]), text[match.end() :]
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
 
 
 def _yaml(path: Path, text: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     """What was done to a session, and with it what a reader should find."""
 
     PLANTED = "planted"
-    """A turn that makes a certain answer right: it should be found."""
+    """A turn, or words in every turn, that make a certain answer right: it should be found."""
     SWAPPED = "swapped"
     """Each says what the other said: whoever helps well should score low."""
     STRIPPED = "stripped"
@@ -98,6 +98,12 @@ def planted(turns: Turns, number: int, text: str, *, before: str | None, instead
     if instead is not None:
         clean = with_turn(clean, number, instead)
     return clean, Variant(Kind.PLANTED, with_turn(clean, number, text), (number,))
+
+
+def opened(turns: Turns, speaker: Speaker, text: str) -> Variant:
+    """Every turn of a speaker begins with the same words."""
+    changed = tuple((who, f"{text} {said}" if who is speaker else said) for who, said in turns)
+    return Variant(Kind.PLANTED, changed, tuple(places(turns, speaker)))
 
 
 def swapped(turns: Turns) -> Variant:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.compose import load
+from harness.config.recorded import refuse_code
 from harness.config.schema import RunConfig
+from harness.config.servers import refuse_server
 from harness.errors import ConfigError, PersonaError, StorageError
 from harness.personas.schema import Persona
 from harness.runs.branching.points import Beginning, Points, beginnings, parents_of
@@ -34,9 +36,11 @@ def prepare_branches(
     variants: int = 1,
     exchanges: int | None = None,
     overrides: Sequence[str] = (),
+    trusted: bool = False,
 ) -> CheckedRun:
     """Branches of the run in `path`: of its sessions `ids` (none: all that came to their end).
 
+    `trusted`: code that comes with its models may run.
     Raises `StorageError`, `ConfigError` and `PersonaError` for what can't be branched.
     """
     path = path.resolve()
@@ -46,6 +50,9 @@ def prepare_branches(
     if not begun:
         raise ConfigError(f"--turn: {points.text}: no session of {path} has that turn")
     config = _config(path, record.source, overrides, begun)
+    if record.source is not Source.IMPORTED:
+        refuse_code(config, path, trusted)
+        refuse_server(config, path, overrides)
     if config.patient.kind != "simulated":
         raise ConfigError(f"{path}: its patient is replayed and can't answer anew; expected patient=simulated")
     _check_bounds(config, begun)

@@ -1,4 +1,4 @@
-"""Sessions in our text form: one a file, with an optional YAML head, and labels in NAME.labels.yaml beside it."""
+"""Sessions in our text form: one per file, with an optional YAML head, and labels in NAME.labels.yaml beside it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

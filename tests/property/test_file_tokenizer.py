@@ -9,7 +9,7 @@ import pytest
 from harness.models import file_tokenizer
 from harness.models.file_tokenizer import FileTokenizer
 from harness.models.tokenizer import SAMPLES, light_tokenizer, load_tokenizer
-from tests.fixtures.templates import HERE, byte_tokenizer, template
+from tests.fixtures.templates import HERE, byte_tokenizer_of_transformers, template
 
 TEMPLATES = sorted(file.stem for file in HERE.glob("*.jinja"))
 TALK = [
@@ -21,7 +21,7 @@ TALK = [
 
 
 def folder(place: Path, text: str, **config: Any) -> Path:
-    byte_tokenizer(text, special=("<|im_start|>", "<|im_end|>")).save_pretrained(place)
+    byte_tokenizer_of_transformers(text, special=("<|im_start|>", "<|im_end|>")).save_pretrained(place)
     file = place / "tokenizer_config.json"
     file.write_text(
         json.dumps({**json.loads(file.read_text()), "tokenizer_class": "PreTrainedTokenizerFast", **config})

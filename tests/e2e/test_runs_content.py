@@ -35,6 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "said.txt").write_text("Patient: I can't sleep.\n\nTherapist: Since when?\n")
     (tmp_path / "lora").mkdir()
     (tmp_path / "lora" / "adapter_config.json").write_text('{"r": 8}')
+    (tmp_path / "lora" / "adapter_model.safetensors").write_text("weights")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -58,6 +59,7 @@ EDITS = {
     "chat.jinja": ("therapist.model.chat_template", ("model.chat_template=chat.jinja",)),
     "said.txt": ("patient.transcript", ("patient=replay", "patient.transcript=said.txt")),
     "lora/adapter_config.json": ("therapist.model.adapter", ("therapist.model.adapter=lora",)),
+    "lora/adapter_model.safetensors": ("therapist.model.adapter", ("therapist.model.adapter=lora",)),
     "personas/neighbour.yaml": ("persona neighbour", ()),
 }
 
@@ -86,13 +88,26 @@ def test_a_run_does_not_go_on_with_other_files_and_says_which(place: Path) -> No
     opened = prepare(load(settings(place, "run.dir=run")), SharedResources()).open()
     opened.folder.close()
     record = read_record(place / "run")
-    assert record.content_hashes.keys() == {"therapist.prompt", "patient.prompt", "template.opening"} | {
+    data = {"data.hearing", "data.english", "data.directions.en", "data.cues.en"}
+    assert record.content_hashes.keys() == {"therapist.prompt", "patient.prompt", "template.opening", *data} | {
         f"{speaker}.model" for speaker in Speaker
     }
     assert record.config_hash == opened.spec.config_hash
     reopen(place / "run", SharedResources(), retry_failed=False)
     edit("part.jinja")(place)
     with pytest.raises(StorageError, match=r"content of therapist\.prompt: \w{12} -> \w{12}"):
+        reopen(place / "run", SharedResources(), retry_failed=False)
+
+
+def test_a_run_from_before_the_harness_hashed_its_own_data_goes_on(place: Path) -> None:
+    prepare(load(settings(place, "run.dir=run")), SharedResources()).open().folder.close()
+    file = place / "run" / "run.json"
+    record = json.loads(file.read_text())
+    known = {key: digest for key, digest in record["content_hashes"].items() if not key.startswith("data.")}
+    file.write_text(json.dumps({**record, "content_hashes": known}))
+    reopen(place / "run", SharedResources(), retry_failed=False)
+    file.write_text(json.dumps({**record, "content_hashes": {**record["content_hashes"], "data.cues.en": "0" * 64}}))
+    with pytest.raises(StorageError, match=r"content of data\.cues\.en: 0{12} -> "):
         reopen(place / "run", SharedResources(), retry_failed=False)
 
 

@@ -37,12 +37,28 @@ def qwen3() -> Renderer:
     return Renderer(byte_tokenizer(template("qwen3"), CHATML))
 
 
+def test_ends_of_turn_that_a_model_does_not_know_are_not_sent() -> None:
+    """Some tokenizers have more tokens than their model."""
+    tokenizer = chatml_bytes()
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    messages = [Message("user", "Hi")]
+
+    def stop_ids(known: int | None) -> tuple[int, ...]:
+        renderer = Renderer(tokenizer, known_ids=known)
+        return renderer.prompt(messages, renderer.render(messages).ids, max_new_tokens=5, max_model_len=500).stop_ids
+
+    assert end in stop_ids(None)
+    assert end in stop_ids(end + 1)
+    assert end not in stop_ids(end)
+
+
 def test_ids_are_those_of_apply_chat_template() -> None:
     tokenizer = chatml_bytes()
     renderer = Renderer(tokenizer)
     messages = conversation("Hi", "Hello", "I can't sleep.")
     plain = [{"role": message.role, "content": message.content} for message in messages]
-    expected = tokenizer.apply_chat_template(plain, add_generation_prompt=True, return_dict=False)
+    text = tokenizer.apply_chat_template(plain, chat_template=template("chatml"), add_generation_prompt=True)
+    expected = tokenizer(text)["input_ids"]
     assert renderer.incremental
     assert list(renderer.render(messages).ids) == expected
 
@@ -235,8 +251,7 @@ def test_the_end_of_an_answer_is_known_without_being_told() -> None:
 
 def test_line_breaks_that_a_tokenizer_keeps_whole_end_no_answer() -> None:
     """Gemma's tokenizer does so; an answer may hold them."""
-    tokenizer = byte_tokenizer("{% for m in messages %}{{ m.content }}\n\n{% endfor %}")
-    tokenizer.add_tokens(["\n\n"])
+    tokenizer = byte_tokenizer("{% for m in messages %}{{ m.content }}\n\n{% endfor %}", plain=("\n\n",))
     assert Renderer(tokenizer).template.stop_ids == (tokenizer.eos_token_id,)
 
 
