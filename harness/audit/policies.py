@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from harness.errors import ConfigError
 from harness.reading.files import read_bytes
+from harness.reading.yaml_shape import own_data
 
 FILE = Path(__file__).with_name("policies.yaml")
 MOST_BYTES = 2_000_000
@@ -59,7 +60,7 @@ class Policy:
 
 def fixed_policies() -> tuple[Policy, ...]:
     """The policies that the harness brings along."""
-    return policies_of(yaml.safe_load(FILE.read_text(encoding="utf-8")), str(FILE))
+    return policies_of(own_data(FILE), str(FILE))
 
 
 def read_policies(path: Path) -> tuple[Policy, ...]:
