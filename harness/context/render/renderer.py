@@ -155,11 +155,21 @@ class Renderer:
         self, messages: Sequence[Message], ids: Sequence[int], *, max_new_tokens: int, max_model_len: int
     ) -> Prompt:
         """Rendered messages as a request sends them."""
-        fixed: tuple[Any, ...] = (tuple(messages), ids, len(ids), max_new_tokens, max_model_len)
+        shown, count, args = tuple(messages), len(ids), self.template_args
         if self.stand_in:
-            return Prompt(*fixed, template_args=self.template_args)
+            return Prompt(shown, ids, count, max_new_tokens, max_model_len, template_args=args)
         template = self.template
-        return Prompt(*fixed, self.stop_ids, template.stop_texts, template.answer, self.template_args)
+        return Prompt(
+            shown,
+            ids,
+            count,
+            max_new_tokens,
+            max_model_len,
+            self.stop_ids,
+            template.stop_texts,
+            template.answer,
+            args,
+        )
 
     # Content
 
