@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.agents.acts import Acts, hear_acts
-from harness.agents.cues import read, table
+from harness.agents.cues import Words, read, table
 from harness.agents.english import coherence
+from harness.agents.foreign import foreign
 from harness.agents.listener import Memory, Uptake
+from harness.agents.picking import Picking
 from harness.agents.prompt import render
 from harness.agents.unanswered import Unanswered
 from harness.context.ask import json_object
+from harness.personas.schema import RiskKind
 from harness.text.words import FUNCTION_WORDS
 
 RECENT = 3
@@ -30,7 +33,7 @@ LONG_TURN = 110
 """Words of a therapist's turn from which it is a lecture; twice as many count in full."""
 SAID_ENOUGH = 6, 16
 """Words up to which a turn is no advice, as "go on", and from which it can be all advice."""
-AT_LENGTH = 10, 24
+AT_LENGTH = 4, 9
 """Words up to which a turn may come back without offence, and from which it is recited."""
 HOLLOW = 0.35
 """What validation without any of the patient's matter is worth, the first time; each further time it is less."""
@@ -84,7 +87,19 @@ class Appraisal:
     repaired: float = 0.0
     """The therapist owned a mistake."""
     asked_risk: float = 0.0
-    """Asked calmly and straight out about the danger."""
+    """Asked calmly and straight out about a danger, whichever."""
+    asked_suicide: float = 0.0
+    """About wanting to die."""
+    asked_self_harm: float = 0.0
+    asked_violence: float = 0.0
+    """About harm to other adults."""
+    asked_child_at_risk: float = 0.0
+
+    @property
+    def dangers(self) -> frozenset[RiskKind]:
+        """Which dangers were asked about; any, where an older journal doesn't say which."""
+        asked = frozenset(kind for kind in RiskKind if getattr(self, f"asked_{kind}"))
+        return asked or frozenset(RiskKind if self.asked_risk else ())
 
     def __post_init__(self) -> None:
         for place, value in enumerate(_values(self)):
@@ -111,6 +126,7 @@ class Listener:
         """Validations without matter so far."""
         self._praised = 0
         self._unanswered = Unanswered(language)
+        self._picking = Picking()
 
     def hear(self, heard: str, text: str) -> Appraisal:
         """How the therapist's `text` came across, which answers the patient's turn `heard`."""
@@ -121,16 +137,24 @@ class Listener:
             return Appraisal()
         acts = hear_acts(words, text, tuple(self._turns), self._language, self._beliefs)
         uptake = self._memory.hear(words)
-        sense = coherence([words.words[a:b] for a, b, _ in words.sentences]) if self._language[:2] == "en" else 1.0
+        sense = self._sense(text, words)
         return self._weighed(acts, uptake, sense, heard, invented=self._invented(acts))
+
+    def _sense(self, text: str, words: Words) -> float:
+        """How much of it the patient can make sense of, from 0 to 1."""
+        if foreign(text, words.words, self._language):
+            return 0.0
+        return coherence([words.words[a:b] for a, b, _ in words.sentences]) if self._language[:2] == "en" else 1.0
 
     def _weighed(self, acts: Acts, uptake: Uptake, sense: float, heard: str, *, invented: bool) -> Appraisal:
         plain = _plain(acts)
         new = (1 - uptake.same) * sense
-        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (PLAIN + (1 - PLAIN) * uptake.own)
+        meant = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (1 - uptake.read_back)
+        meant *= PLAIN * uptake.around + (1 - PLAIN) * uptake.own
         passed_over, answered = self._unanswered.danger(acts, heard)
         serious = SERIOUS if answered and not acts.leading else 0.0
-        given_back = 1 - (1 - uptake.taken_up) * (1 - meant) * (1 - serious)
+        picking = self._picking.worth(uptake, acts.reflected)
+        given_back = 1 - (1 - picking * uptake.taken_up) * (1 - picking * meant) * (1 - serious)
         slighted = (0.6 if invented else 0.0) + passed_over + self._unanswered.protest(acts, heard, given_back)
         slighted += self._unanswered.story(acts)
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain.advised) * (1 - plain.harmed)
@@ -191,6 +215,7 @@ def _plain(acts: Acts) -> Appraisal:
     lecture = max(0.0, (acts.length - LONG_TURN) / LONG_TURN)
     hurry = acts.rushing + max(0, acts.questions - 2) + max(0, acts.advice - 2)
     enough = _between(acts.length, *SAID_ENOUGH)
+    asked = frozenset() if acts.harm or acts.leading else acts.dangers
     return Appraisal(
         validated=min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         asked=acts.asked,
@@ -201,7 +226,8 @@ def _plain(acts: Acts) -> Appraisal:
         misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * enough),
         harmed=min(1.0, acts.harm),
         repaired=float(acts.repair > 0),
-        asked_risk=float(acts.risk_question and not acts.harm and not acts.leading),
+        asked_risk=float(bool(asked)),
+        **{f"asked_{kind}": float(kind in asked) for kind in RiskKind},
     )
 
 

@@ -23,6 +23,8 @@ EARLIER = 0.5
 """What taking up an earlier turn is worth beside taking up the last one."""
 REMEMBERED = 0.4
 """How telling a word of an earlier turn must be to count: everyday words come back by chance."""
+JOINS = 0.3
+"""The same to be brought together with another: everyday words meet by chance."""
 TOUCHED = 0.15
 """What a sentence must take up to be about what the patient said."""
 ROOM, STRAYS = 2.0, 0.25
@@ -42,6 +44,8 @@ PUT_IN = 2.0
 COPIED = 0.2, 0.5
 """Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
 before left out: from where it is parroting, and where it is nothing else."""
+READ_BACK = 0.3, 0.6
+"""The same of one sentence, which then takes nothing up."""
 SAME = 0.3, 0.7
 """Share of a turn that the therapist said before in the same words: from where it is noticed, and where it is all."""
 SAME_FRAME = 0.5, 0.85
@@ -52,6 +56,8 @@ PHRASE = 5
 """Words of a phrase that nobody says twice by chance."""
 WORN = 0, 3
 """Earlier turns with such a phrase: from where it is noticed, and where it is all that is heard."""
+AROUND = 5
+"""Words of its own in statements from which on a turn says something itself."""
 LONG_FRAME = 5
 """Parts of a sentence's frame from which its coming back once is no chance; a shorter one may come back once."""
 BACKCHANNEL = 4
@@ -78,6 +84,16 @@ class Uptake(NamedTuple):
     """How much it puts of its own, in telling words."""
     strange: float
     """How much there is of its own, in telling words, and nothing of the patient's."""
+    around: float
+    """How much it says in words of its own, everyday words counted in."""
+    words: int
+    """How many telling words of the patient's it takes up."""
+    joined: bool
+    """Whether it brings several of them together in one sentence."""
+    read_back: float
+    """How much one of its sentences is the patient's last turn, word for word."""
+    matter: int
+    """Telling words of the patient's last turn: what there was to take up."""
 
 
 @dataclass(slots=True)
@@ -87,6 +103,8 @@ class _Turn:
     stems: frozenset[str] = frozenset()
     pairs: frozenset[int] = frozenset()
     """Of its words as the therapist would say them."""
+    runs: frozenset[int] = frozenset()
+    """The same, three words in a row."""
 
 
 class Memory:
@@ -97,6 +115,8 @@ class Memory:
         self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
+        self._said_runs: set[int] = set()
+        """Three words in a row of all turns before the last, as the therapist would say them."""
         self._taken: set[str] = set()
         self._runs: set[int] = set()
         self._sentences: set[tuple[str, ...]] = set()
@@ -109,8 +129,10 @@ class Memory:
         """The patient's next turn."""
         own = parse(text).said.words
         self._said |= self._last.stems
+        self._said_runs |= self._last.runs
         turned = [_TURNED.get(word, word) for word in own]
-        self._last = _Turn(self._stems(own), frozenset([*_runs(own, 2), *_runs(turned, 2)]))
+        pairs, runs = ([*_runs(own, length), *_runs(turned, length)] for length in (2, 3))
+        self._last = _Turn(self._stems(own), frozenset(pairs), frozenset(runs))
 
     def known(self, stems: Sequence[str]) -> float:
         """Of these the share that the patient has said; 1 of none."""
@@ -121,13 +143,18 @@ class Memory:
         """How the therapist's turn stands to the turns before; then it is one of them."""
         framed = self._framed_sentences(text)
         new = self._new(text, framed)
-        credit, strays, put_in, taken, stems = 0.0, 0.0, 0.0, set[str](), set[str]()
+        credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
+        together, read_back = False, 0.0
         for sentence, question in new:
             these = self._stems(sentence)
             worth, own, joined = self._sentence(these - taken, these)
+            fresh = 1 - self._copied(sentence)
+            read_back = max(read_back, 1 - fresh)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
-            credit += put * worth * (ASKED if question else 1.0)
-            put_in += own
+            credit += put * worth * fresh * (ASKED if question else 1.0)
+            put_in += 0.0 if question else own
+            around += 0 if question else len(sentence) - len(these & self._last.stems)
+            together = together or (fresh > 0.5 and self._together(these))
             strays += own if worth < TOUCHED else 0.0
             stems |= these
             taken |= these & (self._last.stems | self._said)
@@ -142,6 +169,11 @@ class Memory:
             same=same,
             own=min(1.0, put_in / PUT_IN),
             strange=_between(strays, 2.0, 6.0) if credit < TOUCHED else 0.0,
+            around=min(1.0, around / AROUND),
+            words=len(taken),
+            joined=together,
+            read_back=read_back,
+            matter=len(self._last.stems),
         )
 
     def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
@@ -154,6 +186,11 @@ class Memory:
         if before:
             worth += EARLIER * fsum([self._worth(root) for root in before & first if telling(root) >= REMEMBERED])
         return worth, fsum(map(telling, rest - before)), max(0, len(now) + len(before) - 1)
+
+    def _together(self, stems: frozenset[str]) -> bool:
+        """Whether these bring two things of the patient's together, everyday words of earlier turns left out."""
+        now = stems & self._last.stems
+        return len(now) >= 2 or len(now) + sum(telling(root) >= JOINS for root in (stems & self._said) - now) >= 2
 
     def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
         """The sentences that the therapist has not said before, in these words or in this frame, and whether they ask; short
@@ -175,11 +212,18 @@ class Memory:
     def _worth(self, root: str) -> float:
         return telling(root) * (TAKEN if root in self._taken else 1.0)
 
+    def _copied(self, sentence: tuple[str, ...]) -> float:
+        """How much of a sentence is the patient's last turn read back, from 0 to 1."""
+        pairs = list(map(hash, pairwise(sentence)))
+        return _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *READ_BACK) if pairs else 0.0
+
     def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
         pairs = list(map(hash, chain.from_iterable(map(pairwise, new))))
         if not pairs:
             return 0.0
         copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
+        if runs := [run for sentence in new for run in _runs(sentence)]:
+            copied = max(copied, _between(sum(map(self._said_runs.__contains__, runs)) / len(runs), *COPIED))
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:

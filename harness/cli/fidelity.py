@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Raises `StorageError` or `TranscriptError`."""
-    from harness.audit.fidelity.reference import from_transcripts, shipped
-    from harness.audit.fidelity.report import fidelity
+    from harness.fidelity.reference import from_transcripts, shipped
+    from harness.fidelity.report import fidelity
     from harness.personas.schema import Channel
 
     reference = from_transcripts(args.reference) if args.reference else shipped(Channel(args.channel))

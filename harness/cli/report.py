@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
+    from harness.judges.patients import PatientVerdicts
     from harness.report.sweep import write_sweep_report
     from harness.report.write import write_report
     from harness.store.metrics import write_metrics
@@ -29,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
         if not one and not (run / "run.json").exists():
             continue  # a point that was not begun
         if args.metrics or not (run / "metrics.json").exists():
-            write_metrics(run, trusted=args.trust_remote_code)
+            write_metrics(run, trusted=args.trust_remote_code, amend=PatientVerdicts(run).metrics)
         print(one_line(str(write_report(run))))
     if not one and is_sweep(folder):
         print(one_line(str(write_sweep_report(folder))))

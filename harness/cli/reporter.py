@@ -67,7 +67,9 @@ class TerminalReporter:
         took = startup.last(loaded)
         before = f"; it was ready after {took:.0f} s last time" if took is not None else ""
         self._engines.setdefault(loaded, time.monotonic())
-        self.say(f"{speaker}: {role.engine.model or role.model.name} on {engine}{auto}{estimated}{before}")
+        adapter = f" with the adapter {role.model.adapter.name}" if role.model.adapter else ""
+        model = f"{role.engine.model or role.model.name}{adapter}"
+        self.say(f"{speaker}: {model} on {engine}{auto}{estimated}{before}")
 
     def notice(self, notice: Notice) -> None:
         """What an engine reports while it waits."""

@@ -14,6 +14,9 @@ from typing import Any
 from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
 from harness.errors import StorageError
+from harness.fidelity.measures import PatientTurns
+from harness.fidelity.report import add
+from harness.judges.patients import PatientVerdicts
 from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
 from harness.report.pace import Pace, pace
@@ -55,6 +58,8 @@ class Report:
     generated: int = 0
     flagged: Counter[str] = field(default_factory=Counter)
     """Sessions by what they can be filtered by."""
+    patients: PatientTurns = field(default_factory=PatientTurns)
+    """The turns of simulated patients, as measured for fidelity."""
     verdicts: Counter[str] = field(default_factory=Counter)
     """On the sessions' simulated patients, where there are any."""
     tightest: tuple[int, int] | None = None
@@ -96,10 +101,13 @@ def load(run_dir: Path) -> Report:
     for gate in read_gates(run_dir):
         if gate.result == "fail" and gate.rubric not in failed_gates[gate.session_id]:
             failed_gates[gate.session_id].append(gate.rubric)
-    chosen = _Chosen()
+    chosen, patients = _Chosen(), PatientVerdicts(run_dir)
     for session in _lines(run_dir / "sessions.jsonl"):
-        row = row_of(session, tuple(failed_gates.get(session.session_id, ())))
+        metrics = patients.metrics(session)
+        row = row_of(session, tuple(failed_gates.get(session.session_id, ())), metrics)
         _count(report, session, row)
+        if "patient" not in report.dry and report.role("patient").get("kind") != "replay":
+            add(report.patients, session, metrics)
         chosen.offer(session, row, 0 if report.dry else row.weight)
     report.shown = [shown(session, row) for session, row in chosen.sessions()]
     path = run_dir / "failures.jsonl"

@@ -50,8 +50,8 @@ def reasons(row: Row) -> str:
     """Why a session needs a look."""
     parts = [f"failed the gate {rubric}" for rubric in row.gates_failed]
     parts += [f"{label(kind)} in {counted(count, 'turn')}" for kind, count in row.findings.items()]
-    if row.patient == "hindered":
-        parts.append("the simulated patient got in the way")
+    if row.patient == "invalid":
+        parts.append("the simulated patient is invalid")
     return ", ".join(parts)
 
 

@@ -40,8 +40,8 @@ LABELS = {
     "therapist_ended": "therapist ended",
     "risk_policy": "risk policy",
     "transcript_exhausted": "transcript at its end",
-    "patient-hindered": "patient hindered",
-    "patient-minor": "patient with minor faults",
+    "patient-invalid": "invalid patient",
+    "patient-flawed": "flawed patient",
 }
 
 

@@ -6,7 +6,8 @@ import yaml
 
 from harness.config.credentials import without
 from harness.guard.findings import FINDINGS
-from harness.report import overview, page
+from harness.personas.schema import Channel
+from harness.report import fidelity, overview, page
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.report.personas import MOST_PERSONAS
 from harness.report.quotes import marked
@@ -36,4 +37,11 @@ def render(report: Report) -> str:
         most_failures=MOST_FAILURES,
         most_personas=MOST_PERSONAS,
         findings=FINDINGS,
+        fidelity=fidelity.section(report.patients, _channel(report)),
+        changed=fidelity.changed(report.metrics),
     )
+
+
+def _channel(report: Report) -> Channel:
+    """Of the people that the patients are laid beside: those who speak where all patients do, else those who type."""
+    return Channel.SPOKEN if "spoken" in str(report.role("patient").get("profile")) else Channel.TYPED

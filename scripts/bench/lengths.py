@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from harness.agents.profile import QUANTILES, SCALE, chosen, quantile
-from harness.audit.fidelity.reference import STEPS, wasserstein
 from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
+from harness.fidelity.reference import STEPS, wasserstein
 from harness.paths import persona_dir
 from harness.personas.library import find
 from harness.personas.schema import Profile
