@@ -7,7 +7,7 @@ python -m harness report outputs/sweep-DATE
 import argparse
 from pathlib import Path
 
-from harness.text.visible import one_line
+from harness.text.visible import one_line, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> int:
             continue  # a point that was not begun
         if args.metrics or not (run / "metrics.json").exists():
             write_metrics(run, trusted=args.trust_remote_code, amend=PatientVerdicts(run).metrics)
-        print(one_line(str(write_report(run))))
+        say(one_line(str(write_report(run))))
     if not one and is_sweep(folder):
-        print(one_line(str(write_sweep_report(folder))))
+        say(one_line(str(write_sweep_report(folder))))
     return 0

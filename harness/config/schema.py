@@ -377,7 +377,7 @@ def contradictions(config: RunConfig) -> list[str]:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")
     if config.judge is not None and config.executor.kind == "ray":
         lines.append(
-            "judge: set, but executor=ray keeps its engines elsewhere; judge the run afterwards: harness judge RUN"
+            "judge: set, but executor=ray keeps its engines elsewhere; judge the run afterwards: python -m harness judge RUN"
         )
     if config.judge is None and config.judging != JudgingSettings():
         lines.append("judging: set, but no judge is chosen; choose one, as judge=default")

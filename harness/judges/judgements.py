@@ -19,7 +19,7 @@ from harness.errors import StorageError
 from harness.judges.records import JUDGEMENTS, Judgement, line
 from harness.reading.files import opened
 from harness.store.commit import GroupCommit
-from harness.store.files import storage_error
+from harness.store.files import lines_of, storage_error
 
 LATEST = 4096
 """Answers kept in memory until they have surely reached the file."""
@@ -129,13 +129,11 @@ def _index(path: Path) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     block: list[tuple[int, int]] = []
     if path.exists():
         with opened(path) as file:
-            offset = 0
-            for number, raw in enumerate(file, 1):
+            for number, offset, raw in lines_of(file):
                 if not raw.endswith(b"\n"):
                     break
                 if (prefix := _prefix(raw, path, number)) is not None:
                     block.append((prefix, offset))
-                offset += len(raw)
                 if len(block) >= 1 << 16:
                     prefixes.append(np.array(block, dtype=np.uint64))
                     block = []

@@ -101,6 +101,11 @@ def link(session_id: str) -> str:
     return f"transcripts/{quote(session_id, safe='')}.md"
 
 
+def page_link(session_id: str) -> str:
+    """Where a session's own page lies, relative to the report."""
+    return f"transcripts/{quoted(session_id)}.html"
+
+
 def metric(spread: Mapping[str, Any] | None, kind: str) -> str:
     """Mean and standard deviation over sessions."""
     if not spread:

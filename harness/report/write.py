@@ -1,4 +1,4 @@
-"""Writes report.html of a run: one file that asks for nothing; transcripts beyond a bound stand in files beside it."""
+"""Writes report.html of a run: one file that asks for nothing; sessions beyond a bound have pages beside it."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from harness.config.credentials import without
 from harness.guard.findings import FINDINGS
 from harness.personas.schema import Channel
 from harness.report import fidelity, overview, page
+from harness.report.beside import write_beside
 from harness.report.data import MOST_FAILURES, MOST_ROWS, Report, load
 from harness.report.personas import MOST_PERSONAS
 from harness.report.quotes import marked
@@ -15,8 +16,10 @@ from harness.report.words import SPEECH
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write report.html of a run folder and return its path. Raises `StorageError`."""
-    return page.put(run_dir / "report.html", render(load(run_dir)))
+    """Write report.html of a run folder, and pages beside it where it has no room; return its path. Raises `StorageError`."""
+    report = load(run_dir)
+    write_beside(report)
+    return page.put(run_dir / "report.html", render(report))
 
 
 def render(report: Report) -> str:

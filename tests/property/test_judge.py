@@ -1,6 +1,7 @@
 """Windows, quotes and statuses hold whatever comes."""
 
 import json
+from collections.abc import Callable
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -97,7 +98,7 @@ def _single_quotes(text: str) -> str:
     return text.replace('"', "'")
 
 
-MANGLED = st.sampled_from(
+MANGLED: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
     [
         lambda text: f"```json\n{text}\n```",
         lambda text: f"```\n{text}```",
@@ -114,7 +115,7 @@ MANGLED = st.sampled_from(
         str.upper,
     ]
 )
-CHANGED = st.sampled_from(
+CHANGED: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
     [
         str.upper,
         str.swapcase,
