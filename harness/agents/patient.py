@@ -78,7 +78,10 @@ class SimulatedPatient:
                     return checked
                 said = checked
         every, self._events = self._events, []
-        return replace(said, turn=self._remembering(said.turn, felt), events=tuple(every))
+        turn = self._remembering(said.turn, felt)
+        if turn is said.turn and len(every) == len(said.events):
+            return said
+        return replace(said, turn=turn, events=tuple(every))
 
     async def _say(
         self, history: Sequence[Turn], felt: _Felt, more: str | None, draft: int | str

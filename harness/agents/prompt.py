@@ -10,7 +10,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import (
     Environment,
     FileSystemLoader,
@@ -26,6 +25,7 @@ from harness.paths import prompt_dir
 from harness.personas.safety import refusal
 from harness.personas.schema import Channel, Length, Persona, Resistance, Stage, Style
 from harness.reading.sandbox import Sandbox, rendered
+from harness.reading.yaml_shape import own_data
 
 END = "[END]"
 """What a speaker writes to end the session; cut from the turn's text by the agents."""
@@ -114,9 +114,7 @@ def localized(template: str, language: str) -> str:
 @cache
 def _manners() -> Mapping[str, Mapping[str, Mapping[Any, str]]]:
     """How a patient talks, in the languages other than English that have words for it."""
-    manners: Mapping[str, Mapping[str, Mapping[Any, str]]] = yaml.safe_load(
-        (PROMPTS / "manner.yaml").read_text(encoding="utf-8")
-    )
+    manners: Mapping[str, Mapping[str, Mapping[Any, str]]] = own_data(PROMPTS / "manner.yaml")
     return manners
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from harness.errors import ConfigError
 from harness.reading import strict_yaml
 from harness.reading.files import read_bytes
 from harness.reading.mistakes import lines_of
-from harness.reading.yaml_shape import not_yaml
+from harness.reading.yaml_shape import not_yaml, own_data
 
 FILE = Path(__file__).with_name("policies.yaml")
 MOST_BYTES = 2_000_000
@@ -65,7 +64,7 @@ class Policy:
 
 def fixed_policies() -> tuple[Policy, ...]:
     """The policies that the harness brings along."""
-    return policies_of(yaml.safe_load(FILE.read_text(encoding="utf-8")), str(FILE))
+    return policies_of(own_data(FILE), str(FILE))
 
 
 def read_policies(path: Path) -> tuple[Policy, ...]:

@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     from harness.comparison.output import terminal, to_csv, to_json, to_markdown, to_terminal
     from harness.comparison.runs import invalid_sessions, read_runs
     from harness.errors import ComparisonError
-    from harness.report import comparison_page
+    from harness.report.compared import comparison_page
 
     forms: dict[str, Callable[[Comparison, Comparison | None], str]] = {
         "markdown": _beside(to_markdown),

@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
     from harness.config.judging import load
     from harness.errors import ConfigError
-    from harness.report import write_report
+    from harness.report.write import write_report
     from harness.runs.judging import judge_folders, prepared_judge
 
     if "=" in str(args.folder) and not args.folder.exists():

@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
     from harness.judges.patients import PatientVerdicts
-    from harness.report import write_report, write_sweep_report
+    from harness.report.sweep import write_sweep_report
+    from harness.report.write import write_report
     from harness.store.metrics import write_metrics
     from harness.sweeps.record import is_sweep
 

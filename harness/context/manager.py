@@ -126,9 +126,7 @@ class ContextManager:
         """
 
         async def build() -> Request:
-            prompt = await self._prompt(history, direction, seed, request_id)
-            if max_new_tokens is not None and max_new_tokens < prompt.max_new_tokens:
-                prompt = replace(prompt, max_new_tokens=max_new_tokens)
+            prompt = await self._prompt(history, direction, seed, request_id, max_new_tokens)
             return Request(
                 prompt, sampling or self.sampling, seed, request_id, json_schema, self.adapter, logprobs=self.logprobs
             )
@@ -152,8 +150,10 @@ class ContextManager:
         events, self._events = self._events, []
         return Answer(generation, request.prompt, view, tuple(events), evicted, self._note_tokens)
 
-    async def _prompt(self, history: Sequence[Turn], direction: str | None, seed: int, request_id: str) -> Prompt:
-        """A prompt that fits, from the view as it is or after compaction."""
+    async def _prompt(
+        self, history: Sequence[Turn], direction: str | None, seed: int, request_id: str, most: int | None
+    ) -> Prompt:
+        """A prompt that fits, from the view as it is or after compaction; its answer has at most `most` tokens."""
         budget = self._budget()
         rendering = self._render(history, self._view, direction)
         if rendering.tokens > budget.prompt:
@@ -169,7 +169,7 @@ class ContextManager:
         return self.preamble.renderer.prompt(
             rendering.messages,
             rendering.ids,
-            max_new_tokens=self.max_new_tokens,
+            max_new_tokens=self.max_new_tokens if most is None else min(most, self.max_new_tokens),
             max_model_len=self.window.max_model_len,
         )
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import yaml
-
 from harness.personas.schema import Length, Persona, Resistance, Risk, Speed, Stage, Style
+from harness.reading.yaml_shape import own_data
 
 FACTORS = Path(__file__).parent / "factors.yaml"
 
@@ -81,7 +80,7 @@ class _Setting:
 
 def sample(n: int, seed: int) -> list[Persona]:
     """`n` new personas with the ids `sampled-SEED-0000`, ...; the same for the same seed."""
-    factors = yaml.safe_load(FACTORS.read_text(encoding="utf-8"))
+    factors = own_data(FACTORS)
     settings = [settings for frame in factors["frames"] if (settings := _settings(frame, factors))]
     return [_compose(factors, settings, Random(f"{seed}/{index}"), f"sampled-{seed}-{index:04d}") for index in range(n)]
 

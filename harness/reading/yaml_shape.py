@@ -1,5 +1,8 @@
 """What is checked about YAML text before anything is made of it: its depth, and how far its aliases blow it up."""
 
+from pathlib import Path
+from typing import Any
+
 import yaml
 
 DEEPEST = 32
@@ -16,6 +19,11 @@ _PLAINER = {
     )
 }
 """libyaml's words for the commonest slip, in ours."""
+
+
+def own_data(file: Path) -> Any:
+    """What stands in a YAML file that ships with the package."""
+    return yaml.load(file.read_text("utf-8"), Loader=LOADER)
 
 
 def check_shape(text: str, *, aliases: bool) -> None:

@@ -19,12 +19,11 @@ from typing import Any, Protocol
 
 from harness.engines.events import Learned, Listener, Notice, Paused, Restarted, Resumed
 from harness.errors import HarnessError, StorageError
-from harness.report import write_report
+from harness.report.write import write_report
 from harness.runs.clock import Clock
 from harness.runs.counting import CountingRunner
 from harness.runs.executor import Executor
 from harness.runs.interrupts import STOPPING, interruptible
-from harness.runs.judging import judge_at_end
 from harness.runs.local import LocalExecutor
 from harness.runs.opening import openings
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
@@ -196,6 +195,8 @@ class Batch:
         if isinstance(executor, LocalExecutor):
             for run, path in self._finished:
                 if run.spec.judge is not None:
+                    from harness.runs.judging import judge_at_end  # most runs have no judge
+
                     await judge_at_end(path, run.spec.judge, executor.pool, self._reporter)
 
     def _noticed(self, notice: Notice) -> None:

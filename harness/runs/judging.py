@@ -27,7 +27,7 @@ from harness.judges.patients import RUBRIC, PatientVerdicts
 from harness.judges.sources import subjects
 from harness.judges.start import Prepared, make, prepare
 from harness.personas.schema import Persona, persona_hash
-from harness.report import write_report
+from harness.report.write import write_report
 from harness.runs.interrupts import STOPPING, interruptible
 from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
@@ -102,10 +102,9 @@ async def judge_at_end(folder: Path, prepared: Prepared, pool: EnginePool, repor
     reporter.say(f"judged: {result.scores} scores by {certificate.judge}, which is {certificate.verdict}")
 
 
-def judge_of(config: RunConfig) -> Prepared | None:
-    """The judge that a run asks for; None where it asks for none. Raises `ConfigError`, `RubricError`."""
-    if config.judge is None:
-        return None
+def judge_of(config: RunConfig) -> Prepared:
+    """The judge that a run asks for. Raises `ConfigError`, `RubricError`."""
+    assert config.judge is not None
     settings = {name: getattr(config.judging, name) for name in type(config.judging).model_fields}
     return prepared_judge(JudgingConfig(judge=config.judge, **settings))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.agents.transcript import read_transcript
 from harness.config.auto import check_ray
@@ -20,11 +21,9 @@ from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
 from harness.judges.records import CERTIFICATE
-from harness.judges.start import Prepared
 from harness.models.located import located
 from harness.personas.schema import Persona, persona_hash
 from harness.runs.content import content_hashes, model_hashes
-from harness.runs.judging import judge_of
 from harness.runs.resources import SharedResources
 from harness.sessions.course import handover_of
 from harness.sessions.factory import RoleContext, check_fits
@@ -37,6 +36,9 @@ from harness.store.records import RunRecord, RunStatus, Totals, read_record, ref
 from harness.store.resume import Progress, SessionState
 from harness.store.run_dir import RunDir
 from harness.types import SessionSpec, Source, Speaker
+
+if TYPE_CHECKING:
+    from harness.judges.start import Prepared
 
 UNTOLD = 1 << 20
 """Tokens; window of a server that says its own only when it is reached."""
@@ -57,7 +59,7 @@ class RunSpec:
     """What a replayed patient says; None where a model plays the patient."""
     contents: Mapping[str, str]
     """Setting to the hash of what it names."""
-    judge: Prepared | None = None
+    judge: "Prepared | None" = None
     """Who judges the run at its end."""
     branches: int | None = None
     """How many sessions it holds, where they branch off from others; None where personas and seeds say it."""
@@ -252,7 +254,16 @@ def spec_of(config: RunConfig, date: datetime, resources: SharedResources, conte
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
     contents_of = content_hashes(config, found, hashes, _languages(personas))
-    return RunSpec(config, date, personas, found, role_contexts, lines, contents_of, judge_of(config))
+    return RunSpec(config, date, personas, found, role_contexts, lines, contents_of, _judge_of(config))
+
+
+def _judge_of(config: RunConfig) -> "Prepared | None":
+    """The judge that a run asks for; None where it asks for none."""
+    if config.judge is None:
+        return None
+    from harness.runs.judging import judge_of  # most runs have none
+
+    return judge_of(config)
 
 
 def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapping[str, str]]:

@@ -15,6 +15,7 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -56,12 +57,15 @@ _log = logging.getLogger(__name__)
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _OPTIONAL = ("patient_state", "reasoning")
 _TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name not in _OPTIONAL)
+_turn_values = attrgetter(*_TURN_FIELDS)
 USAGE = TypeAdapter(dict[str, RequestUsage])
 """For `parse`."""
 _COUNTS = (
     *("prompt_tokens", "cached_tokens", "completion_tokens", "max_new_tokens", "max_model_len"),
     *("evicted_turns", "summary_tokens"),
 )
+_MEASURES = (*_COUNTS, "latency_s")
+_measures = attrgetter(*_MEASURES)
 _MOST = 2**53
 """Counts from here on are no counts; JSON readers of other languages lose digits from here on, too."""
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
@@ -101,8 +105,15 @@ def _wrong(read: Mapping[str, Any]) -> dict[str, Any]:
 
 def mended(turn: Turn) -> Turn:
     """A turn whose counts and seconds can be written and read again; 0 for what is none, as NaN or 1e30."""
-    wrong = _wrong({name: getattr(turn, name) for name in (*_COUNTS, "latency_s")})
+    *counts, seconds = measures = _measures(turn)
+    if type(seconds) is float and isfinite(seconds) and {*map(type, counts)} == {int} and _are_counts(counts):
+        return turn  # nearly all are, and this is asked four times a turn
+    wrong = _wrong(dict(zip(_MEASURES, measures, strict=True)))
     return replace(turn, **wrong) if wrong else turn
+
+
+def _are_counts(numbers: Sequence[int]) -> bool:
+    return min(numbers) >= 0 and max(numbers) < _MOST
 
 
 def _are_numbers(value: object) -> bool:
@@ -290,7 +301,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 def turn_fields(turn: Turn) -> dict[str, Any]:
     """A turn as its JSON object; `patient_state` and `reasoning` only where there is one."""
     turn = mended(turn)
-    record = {name: getattr(turn, name) for name in _TURN_FIELDS}
+    record = dict(zip(_TURN_FIELDS, _turn_values(turn), strict=True))
     for name in _OPTIONAL:
         if (value := getattr(turn, name)) is not None:
             record[name] = value

@@ -18,7 +18,7 @@ from harness.config.overrides import changed
 from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.config.servers import refuse_server, remember
 from harness.errors import ConfigError, HarnessError, StorageError
-from harness.report import write_sweep_report
+from harness.report.sweep import write_sweep_report
 from harness.runs.prepare import recorded_config
 from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command

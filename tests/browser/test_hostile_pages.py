@@ -7,7 +7,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from harness.report import write_report, write_sweep_report
+from harness.report.sweep import write_sweep_report
+from harness.report.write import write_report
 from harness.store.metrics import write_metrics
 from tests.browser.conftest import Open, complaints, open_all, requested
 from tests.fixtures.hostile import spoil, spoiled

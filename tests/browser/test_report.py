@@ -8,7 +8,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from harness.report import write_report
+from harness.report.write import write_report
 from harness.store.metrics import write_metrics
 from tests.browser.conftest import Open, complaints, open_all, requested
 from tests.fixtures.report_run import HOSTILE, run_folder

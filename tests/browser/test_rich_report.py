@@ -8,7 +8,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from harness.report import write_report
+from harness.report.write import write_report
 from tests.browser.axe import AXE, serious
 from tests.browser.conftest import Open, complaints, requested
 from tests.fixtures.report_rich import QUOTE, RISK, rich_run

@@ -8,7 +8,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from harness.__main__ import main
-from harness.report import write_report, write_sweep_report
+from harness.report.sweep import write_sweep_report
+from harness.report.write import write_report
 from tests.browser.axe import AXE, serious
 from tests.browser.conftest import Open, complaints, requested
 from tests.fixtures.report_rich import rich_sweep

@@ -10,8 +10,9 @@ import pytest
 from harness.__main__ import main
 from harness.comparison.runs import invalid_sessions, read_runs
 from harness.judges.patients import PatientVerdicts
-from harness.report import write_report, write_sweep_report
 from harness.report.data import load
+from harness.report.sweep import write_sweep_report
+from harness.report.write import write_report
 from harness.store.metrics import write_metrics
 from harness.store.records import read_sessions
 from tests.e2e.test_report import parsed

@@ -16,12 +16,15 @@ from harness.comparison.comparison import compare
 from harness.comparison.runs import read_runs
 from harness.comparison.settings import settings_of
 from harness.errors import StorageError
-from harness.report import comparison_page, data, write_report, write_sweep_report
+from harness.report import data
+from harness.report.compared import comparison_page
 from harness.report.judged import Note, load_judged
 from harness.report.overview import looks, outcome, reasons
 from harness.report.quotes import marked
 from harness.report.repeats import repeats
 from harness.report.side_by_side import side_by_side
+from harness.report.sweep import write_sweep_report
+from harness.report.write import write_report
 from harness.store.metrics import write_metrics
 from harness.types import Speaker, Turn
 from tests.fixtures.report_rich import rich_run, rich_sweep

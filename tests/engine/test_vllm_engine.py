@@ -149,11 +149,11 @@ async def test_a_cancelled_call_ends_its_request_in_the_engine(served: Served) -
     task = asyncio.create_task(served.generate(served.ask(max_new_tokens=900)))
     await asyncio.sleep(0.5)
     llm = served.vllm.llm
-    assert llm.get_num_unfinished_requests() == 1
+    assert llm.output_processor.get_num_unfinished_requests() == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert llm.get_num_unfinished_requests() == 0
+    assert llm.output_processor.get_num_unfinished_requests() == 0
 
 
 async def test_the_chosen_batch_limits_are_those_of_vllms_own_config(served: Served) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.comparison.runs import read_runs
 from harness.errors import HarnessError
-from harness.report import write_report
+from harness.report.write import write_report
 from harness.runs.prepare import reopen
 from harness.runs.resources import SharedResources
 from harness.store.archive import Archive

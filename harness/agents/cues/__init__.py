@@ -17,8 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from harness.reading.yaml_shape import own_data
 from harness.text.words import plain, word_set
 
 FOLDER = Path(__file__).parent
@@ -297,7 +296,7 @@ def _spelled(token: str) -> tuple[str, ...]:
 def table(language: str) -> Table | None:
     """The table of a language (`de-AT` is `de`), or None where there is none."""
     code = language.split("-")[0]
-    return Table(yaml.safe_load(path(code).read_text(encoding="utf-8"))) if code in languages() else None
+    return Table(own_data(path(code))) if code in languages() else None
 
 
 def path(code: str) -> Path:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from harness.agents.disclosure import says
 from harness.agents.inner_state import InnerState
 from harness.personas.schema import Layer, Persona, Problem
+from harness.reading.yaml_shape import own_data
 
 FOLDER = Path(__file__).parent
 
@@ -84,7 +83,7 @@ class Wordings:
 @cache
 def wordings(language: str) -> Wordings:
     """The words for a language (`de-AT` is `de`); the English ones where it has none."""
-    return Wordings(**yaml.safe_load(path(language).read_text(encoding="utf-8")))
+    return Wordings(**own_data(path(language)))
 
 
 def path(language: str) -> Path:

@@ -11,7 +11,6 @@ Invariants:
 import logging
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -156,11 +155,21 @@ class Renderer:
         self, messages: Sequence[Message], ids: Sequence[int], *, max_new_tokens: int, max_model_len: int
     ) -> Prompt:
         """Rendered messages as a request sends them."""
-        plain = Prompt(tuple(messages), ids, len(ids), max_new_tokens, max_model_len, template_args=self.template_args)
+        shown, count, args = tuple(messages), len(ids), self.template_args
         if self.stand_in:
-            return plain
+            return Prompt(shown, ids, count, max_new_tokens, max_model_len, template_args=args)
         template = self.template
-        return replace(plain, stop_ids=self.stop_ids, stop_texts=template.stop_texts, answer=template.answer)
+        return Prompt(
+            shown,
+            ids,
+            count,
+            max_new_tokens,
+            max_model_len,
+            self.stop_ids,
+            template.stop_texts,
+            template.answer,
+            args,
+        )
 
     # Content
 

@@ -111,19 +111,25 @@ class Phrases:
             chosen.append(pick)
             used += cost
         if used > most or not self.additive:
-            return self._cut(" ".join(self._texts[pick] for pick in chosen), most)
-        ids = tuple(chain(self._first[chosen[0]], *[self._next[pick] for pick in chosen[1:]]))
+            return self._cut(" ".join(self._texts[pick] for pick in chosen), most, self._joined(chosen))
+        ids = self._joined(chosen) or ()
         finish = FinishReason.LENGTH if wanted > most else FinishReason.STOP
         return " ".join([self._texts[pick] for pick in chosen]), ids, finish
+
+    def _joined(self, chosen: Sequence[int]) -> Ids | None:
+        """Ids of joined sentences; None where they don't add up."""
+        if not self.additive:
+            return None
+        return tuple(chain(self._first[chosen[0]], *[self._next[pick] for pick in chosen[1:]]))
 
     def data(self, schema: object, seed: int, most: int) -> Answer:
         """A valid instance of `schema` as JSON; cut like any model's answer where `most` is too little."""
         value = instance(schema, Random(seed))  # type: ignore[arg-type]
         return self._cut(json.dumps(value, ensure_ascii=False), most)
 
-    def _cut(self, text: str, most: int) -> Answer:
+    def _cut(self, text: str, most: int, ids: Ids | None = None) -> Answer:
         """The text, or its longest prefix of at most `most` tokens, with the tokens that it really has."""
-        ids = self._encode([text])[0]
+        ids = ids or self._encode([text])[0]
         if len(ids) <= most:
             return text, ids, FinishReason.STOP
         for kept in range(most, 0, -1):

@@ -16,7 +16,7 @@ from harness.errors import ConfigError, StorageError, TranscriptError
 from harness.guard.findings import FINDINGS
 from harness.guard.guard import Guard
 from harness.metrics.session import session_metrics
-from harness.report import write_report
+from harness.report.write import write_report
 from harness.runs.imports import messages, table, text
 from harness.runs.imports.sessions import Found, Layout
 from harness.store.files import storage_error, write_whole

@@ -1,0 +1,261 @@
+"""A run on a loaded engine that writes down what it asks, and the same requests asked again without the harness.
+
+What is sent again are the very requests of the run (drafts that were not taken and summaries included), those of a
+session one after the other in the order of the run, and all sessions at once. Tokens a second count what the engine
+generated, from the first session's start to the last one's end.
+"""
+
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import shapes
+
+from harness.cli.reporter import TerminalReporter
+from harness.config.compose import load
+from harness.engines import pool
+from harness.engines.base import Engine, EngineInfo
+from harness.engines.vllm.engine import VllmEngine
+from harness.errors import EngineError, HarnessError
+from harness.runs.batch import Batch, Outcome
+from harness.runs.prepare import CheckedRun, prepare
+from harness.runs.resources import SharedResources
+from harness.types import Generation, Request, SessionResult
+
+if TYPE_CHECKING:
+    import argparse
+
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+Plans = Sequence[Sequence[Request]]
+"""The requests of each session, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One way's turn: tokens generated, seconds, and sessions that did not come to their end."""
+
+    way: str
+    tokens: int
+    seconds: float
+    failed: int = 0
+
+    @property
+    def speed(self) -> float:
+        """Tokens a second."""
+        return self.tokens / self.seconds
+
+    def fields(self) -> dict[str, Any]:
+        return {**asdict(self), "tokens_per_second": round(self.speed, 1)}
+
+    def __str__(self) -> str:
+        failed = f", {self.failed} sessions FAILED" if self.failed else ""
+        return f"{self.way:>12}: {self.tokens} tokens, {self.seconds:.1f} s, {self.speed:.1f} tokens/s{failed}"
+
+
+class Ear:
+    """The loaded engine as a run gets it: writes down what it is asked, and stays when the run is over."""
+
+    def __init__(self, engine: Engine, info: EngineInfo) -> None:
+        self._engine, self._info = engine, info
+        self.tokens = 0
+        self._heard: dict[str, list[Request]] = {}
+
+    async def start(self) -> EngineInfo:
+        return self._info
+
+    async def generate(self, request: Request) -> Generation:
+        self._heard.setdefault(request.request_id.rpartition("/")[0], []).append(request)
+        said = await self._engine.generate(request)
+        self.tokens += said.completion_tokens
+        return said
+
+    async def close(self) -> None:
+        """Others still need it."""
+
+    def plans(self) -> Plans:
+        return list(self._heard.values())
+
+
+class Clock(TerminalReporter):
+    """Says nothing, and notes when the sessions began and when the last one ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.console.quiet = True
+
+    def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None:
+        super().start(sessions, done, most_turns)
+        self.began = self.ended = time.perf_counter()
+
+    def finished(self, result: SessionResult) -> None:
+        super().finished(result)
+        self.ended = time.perf_counter()
+
+
+class Follower:
+    """Keeps how the run ended."""
+
+    outcome: Outcome
+
+    def opened(self, run: CheckedRun, path: Path) -> None: ...
+
+    def playing(self, run: CheckedRun, path: Path) -> None: ...
+
+    def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
+        if isinstance(end, HarnessError):
+            raise end
+        self.outcome = end
+        return True
+
+    def abandoned(self) -> None: ...
+
+
+def add_options(parser: "argparse.ArgumentParser") -> None:
+    """The options of benchmarks that play a run on vLLM."""
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--model", type=Path, help="a model folder (default: the small model)")
+    chosen.add_argument("--shape", choices=shapes.SHAPES, help="a model of that shape without weights")
+    parser.add_argument("--sessions", type=int, default=32, help="all at once")
+    parser.add_argument("--exchanges", type=int, default=4)
+    parser.add_argument("--new-tokens", type=int, default=48, help="most tokens of a turn")
+    parser.add_argument("--window", type=int, default=2048, help="max_model_len")
+    parser.add_argument("--limit", type=float, default=float("inf"), help="seconds after which no round is begun")
+    parser.add_argument("--json", type=Path, help="written after each round")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings of the run")
+
+
+def run_settings(options: "argparse.Namespace", folder: Path) -> list[str]:
+    """The run's settings; a model of a shape is made in `folder`."""
+    model = shapes.make(options.shape, folder / options.shape) if options.shape else options.model
+    return [
+        "engine=vllm",
+        f"engine.max_model_len={options.window}",
+        f"personas.sample={options.sessions}",
+        f"max_exchanges={options.exchanges}",
+        f"min_exchanges={options.exchanges}",
+        f"patient.max_new_tokens={options.new_tokens}",
+        f"therapist.max_new_tokens={options.new_tokens}",
+        f"concurrency={options.sessions}",
+        *([f"model.path={model}"] if model else []),
+        *(["engine.args.load_format=dummy"] if options.shape else []),
+        *options.settings,
+    ]
+
+
+def engine_of(settings: Sequence[str], sessions: int) -> VllmEngine:
+    """The engine that the run would load, with the batch limits of `sessions` in flight."""
+    role = next(iter(prepare(load(settings), SharedResources()).spec.roles.values()))
+    return VllmEngine(role.engine, role.model, sessions=sessions)
+
+
+def told(engine: VllmEngine, info: EngineInfo, settings: Sequence[str]) -> dict[str, Any]:
+    """What the engine runs with, for the JSON."""
+    config = engine.llm.vllm_config
+    return {
+        "model": info.model,
+        "window": info.max_model_len,
+        "settings": list(settings),
+        "details": dict(info.details),
+        "kv_cache_tokens": info.kv_cache_tokens,
+        "max_num_seqs": config.scheduler_config.max_num_seqs,
+        "max_num_batched_tokens": config.scheduler_config.max_num_batched_tokens,
+        "tensor_parallel_size": config.parallel_config.tensor_parallel_size,
+        "data_parallel_size": config.parallel_config.data_parallel_size,
+        "prefix_caching": config.cache_config.enable_prefix_caching,
+    }
+
+
+async def whole_run(way: str, settings: Sequence[str], engine: Engine, info: EngineInfo) -> tuple[Round, Plans]:
+    """One run on the loaded engine, and what it asked. Raises `EngineError` where no session came to its end."""
+    ear, clock, follower = Ear(engine, info), Clock(), Follower()
+    with tempfile.TemporaryDirectory() as folder:
+        run = prepare(load([*settings, f"run.dir={folder}/run"]), SharedResources())
+        with patch.object(pool, "build", lambda *_, **__: ear):
+            await Batch([run], clock, follower, None).play()
+        if not follower.outcome.record.totals.finished:
+            raise EngineError(f"no session came to its end: {_first_failure(Path(folder, 'run'))}")
+    return Round(way, ear.tokens, clock.ended - clock.began, follower.outcome.failed), ear.plans()
+
+
+def _first_failure(run: Path) -> str:
+    file = run / "failures.jsonl"
+    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    return str(json.loads(lines[0])["message"]) if lines else "it was interrupted"
+
+
+async def timed(way: str, plans: Plans, ask: Callable[[Request], Awaitable[int]]) -> Round:
+    """All sessions at once, the requests of one in order. `ask` gives the tokens of an answer."""
+    failed = 0
+
+    async def talk(plan: Sequence[Request]) -> int:
+        nonlocal failed
+        tokens = 0
+        try:
+            for request in plan:
+                tokens += await ask(request)
+        except Exception as error:  # counted and told: what one session suffers must not end the benchmark
+            failed += 1
+            if failed == 1:
+                print(f"{way}: a session failed: {type(error).__name__}: {error}", flush=True)
+        return tokens
+
+    began = time.perf_counter()
+    tokens = sum(await asyncio.gather(*map(talk, plans)))
+    seconds = time.perf_counter() - began
+    if failed == len(plans):
+        raise EngineError(f"{way}: every session failed")
+    return Round(way, tokens, seconds, failed)
+
+
+async def layer(plans: Plans, engine: Engine) -> Round:
+    """Through the engine layer alone."""
+
+    async def ask(request: Request) -> int:
+        return (await engine.generate(request)).completion_tokens
+
+    return await timed("layer", plans, ask)
+
+
+async def bare(plans: Plans, llm: "AsyncLLM", *, seeded: bool) -> Round:
+    """The least code that sends the same to vLLM in this process."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    async def ask(request: Request) -> int:
+        drawn = request.sampling
+        params = SamplingParams(
+            temperature=1.0 if drawn.temperature is None else drawn.temperature,
+            top_p=1.0 if drawn.top_p is None else drawn.top_p,
+            top_k=drawn.top_k or 0,
+            min_p=drawn.min_p or 0.0,
+            repetition_penalty=drawn.penalty,
+            stop=[*drawn.stop, *request.prompt.stop_texts],
+            stop_token_ids=list(request.prompt.stop_ids),
+            seed=request.seed % 2**63 if seeded else None,
+            max_tokens=request.prompt.max_new_tokens,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        count = 0
+        async for output in llm.generate(
+            {"prompt_token_ids": list(request.prompt.ids or ())}, params, request.request_id
+        ):
+            count = len(output.outputs[0].token_ids)
+        return count
+
+    return await timed("bare", plans, ask)
+
+
+def medians(rounds: Sequence[Round]) -> Mapping[str, float]:
+    """Way to its median tokens a second."""
+    return {
+        way: statistics.median(result.speed for result in rounds if result.way == way)
+        for way in dict.fromkeys(result.way for result in rounds)
+    }

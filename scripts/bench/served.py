@@ -1,0 +1,276 @@
+"""vLLM's own server beside a loaded engine, and plain ways of asking it for what a run asked.
+
+The server gets the model, the window and the batch limits of the engine in this process. Prompts go as chat messages, as
+people send them; how many of them the server counts as long as the run did is told.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from recorded import Plans, Round, timed
+
+from harness.engines.base import EngineInfo
+from harness.engines.vllm.engine import VllmEngine
+from harness.errors import EngineError
+from harness.types import Message, Request
+
+NAME = "served"
+START_S = 600
+CLOSE_S = 30
+
+
+class Server:
+    """A running `vllm serve`."""
+
+    def __init__(self, address: str, *, seeded: bool) -> None:
+        self.address = address
+        self.seeded = seeded
+        """Whether requests carry their seed, as in the run."""
+        self.alike = self.counted = 0
+        """Prompts that it counted as long as the run did, of those that it counted."""
+
+    def generated(self) -> int:
+        """Tokens that it generated so far, by its own metrics."""
+        text = _get(f"{self.address}/metrics")
+        found = re.findall(r"^vllm:generation_tokens_total\{[^}]*\} ([0-9.e+]+)$", text, re.MULTILINE)
+        return int(sum(map(float, found)))
+
+    def forget(self) -> None:
+        """Empty its prefix cache."""
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.address}/reset_prefix_cache", method="POST"), timeout=60
+        ):
+            pass
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """A request of the run, as the chat API takes it."""
+        drawn = request.sampling
+        body = {
+            "model": NAME,
+            "messages": [_message(one) for one in request.prompt.messages],
+            "max_tokens": request.prompt.max_new_tokens,
+            **sampled(request),
+            "stop": [*drawn.stop, *request.prompt.stop_texts] or None,
+            "seed": request.seed % 2**63 if self.seeded else None,
+            "chat_template_kwargs": dict(request.prompt.template_args) or None,
+        }
+        return {name: value for name, value in body.items() if value is not None}
+
+    def note(self, request: Request, prompt_tokens: int) -> None:
+        self.counted += 1
+        self.alike += prompt_tokens == request.prompt.tokens
+
+    async def asyncio_client(self, plans: Plans) -> Round:
+        """The least code on asyncio: one aiohttp session for all."""
+        import aiohttp
+
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as client:
+
+            async def ask(request: Request) -> int:
+                address = f"{self.address}/v1/chat/completions"
+                async with client.post(address, json=self.body(request)) as response:
+                    response.raise_for_status()
+                    usage = (await response.json())["usage"]
+                self.note(request, usage["prompt_tokens"])
+                return int(usage["completion_tokens"])
+
+            return await timed("asyncio", plans, ask)
+
+    async def threads(self, plans: Plans) -> Round:
+        """A thread for each session, each with an `openai` client of its own."""
+        from openai import OpenAI
+
+        def talk(plan: Sequence[Request]) -> tuple[int, str]:
+            client, tokens = OpenAI(base_url=f"{self.address}/v1", api_key="none", max_retries=0, timeout=3600), 0
+            try:
+                for request in plan:
+                    body = self.body(request)
+                    extra = {name: body.pop(name) for name in EXTRA if name in body}
+                    answer = client.chat.completions.create(**body, extra_body=extra)
+                    self.note(request, answer.usage.prompt_tokens)
+                    tokens += answer.usage.completion_tokens
+            except Exception as error:  # counted and told: one session must not end the benchmark
+                return tokens, f"{type(error).__name__}: {error}"
+            return tokens, ""
+
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(len(plans)) as pool:
+            began = time.perf_counter()
+            talks = await asyncio.gather(*(loop.run_in_executor(pool, talk, plan) for plan in plans))
+            seconds = time.perf_counter() - began
+        return _checked(
+            Round("threads", sum(n for n, _ in talks), seconds, sum(bool(e) for _, e in talks)), [e for _, e in talks]
+        )
+
+    async def multi_turn(self, plans: Plans, folder: Path, model: str) -> Round:
+        """vLLM's own multi-turn benchmark client, in `folder`, with a process for each session.
+
+        It knows conversations of user and assistant in which what the user says is given. So each speaker's side of a
+        session is one, as its model saw it at the end; what stood in the system message, which it does not know, leads
+        the first user message. Sampling is the server's default, which is that of the run.
+        """
+        sides = [*_sides(plans)]
+        limit = max(request.prompt.max_new_tokens for plan in plans for request in plan)
+        before = self.generated()
+        asked = await asyncio.to_thread(self._multi_turn, sides, len(plans), limit, folder, model)
+        tokens = self.generated() - before
+        began = min(one["start_time_ms"] for one in asked)
+        over = max(one["start_time_ms"] + one["latency_ms"] for one in asked)
+        wanted = sum(len(side["messages"]) // 2 for side in sides)
+        return Round("multi_turn", tokens, (over - began) / 1000, wanted - len(asked))
+
+    def _multi_turn(
+        self, sides: Sequence[Mapping[str, Any]], clients: int, limit: int, folder: Path, model: str
+    ) -> list[dict[str, Any]]:
+        """What the client noted of each request."""
+        with tempfile.TemporaryDirectory() as place:
+            conversations, stats = Path(place, "conversations.json"), Path(place, "stats.json")
+            conversations.write_text(json.dumps(sides), "utf-8")
+            command = [sys.executable, str(folder / "benchmark_serving_multi_turn.py")]
+            command += ["--url", self.address, "--model", model, "--served-model-name", NAME]
+            command += ["--input-file", str(conversations), "--stats-json-output", str(stats)]
+            command += ["--num-clients", str(clients), "--max-active-conversations", str(clients)]
+            command += ["--limit-min-tokens", "1", "--limit-max-tokens", str(limit), "--no-stream"]
+            command += ["--no-early-stop", "--request-timeout-sec", "3600"]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+            if done.returncode or not stats.is_file():
+                raise EngineError(f"vLLM's multi-turn client: {(done.stderr or done.stdout)[-400:]}")
+            asked: list[dict[str, Any]] = json.loads(stats.read_text("utf-8"))
+        return asked
+
+
+EXTRA = ("top_k", "min_p", "repetition_penalty", "chat_template_kwargs")
+"""What the `openai` client knows no parameter for."""
+
+
+def sampled(request: Request) -> dict[str, Any]:
+    """How a request draws its tokens, in vLLM's words; also the server's defaults."""
+    drawn = request.sampling
+    return {
+        "temperature": 1.0 if drawn.temperature is None else drawn.temperature,
+        "top_p": 1.0 if drawn.top_p is None else drawn.top_p,
+        "top_k": drawn.top_k or 0,
+        "min_p": drawn.min_p or 0.0,
+        "repetition_penalty": drawn.penalty,
+    }
+
+
+@contextmanager
+def serving(
+    engine: VllmEngine, info: EngineInfo, request: Request, arguments: Mapping[str, Any], log: Path
+) -> Iterator[Server]:
+    """`vllm serve` with the settings of the engine, and the sampling of `request` as its default."""
+    config = engine.llm.vllm_config
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    seeded = dict(info.details)["seeded"] == "true"
+    words = {
+        "model": config.model_config.model,
+        "tokenizer": config.model_config.tokenizer,
+        "served-model-name": NAME,
+        "max-model-len": info.max_model_len,
+        "dtype": str(config.model_config.dtype).removeprefix("torch."),
+        "max-num-seqs": config.scheduler_config.max_num_seqs,
+        "max-num-batched-tokens": config.scheduler_config.max_num_batched_tokens,
+        "enable-prefix-caching": True,
+        "enable-chunked-prefill": config.scheduler_config.enable_chunked_prefill,
+        "enforce-eager": config.model_config.enforce_eager,
+        "override-generation-config": json.dumps(sampled(request)),
+        **{name.replace("_", "-"): value for name, value in arguments.items()},
+    }
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
+    for name, value in words.items():
+        if isinstance(value, bool):
+            command.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            command += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
+    environment = {
+        **os.environ,
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_SERVER_DEV_MODE": "1",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+        try:
+            _wait(process, f"http://127.0.0.1:{port}/health", log)
+            yield Server(f"http://127.0.0.1:{port}", seeded=seeded)
+        finally:
+            _end(process)
+
+
+def _sides(plans: Plans) -> Iterator[dict[str, Any]]:
+    """Each speaker's side of each session, as its model saw it last: an even number of messages, the user first."""
+    for number, plan in enumerate(plans):
+        last = {request.prompt.messages[0].content: request for request in plan}  # by its system message
+        for side, request in enumerate(last.values()):
+            head, *rest = request.prompt.messages
+            if head.role != "system":
+                head, rest = Message("user", ""), [head, *rest]
+            rest = [
+                Message("user", f"{head.content}\n\n{rest[0].content}".strip()),
+                *rest[1:],
+                Message("assistant", "x"),
+            ]
+            yield {"id": f"{number}-{side}", "messages": [_message(one) for one in rest]}
+
+
+def _message(message: Message) -> dict[str, str]:
+    return {"role": message.role, "content": message.content}
+
+
+def _checked(result: Round, errors: Sequence[str]) -> Round:
+    if why := next(filter(None, errors), None):
+        print(f"{result.way}: a session failed: {why}", flush=True)
+    if result.failed == len(errors):
+        raise EngineError(f"{result.way}: every session failed")
+    return result
+
+
+def _get(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=60) as response:
+        return str(response.read().decode())
+
+
+def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise EngineError(f"vllm serve ended: {log.read_text(errors='replace')[-1500:]}")
+        try:
+            _get(address)
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise EngineError(f"no server after {START_S} s: {log.read_text(errors='replace')[-1500:]}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """The server's children are in its group; they must not keep memory."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(CLOSE_S)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
