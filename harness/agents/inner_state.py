@@ -102,7 +102,7 @@ READINESS = {
     Stage.MAINTENANCE: 1.15,
 }
 
-SETTLING_TURNS = 3
+SETTLING_TURNS = 4
 """Patient turns from the start, and from one layer to the next, before another can be told."""
 LONGER = 1
 """Turns that it takes longer with each layer."""
@@ -110,7 +110,7 @@ SETTLING = 0.5
 """What being heard is worth in the turns after telling: the patient feels exposed and waits."""
 ATTUNING = 0.35
 """How fast the running mean of being listened to follows the last turn."""
-CHANCE, ATTUNED = 0.08, 0.16
+CHANCE, ATTUNED = 0.08, 0.13
 """That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
 RECITED = 0.05
 """What it costs to hear a whole speech once more."""
@@ -120,7 +120,7 @@ EARNED = 0.06
 """Trust that must have been gained in the session for each layer, whatever the patient brought along."""
 MOST = 0.75
 """Trust that is enough for any layer that doesn't ask for more itself."""
-OPENS = 0.33
+OPENS = 0.3
 """Listening from which a turn opens a layer without a question: a good reflection."""
 HURT_TURNS = 5
 """Patient turns for which nothing more is told after something that hurt."""
@@ -199,7 +199,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)
     hope = _move(
         state.hope,
-        up=nature.hope * settling * heard * (0.039 + 0.021 * did.validated + 0.3 * useful),
+        up=nature.hope * settling * heard * (0.033 + 0.018 * did.validated + 0.3 * useful),
         down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood + 0.2 * did.harmed + 0.02 * did.ignored),
     )
     distress = _move(
