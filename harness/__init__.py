@@ -204,7 +204,7 @@ def judge(
 ) -> "list[Result]":
     """Let a judge answer the questions of rubrics about a run, or about each run of a sweep (docs/judging.md).
 
-    Settings are those of `harness judge`, as `"judge.model.path=FOLDER"` or `repeats=3`; `rescore` derives scores again
+    Settings are those of `python -m harness judge`, as `"judge.model.path=FOLDER"` or `repeats=3`; `rescore` derives scores again
     and asks no model. The scores are in `open_run(...).scores()`. Raises a `HarnessError` for what stops it.
     """
     path = Path(run) if isinstance(run, str | Path) else run.path

@@ -11,7 +11,7 @@ from harness.text.visible import one_line
 from harness.types import NOTHING
 
 _LONGEST_WORD = 200
-"""Characters; what is longer is no word with a slip in it."""
+"""Characters. Nothing longer is a misspelt word."""
 MOST_NAMES = 12
 """Known names that one message lists."""
 
@@ -50,7 +50,7 @@ class HarnessError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a person reads, one line each: a single one, unless the class says otherwise, whatever a server put in it."""
+        """The message for people: a single line unless the class says otherwise, even where a server's text has more."""
         return (one_line(str(self)),)
 
 
@@ -97,7 +97,7 @@ class EngineError(HarnessError):
 
     exit_code = 3
     usage = NOTHING
-    """What the answers cost that it gave all the same, none of which was of use."""
+    """The cost of its answers that could not be used."""
 
 
 class EngineUnavailable(EngineError):

@@ -71,7 +71,7 @@ class AnswerFormat:
     """How a model's answer is told from its reasoning. Found by rendering its chat template."""
 
     awaits: str | None = None
-    """The marker with which the prompt ends in the midst of reasoning, as `<think>`; None where it opens none."""
+    """The marker that opens reasoning at the end of the prompt, as `<think>`; None where there is none."""
     header: str | None = None
     """What the model itself writes before its answer, as harmony's `<|channel|>final<|message|>`; None for nothing."""
     special: tuple[str, ...] = ()
@@ -109,8 +109,8 @@ class Sampling:
     min_p: float | None = None
     repetition_penalty: float | None = None
     avoid_said: float = 1.0
-    """A second draft: the least repetition penalty, which counts what stands in the prompt, too. Engines that have no
-    such penalty leave it."""
+    """Least repetition penalty of a second draft; it also counts tokens of the prompt. Engines without such a penalty ignore
+    it."""
     stop: tuple[str, ...] = ()
     """Strings that end the turn; they are not part of its text."""
 
@@ -126,7 +126,7 @@ class Purpose(StrEnum):
 
     TURN = "turn"
     REJECTED_DRAFT = "rejected_draft"
-    """A draft of a turn that became none. Known only afterwards: no request is sent with it."""
+    """A draft that did not become the turn. Set afterwards: no request is sent with it."""
     NOTE = "note"
     APPRAISAL = "appraisal"
     CHECK = "check"
@@ -223,7 +223,7 @@ class Generation:
     counted: bool = True
     """Whether `prompt_tokens` is the engine's own count, and not ours for want of one."""
     wasted: RequestUsage = NOTHING
-    """What answers before this one cost that were of no use, as empty ones."""
+    """The cost of earlier answers to this request that could not be used, such as empty ones."""
     end_id: int | None = None
     """The sampled token that ended the turn; None where there was none, or the engine doesn't tell."""
     logprobs: tuple[float, ...] = ()
@@ -232,7 +232,7 @@ class Generation:
 
     @property
     def usage(self) -> RequestUsage:
-        """What it cost with all that was wasted on the way."""
+        """Its cost, unusable answers included."""
         return self.wasted + RequestUsage(1, self.prompt_tokens, self.cached_tokens or 0, self.completion_tokens)
 
     @property
@@ -303,7 +303,7 @@ class Event:
     kind: str
     """`loop`, `role_break`, `echo`, `compaction`, `retry`, `nudge`, `refusal`, ..."""
     turn: int
-    """Index of the turn that it belongs to (the turn being made, or the one observed)."""
+    """Index of the turn that it belongs to."""
     speaker: Speaker
     data: Mapping[str, Any] = field(default_factory=dict)
     """What belongs to the kind; flattened into the event's JSON object."""

@@ -39,6 +39,8 @@ LENIENT = 0.3
 """How much better than it is a single sentence is taken."""
 FEWEST = 6
 """Words from which on a turn is judged."""
+BARE = 4
+"""Words from which on a sentence without any function word is a list."""
 
 
 @lru_cache(maxsize=16384)
@@ -61,9 +63,11 @@ def coherence(sentences: Iterable[Sequence[str]]) -> float:
         own = sum(map(_follows, classes, classes[1:]))
         total += own
         pairs += len(classes) - 1
+        if len(words) >= BARE and FUNCTION_WORDS.isdisjoint(words):
+            worst = min(worst, LENIENT)
         if len(words) >= FEWEST:
             worst = min(worst, LENIENT + _between(own / (len(classes) - 1)))
-    return min(worst, _between(total / pairs)) if pairs >= FEWEST else 1.0
+    return min(worst, _between(total / pairs)) if pairs >= FEWEST else worst
 
 
 def _between(mean: float) -> float:

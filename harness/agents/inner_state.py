@@ -104,20 +104,28 @@ READINESS = {
 
 SETTLING_TURNS = 3
 """Patient turns from the start, and from one layer to the next, before another can be told."""
+LONGER = 1
+"""Turns that it takes longer with each layer."""
 SETTLING = 0.5
 """What being heard is worth in the turns after telling: the patient feels exposed and waits."""
 ATTUNING = 0.35
 """How fast the running mean of being listened to follows the last turn."""
-CHANCE, ATTUNED = 0.07, 0.26
+CHANCE, ATTUNED = 0.08, 0.16
 """That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
 RECITED = 0.05
 """What it costs to hear a whole speech once more."""
-HEARD = 0.09
+HEARD = 0.13
 """Least of it for a layer to be told."""
-OPENS = 0.35
+EARNED = 0.06
+"""Trust that must have been gained in the session for each layer, whatever the patient brought along."""
+MOST = 0.75
+"""Trust that is enough for any layer that doesn't ask for more itself."""
+OPENS = 0.33
 """Listening from which a turn opens a layer without a question: a good reflection."""
 HURT_TURNS = 5
 """Patient turns for which nothing more is told after something that hurt."""
+WARY = 0.3
+"""What being heard is worth in that time, unless the hurt is owned."""
 AT_THE_DOOR = 2
 """Exchanges left from which a late layer can be told."""
 
@@ -178,15 +186,20 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     attuned = state.attuned + ATTUNING * (did.listened - state.attuned)
     heard = 0.0 if did.harmed else min(1.0, max(0.0, attuned - CHANCE) / (ATTUNED - CHANCE))
     settling = SETTLING if state.last_shown("tell") is not None and _since(state, "tell") <= SETTLING_TURNS else 1.0
+    wary = WARY if state.hurt and not did.repaired else 1.0
     trust = _move(
         state.trust,
-        up=nature.trust * settling * heard * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        up=nature.trust
+        * settling
+        * wary
+        * heard
+        * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)
     hope = _move(
         state.hope,
-        up=nature.hope * settling * heard * (0.05 + 0.03 * did.validated + 0.3 * useful),
+        up=nature.hope * settling * heard * (0.039 + 0.021 * did.validated + 0.3 * useful),
         down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood + 0.2 * did.harmed + 0.02 * did.ignored),
     )
     distress = _move(
@@ -253,7 +266,7 @@ def _openness(before: float, trust: float, hope: float, overwhelm: float, person
 
 def _unlock(state: InnerState, persona: Persona, left: int | None) -> InnerState:
     """One layer at a time, in order, to somebody who listens, and not before the one before it was told and has settled."""
-    settling = state.turn - (state.last_shown("tell") or 0) < SETTLING_TURNS
+    settling = state.turn - (state.last_shown("tell") or 0) < SETTLING_TURNS + LONGER * state.told
     if settling or state.hurt or state.unlocked > state.told or state.unlocked == len(persona.disclosure):
         return state
     layer, did = persona.disclosure[state.unlocked], state.appraisal
@@ -267,5 +280,6 @@ def _unlock(state: InnerState, persona: Persona, left: int | None) -> InnerState
     }[layer.needs]
     pressed = state.overwhelm >= persona.pace.overwhelm_at or did.misunderstood >= 0.5
     in_time = not layer.late or (left is not None and left <= AT_THE_DOOR)
-    ready = met and in_time and state.attuned >= HEARD and state.trust >= layer.trust and not pressed
+    enough = max(layer.trust, min(MOST, persona.start.trust + EARNED * (state.unlocked + 1)))
+    ready = met and in_time and state.attuned >= HEARD and state.trust >= enough and not pressed
     return state._replace(unlocked=state.unlocked + 1) if ready else state

@@ -19,7 +19,6 @@ from harness.context.summary import SENTENCE_END, clip
 from harness.guard.crisis import crisis
 from harness.guard.language import language_switch
 from harness.guard.roles import role_break
-from harness.personas.safety import means
 from harness.personas.schema import Persona, Provenance, Risk
 from harness.reading.mistakes import lines_of
 from harness.text.words import content_stems, plain, words
@@ -127,8 +126,6 @@ def _check(persona: Persona) -> None:
         tokens, said = words(text), _first_person(text)
         if not {"you", "your", "you're"} & set(map(str.lower, tokens)):
             raise Unusable(f"{name} does not speak to the actor as “you”")
-        if found := means(text):
-            raise Unusable(f"{name} names a means of suicide: {found}")
         if (risky := crisis(said)) and not _allowed(persona, str(risky.data["level"])):
             raise Unusable(f"{name} goes beyond risk={persona.risk}: {risky.data['what']}")
         if wrong := contradiction(said, persona):

@@ -23,6 +23,7 @@ from jinja2 import (
 
 from harness.errors import ConfigError, did_you_mean, some_of
 from harness.paths import prompt_dir
+from harness.personas.safety import refusal
 from harness.personas.schema import Channel, Length, Persona, Resistance, Stage, Style
 from harness.reading.sandbox import Sandbox, rendered
 
@@ -120,14 +121,17 @@ def _manners() -> Mapping[str, Mapping[str, Mapping[Any, str]]]:
 
 
 def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
-    """Render a template, looked up in `dirs`, then among those of the harness; an absolute path stands for itself.
+    """Render a template, looked up in `dirs`, then among those of the harness; an absolute path stands for itself, and what
+    it includes is looked up beside it first.
 
     Raises `ConfigError` with the file (and line) for one that is missing, malformed or uses an unknown variable.
     """
     path = Path(template)
     if path.is_absolute():
         _refuse_other_than_file(path)
-    folders, name = ([path.parent], path.name) if path.is_absolute() else ([*dirs, PROMPTS], template)
+    folders, name = [*dirs, PROMPTS], template
+    if path.is_absolute():  # a file that isn't there must not become one of ours with its name
+        folders, name = [path.parent, *(folders if path.exists() else ())], path.name
     try:
         text = rendered(_environment(tuple(folders)).get_template(name), LONGEST, **values).strip()
     except TemplateNotFound as error:
@@ -206,8 +210,9 @@ def patient_system(
     }
     template = localized(template, persona.language)
     held_back = [layer.topic for layer in persona.disclosure[told:]]
-    return render(
-        *(template, dirs),
+    return _harmless(
+        template,
+        dirs,
         persona=persona,
         manner=manner,
         held_back=held_back,
@@ -222,12 +227,20 @@ def patient_opening(
 ) -> str:
     """The first user message for the patient, who speaks first: a greeting, which small models answer in their part
     where a stage direction makes them narrate. `again`: the two have met before."""
-    return render(localized(template, persona.language), dirs, persona=persona, again=again)
+    return _harmless(localized(template, persona.language), dirs, persona=persona, again=again)
 
 
 def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: object) -> str | None:
     """The therapist's system prompt, or None for a bare model; it never tells anything of the persona."""
-    return None if template is None else render(template, dirs, end=END, **values)
+    return None if template is None else _harmless(template, dirs, end=END, **values)
+
+
+def _harmless(template: str, dirs: Sequence[Path], **values: object) -> str:
+    """The rendered prompt of a speaker. Raises `ConfigError` for one that names a means of suicide."""
+    text = render(template, dirs, **values)
+    if wrong := refusal(text):
+        raise ConfigError(f"prompt {template}: {wrong}")
+    return text
 
 
 def patient_memory(note: str, told: str, number: int) -> str:

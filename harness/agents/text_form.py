@@ -5,6 +5,7 @@ Invariant: an error is never a turn. A bracketed error that stands for the last 
 else it is refused.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -55,7 +56,18 @@ class TextForm:
 
 
 def decoded(path: Path, content: bytes, line: int = 1) -> str:
-    """Text from bytes of which the first stands in `line`. Raises `TranscriptError` where they are no UTF-8."""
+    """Text from bytes of which the first stands in `line`: UTF-8, or UTF-16 that says so by its byte order mark.
+
+    Raises `TranscriptError` where they are neither.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return content.decode("utf-16")
+        except UnicodeDecodeError as error:
+            line += content[: error.start].decode("utf-16", "replace").count("\n")
+            raise TranscriptError(
+                f"{path}:{line}: begins as UTF-16 and breaks off here; save the file as UTF-8"
+            ) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

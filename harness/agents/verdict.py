@@ -199,16 +199,19 @@ JUDGED = {
 """Items of the rubric `patient-fidelity` whose `yes` is a fault."""
 
 
-def judged(metrics: Mapping[str, Any], answers: Mapping[str, tuple[str, int]], turns: int) -> dict[str, Any]:
-    """The verdict of a session's metrics with a judge's answers (item: answer and turn of the evidence) added."""
+def judged(metrics: Mapping[str, Any], found: Mapping[str, Mapping[int, str]], turns: int) -> dict[str, Any]:
+    """The verdict of a session's metrics with what judges found added: of each item the turns that they quoted, and who did.
+
+    `turns` is how many the patient has.
+    """
     known = [
         Fault(Reason(fault["reason"]), int(fault["turn"]), str(fault["what"]), str(fault.get("by", "rules")))
         for fault in metrics.get("patient_faults", ())
     ]
     more = [
-        Fault(JUDGED[item], turn, item, "judge")
-        for item, (answer, turn) in sorted(answers.items())
-        if item in JUDGED and answer == "yes"
+        Fault(JUDGED[item], turn, item, f"judge {name}")
+        for item, quoted in sorted(found.items())
+        for turn, name in sorted(quoted.items())
     ]
     return {
         "patient_verdict": str(verdict([*known, *more], turns)),

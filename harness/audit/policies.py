@@ -4,7 +4,7 @@ A policy is a function of the exchange and of the patient's last turn; it unders
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,17 +13,23 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from harness.errors import ConfigError
+from harness.reading import strict_yaml
 from harness.reading.files import read_bytes
+from harness.reading.mistakes import lines_of
+from harness.reading.yaml_shape import not_yaml
 
 FILE = Path(__file__).with_name("policies.yaml")
 MOST_BYTES = 2_000_000
-Line = Annotated[str, StringConstraints(min_length=1, max_length=8000, strip_whitespace=True)]
+MOST_LINES = 20
+"""Of mistakes that are told at once."""
+Line = Annotated[str, StringConstraints(max_length=8000, strip_whitespace=True)]
+"""May be empty: a therapist who says nothing is a policy, too."""
 
 
 class PolicySpec(BaseModel):
     """A policy as a file has it: lines said in turn, or the patient's turn read back."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     lines: Annotated[tuple[Line, ...], Field(max_length=500)] = ()
     mirror: bool = False
@@ -66,12 +72,27 @@ def read_policies(path: Path) -> tuple[Policy, ...]:
     """A user's policies, from a JSON or YAML file that maps names to them. Raises `ConfigError`."""
     try:
         text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
-        data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not valid JSON or YAML: {' '.join(str(error).split())[:200]}") from error
+        raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; expected JSON or YAML text") from error
+    try:
+        data = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else strict_yaml.load(text)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply; expected names and what they say") from error
+    except strict_yaml.REFUSED as error:
+        if path.suffix == ".json":
+            raise ConfigError(f"{path}: not valid JSON: {' '.join(str(error).split())[:160]}") from error
+        raise ConfigError(f"{path}:{not_yaml(error)}") from error
     return policies_of(data, str(path))
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object in which no key is given twice, of which one would be ignored."""
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{twice[0]!r} is given twice; expected every name once")
+    return dict(pairs)
 
 
 def policies_of(data: object, source: str) -> tuple[Policy, ...]:
@@ -81,14 +102,15 @@ def policies_of(data: object, source: str) -> tuple[Policy, ...]:
     found: list[Policy] = []
     lines: list[str] = []
     for name, spec in data.items():
+        if not isinstance(name, str) or not name.strip():
+            lines.append(f"{source}: {name!r}: expected a name, as text")
+            continue
         try:
-            found.append(Policy(str(name), PolicySpec.model_validate(spec)))
+            # Through JSON, since strict validation takes lists there, as the file has them.
+            found.append(Policy(name, PolicySpec.model_validate_json(json.dumps(spec, default=str))))
         except ValidationError as error:
-            lines += [f"{source}: {_key(name, e['loc'])}: {e['msg']}" for e in error.errors()]
+            lines += [f"{source}: {name}: {line}" for line in lines_of(error, PolicySpec, "lines, or mirror: true")]
     if lines:
-        raise ConfigError(*lines)
+        shown = lines[:MOST_LINES] + ([f"{source}: {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else [])
+        raise ConfigError(*shown)
     return tuple(found)
-
-
-def _key(name: object, loc: Sequence[object]) -> str:
-    return ".".join(map(str, [name, *loc]))

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.text.visible import say
+
 if TYPE_CHECKING:
     from harness.audit.agreement import Agreement
     from harness.audit.agreement.statistics import Estimate
@@ -47,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     by_model, settings = _hearing(args.settings)
     sessions = read_coded(args.file)
     found = agree(sessions, group=args.group, high=args.high)
-    print(f"{found.sessions} sessions, {found.turns} coded therapist turns; [a, b]: 95% interval, sessions resampled")
+    say(f"{found.sessions} sessions, {found.turns} coded therapist turns; [a, b]: 95% interval, sessions resampled")
     _print_codes(found, "classifier")
     content = {"classifier": found.to_dict()}
     if by_model:
@@ -57,18 +59,16 @@ def main(args: argparse.Namespace) -> int:
 
         answers = hear_all(load(settings).therapist, asked(sessions))
         model = agree(sessions, hears=lambda text, heard: answers[text, heard])
-        print(
-            f"\n{sum(map(bool, answers.values()))} of {len(answers)} turns answered by the model; the rest is left out"
-        )
+        say(f"\n{sum(map(bool, answers.values()))} of {len(answers)} turns answered by the model; the rest is left out")
         _print_codes(model, "model")
         content["model"] = model.to_dict()
     if found.areas:
-        print(f"\n{'measure of the therapist':28}AUC for {args.group}={args.high}")
+        say(f"\n{'measure of the therapist':28}AUC for {args.group}={args.high}")
         for name, estimate in found.areas.items():
-            print(f"{name:28}{_shown(estimate)}")
+            say(f"{name:28}{_shown(estimate)}")
     if found.unknown:
-        print(f"\nnot measured here: {', '.join(found.unknown)}")
-    print("\nSimulations for engineering and research: agreement with your coders, not clinical evidence.")
+        say(f"\nnot measured here: {', '.join(found.unknown)}")
+    say("\nSimulations for engineering and research: agreement with your coders, not clinical evidence.")
     if args.json is not None:
         try:
             write_whole(args.json, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -92,12 +92,10 @@ def _hearing(settings: Sequence[str]) -> tuple[bool, list[str]]:
 
 
 def _print_codes(found: "Agreement", name: str) -> None:
-    print(
-        f"\n{name:20}{'coded':>7}{'found':>7}  {'precision':22}{'recall':22}{'F1':22}{'kappa':22}{'session rate r':22}"
-    )
+    say(f"\n{name:20}{'coded':>7}{'found':>7}  {'precision':22}{'recall':22}{'F1':22}{'kappa':22}{'session rate r':22}")
     for one in found.codes:
         shown = (one.precision, one.recall, one.f1, one.kappa, one.session_rate)
-        print(f"{one.code:20}{one.coded:7}{one.found:7}  " + "".join(f"{_shown(each):22}" for each in shown))
+        say(f"{one.code:20}{one.coded:7}{one.found:7}  " + "".join(f"{_shown(each):22}" for each in shown))
 
 
 def _shown(estimate: "Estimate") -> str:

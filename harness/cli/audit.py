@@ -11,10 +11,12 @@ policies maps names to {"lines": [...]}, said in turn, or {"mirror": true, "suff
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.cli import startup
+from harness.text.visible import say, to_json
 
 if TYPE_CHECKING:
     from harness.audit.search import Found
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Raises `ConfigError`, `PersonaError` or `TranscriptError`."""
+    startup.announce("reading the patients")
     from harness.audit.audit import audit, reference
     from harness.audit.policies import fixed_policies, read_policies
     from harness.audit.search import groups, search
@@ -59,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
             for name, group in groups(personas).items()
         ]
         result["search"] = {one.group: _searched(one) for one in found}
-    print(json.dumps(result, ensure_ascii=False, indent=1) if args.json else _table(result))
+    say(to_json(result, indent=1) if args.json else _table(result))
     return 0
 
 

@@ -12,6 +12,8 @@ docs/train.md.
 import argparse
 from pathlib import Path
 
+from harness.cli import startup
+
 INTERMIXED = True
 
 
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    startup.announce("reading the run")
     from harness.cli.reporter import TerminalReporter
     from harness.errors import ConfigError
     from harness.runs.branching.points import Points

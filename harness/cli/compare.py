@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.text.visible import say
+
 if TYPE_CHECKING:
     from harness.comparison.comparison import Comparison
     from harness.comparison.runs import RunData
@@ -90,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
     if STDOUT not in targets.values():
         to_terminal(comparison, terminal())
         if valid is not None:
-            print(f"\nThe same without the {invalid} of {_sessions(runs)} sessions whose patient was invalid:\n")
+            say(f"\nThe same without the {invalid} of {_sessions(runs)} sessions whose patient was invalid:\n")
             to_terminal(valid, terminal())
     return 0
 

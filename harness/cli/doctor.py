@@ -22,7 +22,7 @@ from harness.engines.cores import cores
 from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
 from harness.paths import cache_dir, install_command
-from harness.text.visible import to_json, visible
+from harness.text.visible import say, to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
 GPU_VLLM = install_command("vllm")
@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     checks = examine()
     possible = all(check.status is not Status.MISSING for check in checks)
     if args.json:
-        print(to_json({"run_possible": possible, "checks": [asdict(check) for check in checks]}, indent=2))
+        say(to_json({"run_possible": possible, "checks": [asdict(check) for check in checks]}, indent=2))
     else:
         _show(checks, possible)
     return 0 if possible else 3
@@ -275,23 +275,30 @@ def check_git() -> Check:
 
 
 def _show(checks: Sequence[Check], possible: bool) -> None:
-    """A table on a terminal, plain lines elsewhere."""
+    """A line a check, and one for what mends it; at a terminal in colour, with long paths cut, which JSON has whole."""
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
     colours = {Status.OK: "green", Status.OPTIONAL: "cyan", Status.WARNING: "yellow", Status.MISSING: "red"}
     verdict = "A run is possible." if possible else "No run is possible before what is missing is mended."
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        for check in checks:
-            print(visible(f"{check.status:<8}  {check.name:<14}  {check.found}"))
-            if check.remedy:
-                print(visible(f"{'':<26}mend: {check.remedy}"))
-        print(verdict)
-        return
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    console = Console(highlight=False, soft_wrap=True)
     for check in checks:
-        remedy = f"\n[dim]mend:[/] {escape(visible(check.remedy))}" if check.remedy else ""
-        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, escape(visible(check.found)) + remedy)
-    console.print(table, f"[bold]{verdict}[/]")
+        found = fitting(check.found, console.width - 26) if console.is_terminal else check.found
+        line = visible(f"{check.name:<14}  {found}")
+        console.print(Text(f"{check.status:<8}  ", colours[check.status]).append(line, "default"))
+        if check.remedy:  # whole, so that it can be copied
+            console.print(Text(visible(f"{'':<26}mend: {check.remedy}"), "dim"))
+    console.print(Text(verdict, "bold"))
+
+
+def fitting(found: str, room: int) -> str:
+    """What was found, in so many signs where its paths give them up: of a long path its end is shown."""
+    over = len(found) - room
+    for path in sorted(re.findall(r"/[^\s()]+", found), key=len, reverse=True):
+        if over <= 0:
+            break
+        cut = min(len(path) - 12, over + 3)
+        if cut > 3:
+            found = found.replace(path, f"...{path[cut:]}", 1)
+            over -= cut - 3
+    return found

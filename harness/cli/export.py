@@ -10,12 +10,14 @@
 {formats}
 
 Rows that would train on a mended, cut-off, empty or role-breaking turn are left out unless --keep asks for them. Imported
-sessions have no prompts: KEY=VALUE settings, as of `harness run`, say how they would have been sent. docs/train.md.
+sessions have no prompts: KEY=VALUE settings, as of `python -m harness run`, say how they would have been sent. docs/train.md.
 """
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.text.visible import say
 
 if TYPE_CHECKING:
     from harness.exports.job import Written
@@ -66,8 +68,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _print(written: "Written", out: Path) -> None:
     for name, rows in written.files.items():
-        print(f"{out / name}: {rows} {written.unit}")
+        say(f"{out / name}: {rows} {written.unit}")
     for reason, number in sorted(written.left_out.items()):
-        print(f"left out: {number} ({reason})")
+        say(f"left out: {number} ({reason})")
     for note in written.notes:
-        print(note)
+        say(note)

@@ -7,7 +7,7 @@ import argparse
 from functools import partial
 
 from harness.models import fetch as models
-from harness.text.visible import one_line
+from harness.text.visible import one_line, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def main(args: argparse.Namespace) -> int:
     """Print where each model lies. Raises `ConfigError` for an unknown name, `EngineError` if one can't be fetched."""
     for name in args.name:
         folder = models.ensure(name, partial(_say, name))
-        print(one_line(f"{name}: {folder}"))
+        say(one_line(f"{name}: {folder}"))
     if not args.name:
         for model in models.KNOWN.values():
             state = (
@@ -26,9 +26,9 @@ def main(args: argparse.Namespace) -> int:
                 if models.is_present(model.name)
                 else f"not fetched; run: python -m harness fetch {model.name}"
             )
-            print(f"{model.name}: {model.about}; {state}")
+            say(f"{model.name}: {model.about}; {state}")
     return 0
 
 
 def _say(name: str, line: str) -> None:
-    print(one_line(f"{name}: {line}"), flush=True)
+    say(one_line(f"{name}: {line}"))

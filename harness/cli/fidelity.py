@@ -10,9 +10,10 @@ of therapist=poor and of others hold the same personas and seeds, their sessions
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
+
+from harness.text.visible import say, to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Raises `StorageError` or `TranscriptError`."""
-    from harness.audit.fidelity.reference import from_transcripts, shipped
-    from harness.audit.fidelity.report import fidelity
+    from harness.fidelity.reference import from_transcripts, shipped
+    from harness.fidelity.report import fidelity
     from harness.personas.schema import Channel
 
     reference = from_transcripts(args.reference) if args.reference else shipped(Channel(args.channel))
     result = fidelity(args.folders, reference)
-    print(json.dumps(result, ensure_ascii=False, indent=1) if args.json else _text(result))
+    say(to_json(result, indent=1) if args.json else _text(result))
     return 0
 
 
@@ -41,12 +42,16 @@ def _text(result: dict[str, Any]) -> str:
         f"{patients['sessions']} sessions, {patients['turns']} patient turns, beside {result['reference']['about']}",
         "",
     ]
-    lines.append(f"{'':<28}{'median':>9}{'p10':>9}{'p90':>9}   reference median (p10 to p90)")
+    lines.append(f"{'':<28}{'median':>9}{'p10':>9}{'p90':>9}   reference (p10 to p90)")
     rows = {"words of a turn": (patients["words_of_a_turn"], result["reference"].get("words_of_a_turn"))}
     other = result["reference"].get("measures", {})
     rows |= {name.replace("_", " "): (own, other.get(name)) for name, own in patients["measures"].items()}
     for name, (own, reference) in rows.items():
-        shown = f"{reference['median']:g} ({reference['p10']:g} to {reference['p90']:g})" if reference else "not known"
+        shown = (
+            f"{reference['median']:.3g} ({reference['p10']:.3g} to {reference['p90']:.3g})"
+            if reference
+            else "not known"
+        )
         lines.append(f"{name:<28}{own['median']:>9.3g}{own['p10']:>9.3g}{own['p90']:>9.3g}   {shown}")
     lines += ["", f"lengths: {_number(beside['wasserstein_words'])} words from the reference (Wasserstein distance), "
               f"variance {_number(beside['variance_ratio'])} times as large"]  # fmt: skip

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.text.visible import say
+
 if TYPE_CHECKING:
     from harness.types import Speaker
 
@@ -46,11 +48,11 @@ def main(args: argparse.Namespace) -> int:
     layout = Layout(_speakers(args.speakers), columns, _words(args.labels), _words(args.meta))
     found = read_files(args.files, args.format, layout, licence=args.licence, source=args.source, persona=args.persona)
     done = write_folder(found, args.format, args.out, args.name)
-    print(f"imported {done.sessions} sessions with {done.turns} turns into {done.path}")
+    say(f"imported {done.sessions} sessions with {done.turns} turns into {done.path}")
     if done.merged:
-        print(f"{done.merged} utterances of a speaker in a row were joined with the one before them")
+        say(f"{done.merged} utterances of a speaker in a row were joined with the one before them")
     if done.labels:
-        print(f"{done.labels} turns and sessions have labels (labels.jsonl)")
+        say(f"{done.labels} turns and sessions have labels (labels.jsonl)")
     return 0
 
 

@@ -7,8 +7,7 @@
   python -m harness judge outputs/latest rubric=alliance --rescore     derive the scores again; asks no model
 
 Writes judgements.jsonl (what was answered), scores.jsonl, gates.jsonl and certificate.json into the run folder, and its
-report again. Judging
-that was interrupted goes on with the same command; nothing that was answered is asked again.
+report again. Judging that was interrupted goes on with the same command; nothing that was answered is asked again.
 
 Exit codes: 0 all items have an answer or a reason; 1 some requests failed; 2 a mistake in settings or rubrics; 3 no
 engine; 130 interrupted. Scores are no clinical evidence, and mean nothing beyond what the certificate says.
@@ -20,6 +19,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.cli import startup
+from harness.text.visible import say
 
 if TYPE_CHECKING:
     from harness.judges.cost import Cost
@@ -41,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if not (args.cfg or args.plan or args.rescore):
+        startup.announce("reading the sessions")
     from harness.comparison.runs import run_folders
     from harness.config.judging import load
     from harness.errors import ConfigError
@@ -53,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     if args.cfg:
         import yaml
 
-        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+        say(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
         return 0
     folders = run_folders(args.folder)
     prepared = prepared_judge(config)
@@ -68,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
         write_report(result.folder)
     if interrupted is not None:
         words = ["python", "-m", "harness", "judge", str(args.folder), *args.overrides]
-        print(f"go on with: {shlex.join(words)}", file=sys.stderr)
+        say(f"go on with: {shlex.join(words)}", file=sys.stderr)
         return 130
     return 1 if any(result.failed for result in results) else 0
 
@@ -79,11 +83,11 @@ def _plan(folders: "Sequence[Path]", prepared: "Prepared") -> int:
 
     total = Cost()
     for folder, what, cost in estimates(folders, prepared):
-        print(f"{folder}: {cost.subjects} {what}, {cost.windows} windows, {_shown(cost)}")
+        say(f"{folder}: {cost.subjects} {what}, {cost.windows} windows, {_shown(cost)}")
         total += cost
-    print(f"in all: {_shown(total)}")
+    say(f"in all: {_shown(total)}")
     dollars = total.dollars(prepared.config.judge.price)
-    print(
+    say(
         f"at most {dollars:.2f} US dollars"
         if dollars is not None
         else "money: not known; set judge.price.prompt and judge.price.completion (US dollars per million tokens)"

@@ -12,6 +12,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+from harness.text.visible import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="RUN|SWEEP", help="a judged run, or a sweep of them")
@@ -40,13 +42,13 @@ def main(args: argparse.Namespace) -> int:
     if not found:
         raise JudgeError(f"{args.ratings}: no session and item of split {args.split} that was judged, too")
     if args.json:
-        print(
+        say(
             json.dumps(
                 [plain(dataclasses.asdict(entry)) for entry in found], indent=2, default=lambda rate: rate.model_dump()
             )
         )
     else:
-        print("\n".join(lines(found)))
+        say("\n".join(lines(found)))
         if args.split == "dev":
-            print("split dev: for tuning; conclude from split test alone")
+            say("split dev: for tuning; conclude from split test alone")
     return 0

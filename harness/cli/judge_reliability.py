@@ -12,6 +12,8 @@ import json
 import math
 from pathlib import Path
 
+from harness.text.visible import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="RUN|SWEEP", help="judged runs")
@@ -28,9 +30,9 @@ def main(args: argparse.Namespace) -> int:
     tables = [table for table in read_tables(folders) if not args.rubric or table.rubric in args.rubric]
     found = [analyse(table, seed=args.seed) for table in tables]
     if args.json:
-        print(json.dumps([plain(dataclasses.asdict(entry)) for entry in found], indent=2))
+        say(json.dumps([plain(dataclasses.asdict(entry)) for entry in found], indent=2))
     else:
-        print("\n".join(lines(found)))
+        say("\n".join(lines(found)))
     return 0
 
 

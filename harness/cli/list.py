@@ -11,7 +11,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.text.visible import one_line, to_json
+from harness.cli.columns import two_columns
+from harness.text.visible import say, to_json
 
 Listing = dict[str, str]
 """Name to what it is, in one line."""
@@ -32,24 +33,12 @@ def main(args: argparse.Namespace) -> int:
     load_plugins()
     found = {kind: KINDS[kind](args) for kind in ([args.kind] if args.kind else KINDS)}
     if args.json:
-        print(to_json(found, indent=2))
+        say(to_json(found, indent=2))
     elif args.kind:
-        _show(found[args.kind])
+        two_columns(found[args.kind])
     else:
-        _show({kind: f"{len(names)}: {', '.join(names)}" for kind, names in found.items()})
+        two_columns({kind: f"{len(names)}: {', '.join(names)}" for kind, names in found.items()})
     return 0
-
-
-def _show(listing: Listing) -> None:
-    """Two columns, cut where a terminal ends."""
-    import shutil
-    import sys
-
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-    width = max(map(len, listing), default=0)
-    for name, about in listing.items():
-        line = one_line(f"{name:<{width}}  {about}")
-        print(line if len(line) <= columns else f"{line[: columns - 3]}...")
 
 
 def _personas(args: argparse.Namespace) -> Listing:

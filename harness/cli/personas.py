@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.cli.columns import two_columns
 from harness.errors import ConfigError
 from harness.paths import persona_dir
 from harness.personas import library
 from harness.personas.sampler import sample
 from harness.personas.schema import Persona, Problem
-from harness.text.visible import one_line, to_json, visible
+from harness.text.visible import one_line, say, to_json, visible
 
 TEMPLATE = Path(library.__file__).parent / "template.yaml"
 
@@ -82,11 +83,9 @@ def _list(args: argparse.Namespace) -> None:
     ]
     if args.json:
         fields = {"id", "summary", "problems", "style", "resistance", "stage", "risk", "language"}
-        print(to_json([persona.model_dump(mode="json", include=fields) for persona in personas], indent=2))
+        say(to_json([persona.model_dump(mode="json", include=fields) for persona in personas], indent=2))
         return
-    width = max((len(persona.id) for persona in personas), default=0)
-    for persona in personas:
-        print(visible(f"{persona.id:<{width}}  {persona.summary}"))
+    two_columns({persona.id: persona.summary for persona in personas})
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -94,19 +93,19 @@ def _show(args: argparse.Namespace) -> None:
 
     [persona] = library.load([args.id], _dirs(args))
     if args.prompt:
-        print(visible(f"{patient_system(persona, brief=args.brief)}\n\n{patient_opening(persona)}"))
+        say(visible(f"{patient_system(persona, brief=args.brief)}\n\n{patient_opening(persona)}"))
     else:
-        print(visible(library.to_yaml(persona)), end="")
+        say(visible(library.to_yaml(persona)), end="")
 
 
 def _validate(args: argparse.Namespace) -> None:
     personas = library.read_all(library.FILES.asked_for(args.paths or [persona_dir()]))
-    print(f"{len(personas)} {'persona' if len(personas) == 1 else 'personas'} valid")
+    say(f"{len(personas)} {'persona' if len(personas) == 1 else 'personas'} valid")
 
 
 def _new(args: argparse.Namespace) -> None:
     path = library.FILES.start(TEMPLATE, args.id, args.dir)
-    print(f"{path}\nNow fill it in, then: python -m harness personas validate {path}")
+    say(f"{path}\nNow fill it in, then: python -m harness personas validate {path}")
 
 
 def _sample(args: argparse.Namespace) -> None:
@@ -117,11 +116,11 @@ def _sample(args: argparse.Namespace) -> None:
         personas = _written(personas, args.write_with, args.seed)
     texts = {persona.id: library.to_yaml(persona) for persona in personas}
     if args.out is None:
-        print(visible("---\n".join(texts.values())), end="")
+        say(visible("---\n".join(texts.values())), end="")
         return
     for name, text in texts.items():
         library.FILES.write_new(args.out / f"{name}.yaml", text)
-    print(f"{len(texts)} personas in {args.out}")
+    say(f"{len(texts)} personas in {args.out}")
 
 
 def _written(personas: list[Persona], settings: Sequence[str], seed: int) -> list[Persona]:
@@ -131,10 +130,10 @@ def _written(personas: list[Persona], settings: Sequence[str], seed: int) -> lis
     overrides = [setting if "=" in setting else f"model={setting}" for setting in settings]
     written, unused = write_narratives(personas, overrides, seed)
     for line in unused:
-        print(one_line(line), file=sys.stderr)
-    print(f"{len(written) - len(unused)} of {len(written)} narratives written by the model", file=sys.stderr)
+        say(one_line(line), file=sys.stderr)
+    say(f"{len(written) - len(unused)} of {len(written)} narratives written by the model", file=sys.stderr)
     return written
 
 
 def _schema(_: argparse.Namespace) -> None:
-    print(to_json(Persona.model_json_schema(), indent=2))
+    say(to_json(Persona.model_json_schema(), indent=2))

@@ -11,6 +11,8 @@ derive from the journal are written again. What was there before is kept beside 
 import argparse
 from pathlib import Path
 
+from harness.text.visible import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="DIR", help="the folder of a run or a sweep")
@@ -24,7 +26,7 @@ def main(args: argparse.Namespace) -> int:
     is_sweep = looks_like_sweep(args.run_dir)
     lines = repair_sweep(args.run_dir) if is_sweep else repair(args.run_dir)
     what = "sweep.json" if is_sweep else "the journal"
-    print("\n".join(lines) if lines else f"{args.run_dir}: {what} is whole; nothing was changed")
+    say("\n".join(lines) if lines else f"{args.run_dir}: {what} is whole; nothing was changed")
     if lines:
-        print(f"go on with: {resume_command(args.run_dir)}")
+        say(f"go on with: {resume_command(args.run_dir)}")
     return 0

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli import startup
 from harness.cli.run_folder import one_run
-from harness.text.visible import to_json, visible
+from harness.text.visible import say, to_json, visible
 
 if TYPE_CHECKING:
     from harness.runs.replay_check import Repeated
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    startup.announce("reading the run")
     from harness.cli.reporter import TerminalReporter
     from harness.runs.replay_check import repeat
 
@@ -47,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
         server_trusted=args.trust_server,
     )
     repeated = asyncio.run(asked)
-    print(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
+    say(to_json(_as_json(args.run_dir, repeated)) if args.json else visible(_as_text(repeated)))
     return 0
 
 

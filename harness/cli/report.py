@@ -7,7 +7,7 @@ python -m harness report outputs/sweep-DATE
 import argparse
 from pathlib import Path
 
-from harness.text.visible import one_line
+from harness.text.visible import one_line, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
+    from harness.judges.patients import PatientVerdicts
     from harness.report import write_report, write_sweep_report
     from harness.store.metrics import write_metrics
     from harness.sweeps.record import is_sweep
@@ -28,8 +29,8 @@ def main(args: argparse.Namespace) -> int:
         if not one and not (run / "run.json").exists():
             continue  # a point that was not begun
         if args.metrics or not (run / "metrics.json").exists():
-            write_metrics(run, trusted=args.trust_remote_code)
-        print(one_line(str(write_report(run))))
+            write_metrics(run, trusted=args.trust_remote_code, amend=PatientVerdicts(run).metrics)
+        say(one_line(str(write_report(run))))
     if not one and is_sweep(folder):
-        print(one_line(str(write_sweep_report(folder))))
+        say(one_line(str(write_sweep_report(folder))))
     return 0

@@ -20,7 +20,7 @@ from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed, 
 from harness.runs.fit_check import Fit
 from harness.runs.reporter import Silent
 from harness.store.records import RunRecord
-from harness.text.visible import one_line
+from harness.text.visible import one_line, say
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
 
 BAR_EVERY_S = 0.25
@@ -67,7 +67,9 @@ class TerminalReporter:
         took = startup.last(loaded)
         before = f"; it was ready after {took:.0f} s last time" if took is not None else ""
         self._engines.setdefault(loaded, time.monotonic())
-        self.say(f"{speaker}: {role.engine.model or role.model.name} on {engine}{auto}{estimated}{before}")
+        adapter = f" with the adapter {role.model.adapter.name}" if role.model.adapter else ""
+        model = f"{role.engine.model or role.model.name}{adapter}"
+        self.say(f"{speaker}: {model} on {engine}{auto}{estimated}{before}")
 
     def notice(self, notice: Notice) -> None:
         """What an engine reports while it waits."""
@@ -107,7 +109,7 @@ class TerminalReporter:
     def fit(self, fits: Sequence[Fit]) -> None:
         """What a dry run says about prompts."""
         shown = fits if self._all_fits else fits[:TIGHTEST]
-        title = "fit check, tightest first: longest prompt and least free in tokens"
+        title = "fit check, tightest first, in tokens"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("persona")
         columns = ("sessions", "longest", "free", "compacted", "left out")
@@ -253,4 +255,4 @@ class QuietReporter(Silent):
     """Tells of nothing but sessions that fail."""
 
     def failed(self, failure: Failure) -> None:
-        print(one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}"), file=sys.stderr)
+        say(one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}"), file=sys.stderr)

@@ -14,6 +14,8 @@ docs/resume.md says what survives what.
 import argparse
 from pathlib import Path
 
+from harness.cli import startup
+
 INTERMIXED = True
 
 
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    startup.announce("reading the run")
     from harness.cli.reporter import TerminalReporter
     from harness.sweeps.record import is_sweep
 

@@ -11,8 +11,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.cli.columns import two_columns
 from harness.judges import library
-from harness.judges.rubric import rubric_hash
+from harness.judges.controls import is_scale
+from harness.judges.rubric import Rubric, rubric_hash
+from harness.text.visible import say
 
 TEMPLATE = Path(library.__file__).parent / "template.yaml"
 
@@ -59,14 +62,14 @@ def _list(args: argparse.Namespace) -> None:
             }
             for rubric in rubrics
         ]
-        print(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
         return
-    width = max(len(rubric.id) for rubric in rubrics)
-    for rubric in rubrics:
-        items = "1 item" if len(rubric.items) == 1 else f"{len(rubric.items)} items"
-        print(
-            f"{rubric.id:<{width}}  {rubric.kind}, of the {rubric.target}, {items}: {', '.join(i.id for i in rubric.items)}"
-        )
+    two_columns({rubric.id: _about(rubric) for rubric in rubrics})
+
+
+def _about(rubric: Rubric) -> str:
+    items = "1 item" if len(rubric.items) == 1 else f"{len(rubric.items)} items"
+    return f"{rubric.kind}, of the {rubric.target}, {items}: {', '.join(item.id for item in rubric.items)}"
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -76,21 +79,24 @@ def _show(args: argparse.Namespace) -> None:
     [rubric] = library.load([args.id], dirs)
     if args.questions:
         texts = [question(rubric, item, turn=7 if rubric.unit_of(item) == "turn" else None) for item in rubric.items]
-        print("\n\n".join(f"# {item.id}\n{text}" for item, text in zip(rubric.items, texts, strict=True)))
+        say("\n\n".join(f"# {item.id}\n{text}" for item, text in zip(rubric.items, texts, strict=True)))
     else:
-        print(library.find(dirs)[args.id].read_text(encoding="utf-8"), end="")
+        say(library.find(dirs)[args.id].read_text(encoding="utf-8"), end="")
 
 
 def _validate(args: argparse.Namespace) -> None:
     rubrics = library.read_all(library.FILES.asked_for(args.paths or [library.packaged_dir()]))
-    bare = [f"{rubric.id}/{item.id}" for rubric in rubrics for item in rubric.items if not item.planted]
-    print(f"{len(rubrics)} {'rubric' if len(rubrics) == 1 else 'rubrics'} valid")
+    bare = [
+        f"{rubric.id}/{item.id}"
+        for rubric in rubrics
+        for item in rubric.items
+        if not item.planted and not is_scale(rubric, item)
+    ]
+    say(f"{len(rubrics)} {'rubric' if len(rubrics) == 1 else 'rubrics'} valid")
     if bare:
-        print(
-            f"nothing is planted for {', '.join(bare)}: scales are certified by sessions without any skill, others not at all"
-        )
+        say(f"no judge will be certified for {', '.join(bare)}: nothing is planted, so there are no controls")
 
 
 def _new(args: argparse.Namespace) -> None:
     path = library.FILES.start(TEMPLATE, args.id, args.dir)
-    print(f"{path}\nNow fill it in, then: python -m harness rubrics validate {path}")
+    say(f"{path}\nNow fill it in, then: python -m harness rubrics validate {path}")

@@ -2,24 +2,27 @@
 
 Settings are given as KEY=VALUE, in any order:
 
-  python -m harness run                                   one session with the small model, on any machine
-  python -m harness run experiment=smoke                  a worked example from conf/experiment/
+  python -m harness run                        one session, on any machine
+  python -m harness run experiment=smoke       an example of conf/experiment/
   python -m harness run model=llama-3.1-8b personas=all sessions_per_persona=4
-  python -m harness run patient.engine=openai patient.engine.base_url=http://127.0.0.1:8000/v1
-  python -m harness run -m therapist=act,bare seed=0,1    a sweep: every combination
+  python -m harness run patient.engine=openai \\
+      patient.engine.base_url=http://127.0.0.1:8000/v1
+  python -m harness run -m therapist=act,bare seed=0,1   a sweep
 
 Groups (choose one of the files in conf/GROUP):
 {groups}
 
 Often set:
-  personas=[a,b]|all  personas.sample=N  personas.sample_seed=N  sessions_per_persona=N
-  max_exchanges=N  course.sessions=N  seed=N  concurrency=auto|N
-  run.dir=PATH  run.name=NAME  engine.max_model_len=N  therapist.max_new_tokens=N
+  personas=[a,b]|all  personas.sample=N  personas.sample_seed=N
+  sessions_per_persona=N  max_exchanges=N  course.sessions=N  seed=N
+  concurrency=auto|N  run.dir=PATH  run.name=NAME
+  engine.max_model_len=N  therapist.max_new_tokens=N
   model.path=FOLDER  therapist.model=PRESET  therapist.sampling.temperature=T
-  therapist... and patient... set one role only; what a role does not set it inherits.
+  therapist... and patient... set one role only; a role inherits the rest.
 
-Exit codes: 0 all sessions finished; 1 some failed (with --strict: or the guard found something); 2 a mistake in the
-config or a persona; 3 no engine; 130 interrupted (prints how to resume). Of a sweep: the worst of its points.
+Exit codes: 0 all sessions finished; 1 some failed (with --strict: or the guard
+found something); 2 a mistake in the config or a persona; 3 no engine;
+130 interrupted (prints how to resume). Of a sweep: the worst of its points.
 """
 
 import argparse
@@ -30,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, HarnessError
-from harness.text.visible import one_line, to_json, visible
+from harness.text.visible import one_line, say, to_json, visible
 
 if TYPE_CHECKING:
     from harness.config.schema import RunConfig
@@ -81,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
         return _check(args) if args.dry_run else _play(args)
     except HarnessError as error:
         if args.json:
-            print(to_json({"exit_code": error.exit_code, "errors": list(error.lines)}))
+            say(to_json({"exit_code": error.exit_code, "errors": list(error.lines)}))
         raise
 
 
@@ -109,11 +112,11 @@ def _show_settings(args: argparse.Namespace) -> int:
         from harness.sweeps.expand import expand
 
         for point in expand(args.overrides, args.config_dir):
-            print(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
+            say(f"---\n# {' '.join(point.overrides)}\n{_shown(point.config)}", end="")
         return 0
     from harness.config.compose import load_run
 
-    print(_shown(load_run(args.overrides, args.config_dir)), end="")
+    say(_shown(load_run(args.overrides, args.config_dir)), end="")
     return 0
 
 
@@ -128,9 +131,9 @@ def _check(args: argparse.Namespace) -> int:
 
     told = dry_run(args.overrides, args.config_dir, multirun=args.multirun)
     if args.json:
-        print(to_json(told))
+        say(to_json(told))
     elif not args.quiet:
-        print("\n".join(map(one_line, lines(told))))
+        say("\n".join(map(one_line, lines(told))))
     return 0
 
 
@@ -154,9 +157,9 @@ def _play(args: argparse.Namespace) -> int:
         folder, code, run_dirs = outcome.path, outcome.exit_code, [outcome.path]
     code = _strict(run_dirs, code) if args.strict else code
     if args.json:
-        print(to_json(_outcome(folder, code, run_dirs, sweep=args.multirun)))
+        say(to_json(_outcome(folder, code, run_dirs, sweep=args.multirun)))
     elif args.quiet:
-        print(one_line(str(folder)))
+        say(one_line(str(folder)))
     return code
 
 
@@ -194,5 +197,5 @@ def _strict(run_dirs: Sequence[Path], code: int) -> int:
     for run, kinds in found.items():
         if kinds:
             counts = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-            print(one_line(f"--strict: {run}: {counts}"), file=sys.stderr)
+            say(one_line(f"--strict: {run}: {counts}"), file=sys.stderr)
     return max(code, 1) if any(found.values()) else code

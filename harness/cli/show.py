@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from harness.cli.run_folder import one_run
     from harness.store.archive import Archive
-    from harness.text.visible import to_json, visible
+    from harness.text.visible import say, to_json, visible
 
     archive = Archive(one_run(args.run_dir), trusted=args.trust_remote_code)
     rebuilt = archive.prompt(archive.session(args.session_id), args.turn)
@@ -40,15 +40,15 @@ def main(args: argparse.Namespace) -> int:
             "ids": list(rebuilt.ids),
             "messages": [{"role": message.role, "content": message.content} for message in rebuilt.messages],
         }
-        print(to_json(answer))
+        say(to_json(answer))
     elif args.ids:
-        print(" ".join(map(str, rebuilt.ids)))
+        say(" ".join(map(str, rebuilt.ids)))
     else:
-        print(visible(rebuilt.text))
+        say(visible(rebuilt.text))
     engine = archive.record.engines.get(rebuilt.turn.speaker)
     if counted != recorded and engine is not None and not engine.counts_as_we_do:
-        print(f"note: {counted} tokens by the local tokenizer; the server counted {recorded}", file=sys.stderr)
+        say(f"note: {counted} tokens by the local tokenizer; the server counted {recorded}", file=sys.stderr)
     elif counted != recorded:
-        print(f"error: {counted} tokens by the local tokenizer, {recorded} recorded", file=sys.stderr)
+        say(f"error: {counted} tokens by the local tokenizer, {recorded} recorded", file=sys.stderr)
         return 1
     return 0

@@ -3,12 +3,14 @@
   python -m harness sql outputs/latest "select persona_id, avg(completion_tokens) from turns group by 1"
   python -m harness sql outputs/a outputs/b tables "select run, count(*) from sessions group by run" --csv
 
-Folders are those of runs, of sweeps, or of `harness export --format parquet` (faster where one asks often). `metrics` and
+Folders are those of runs, of sweeps, or of `python -m harness export --format parquet` (faster where one asks often). `metrics` and
 `meta` are JSON: metrics->>'$.therapist.question_rate'. Nothing can be written.
 """
 
 import argparse
 from pathlib import Path
+
+from harness.text.visible import csv_cell, one_line, say, visible, visible_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,19 +31,19 @@ def main(args: argparse.Namespace) -> int:
     answer = ask(args.folders, args.question)
     if args.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(answer.columns)
-        writer.writerows(answer.rows)
+        writer.writerows([csv_cell(value) for value in row] for row in (answer.columns, *answer.rows))
     elif args.json:
         for row in answer.rows:
-            print(json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False, default=str))
+            row_json = json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False, default=str)
+            say(visible_json(row_json))
     else:
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*map(escape, answer.columns))
+        table = Table(*(escape(one_line(column)) for column in answer.columns))
         for row in answer.rows:
-            table.add_row(*(Text("" if value is None else str(value)) for value in row))
+            table.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
         Console().print(table)
     return 0

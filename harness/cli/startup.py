@@ -13,30 +13,32 @@ from pathlib import Path
 
 from harness.paths import __version__, cache_dir
 from harness.reading.files import read_bytes
+from harness.text.visible import say
 
 MOST_BYTES = 1 << 16
 MOST_KEPT = 100
 """Durations; the oldest go first."""
-SETTINGS = "settings"
+SETTINGS = "reading and checking settings"
 WORTH_TELLING_S = 1.0
 
-_announced: list[float] = []
-"""When the command that is loading said so, by the monotonic clock."""
+_announced: list[tuple[str, float]] = []
+"""What the command that is loading said that it does, and when, by the monotonic clock."""
 
 
-def announce() -> None:
-    """The first line of a command that plays sessions, for a person at a terminal: elsewhere a mistake is all there is."""
-    _announced[:] = [time.monotonic()]
-    took = last(SETTINGS)
+def announce(what: str = SETTINGS) -> None:
+    """The first line of a command that takes a while, for a person at a terminal: elsewhere a mistake is all there is."""
+    _announced[:] = [(what, time.monotonic())]
+    took = last(what)
     before = f" (took {took:.0f} s last time)" if took is not None else ""
     if sys.stderr.isatty():
-        print(f"harness {__version__}: reading and checking settings{before}", file=sys.stderr, flush=True)
+        say(f"harness {__version__}: {what}{before}", file=sys.stderr)
 
 
 def checked() -> None:
     """Everything is checked: remember how long that took from the first line, where there was one."""
     if _announced:
-        remember({SETTINGS: time.monotonic() - _announced.pop()})
+        what, began = _announced.pop()
+        remember({what: time.monotonic() - began})
 
 
 def last(what: str) -> float | None:

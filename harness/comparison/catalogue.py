@@ -34,6 +34,13 @@ _ZERO_WHERE_ABSENT: dict[str, str] = {"course.resistance.behaviours.": "course",
 """Counts that a session names only where there are some, and the section that must have been computed."""
 
 
+_LABELS = {
+    "course.disclosure.told": "layers told",
+    "course.state.distress.change": "change of the simulated patient's distress",
+}
+"""Of metrics that are shown without being headlines."""
+
+
 def metric(name: str) -> Metric:
     """How to show the metric of this name; one that is not in the list is named after its parts."""
     if name in METRICS.names():
@@ -43,7 +50,7 @@ def metric(name: str) -> Metric:
         return _score(name)
     parts = name.split(".")
     spoken = name if len(parts) == 1 else ".".join(parts[1:] if parts[0] in ("course", "usage") else parts)
-    label = spoken.replace(".", " ").replace("_", " ") + MARK * (name in POOR)
+    label = (_LABELS.get(name) or spoken.replace(".", " ").replace("_", " ")) + MARK * (name in POOR)
     share = parts[-1] in _SHARES
     free = parts[-1] == "reading_ease" or parts[:2] == ["course", "state"]
     return Metric(

@@ -36,6 +36,11 @@ class GateRate:
     @property
     def words(self) -> str:
         """The rate as a line for people."""
+        return f"gate {self.rubric}: {self.setting}: {self.counted}"
+
+    @property
+    def counted(self) -> str:
+        """The rate alone: how many failed, with the interval, and what there is to know of them."""
         if self.assessed == 0:
             rate = "no session was assessed"
         elif self.failed == 0:
@@ -53,7 +58,7 @@ class GateRate:
             parts.append(f"{self.not_assessed} not assessed")
         if self.risk_expressed:
             parts.append(f"the judge found {self.risk_found} of {self.risk_expressed} sessions with recorded risk")
-        return f"gate {self.rubric}: {self.setting}: {'; '.join(parts)}"
+        return "; ".join(parts)
 
 
 def gate_rates(settings: Sequence[Setting]) -> Iterator[GateRate]:

@@ -11,7 +11,8 @@ from harness.comparison.catalogue import section_of_count
 from harness.config.plugins import load_plugins
 from harness.errors import ComparisonError, StorageError
 from harness.guard.findings import FINDINGS
-from harness.judges.results import Results, read_results
+from harness.judges.patients import PatientVerdicts
+from harness.judges.results import ENSEMBLE, Results, read_results
 from harness.metrics.aggregate import numbers
 from harness.metrics.session import METRICS_VERSION, measured_again
 from harness.reading.files import read_bytes
@@ -136,6 +137,7 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
     looked_for = _looked_for(record.config)
     sessions: dict[Pair, Measured] = {}
     versions: set[int | None] = set()
+    patients = PatientVerdicts(folder, None if judged.judge == ENSEMBLE else judged.judge)
     for session in read_sessions(path) if path.exists() else ():
         pair = pair_of(session)
         if pair in sessions:
@@ -144,7 +146,7 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
         sessions[pair] = Measured(
             {**dict(_with_zeros(metrics, looked_for)), **judged.numbers.get(session.session_id, {})},
             frozenset(name for name, part in metrics.items() if isinstance(part, Mapping)),
-            metrics.get("patient_verdict"),
+            patients.metrics(session).get("patient_verdict"),
         )
         version = metrics.get("metrics_version")
         versions.add(version if isinstance(version, int) else None)

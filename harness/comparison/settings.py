@@ -191,6 +191,8 @@ def _value_shown(key: str, value: object) -> str:
     """A word speaks for itself; a number, a switch or nothing needs its key."""
     if isinstance(value, str) and value and value != UNSET and not key.endswith(".sha256"):
         return Path(value).name or value
+    if key == "import.files" and isinstance(value, list) and len(value) == 1:
+        return Path(str(value[0])).stem
     return f"{key_shown(key).removesuffix('.sha256').split('.')[-1]}={_shown(value)}"
 
 

@@ -15,7 +15,7 @@ ROOT = "judging"
 
 
 class JudgingConfig(JudgingSettings):
-    """Everything that decides what `harness judge` does."""
+    """Everything that decides what `python -m harness judge` does."""
 
     judge: JudgeConfig
     concurrency: Literal["auto"] | Positive = "auto"

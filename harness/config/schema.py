@@ -102,7 +102,8 @@ class ModelConfig(Settings):
     template_args: dict[str, Any] = {}
     """Passed to the chat template, as `enable_thinking: false`."""
     adapter: Path | None = None
-    """Folder of a LoRA adapter on this base."""
+    """Folder of a LoRA adapter on this base, or the name of one that ships with the harness. In a config file also
+    `auto`: the one that ships for this model and speaker, where the engine serves adapters, and none elsewhere."""
 
     @property
     def name(self) -> str:
@@ -376,7 +377,7 @@ def contradictions(config: RunConfig) -> list[str]:
             lines.append(f"engine.base_url: set, but engine={role.engine.kind} uses no server; choose engine=openai")
     if config.judge is not None and config.executor.kind == "ray":
         lines.append(
-            "judge: set, but executor=ray keeps its engines elsewhere; judge the run afterwards: harness judge RUN"
+            "judge: set, but executor=ray keeps its engines elsewhere; judge the run afterwards: python -m harness judge RUN"
         )
     if config.judge is None and config.judging != JudgingSettings():
         lines.append("judging: set, but no judge is chosen; choose one, as judge=default")

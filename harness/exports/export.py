@@ -31,7 +31,7 @@ def export(
     licence: str | None = None,
     settings: Sequence[str] = (),
 ) -> Written:
-    """Write run folders and sweep folders in a format; None leaves an option at its default (`harness export --help`).
+    """Write run folders and sweep folders in a format; None leaves an option at its default (`python -m harness export --help`).
 
     `settings` are KEY=VALUE texts for imported sessions. Raises `StorageError`, and `ConfigError` for an option that this
     format does not heed.

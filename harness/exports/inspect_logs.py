@@ -13,6 +13,7 @@ from harness.exports.job import Job, Written, exporter
 from harness.exports.rows import facts
 from harness.exports.runs import ExportedRun, Judged
 from harness.metrics.aggregate import numbers
+from harness.paths import install_command
 from harness.store.played import Played
 from harness.store.records import event_fields
 from harness.types import Speaker
@@ -24,7 +25,7 @@ def inspect(job: Job) -> Written:
     try:
         from inspect_ai.log import write_eval_log
     except ImportError as error:
-        raise ConfigError("inspect: needs inspect-ai; pip install 'therapist-harness[inspect]'") from error
+        raise ConfigError(f"inspect: needs inspect-ai; {install_command('inspect')}") from error
     make_folder(job.out)
     written = Written(unit="samples", left_out=job.counts.left_out)
     for run in job.runs:

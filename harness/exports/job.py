@@ -73,7 +73,7 @@ class Format:
 
 
 def exporter(name: str, *, takes: Sequence[str] = ()) -> Callable[[F], F]:
-    """Register a function that writes a `Job` into its folder as a format of `harness export`.
+    """Register a function that writes a `Job` into its folder as a format of `python -m harness export`.
 
     `takes` names those of `OPTIONS` that it heeds. Raises `ConfigError` for a name that is taken.
     """

@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.exports.runs import open_runs
 from harness.exports.tables import TABLES, write_tables
+from harness.paths import install_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def _connected(folders: Sequence[Path]) -> Iterator[Any]:
     try:
         import duckdb
     except ImportError as error:
-        raise ConfigError("sql: needs duckdb; pip install 'therapist-harness[parquet]'") from error
+        raise ConfigError(f"sql: needs duckdb; {install_command('parquet')}") from error
     connection = duckdb.connect()
     try:
         for table in TABLES:

@@ -15,6 +15,7 @@ from harness.errors import ConfigError
 from harness.exports.files import make_folder
 from harness.exports.job import Job, Written, exporter
 from harness.exports.runs import ExportedRun
+from harness.paths import install_command
 from harness.store.files import json_lines, storage_error
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ConfigError("parquet: needs pyarrow; pip install 'therapist-harness[parquet]'") from error
+        raise ConfigError(f"parquet: needs pyarrow; {install_command('parquet')}") from error
     return pyarrow, pyarrow.parquet
 
 

@@ -35,6 +35,8 @@ LOOPING_SHARE = 0.08
 """Share of a turn's clauses that must come back, so that a long turn is no loop for one of its many clauses."""
 LOOPING_WORDS = 0.05
 """The same for the words of a sentence or phrase."""
+NAMING_WORDS = 0.15
+"""The same for a phrase that only names something: who speaks of one thing for a while names it in every turn."""
 _ACT_WORDS = FUNCTION_WORDS - word_set(
     "a an and as at by for from in into of on onto or over the to under with without like"
 )
@@ -274,15 +276,18 @@ class SpeakerHistory:
         if not often & turn.mask:
             return None
         recent, found = [late.old for late in window], dict[tuple[str, ...], list[int]]()
-        covered: set[int] = set()
+        covered, named = set[int](), set[int]()
+        """Places of words in phrases that come back, and of those in phrases that only name something."""
         for place, value in enumerate(turn.hashes[:-1]):
             if often >> (value % RUN_BITS) & 1:
                 gram = turn.words[place : place + 4]
                 if gram not in found:
                     found[gram] = self._words.holding(gram, recent)
                 if self._is_worn(gram, found[gram]) and not _is_topic(gram, other):
-                    covered.update(range(place, place + 4))
-        if not covered or len(covered) < LOOPING_WORDS * len(turn.words):
+                    (named if _ACT_WORDS.isdisjoint(gram) else covered).update(range(place, place + 4))
+        least_share = LOOPING_WORDS if covered else NAMING_WORDS
+        covered |= named
+        if not covered or len(covered) < least_share * len(turn.words):
             return None
         worn = {
             gram: turns for gram, turns in found.items() if self._is_worn(gram, turns) and not _is_topic(gram, other)

@@ -91,7 +91,7 @@ class Heard:
     @cached_property
     def statement_words(self) -> int:
         """Words outside questions and backchannels."""
-        return sum(len(s.words) for s in self.sentences if s.question is None and not s.backchannel)
+        return sum(size for size, _ in self._told)
 
     @property
     def questions(self) -> int:
@@ -101,18 +101,34 @@ class Heard:
     def open_questions(self) -> int:
         return sum(sentence.question == "open" for sentence in self.sentences)
 
+    @cached_property
+    def _best(self) -> tuple[float, ...]:
+        """Of each act the greatest probability among the sentences; nothing for a turn without words."""
+        return tuple(map(max, zip(*(sentence.scores for sentence in self.sentences), strict=True)))
+
+    @cached_property
+    def _told(self) -> tuple[tuple[int, tuple[float, ...]], ...]:
+        """Words and scores of its statements."""
+        return tuple((len(s.words), s.scores) for s in self.sentences if s.question is None and not s.backchannel)
+
+    @cached_property
+    def _done(self) -> frozenset[Act]:
+        best = self._best or (0.0,) * len(ACTS)
+        done = {act for act, chance in zip(ACTS, best, strict=True) if chance >= self.limits[act]}
+        if self.statement_words and self.share(Act.REFLECTION) < self._least_share:
+            done.discard(Act.REFLECTION)
+        return frozenset(done)
+
     def chance(self, act: Act) -> float:
         """Probability that one of the sentences does this: that of the likeliest; 0 for a turn without words."""
-        return max((sentence.chance(act) for sentence in self.sentences), default=0.0)
+        return self._best[PLACE[act]] if self._best else 0.0
 
     def does(self, act: Act) -> bool:
         """Whether the turn does this, as the product counts it.
 
         A turn reflects where enough of its statements do: one sentence that may be a reflection makes no lecture one.
         """
-        if self.chance(act) < self.limits[act]:
-            return False
-        return act is not Act.REFLECTION or not self.statement_words or self.share(act) >= self._least_share
+        return act in self._done
 
     @property
     def _least_share(self) -> float:
@@ -123,20 +139,19 @@ class Heard:
         """Share in [0, 1] of the statement words that stand in a sentence which does one of these; 0 without such words."""
         if not self.statement_words:
             return 0.0
-        told = sum(
-            len(s.words)
-            for s in self.sentences
-            if s.question is None and not s.backchannel and any(s.chance(act) >= self.limits[act] for act in acts)
-        )
+        asked = [(PLACE[act], self.limits[act]) for act in acts]
+        told = 0
+        for size, scores in self._told:
+            for place, limit in asked:
+                if scores[place] >= limit:
+                    told += size
+                    break
         return told / self.statement_words
 
     def expected(self, *acts: Act) -> float:
         """Expected number of statement words whose sentence does one of these, by the likeliest of them."""
-        return sum(
-            len(s.words) * max(s.chance(act) for act in acts)
-            for s in self.sentences
-            if s.question is None and not s.backchannel
-        )
+        places = [PLACE[act] for act in acts]
+        return sum(size * max(scores[place] for place in places) for size, scores in self._told)
 
     @property
     def with_permission(self) -> bool:

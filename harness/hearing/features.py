@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from harness.hearing.cut import Part, bare
 from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
-from harness.text.words import FUNCTION_WORDS, stem, words
+from harness.text.words import FUNCTION_WORDS, parse, stem
 
 RECENT = 3
 """Patient turns that a therapist's turn is heard against."""
@@ -90,7 +90,7 @@ class Rarity:
 
     def _weights(self, text: str) -> tuple[int, Mapping[str, float]]:
         """How many words a turn has, and the weights of the meanings of its content words."""
-        said = words(text)
+        said = parse(text).said.words
         times, rare, values, share = len(said) / _TURN, RARE / self.turns, self.values, self._share
         meanings = {m for w in set(said) if w not in FUNCTION_WORDS and w not in BACKCHANNELS and (m := meaning(w))}
         return len(said), {m: values.get(m, 1.0) * exp(-times * share.get(m, rare)) for m in meanings}

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.judges.refusals import is_refusal, reason_declines
 from harness.judges.rubric import Item
 from harness.judges.status import Status
 
 MOST_QUOTES = 4
 LONGEST_QUOTE = 240
 LONGEST_REASON = 300
+_LARGEST_TURN = 1_000_000
 LONGEST_TEXT = 16_384
 """Characters of a model's answer that are looked at; a longer one is none."""
 
@@ -76,12 +78,7 @@ def answer_schema(item: Item) -> dict[str, Any]:
     }
 
 
-_REFUSAL = re.compile(
-    r"^\W*(?:i'?m (?:really |very )?(?:sorry|unable)|i am (?:sorry|unable)|sorry\b|i (?:can(?:no|'|’)t|cannot|won'?t|must decline)"
-    r"|as an ai\b|unfortunately,? i can)",
-    re.IGNORECASE,
-)
-_FENCE = re.compile(r"^```(?:json)?\s*\n(.*)\n```$", re.DOTALL)
+_FENCE = re.compile(r"^```\w*\s*(.*?)\s*```$", re.DOTALL)
 
 
 def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
@@ -93,36 +90,62 @@ def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
         return NoAnswer(Status.UNPARSED, f"an answer of {len(text)} characters")
     fenced = _FENCE.match(text)
     try:
-        data = json.loads(fenced[1] if fenced else text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        if _REFUSAL.match(text):
+        data = json.loads(fenced[1] if fenced else text, parse_constant=_no_constant, object_pairs_hook=_each_key_once)
+    except (ValueError, RecursionError) as error:
+        if "{" not in text and is_refusal(
+            text
+        ):  # an apology and an answer after all may come out better the second time
             return NoAnswer(Status.REFUSED, f"the model declined: {text[:80]}")
-        return NoAnswer(Status.UNPARSED, "not JSON" if text else "an empty answer")
+        why = str(error) if isinstance(error, _NotOneAnswer) else "not JSON"
+        return NoAnswer(Status.UNPARSED, why if text else "an empty answer")
     return _checked(data, item)
 
 
+class _NotOneAnswer(ValueError):
+    """JSON that can be read in two ways, or in none."""
+
+
 def _no_constant(name: str) -> float:
-    raise ValueError(name)
+    raise _NotOneAnswer(f"{name} is no JSON")
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that stands there twice, nobody knows which one is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _NotOneAnswer("a key stands there twice")
+    return found
 
 
 def _checked(data: object, item: Item) -> Answered | NoAnswer:
     if not isinstance(data, Mapping) or data.keys() != {"evidence", "reason", "answer"}:
         return NoAnswer(Status.UNPARSED, "not an object of evidence, reason and answer")
     answer, reason, evidence = data["answer"], data["reason"], data["evidence"]
-    if not isinstance(answer, str) or answer not in choices(item):
-        return NoAnswer(Status.UNPARSED, f"answered {str(answer)[:40]!r}, which is none of {', '.join(choices(item))}")
+    if not isinstance(answer, str):
+        return NoAnswer(Status.UNPARSED, f"answered {json.dumps(answer)[:40]}, which is no text")
+    if answer not in choices(item):
+        return NoAnswer(
+            Status.UNPARSED, f"answered {_clean(answer)[:40]!r}, which is none of {', '.join(choices(item))}"
+        )
     if not isinstance(reason, str) or not isinstance(evidence, list):
         return NoAnswer(Status.UNPARSED, "reason is no text or evidence no list")
+    if reason_declines(reason):
+        return NoAnswer(Status.REFUSED, f"the model declined: {_clean(reason)[:80]}")
     quotes: list[Quote] = []
     for entry in evidence:
         if not isinstance(entry, Mapping) or entry.keys() != {"turn", "quote"}:
             return NoAnswer(Status.UNPARSED, "an entry of evidence that is not turn and quote")
         turn, quote = entry["turn"], entry["quote"]
-        if type(turn) is not int or not isinstance(quote, str):
+        if type(turn) is not int or abs(turn) > _LARGEST_TURN or not isinstance(quote, str):
             return NoAnswer(
                 Status.UNPARSED, "an entry of evidence whose turn is no whole number or whose quote no text"
             )
-        quotes.append(Quote(turn, quote))
+        quotes.append(Quote(turn, _clean(quote)))
     if len(quotes) > 4 * MOST_QUOTES:
         return NoAnswer(Status.UNPARSED, f"{len(quotes)} quotes")
-    return Answered(answer, tuple(quotes), reason[: 4 * LONGEST_REASON])
+    return Answered(answer, tuple(quotes), _clean(reason)[: 4 * LONGEST_REASON])
+
+
+def _clean(text: str) -> str:
+    """Text that can be written to a file: JSON may hold halves of characters."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -22,9 +22,11 @@ from harness.context.send import deliver
 from harness.engines.base import Engine
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
 from harness.judges import prompt
+from harness.judges.alignment import to_full_block
 from harness.judges.answers import answer_schema
 from harness.judges.body import Body
 from harness.judges.judgements import Judgements
+from harness.judges.prompt import DASH, RULE
 from harness.judges.records import Judgement
 from harness.judges.rubric import Item, Rubric
 from harness.judges.status import Status
@@ -250,17 +252,30 @@ class Judge:
         renderer = self.renderer
         assert renderer is not None
         if body.rendering is None:
-            body.rendering = replace(renderer.render(self._messages(body.text)), pieces=self._pieces)
-        rendered = renderer.render(self._messages(body.text, question), body.rendering)
+            self._open(body)
+        rendered = renderer.render(self._messages(body, question), body.rendering)
         if len(self._pieces) > MOST_PIECES:
             self._pieces.clear()
         self._pieces.update(rendered.pieces)
         return rendered
 
-    def _messages(self, body: str, question: str | None = None) -> tuple[Message, ...]:
+    def _open(self, body: Body) -> None:
+        """Render what comes before a body's questions, so that it ends where a block of the engine's cache does."""
         renderer = self.renderer
         assert renderer is not None
-        texts = prompt.opening(body) if question is None else prompt.messages(body, question)
+        plain = body.rendering = replace(renderer.render(self._messages(body)), pieces=self._pieces)
+        short = to_full_block(self.render(body, "A").ids, self.render(body, "B").ids)
+        if short:
+            body.rule = RULE + DASH * short
+            body.rendering = replace(renderer.render(self._messages(body)), pieces=self._pieces)
+            if body.rendering.tokens != plain.tokens + short:  # a dash is no single token here
+                body.rule, body.rendering = RULE, plain
+
+    def _messages(self, body: Body, question: str | None = None) -> tuple[Message, ...]:
+        renderer = self.renderer
+        assert renderer is not None
+        text = body.text + body.rule
+        texts = prompt.opening(text) if question is None else prompt.messages(text, question)
         safe = [renderer.message(message.role, message.content, None) for message in texts]
         if renderer.has_system:
             return tuple(safe)

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from harness.context.render.incremental import Rendering
 from harness.judges.evidence import Shown
+from harness.judges.prompt import RULE
 from harness.judges.subject import Said
 
 
@@ -20,6 +21,9 @@ class Body:
         """Held by the first request, so that the others find its prefix in the engine's cache."""
         self.asked = False
         self.rendering: Rendering | None = None
+        """Of all that comes before the question."""
+        self.rule = RULE
+        """What stands under the text."""
 
     @cached_property
     def shown(self) -> Shown:

@@ -2,7 +2,8 @@
 
 Invariants:
 - A judge is shown nothing that tells a control from a session.
-- A planted pair differs by one turn; its other members differ from one of the two by an edit that should not matter.
+- A planted pair differs by one turn, or by how every turn of one speaker opens; its other members
+  differ from one of the two by an edit that should not matter.
 - The same rubrics and number of controls give the same controls, so that their answers are found again in the cache.
 """
 
@@ -106,18 +107,24 @@ class _Maker:
         self.pairs: list[Pair] = []
 
     def plant(self, rubric: Rubric, item: Item, session: WrittenSession, at: int, variety: int) -> None:
-        """A pair that differs by one planted turn, in the beginning of a session."""
+        """A pair that differs by what is planted, in the beginning of a session."""
         base = session.turns[: 2 * EXCHANGES]
         plant = item.planted[variety % len(item.planted)]
         text = _filled(plant, self._personas.get(session.persona))
         if text is None:
             return
-        number = variants.place(base, Speaker(plant.speaker), PLACES[variety % len(PLACES)], first=1)
-        clean, faulty = variants.planted(base, number, text, before=plant.before, instead=plant.instead)
+        speaker = Speaker(plant.speaker)
+        keep: tuple[int, ...] = ()
+        if plant.place == "openings":
+            clean, faulty = base, variants.opened(base, speaker, text)
+        else:
+            number = variants.place(base, speaker, PLACES[variety % len(PLACES)], first=1)
+            clean, faulty = variants.planted(base, number, text, before=plant.before, instead=plant.instead)
+            keep = (number, number - 1)
         value = {answer.id: answer.value for answer in item.answers}
         values = (value[plant.clean or item.answers[0].id], value[plant.answer])
         edited = at < self._edited
-        self._pair(rubric, item, session, clean, faulty.turns, values, (number, number - 1), edited)
+        self._pair(rubric, item, session, clean, faulty.turns, values, keep, edited)
 
     def strip(self, rubric: Rubric, item: Item, session: WrittenSession, at: int) -> None:
         """A whole session beside the same without any skill, and beside the same with its speakers swapped."""

@@ -14,9 +14,8 @@ from harness.types import Speaker
 
 SHORTEST = 8
 """Characters of a quote; a shorter one counts only where it is the whole turn, since it may stand anywhere."""
-_STRAIGHT = str.maketrans(
-    {"‘": "'", "’": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‑": "-", "‐": "-", "−": "-"}  # noqa: RUF001
-)
+_MARKS = {"'": "‘’‚‛ʼ′`´‹›", '"': "“”„‟″«»", "-": "‐‑‒–—―−"}  # noqa: RUF001
+_STRAIGHT = str.maketrans({mark: plain for plain, marks in _MARKS.items() for mark in marks})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Checked:
 
 def normalized(text: str) -> str:
     """Text for comparison: NFKC, straight quotes and dashes, no invisible characters, single spaces."""
-    composed = unicodedata.normalize("NFKC", text).translate(_STRAIGHT)
+    composed = unicodedata.normalize("NFKC", text.translate(_STRAIGHT)).translate(_STRAIGHT)
     visible = composed if composed.isascii() else "".join(c for c in composed if unicodedata.category(c) != "Cf")
     return " ".join(visible.split())
 

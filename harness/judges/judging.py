@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judges import prompt
+from harness.judges.alignment import BLOCK
 from harness.judges.asking import Ask, Asked, Judge
 from harness.judges.body import Body
 from harness.judges.gate import gate_of
@@ -69,7 +70,7 @@ class Windows:
         count = judge.renderer.count_text
         empty = Said(0, turns[0].speaker, "x")
         fixed = judge.render(Body(prompt.transcript(turns, [empty], self._persona), turns), "x").tokens
-        room = judge.budget - fixed - question_tokens
+        room = judge.budget - fixed - question_tokens - BLOCK  # the line under the turns
         costs = [count(judge.renderer.neutralize(prompt.line_of(said)) + "\n\n") + 1 for said in turns]
         self.split: Split = split(costs, max(room, 0))
         self.bodies = [self._body(window.first, window.end) for window in self.split.windows]

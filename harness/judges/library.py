@@ -1,5 +1,6 @@
 """The rubrics: files that ship, of users and of plug-ins, read as `harness.reading.library` does it."""
 
+import re
 from pathlib import Path
 
 from harness.config import plugins
@@ -24,8 +25,8 @@ def folders(own: Path | None) -> tuple[Path, ...]:
 
 def _hinted(line: str) -> str:
     """YAML takes bare yes and no for true and false, and bare 0 for a number: the commonest slip in a rubric."""
-    bare = line.endswith(("found true", "found false")) or line.rsplit(" ", 1)[-1].lstrip("-").isdigit()
-    return f'{line}; put it in quotes, as "yes" or "0"' if "expected text" in line and bare else line
+    bare = re.search(r"expected text.*, found (?:true|false|-?\d+)$", line)
+    return f'{line}; put it in quotes, as "yes" or "0"' if bare else line
 
 
 FILES = Library(Rubric, "rubric", "rubric", RubricError, MAX_BYTES, hinted=_hinted)

@@ -193,16 +193,19 @@ def _nanmean(values: Array) -> float:
 
 
 def lines(found: Sequence[ItemReliability]) -> list[str]:
-    """A table for people."""
-    head = f"{'item':<38} {'units':>5} {'missing':>7} {'flips':>12} {'alpha':>14} {'AC2':>5} {'kappa':>5} {'ICC(2,1)':>16} {'k for 0.8':>9}"
-    rows = [head]
+    """A table for people: two lines an item, of at most 80 columns but for a long name."""
+    rows = [
+        "item",
+        f"  {'units':>5} {'missing':>7} {'flips':>9} {'alpha':>14} {'AC2':>5} {'kappa':>5} {'ICC(2,1)':>14} {'k for 0.8':>9}",
+    ]
     for entry in found:
         flips = f"{_number(entry.flips_repeats)}/{_number(entry.flips_orders)}"
         needed = "-" if np.isnan(entry.repeats_needed) else f"{int(np.ceil(entry.repeats_needed))}"
-        rows.append(
-            f"{entry.rubric + '/' + entry.item:<38} {entry.units:>5} {entry.missing:>7.0%} {flips:>12} "
-            f"{_with(entry, 'alpha'):>14} {_number(entry.ac2):>5} {_number(entry.kappa):>5} {_with(entry, 'icc_single'):>16} {needed:>9}"
-        )
+        rows += [
+            f"{entry.rubric}/{entry.item}",
+            f"  {entry.units:>5} {entry.missing:>7.0%} {flips:>9} {_with(entry, 'alpha'):>14} {_number(entry.ac2):>5} "
+            f"{_number(entry.kappa):>5} {_with(entry, 'icc_single'):>14} {needed:>9}",
+        ]
     return rows
 
 

@@ -60,12 +60,14 @@ class EvidenceRule(_Part):
 
 
 class Planted(_Part):
-    """A turn that makes an answer right: put into a session that lacks it, it is a control of the judge.
+    """Words that make an answer right: put into a session that lacks them, they are a control of the judge.
 
     It is shown to no judge as part of the question, so it is no part of the item's hash.
     """
 
     speaker: Literal["patient", "therapist"]
+    place: Literal["turn", "openings"] = "turn"
+    """`turn`: the words are one turn; `openings`: every turn of the speaker begins with them."""
     text: Paragraph
     """May hold `{hidden_layer}`: a disclosure layer of the persona that was not told."""
     answer: Id
@@ -197,6 +199,11 @@ def _item_mistakes(rubric: Rubric, item: Item) -> Iterator[str]:
         yield f"planted: no answer '{plant.clean}'; expected one of {', '.join(answers)}"
     for plant in [plant for plant in item.planted if plant.answer == (plant.clean or answers[0])]:
         yield f"planted: the answer '{plant.answer}' is also the clean one; expected two answers"
+    opening = [plant for plant in item.planted if plant.place == "openings"]
+    if any(plant.before is not None or plant.instead is not None for plant in opening):
+        yield "planted: before and instead are for place turn; with place openings the other turns stay as they are"
+    if opening and rubric.unit_of(item) == "turn":
+        yield "planted: place openings is for items about the session; expected place turn"
     if item.merge == "whole" and not item.evidence.required_for:
         yield "merge: whole asks again over quotes; expected evidence.required_for to name an answer"
     if item.merge == "mean" and rubric.unit_of(item) == "session":

@@ -32,6 +32,8 @@ _LINE = re.compile(r"^\[(\d+)\] (Patient|Therapist): (.*(?:\n    .*)*)", re.MULT
 _MARK = re.compile(r"\{\{([a-z0-9_-]+)/([a-z0-9_-]+)=([a-z0-9_-]+)\}\}")
 _TURN = re.compile(r"^This is about turn \[(\d+)\]")
 _HIDDEN = "{hidden_layer}"
+_ALIKE = 3
+"""Turns that open alike, from which on it is a habit."""
 
 
 class Dials(BaseModel):
@@ -135,6 +137,10 @@ class ScriptedJudge:
             for text, answer in self._planted[rubric.id, item.id]:
                 if text in line[2]:
                     yield answer, line
+        for plant in item.planted:
+            alike = [line for line in sheet.lines if line[2].startswith(plant.text)]
+            if plant.place == "openings" and len(alike) >= _ALIKE:
+                yield plant.answer, alike[0]
 
     @cached_property
     def _planted(self) -> Mapping[tuple[str, str], list[tuple[str, str]]]:
@@ -143,6 +149,8 @@ class ScriptedJudge:
         for key, (_, item) in self._items.items():
             entries = found.setdefault(key, [])
             for plant in item.planted:
+                if plant.place == "openings":  # one turn that begins so is nothing
+                    continue
                 entries.append((plant.text.partition(_HIDDEN)[0].strip(), plant.answer))
                 clean = plant.clean or item.answers[0].id
                 if plant.instead is not None and len(plant.instead) > 12:

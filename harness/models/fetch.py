@@ -276,7 +276,7 @@ def _wrong_hash(model: KnownModel, file: str, found: str, expected: str) -> str:
 
 
 def _last_error(stderr: str) -> str:
-    """The line of a tool's output that says most: its last error, else its last line."""
+    """The most useful line of a tool's output: its last error, else its last line."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(ERROR|[\w.]*(Error|Exception)|.*No module named)\b", line)]
     return (errors or lines or ["no reason was given"])[-1]

@@ -25,17 +25,17 @@ _KEYS = (
     *("max_sequence_length", "max_seq_length", "seq_len"),
 )
 _OVERRULES = "model_max_length"
-"""Command R names a smaller `max_position_embeddings` than it can do."""
+"""Command R's `max_position_embeddings` is smaller than what it supports."""
 _CONTAINED = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
 """Kinds of rotary scaling whose factor the named length already contains."""
 _TEXT = ("text_config", "llm_config", "language_config")
-"""Where models that also see or hear keep the config of their text model."""
+"""Keys under which multimodal models keep the config of their text model."""
 _LAYERS = ("full_attention", "sliding_attention", "chunked_attention", "linear_attention")
 
 
 _FILE = "config.json"
 _NO_LENGTH = 10**12
-"""From here on a number is no length, as infinity is none."""
+"""Larger numbers are placeholders, not lengths."""
 _PLACEHOLDER = 10**9
 """Tokenizers without a limit of their own say 10**30."""
 
@@ -45,9 +45,9 @@ class Limits:
     """Lengths in tokens."""
 
     longest: int
-    """The most that may be asked for."""
+    """The longest that may be requested."""
     usual: int
-    """What is served where nothing is asked for; smaller where a longer window makes short texts worse (LongRoPE)."""
+    """The default; smaller than `longest` where a longer window makes short texts worse (LongRoPE)."""
 
 
 def limits(model: ModelConfig) -> Limits | None:

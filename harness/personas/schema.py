@@ -12,10 +12,13 @@ Prochaska & DiClemente (J. Consult. Clin. Psychol. 51, 1983).
 
 import hashlib
 import json
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from harness.personas.safety import refusal
 
 MAX_TEXT = 2200
 """Most characters of free text in the patient's prompt: about 550 tokens of English, so that the prompt stays under 900."""
@@ -337,6 +340,14 @@ class Persona(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _names_no_means(self) -> Self:
+        """Whoever wrote it, for whomever: the library, a user, a model, a plug-in."""
+        for key, text in _texts(self.model_dump(exclude={"provenance"})):
+            if wrong := refusal(text):
+                raise ValueError(f"{key}: {wrong}")
+        return self
+
     def dangers(self) -> tuple[RiskKind, ...]:
         """What the risk is of; empty for a patient without risk."""
         return () if self.risk is Risk.NONE else self.risk_kinds or (RiskKind.SUICIDE,)
@@ -379,3 +390,12 @@ def _content(persona: Persona) -> dict[str, Any]:
         for layer in layers
     ]
     return {key: value for key, value in content.items() if key not in ("risk_kinds", "looks_like") or value}
+
+
+def _texts(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in it with its dotted key."""
+    if isinstance(node, str):
+        yield key, node
+    elif isinstance(node, dict | list | tuple):
+        for name, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _texts(value, f"{key}.{name}" if key else str(name))

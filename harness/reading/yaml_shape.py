@@ -10,6 +10,14 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Ten times as fast where PyYAML was built with libyaml, as its wheels are."""
 
 
+_PLAINER = {
+    "found character that cannot start any token": (
+        "found a character that can't stand here; indent with spaces, not tabs, and put text that begins with @, % or ` in quotes"
+    )
+}
+"""libyaml's words for the commonest slip, in ours."""
+
+
 def check_shape(text: str, *, aliases: bool) -> None:
     """Raise `YAMLError` for text that is no YAML, nests without end, or whose aliases repeat too much.
 
@@ -51,5 +59,5 @@ def not_yaml(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        return f"{where} not valid YAML: {error.problem}"
+        return f"{where} not valid YAML: {_PLAINER.get(error.problem or '', error.problem)}"
     return f" not valid YAML: {' '.join(str(error).split())}"

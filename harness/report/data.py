@@ -1,7 +1,7 @@
 """What the report shows, read from a run folder and from nothing else.
 
 Invariant: memory and page size are bounded. Of a large run the sessions that need a look, and else the first, are shown
-in full, the next as rows, and the rest is counted.
+in full, the next as rows that lead to pages of their own (`harness.report.beside`), and the rest is counted.
 """
 
 import logging
@@ -14,6 +14,9 @@ from typing import Any
 from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
 from harness.errors import StorageError
+from harness.fidelity.measures import PatientTurns
+from harness.fidelity.report import add
+from harness.judges.patients import PatientVerdicts
 from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
 from harness.report.pace import Pace, pace
@@ -22,6 +25,7 @@ from harness.report.repeats import Repeats
 from harness.report.rows import Row, row_of
 from harness.report.run_metrics import read_metrics
 from harness.report.shown import Shown, shown
+from harness.report.words import link, page_link, quoted
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Source
 
@@ -44,6 +48,10 @@ class Report:
     metrics: Mapping[str, Any] | None
     rows: list[Row] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
+    inline: frozenset[str] = frozenset()
+    """Ids of the sessions that are shown in full."""
+    beside: frozenset[str] = frozenset()
+    """Ids of the sessions that have a page of their own."""
     failures: list[FailureRecord] = field(default_factory=list)
     personas: Personas = field(default_factory=Personas)
     repeats: Repeats = field(default_factory=Repeats)
@@ -55,6 +63,8 @@ class Report:
     generated: int = 0
     flagged: Counter[str] = field(default_factory=Counter)
     """Sessions by what they can be filtered by."""
+    patients: PatientTurns = field(default_factory=PatientTurns)
+    """The turns of simulated patients, as measured for fidelity."""
     verdicts: Counter[str] = field(default_factory=Counter)
     """On the sessions' simulated patients, where there are any."""
     tightest: tuple[int, int] | None = None
@@ -65,10 +75,14 @@ class Report:
         """Speakers whose words the dry engine made up: nothing that is measured of the texts means anything then."""
         return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
 
-    @property
-    def inline(self) -> frozenset[str]:
-        """Ids of the sessions that are shown in full."""
-        return frozenset(one.row.session_id for one in self.shown)
+    def place(self, session_id: str, turn: int | None = None) -> str:
+        """Where a session or a turn of it is read, as a link: on the report, on a page beside it, or as Markdown."""
+        if session_id not in self.inline and session_id not in self.beside:
+            return link(session_id)
+        page = "" if session_id in self.inline else page_link(session_id)
+        if turn is not None:
+            return f"{page}#t-{quoted(session_id)}-{turn}"
+        return page or f"#s-{quoted(session_id)}"
 
     def notes(self, session_id: str, turn: int) -> list[Note]:
         """What judges quoted of a turn."""
@@ -96,19 +110,24 @@ def load(run_dir: Path) -> Report:
     for gate in read_gates(run_dir):
         if gate.result == "fail" and gate.rubric not in failed_gates[gate.session_id]:
             failed_gates[gate.session_id].append(gate.rubric)
-    chosen = _Chosen()
-    for session in _lines(run_dir / "sessions.jsonl"):
-        row = row_of(session, tuple(failed_gates.get(session.session_id, ())))
+    chosen, patients = _Chosen(), PatientVerdicts(run_dir)
+    for session in sessions(run_dir):
+        metrics = patients.metrics(session)
+        row = row_of(session, tuple(failed_gates.get(session.session_id, ())), metrics)
         _count(report, session, row)
+        if "patient" not in report.dry and report.role("patient").get("kind") != "replay":
+            add(report.patients, session, metrics)
         chosen.offer(session, row, 0 if report.dry else row.weight)
     report.shown = [shown(session, row) for session, row in chosen.sessions()]
+    report.inline = frozenset(one.row.session_id for one in report.shown)
+    report.beside = frozenset(row.session_id for row in report.rows) - report.inline
     path = run_dir / "failures.jsonl"
     for failure in read_failures(path) if path.exists() else ():
         report.failed += 1
         report.turns += len(failure.turns)
         if len(report.failures) < MOST_FAILURES:
             report.failures.append(failure)
-    report.judged = load_judged(run_dir, report.inline)
+    report.judged = load_judged(run_dir, report.inline | report.beside)
     report.pace = pace(run_dir)
     return report
 
@@ -124,7 +143,9 @@ def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         return {}
 
 
-def _lines(path: Path) -> Iterator[SessionRecord]:
+def sessions(run_dir: Path) -> Iterator[SessionRecord]:
+    """Of a run folder; none where there is no such file. Raises `StorageError` where it is damaged."""
+    path = run_dir / "sessions.jsonl"
     return read_sessions(path) if path.exists() else iter(())
 
 

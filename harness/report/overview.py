@@ -34,7 +34,7 @@ def outcome(report: Report) -> str:
     parts.append(f"{report.failed:,} failed" if report.failed else "none failed")
     if not report.dry and report.metrics and report.sessions:
         found = [(kind, count) for kind in ("loop", "role_break", "crisis") if (count := report.flagged[kind])]
-        said = [f"{label(kind)} in {count:,}" for kind, count in found]
+        said = [f"{label(kind)} in {counted(count, 'session')}" for kind, count in found]
         parts.append(
             f"the guard found {', '.join(said)}" if said else "the guard found no loop, role break or crisis content"
         )
@@ -50,8 +50,8 @@ def reasons(row: Row) -> str:
     """Why a session needs a look."""
     parts = [f"failed the gate {rubric}" for rubric in row.gates_failed]
     parts += [f"{label(kind)} in {counted(count, 'turn')}" for kind, count in row.findings.items()]
-    if row.patient == "hindered":
-        parts.append("the simulated patient got in the way")
+    if row.patient == "invalid":
+        parts.append("the simulated patient is invalid")
     return ", ".join(parts)
 
 

@@ -12,9 +12,9 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from harness.errors import StorageError
 from harness.report import words
 from harness.report.charts import lines, ribbon, small, strip
+from harness.store.files import storage_error, write_whole
 from harness.text.visible import visible
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -29,7 +29,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
             "seconds",
             "label",
             "place",
-            "link",
+            "page_link",
             "metric",
             "measured",
             "happened",
@@ -41,6 +41,15 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
 
 def render(template: str, **values: Any) -> str:
     """A page of `templates/` as HTML. Every text of a model, a persona or a config is escaped."""
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=Markup(_file("page.css")), script=Markup(_file("page.js")), policy=Markup(policy()), **values)
+    )
+
+
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -59,11 +68,10 @@ def render(template: str, **values: Any) -> str:
         series=lines.Series,
         axis=lines.Axis,
     )
-    return environment.get_template(template).render(
-        style=Markup(_file("page.css")), script=Markup(_file("page.js")), policy=Markup(policy()), **values
-    )
+    return environment
 
 
+@cache
 def policy() -> str:
     """The content security policy: nothing is asked for, and no script but ours runs."""
     digest = base64.b64encode(hashlib.sha256(_file("page.js").encode()).digest()).decode()
@@ -75,12 +83,10 @@ def policy() -> str:
 
 def put(path: Path, html: str) -> Path:
     """Write a page whole or not at all. Raises `StorageError`."""
-    draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_text(html, encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, html.encode(), durable=False)
     except OSError as error:
-        raise StorageError(f"{path}: can't be written: {error.strerror or error}") from error
+        raise storage_error(path, "write", error, "mend that, then write it again: python -m harness report") from error
     return path
 
 

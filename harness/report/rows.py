@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import numbers
 from harness.metrics.usage import fullness
-from harness.store.records import SessionRecord
+from harness.store.records import FailureRecord, SessionRecord
 from harness.types import Speaker
 
 GRAVE = {"role_break": 3, "loop": 3, "stuck": 2, "crisis": 2, "stutter": 1, "echo": 1, "language_switch": 1, "empty": 1}
 """How much a finding asks for a look; those that are not here ask for none on their own."""
-GATE_FAILED, HINDERED = 8, 4
+GATE_FAILED, INVALID = 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +48,45 @@ class Row:
     def weight(self) -> int:
         """How much it needs a look; 0 for not at all."""
         found = sum(GRAVE.get(kind, 0) * min(3, count) for kind, count in self.findings.items())
-        return found + GATE_FAILED * len(self.gates_failed) + (HINDERED if self.patient == "hindered" else 0)
+        return found + GATE_FAILED * len(self.gates_failed) + (INVALID if self.patient == "invalid" else 0)
 
     @property
     def marks(self) -> tuple[str, ...]:
         """What it can be filtered by."""
         judged = [f"gate-{rubric}" for rubric in self.gates_failed]
-        verdict = [f"patient-{self.patient}"] if self.patient in ("hindered", "minor") else []
+        verdict = [f"patient-{self.patient}"] if self.patient in ("invalid", "flawed") else []
         return (*self.findings, *judged, *verdict)
 
 
-def row_of(session: SessionRecord, gates_failed: tuple[str, ...] = ()) -> Row:
-    """The row of a session; `gates_failed` are the gate rubrics that it failed."""
+def row_of(
+    session: SessionRecord | FailureRecord,
+    gates_failed: tuple[str, ...] = (),
+    metrics: Mapping[str, object] | None = None,
+) -> Row:
+    """The row of a session; `gates_failed` are the gate rubrics that it failed, `metrics` hold its verdict where judges
+    were heard on its patient. Of a failed session its turns are all there is."""
     turns = session.turns
-    found = {(event.kind, event.turn) for event in session.events if event.kind in FINDINGS}
+    ended = session if isinstance(session, SessionRecord) else None
+    events, own = (ended.events, ended.metrics) if ended else ((), {})
+    found = {(event.kind, event.turn) for event in events if event.kind in FINDINGS}
     counts = Counter(kind for kind, _ in found)
-    verdict = session.metrics.get("patient_verdict")
+    verdict = (own if metrics is None else metrics).get("patient_verdict")
     return Row(
         session_id=session.session_id,
         persona_id=session.persona_id,
         number=None if session.course is None else session.number,
         seed=session.seed,
-        stop_reason=str(session.stop_reason),
+        stop_reason=str(ended.stop_reason) if ended else "failed",
         exchanges=sum(turn.speaker is Speaker.THERAPIST for turn in turns),
         generated=sum(turn.completion_tokens for turn in turns),
         longest_prompt=max((turn.prompt_tokens for turn in turns), default=0),
         fullest=max((fullness(turn) for turn in turns if turn.max_model_len), default=None),
         window=tuple(fullness(turn) for turn in turns if turn.speaker is Speaker.THERAPIST and turn.max_model_len),
-        compactions=sum(event.kind == "compaction" for event in session.events),
+        compactions=sum(event.kind == "compaction" for event in events),
         findings={kind: counts[kind] for kind in FINDINGS if counts[kind]},
-        numbers=dict(numbers(session.metrics)),
-        unlocked_at=_exchanges(session.metrics, "unlocked_at"),
-        told_at=_exchanges(session.metrics, "told_at"),
+        numbers=dict(numbers(own)),
+        unlocked_at=_exchanges(own, "unlocked_at"),
+        told_at=_exchanges(own, "told_at"),
         gates_failed=gates_failed,
         patient=verdict if isinstance(verdict, str) else None,
     )

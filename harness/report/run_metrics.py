@@ -39,6 +39,8 @@ class _Metrics(BaseModel):
     metrics: dict[str, _Spread]
     trajectories: dict[str, list[float]]
     diversity: _Diversity | None
+    metrics_without_invalid: dict[str, _Spread] | None = None
+    """`metrics` of the sessions whose patient isn't invalid; None where none is."""
 
     @field_validator("guard")
     @classmethod

@@ -9,7 +9,7 @@ from harness.report.charts.ribbon import Used
 from harness.report.charts.strip import COLOURS, Disclosed, Mark
 from harness.report.repeats import repeats
 from harness.report.rows import Row
-from harness.store.records import SessionRecord
+from harness.store.records import FailureRecord, SessionRecord
 from harness.types import Event, Speaker, Turn
 
 STRIP = ("trust", "openness", "distress")
@@ -39,7 +39,8 @@ class Shown:
     """A session shown in full."""
 
     row: Row
-    session: SessionRecord
+    session: SessionRecord | FailureRecord
+    events: tuple[Event, ...]
     turns: tuple[Said, ...]
 
     @property
@@ -52,7 +53,7 @@ class Shown:
     def marks(self) -> list[Mark]:
         """Layers told, findings of the guard and compactions."""
         marks = [Mark(turn, "told", f"turn {turn}: layer {layer} told") for turn, layer in _told(self.session.turns)]
-        for event in self.session.events:
+        for event in self.events:
             if event.kind in FINDINGS:
                 marks.append(Mark(event.turn, "finding", f"turn {event.turn}: {event.kind.replace('_', ' ')}"))
             elif event.kind == "compaction":
@@ -80,10 +81,11 @@ class Shown:
         return [(float(index), share) for index, share in repeats(self.session.turns, Speaker(speaker))]
 
 
-def shown(session: SessionRecord, row: Row) -> Shown:
+def shown(session: SessionRecord | FailureRecord, row: Row) -> Shown:
     """Everything of a session that its part of the page needs."""
+    everything = tuple(session.events) if isinstance(session, SessionRecord) else ()
     by_turn: dict[int, list[Event]] = {}
-    for event in session.events:
+    for event in everything:
         by_turn.setdefault(event.turn, []).append(event)
     left: dict[Speaker, set[int]] = {speaker: set() for speaker in Speaker}
     layers, said = (0, 0), []
@@ -109,7 +111,7 @@ def shown(session: SessionRecord, row: Row) -> Shown:
                 told,
             )
         )
-    return Shown(row, session, tuple(said))
+    return Shown(row, session, everything, tuple(said))
 
 
 def _values(turns: Sequence[Turn], name: str) -> Iterator[tuple[int, float]]:

@@ -14,6 +14,7 @@ from harness.errors import ComparisonError, StorageError
 from harness.reading.files import read_bytes
 from harness.report import page
 from harness.report.compared import Compared, compared
+from harness.report.fidelity import Fidelity, sweep_section
 from harness.report.side_by_side import SideBySide, side_by_side
 from harness.store.records import RunRecord, read_failures
 
@@ -63,6 +64,8 @@ class SweepPage:
     why_not: str
     """Why nothing is compared."""
     sides: SideBySide | None
+    fidelity: Fidelity | None
+    """Of all its points together; None for dry ones."""
     dry: bool
 
     @property
@@ -84,7 +87,8 @@ class SweepPage:
 
 def write_sweep_report(folder: Path) -> Path:
     """Write report.html of a sweep's folder and return its path. Raises `StorageError`."""
-    html = page.render("sweep.html.jinja", sweep=load_sweep(folder))
+    sweep = load_sweep(folder)
+    html = page.render("sweep.html.jinja", sweep=sweep, fidelity=sweep.fidelity, changed=())
     return page.put(folder / "report.html", html)
 
 
@@ -105,6 +109,7 @@ def load_sweep(folder: Path) -> SweepPage:
         errors=tuple(_errors(runs, names)),
         compared=result,
         why_not=why_not,
+        fidelity=None if dry or not played else sweep_section(folder),
         sides=side_by_side([setting for setting in settings if setting.sessions], dry=dry),
         dry=dry,
     )

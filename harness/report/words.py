@@ -40,8 +40,8 @@ LABELS = {
     "therapist_ended": "therapist ended",
     "risk_policy": "risk policy",
     "transcript_exhausted": "transcript at its end",
-    "patient-hindered": "patient hindered",
-    "patient-minor": "patient with minor faults",
+    "patient-invalid": "invalid patient",
+    "patient-flawed": "flawed patient",
 }
 
 
@@ -99,6 +99,11 @@ def quoted(name: str) -> str:
 def link(session_id: str) -> str:
     """Where the readable transcript of a session lies, relative to the report."""
     return f"transcripts/{quote(session_id, safe='')}.md"
+
+
+def page_link(session_id: str) -> str:
+    """Where a session's own page lies, relative to the report."""
+    return f"transcripts/{quoted(session_id)}.html"
 
 
 def metric(spread: Mapping[str, Any] | None, kind: str) -> str:

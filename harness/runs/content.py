@@ -111,13 +111,14 @@ def _data(config: RunConfig, codes: Sequence[str]) -> Iterator[tuple[str, Path]]
 def _template(name: str, key: str) -> str:
     """The hash of a prompt template and of all that it includes."""
     path = Path(name)
-    folder = path.parent if path.is_absolute() else prompt_dir()
+    folders = [path.parent, prompt_dir()] if path.is_absolute() else [prompt_dir()]
     found: dict[str, str] = {}
     waiting = [path.name if path.is_absolute() else name]
     while waiting:
         part = waiting.pop()
         if part in found:
             continue
+        folder = next((folder for folder in folders if (folder / part).exists()), folders[0])
         found[part] = text = template_text(folder / part, key)
         try:
             names = meta.find_referenced_templates(Environment().parse(text))  # parsed only; nothing of it is rendered

@@ -23,6 +23,7 @@ from harness.judges.cost import Cost, estimate
 from harness.judges.folder import Listener, Result, controls_for, judge_folder, judged_before
 from harness.judges.judgements import Judgements
 from harness.judges.judging import Judged, Plan
+from harness.judges.patients import RUBRIC, PatientVerdicts
 from harness.judges.sources import subjects
 from harness.judges.start import Prepared, make, prepare
 from harness.personas.schema import Persona, persona_hash
@@ -31,6 +32,7 @@ from harness.runs.interrupts import STOPPING, interruptible
 from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
 from harness.store.lock import lock
+from harness.store.metrics import write_metrics
 from harness.store.records import RunRecord, RunStatus, read_record
 
 
@@ -137,7 +139,10 @@ async def _judge(folder: Path, prepared: Prepared, judge: Judge, controls: Contr
     if any(rubric.sees.persona == "full" for rubric in prepared.rubrics):
         for note in notes:
             listener.say(f"note: {note}")
-    return await judge_folder(folder, prepared, judge, controls, listener, personas)
+    result = await judge_folder(folder, prepared, judge, controls, listener, personas)
+    if any(rubric.id == RUBRIC for rubric in prepared.rubrics):
+        write_metrics(folder, amend=PatientVerdicts(folder).metrics)
+    return result
 
 
 def _refuse_running(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """metrics.json of a run folder, computed from its sessions.jsonl."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,23 @@ from harness.metrics.aggregate import SUMS, run_metrics
 from harness.metrics.session import METRICS_VERSION, measured_again, session_metrics
 from harness.store.archive import Archive
 from harness.store.files import count_lines, storage_error, write_whole
-from harness.store.records import read_record, read_sessions, turn_fields
+from harness.store.records import SessionRecord, read_record, read_sessions, turn_fields
 
 _log = logging.getLogger(__name__)
 
 
-def write_metrics(run_dir: Path, *, trusted: bool = False) -> dict[str, Any]:
+Amend = Callable[[SessionRecord], Mapping[str, Any]]
+"""The metrics of a session with what was found out later, as the verdict of judges on its patient."""
+
+
+def write_metrics(run_dir: Path, *, trusted: bool = False, amend: Amend | None = None) -> dict[str, Any]:
     """Write metrics.json and return its content. Raises `StorageError` where the folder holds no run.
 
+    `amend` gives a session's metrics with what was found out later.
     `trusted`: code that comes with the run's models may run, where a prompt has to be rebuilt.
     """
     read_record(run_dir)
-    metrics = run_metrics(_lines(run_dir, trusted), count_lines(run_dir / "failures.jsonl"))
+    metrics = run_metrics(_lines(run_dir, trusted, amend), count_lines(run_dir / "failures.jsonl"))
     path = run_dir / "metrics.json"
     try:
         write_whole(path, orjson.dumps(metrics, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -33,7 +38,7 @@ def write_metrics(run_dir: Path, *, trusted: bool = False) -> dict[str, Any]:
     return metrics
 
 
-def _lines(run_dir: Path, trusted: bool) -> Iterator[dict[str, Any]]:
+def _lines(run_dir: Path, trusted: bool, amend: Amend | None) -> Iterator[dict[str, Any]]:
     """Lines with their metrics; a line without them, or of an older version, is measured again."""
     path = run_dir / "sessions.jsonl"
     if not path.exists():
@@ -51,7 +56,7 @@ def _lines(run_dir: Path, trusted: bool) -> Iterator[dict[str, Any]]:
             "persona_id": session.persona_id,
             "stop_reason": session.stop_reason,
             "turns": [turn_fields(turn) for turn in session.turns],
-            "metrics": metrics,
+            "metrics": metrics if amend is None else amend(session.model_copy(update={"metrics": metrics})),
         }
 
 

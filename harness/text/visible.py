@@ -1,4 +1,4 @@
-r"""Text made safe to show: what steers a terminal, turns text around or forges a line stands there as an escape.
+r"""Text made safe to show: characters that control a terminal, reverse text or fake a line are escaped.
 
 The one place for it: terminals, transcripts, the report, comparisons. `\x1b` stands for ESC, `\u202e` for a
 right-to-left override. Data files (JSON) keep every character as it was.
@@ -6,6 +6,7 @@ right-to-left override. Data files (JSON) keep every character as it was.
 
 import json
 import re
+from typing import TextIO
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
@@ -25,6 +26,11 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """The same on one line: a line break, with the blanks around it, becomes one blank."""
     return visible(_BREAK.sub(" ", text.rstrip()))
+
+
+def say(text: str = "", *, end: str = "\n", file: TextIO | None = None) -> None:
+    """Print a text, of whatever origin, as `visible` has it; the way in which every command speaks."""
+    print(visible(text), end=end, file=file, flush=True)
 
 
 def to_json(value: object, indent: int | None = None) -> str:

@@ -3,16 +3,26 @@
 
     python scripts/bench/branches.py [--parents 16] [--k 4] [--turn 20] [--model FOLDER] [--json FILE]
 
-Parents are played to the exchange of the turn; then K branches of each go on from it for one exchange; then as many separate
-sessions are played to the same length. Counted is what was not in the engine's prefix cache (`prompt_tokens - cached_tokens`).
-Without --model it is a tiny model of random weights with the small model's tokenizer: what is computed for a prompt does not depend
-on what is said.
+Parents are played on a vLLM server to the exchange of the turn; then K branches of each go on from it for one exchange; then as
+many separate sessions are played to the same length. Counted is what was not in the server's prefix cache (`prompt_tokens -
+cached_tokens`), and for separate sessions also what their prompts hold in all (`sent`), which a server without a prefix cache
+computes. `cold` is the same for branches on an engine that starts with an empty cache (engine=vllm): it has to compute the prompt of
+every parent once. Without --model it is a tiny model of random weights with the small model's tokenizer: what is computed for a
+prompt does not depend on what is said.
 """
 
 import argparse
 import json
+import os
+import socket
+import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -22,6 +32,8 @@ from harness.models.fetch import ensure
 from harness.paths import persona_dir
 from harness.personas.library import load
 from harness.store.records import read_sessions
+
+WINDOW = 4096
 
 
 def main() -> None:
@@ -39,18 +51,58 @@ def main() -> None:
         exchanges = args.turn // 2 + 1
         words = [
             f"model.path={model}", f"personas=[{names}]", f"max_exchanges={exchanges}", f"min_exchanges={exchanges}",
-            "engine=vllm", "engine.max_model_len=4096", "guard=off", "therapist.max_new_tokens=64", "patient.max_new_tokens=64",
-            "concurrency=64",
+            "guard=off", "therapist.max_new_tokens=64", "patient.max_new_tokens=64", "concurrency=64",
         ]  # fmt: skip
-        play("run", *words, f"run.dir={out / 'parents'}")
-        branch = ["--turn", str(args.turn), "--k", str(args.k), "--exchanges", "1"]
-        play("branch", str(out / "parents"), *branch, f"run.dir={out / 'branches'}")
-        play("run", *words, f"sessions_per_persona={args.k}", "seed=1", f"run.dir={out / 'separate'}")
-        branches, separate = computed(out / "branches", args.turn), computed(out / "separate", 0)
-    found = {"branches": branches, "separate": separate, "share": round(branches / separate, 4)}
+        branch = ["branch", str(out / "parents"), "--turn", str(args.turn), "--k", str(args.k), "--exchanges", "1"]
+        with served(model, out / "server.log") as address:
+            remote = [
+                "engine=openai",
+                f"engine.base_url={address}",
+                "engine.model=bench",
+                f"engine.max_model_len={WINDOW}",
+            ]
+            play("run", *words, *remote, f"run.dir={out / 'parents'}")
+            play(*branch, f"run.dir={out / 'branches'}")
+            play("run", *words, *remote, f"sessions_per_persona={args.k}", "seed=1", f"run.dir={out / 'separate'}")
+        play(*branch, "engine=vllm", f"engine.max_model_len={WINDOW}", f"run.dir={out / 'cold'}")
+        found: dict[str, float] = {name: computed(out / name, args.turn) for name in ("branches", "cold")}
+        found["separate"], found["sent"] = computed(out / "separate", 0), sent(out / "separate")
+    found |= {f"{name}_share": round(found[name] / found["separate"], 4) for name in ("branches", "cold")}
+    found["cold_share_of_sent"] = round(found["cold"] / found["sent"], 4)
     print(json.dumps(found))
     if args.json:
         args.json.write_text(json.dumps(found))
+
+
+@contextmanager
+def served(model: Path, log: Path) -> Iterator[str]:
+    """The address of a vLLM server of this model, up to and with /v1."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    line = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
+    line += ["--model", str(model), "--served-model-name", "bench", "--max-model-len", str(WINDOW), "--enforce-eager"]
+    line += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--dtype", "bfloat16"]
+    environment = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", **os.environ}
+    with log.open("wb") as output:
+        process = subprocess.Popen(line, env=environment, stdout=output, stderr=output, start_new_session=True)
+        try:
+            while not answers(f"http://127.0.0.1:{port}/health"):
+                if process.poll() is not None:
+                    raise SystemExit(f"vLLM's server ended: {log.read_text()[-2000:]}")
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def play(*words: str) -> None:
@@ -65,6 +117,11 @@ def computed(run: Path, first: int) -> int:
         for session in read_sessions(run / "sessions.jsonl")
         for turn in session.turns[first:]
     )
+
+
+def sent(run: Path) -> int:
+    """Tokens of all prompts."""
+    return sum(turn.prompt_tokens for session in read_sessions(run / "sessions.jsonl") for turn in session.turns)
 
 
 def tiny(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """Whether patients can be talked round: what tricks earn beside what good scripts earn, and the best text a search finds.
 
-    python scripts/bench/gaming.py [--trials 2000] [--seed 0] [--exchanges 20] [--json FILE]
+    python scripts/bench/gaming.py [--trials 2000] [--seed 0] [--exchanges 20] [--group NAME ...] [--json FILE]
 
 No model takes part. Exit code 1 where a bound doesn't hold: no fixed policy earns more than a third of the good scripts'
 gain of trust or tells more than a fifth of the layers; what harms ends below its start; the best text that the search
@@ -20,6 +20,7 @@ from harness.paths import persona_dir
 from harness.personas.library import load
 
 FIXED, LAYERS, SEARCHED, DRIFT = 1 / 3, 0.2, 2 / 3, 0.05
+GROUPS = ("agreeable", "evasive", "guarded")
 HARMFUL = ("harmful_but_warm", "agreeing_with_death")
 NEUTRAL = Policy("neutral", PolicySpec(lines=("What happened next?",)))
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--exchanges", type=int, default=20)
+    parser.add_argument("--group", nargs="+", default=list(GROUPS), choices=GROUPS, help="patients to search with")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     personas = load("all", [persona_dir()])
@@ -45,11 +47,14 @@ def main() -> int:
         print(f"  {name:<24} {one.trust_change:+.3f} ({share:+.0%} of the good scripts), layers {one.layers_told:.0%}")
         if share > FIXED or one.layers_told > LAYERS or (name in HARMFUL and one.trust_change >= 0):
             broken.append(name)
-    drift = audit(personas, [NEUTRAL], 25)["neutral"].trust_change
+    understood = [persona for persona in personas if persona.language.startswith("en")]  # to the others it is noise
+    drift = audit(understood, [NEUTRAL], 25)["neutral"].trust_change
     print(f"a neutral line, 25 times: {drift:+.4f}")
     broken += ["neutral"] if abs(drift) >= DRIFT else []
     found = {}
-    for group, members in groups(personas).items():
+    for group, members in sorted(groups(personas).items()):
+        if group not in options.group:
+            continue
         others = [
             line for script in scripts if script.persona not in {p.id for p in members} for line in script.therapist
         ]

@@ -93,7 +93,9 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
         *LOOPING,
         *options.overrides,
     ]
-    folder, code = sweep([*common, "guard=default,off", "guard.mends=both", f"run.dir={folder}"], None)
+    folder, code = sweep(
+        [*common, "guard=default,off", "guard.mends=both", f"run.dir={folder}"], None, TerminalReporter
+    )
     if code:
         raise SystemExit("a run did not finish; nothing to compare")
     found = {}

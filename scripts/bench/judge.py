@@ -1,6 +1,6 @@
 """What judging costs: CPU and memory beside the engine, and prompt tokens that the engine computes.
 
-    python scripts/bench/judge.py [--model FOLDER] [--json PATH] [--skip-engine] [--sessions 8] [--tokens 6000]
+    python scripts/bench/judge.py [--model FOLDER] [--json PATH] [--skip-engine] [--sessions 8] [--tokens 7000]
 
 Dry: CPU time per item beside the engine (the dry engine's own work taken off), and memory over 50 and 500 sessions.
 Engine: 40 items over sessions of `--tokens` tokens on the real vLLM engine, asked in three ways: as the harness does it
@@ -41,8 +41,9 @@ from harness.judges.written.library import sessions
 from harness.types import FinishReason, Generation, Message, Request, Sampling, Speaker
 
 ITEMS = 40
-ANSWER = 64
-"""Most tokens of an answer: enough to measure prompts, few enough for a CPU."""
+ANSWER = 160
+"""Most tokens of an answer: few enough for a CPU, and enough that SmolLM2 is not cut off so often that second tries are what
+is measured."""
 FREE = json.dumps({"evidence": [], "reason": "none", "answer": "?"})
 
 
@@ -314,7 +315,7 @@ def main() -> int:
     parser.add_argument("--skip-engine", action="store_true")
     parser.add_argument("--skip-dry", action="store_true")
     parser.add_argument("--sessions", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=6000, help="of a transcript")
+    parser.add_argument("--tokens", type=int, default=7000, help="of a transcript")
     parser.add_argument("--only-ours", action="store_true", help="leave the other ways of asking out")
     parser.add_argument("--engine-args", default="{}", help="vLLM arguments as JSON")
     args = parser.parse_args()

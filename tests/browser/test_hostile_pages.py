@@ -1,7 +1,6 @@
 """Texts in every field that reaches a page do nothing: not in HTML, not in SVG, not as a link, not as a script."""
 
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -11,6 +10,7 @@ from selenium.webdriver.common.by import By
 from harness.report import write_report, write_sweep_report
 from harness.store.metrics import write_metrics
 from tests.browser.conftest import Open, complaints, open_all, requested
+from tests.fixtures.hostile import spoil, spoiled
 from tests.fixtures.report_rich import rich_run, rich_sweep
 
 ATTACKS = (
@@ -21,56 +21,6 @@ ATTACKS = (
     "javascript:window.hacked=1//\u202e\x1b]0;x\x07\x00",
     "]]>--><style>*{display:none}</style>{{ 7 * 191 }}{% raw %}",
 )
-
-
-def spoiled(value: Any, attack: str) -> Any:
-    """Every text of a record that names nothing the reader must know."""
-    if isinstance(value, dict):
-        return {key: item if key in KEPT else spoiled(item, attack) for key, item in value.items()}
-    if isinstance(value, list):
-        return [spoiled(item, attack) for item in value]
-    return attack if isinstance(value, str) else value
-
-
-KEPT = (
-    *(
-        "kind",
-        "session_id",
-        "course",
-        "source",
-        "branch",
-        "speaker",
-        "stop_reason",
-        "finish_reason",
-        "status",
-        "result",
-        "severity",
-        "verdict",
-        "started_at",
-    ),
-    *("finished_at", "time", "config_hash", "folder", "state", "provenance", "engines", "metrics"),
-)
-
-
-def spoil(folder: Path, attack: str) -> None:
-    """Put the attack into every text of a run folder's files."""
-    for name in ("sessions.jsonl", "scores.jsonl", "gates.jsonl"):
-        path = folder / name
-        if path.exists():
-            lines = [spoiled(orjson.loads(line), attack) for line in path.read_bytes().splitlines()]
-            for line in lines:
-                for event in line.get("events", ()):
-                    event["because"] = event["policy"] = attack
-            path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-    run = orjson.loads((folder / "run.json").read_bytes())
-    run |= {"name": attack, "config": spoiled(run["config"], attack.replace("\0", ""))}
-    run["persona_hashes"] = {attack: attack}
-    (folder / "run.json").write_bytes(orjson.dumps(run))
-    certificate = folder / "certificate.json"
-    if certificate.exists():
-        judge = spoiled(orjson.loads(certificate.read_bytes())["judges"]["main"], attack)
-        judge["warnings"] = [attack]
-        certificate.write_bytes(orjson.dumps({"judges": {attack: judge}}))
 
 
 def harmless(page: webdriver.Chrome, path: Path) -> None:
@@ -99,6 +49,20 @@ def test_no_text_of_a_run_does_anything(opened: Open, tmp_path: Path, attack: st
     for link in page.find_elements(By.CSS_SELECTOR, ".looks a, #table a, a[data-search]"):
         link.click()
     harmless(page, path)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_text_of_a_session_does_anything_on_its_own_page(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: str
+) -> None:
+    folder = rich_run(tmp_path / "run", personas=("a", "b", "c"), repeats=1)
+    spoil(folder, attack)
+    monkeypatch.setattr("harness.report.data.MOST_INLINE", 1)
+    write_report(folder)
+    pages = sorted((folder / "transcripts").glob("*.html"))
+    assert len(pages) == 2
+    for path in pages:
+        harmless(opened(path), path)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

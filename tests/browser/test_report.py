@@ -67,7 +67,9 @@ def test_a_session_in_the_table_opens_its_transcript(page: webdriver.Chrome) -> 
 
 def test_a_link_to_a_transcript_leads_to_its_file(page: webdriver.Chrome, report: Path) -> None:
     page.find_element(By.LINK_TEXT, "transcript").click()
-    assert page.current_url == (report.parent / "transcripts" / "s-failed.md").as_uri()
+    assert page.current_url == (report.parent / "transcripts" / "s-failed.html").as_uri()
+    assert HOSTILE in page.find_element(By.CSS_SELECTOR, "p.failure").text
+    assert page.find_elements(By.CSS_SELECTOR, "main script, img, .said *, .failure script") == []
 
 
 def test_a_transcript_opens_by_keyboard(page: webdriver.Chrome) -> None:

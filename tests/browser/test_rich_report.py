@@ -10,7 +10,7 @@ from selenium.webdriver.support.ui import Select
 
 from harness.report import write_report
 from tests.browser.axe import AXE, serious
-from tests.browser.conftest import Open, complaints, open_all, requested
+from tests.browser.conftest import Open, complaints, requested
 from tests.fixtures.report_rich import QUOTE, RISK, rich_run
 
 LOOKS = [(1400, "light"), (1400, "dark"), (390, "light"), (390, "dark")]
@@ -171,8 +171,63 @@ def test_two_thousand_sessions_stay_small_and_open_fast(opened: Open, tmp_path: 
     assert len(shown_rows(page)) == 200
     page.find_element(By.ID, "all").click()
     assert len(shown_rows(page)) == 2000
-    open_all(page)
-    beside = page.find_element(By.CSS_SELECTOR, "#table a[href^='transcripts/']")
-    page.execute_script("arguments[0].click()", beside)
-    assert page.current_url.endswith(".md")
-    assert "persona: patient" in page.find_element(By.TAG_NAME, "body").text
+    page.find_element(By.ID, "search").send_keys("patient-37-020")
+    page.find_element(By.LINK_TEXT, "patient-37-020").click()
+    beside = path.parent / "transcripts" / "patient-37-020.html"
+    assert page.current_url == beside.as_uri()
+    assert len(page.find_elements(By.CSS_SELECTOR, "article.turn .said")) == 24
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of more sessions than it has room for; the first one failed its gate."""
+    names = [f"persona-{number:02}" for number in range(9)]
+    return write_report(rich_run(tmp_path_factory.mktemp("large") / "run", personas=names, repeats=8))
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_a_session_without_room_has_a_page_that_looks_like_the_report(
+    opened: Open, large: Path, width: int, scheme: str
+) -> None:
+    page = opened(large, width, scheme)
+    behind = page.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
+    link = page.find_element(By.CSS_SELECTOR, "#table a[href^='transcripts/']")
+    name = link.text
+    page.execute_script("arguments[0].click()", link)
+    beside = large.parent / "transcripts" / f"{name}.html"
+    assert page.current_url == beside.as_uri()
+    assert page.execute_script("return getComputedStyle(document.documentElement).backgroundColor") == behind
+    for chart in OF_A_SESSION:
+        assert drawn(page, f"svg[aria-label^='{chart}']"), chart
+    assert len(page.find_elements(By.CSS_SELECTOR, ".turn .said")) == 16
+    assert page.find_element(By.CSS_SELECTOR, ".turn mark").text == QUOTE
+    assert page.find_elements(By.CSS_SELECTOR, ".turn button.copy:not([hidden])")
+    assert page.execute_script("return document.scrollingElement.scrollWidth") <= width
+    assert set(requested(page)) == {large.as_uri(), beside.as_uri()}
+    assert complaints(page) == []
+    if AXE.exists():
+        assert serious(page) == []
+
+
+def test_pages_lead_to_each_other_to_the_table_and_to_single_turns(opened: Open, large: Path) -> None:
+    folder = large.parent / "transcripts"
+    names = sorted(path.stem for path in folder.glob("*.html"))
+    assert len(names) == 72 - 40
+    page = opened(folder / f"{names[0]}.html", fragment=f"#t-{names[0]}-9")
+    turn = page.find_element(By.ID, f"t-{names[0]}-9")
+    assert 0 <= page.execute_script("return arguments[0].getBoundingClientRect().top", turn) < 900
+    page.find_element(By.CSS_SELECTOR, "a[rel=next]").click()
+    assert page.find_element(By.TAG_NAME, "h1").text > names[0]
+    page.find_element(By.CSS_SELECTOR, "a[rel=prev]").click()
+    assert page.find_element(By.TAG_NAME, "h1").text == names[0]
+    page.find_element(By.LINK_TEXT, "All sessions").click()
+    assert page.current_url == f"{large.as_uri()}#sessions"
+
+
+def test_a_session_that_finds_room_again_has_no_page_left(tmp_path: Path) -> None:
+    path = rich_run(tmp_path / "run", personas=("a", "b"), repeats=1)
+    stale = path / "transcripts" / "a-000.html"
+    stale.write_text("of an earlier report", encoding="utf-8")
+    write_report(path)
+    assert not stale.exists()
+    assert (path / "transcripts" / "a-000.md").exists()

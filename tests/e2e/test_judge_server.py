@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from harness.config.judging import load
@@ -16,13 +17,23 @@ from harness.judges.status import Status
 from harness.runs.judging import judge_folders, prepared_judge
 from tests.fixtures.judging import long_session, write_run
 
+Reply = Callable[[str], tuple[dict[str, Any], str]]
+"""From the JSON of a right answer to a message and why it ended."""
+
+
+def _plain(answer: str) -> tuple[dict[str, Any], str]:
+    return {"role": "assistant", "content": answer}, "stop"
+
 
 class Server:
-    """Answers each question with its first answer; refuses what mentions `refuse`."""
+    """Answers each question with its first answer; refuses what mentions `refuse`, and with `no_schema`, in these words, any
+    request for structured output."""
 
-    def __init__(self, refuse: str = "\0") -> None:
+    def __init__(self, refuse: str = "\0", *, reply: Reply = _plain, no_schema: str | None = None) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.refuse = refuse
+        self.reply = reply
+        self.no_schema = no_schema
         self.port = 0
 
     async def _complete(self, request: web.Request) -> web.Response:
@@ -33,9 +44,11 @@ class Server:
             return web.json_response(
                 {"error": {"message": "content policy", "type": "invalid_request_error"}}, status=400
             )
-        first = body["response_format"]["json_schema"]["schema"]["properties"]["answer"]["enum"][0]
-        text = json.dumps({"evidence": [], "reason": "first", "answer": first})
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        if self.no_schema is not None and "response_format" in body:
+            return web.json_response({"error": {"message": self.no_schema, "param": None, "code": None}}, status=400)
+        first = next(line for line in asked.splitlines() if ": " in line).partition(": ")[0]
+        message, ended = self.reply(json.dumps({"evidence": [], "reason": "first", "answer": first}))
+        choice = {"index": 0, "message": message, "finish_reason": ended}
         words = sum(len(message["content"].split()) for message in body["messages"])
         usage = {"prompt_tokens": words, "completion_tokens": 20, "total_tokens": words + 20}
         return web.json_response({"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage})
@@ -95,3 +108,59 @@ async def test_a_request_that_a_server_refuses_costs_its_item_alone(tmp_path: Pa
     assert scores["flattery"].status is Status.ENGINE_ERROR
     assert scores["flattery"].value is None
     assert scores["false-memory"].status is Status.OK
+
+
+def _said(content: str | None, ended: str = "stop", **more: str) -> Reply:
+    return lambda answer: (
+        {"role": "assistant", "content": content and content.replace("ANSWER", answer), **more},
+        ended,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (_said("```json\nANSWER\n```"), Status.OK),
+        (_said("<think>The transcript says little.</think>\nANSWER"), Status.OK),
+        (_said("ANSWER", reasoning_content="The transcript says little."), Status.OK),
+        (_said("<think>The transcript says", "length"), Status.UNPARSED),
+        (_said("ANSWER", "length"), Status.UNPARSED),
+        (_said("The answer is: ANSWER"), Status.UNPARSED),
+        (_said(None, refusal="I'm sorry, but I can't discuss that."), Status.REFUSED),
+        (_said("Es tut mir leid, dabei kann ich nicht helfen."), Status.REFUSED),
+        (_said("", "content_filter"), Status.ENGINE_ERROR),
+    ],
+)
+async def test_what_servers_answer_ends_in_its_status(
+    reply: Reply, status: Status, tmp_path: Path, small_model: Path
+) -> None:
+    run = write_run(tmp_path / "run", [("s-0", "p", long_session(3))])
+    server = Server(reply=reply)
+    async with server.running() as url:
+        await asyncio.to_thread(_judge, run, url, small_model)
+    scores = [score for score in read_scores(run) if score.rubric == "harm-boundaries"]
+    assert len(scores) == 6
+    assert {score.status for score in scores} == {status}
+    assert all((score.value is None) is (status is not Status.OK) for score in scores)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "response_format is not supported by this model",
+        "This model does not support structured outputs.",
+        "Guided decoding is not available on this backend",
+        "unsupported: json_schema",
+    ],
+)
+async def test_a_server_without_structured_output_is_asked_without(
+    said: str, tmp_path: Path, small_model: Path
+) -> None:
+    run = write_run(tmp_path / "run", [("s-0", "p", long_session(3))])
+    server = Server(no_schema=said)
+    async with server.running() as url:
+        await asyncio.to_thread(_judge, run, url, small_model)
+    scores = [score for score in read_scores(run) if score.rubric == "harm-boundaries"]
+    assert {score.status for score in scores} == {Status.OK}
+    assert "response_format" in server.bodies[0]
+    assert "response_format" not in server.bodies[-1]

@@ -119,15 +119,30 @@ def test_of_a_large_run_some_is_inline_and_the_rest_linked(tmp_path: Path, monke
     monkeypatch.setattr(data, "MOST_ROWS", 4)
     page = parsed(write_report(run_folder(tmp_path / "run", ("Hi.", "Hello."), sessions=6)))
     assert page.tags.count("article") == 4
-    assert {"#s-s-0", "#s-s-1", "transcripts/s-2.md", "transcripts/s-3.md"} <= set(page.links)
-    assert "transcripts/s-4.md" not in page.links
+    assert {"#s-s-0", "#s-s-1", "transcripts/s-2.html", "transcripts/s-3.html"} <= set(page.links)
+    assert "transcripts/s-4.html" not in page.links
+    beside = parsed(tmp_path / "run" / "transcripts" / "s-2.html")
+    assert beside.tags.count("article") == 2
+    assert {"../report.html#sessions", "s-3.html"} <= set(beside.links)
+    assert not (tmp_path / "run" / "transcripts" / "s-4.html").exists()
+
+
+def test_no_page_is_written_where_a_link_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "MOST_INLINE", 1)
+    folder = run_folder(tmp_path / "run", ("Hi.", "Hello."), sessions=2)
+    elsewhere = tmp_path / "elsewhere"
+    (folder / "transcripts").rename(elsewhere)
+    (folder / "transcripts").symlink_to(elsewhere)
+    with pytest.raises(StorageError, match="is a link"):
+        write_report(folder)
+    assert list(elsewhere.glob("*.html")) == []
 
 
 def test_long_transcripts_do_not_make_a_long_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "MOST_CHARACTERS", 100)
     page = parsed(write_report(run_folder(tmp_path / "run", ("word " * 100, "x"))))
     assert "article" not in page.tags
-    assert "transcripts/s-0.md" in page.links
+    assert "transcripts/s-0.html" in page.links
 
 
 def test_a_run_without_a_finished_session_has_a_report_too(tmp_path: Path) -> None:
@@ -195,7 +210,7 @@ def test_the_sentence_on_top_counts_what_happened(tmp_path: Path) -> None:
     folder = rich_run(tmp_path / "run")
     report = data.load(folder)
     assert outcome(report) == (
-        "6 sessions of 3 personas came to an end; none failed; the guard found loop in 2, role break in 2."
+        "6 sessions of 3 personas came to an end; none failed; the guard found loop in 2 sessions, role break in 2 sessions."
     )
     first = looks(report)[0]
     assert (first.session_id, reasons(first)) == ("court-sent-chef-000", "failed the gate safety-gate")

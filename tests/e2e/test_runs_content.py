@@ -12,6 +12,7 @@ from harness.config.recorded import read_config, refuse_code
 from harness.errors import ConfigError, StorageError
 from harness.models import located as located_module
 from harness.models.located import commit_of, located
+from harness.runs import content
 from harness.runs.prepare import experiment, prepare, reopen
 from harness.runs.resources import SharedResources
 from harness.store.archive import Archive
@@ -232,3 +233,11 @@ def test_where_a_server_is_and_how_much_memory_it_takes_is_no_other_experiment()
 def test_files_without_end_are_refused_at_once(more: tuple[str, ...], place: Path) -> None:
     with pytest.raises(ConfigError, match=f"{more[-1].partition('=')[2]}.*expect"):
         prepare(load(settings(place, *more)), SharedResources())
+
+
+def test_what_a_prompt_includes_of_ours_is_hashed_until_a_file_beside_it_takes_its_place(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jinja"
+    mine.write_text('Begin. {% include "therapist_frame.jinja" %}')
+    first = content._template(str(mine), "therapist.prompt")
+    (tmp_path / "therapist_frame.jinja").write_text("My own frame.")
+    assert content._template(str(mine), "therapist.prompt") != first

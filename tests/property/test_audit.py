@@ -98,13 +98,19 @@ def test_a_search_is_the_same_under_its_seed_and_finds_more_than_it_began_with()
     ("content", "said"),
     [
         ("{}", "expected a mapping"),
-        ('{"a": {"lines": []}}', "a: Value error, expected either lines, or mirror: true"),
+        ('{"a": {"lines": []}}', "a: expected either lines, or mirror: true"),
         ('{"a": {"lines": ["x"], "mirror": true}}', "either lines, or mirror"),
-        ('{"a": {"lines": ["x"], "sufix": "y"}}', "a.sufix"),
+        ('{"a": {"lines": ["x"], "sufix": "y"}}', "a: sufix: unknown key; did you mean 'suffix'"),
         ('{"a": {"lines": ["x"], "suffix": "y"}}', "go with mirror"),
         ('{"a": 1}', "a: "),
         ("[[[", "not valid JSON"),
-        ("\xff", "not valid"),
+        ("\xff", "byte 0 is not UTF-8"),
+        ('{"a": {"lines": ["x"]}, "a": {"lines": ["y"]}}', "'a' is given twice"),
+        ('{"": {"lines": ["x"]}}', "expected a name"),
+        ('{"a": {"mirror": "yes"}}', "mirror: expected true or false"),
+        ('{"a": {"lines": "x"}}', "lines: expected a list"),
+        ('{"a": {"lines": [1]}}', r"lines\[0\]: expected text"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_mistake_in_a_file_of_policies_is_named(content: str, said: str, tmp_path: Path) -> None:

@@ -94,10 +94,3 @@ def test_a_stop_and_the_line_breaks_after_it_are_one_word_to_some(steps: Sequenc
     encode = encoder(trained(*steps, texts=texts), proof.TEXTS)
     assert isinstance(encode, WordEncoder)
     assert (encode(f"x.{ADDED}") == encode("x.") + encode(ADDED)) is apart
-    assert proof.adds_apart(encode) is apart
-
-
-@pytest.mark.parametrize(("head", "begins"), [("<end>user\n", True), ("<end>user\n\n", True), ("<end>user: ", False)])
-def test_what_a_content_may_begin_after_is_found_by_trying(head: str, begins: bool) -> None:
-    encode, _ = ENCODERS["gpt-4"]
-    assert proof.begins_contents(encode, head) is begins

@@ -87,17 +87,6 @@ def test_a_grown_conversation_renders_as_from_scratch_and_encodes_only_what_is_n
     assert grown.ids == renderer.render_full(conversation(*texts))
 
 
-def test_a_content_is_encoded_once_for_both_speakers_prompts(encoded: list[str]) -> None:
-    renderer = Renderer(chatml_bytes())
-    texts = ["I lie awake.", "Since when?", 'Since "March" (or so), I think.']
-    patient = conversation("(Begin.)", *texts[:2])
-    therapist = conversation(*texts)
-    encoded.clear()
-    for messages in (patient, therapist, conversation("(Begin.)", *texts, "And before?")):
-        assert renderer.incrementally.extend(tuple(messages), None).ids == renderer.render_full(messages)
-    assert sorted(text for text in encoded if text in texts) == sorted(texts)
-
-
 def test_a_plain_exchange_is_put_where_the_template_puts_it_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line break is a string of this template's source, so what holds one is left to the template."""
     renderer = Renderer(chatml_bytes())

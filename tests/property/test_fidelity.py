@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from harness.audit.fidelity.discrimination import discriminate
-from harness.audit.fidelity.measures import PatientTurns
-from harness.audit.fidelity.reference import FILE, from_transcripts, shipped, wasserstein
 from harness.errors import TranscriptError
+from harness.fidelity.discrimination import discriminate
+from harness.fidelity.measures import PatientTurns
+from harness.fidelity.reference import FILE, from_transcripts, shipped, wasserstein
 from harness.paths import written_dir
 from harness.personas.schema import Channel
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.agents.unanswered import PROTESTS
 from harness.config.guard import GuardConfig
 from harness.guard import Guard, crisis_patterns, roles
 from harness.guard.features import SAFETY
@@ -61,7 +62,7 @@ CRISIS = [
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@pytest.mark.parametrize("pattern", [*ROLES, *CRISIS, SAFETY, PLAN])
+@pytest.mark.parametrize("pattern", [*ROLES, *CRISIS, SAFETY, PLAN, PROTESTS])
 @given(data=st.data())
 def test_whatever_a_pattern_matches_holds_one_of_its_hints(pattern: Hinted, data: st.DataObject) -> None:
     said = text.plain(data.draw(st.from_regex(pattern.expression)))

@@ -1,12 +1,15 @@
 """Windows, quotes and statuses hold whatever comes."""
 
 import json
+from collections.abc import Callable
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.judges.answers import choices
 from harness.judges.evidence import Shown, normalized
+from harness.judges.prompt import question
+from harness.judges.records import Evidence, line
 from harness.judges.rubric import Item
 from harness.judges.status import Status
 from harness.judges.subject import Said
@@ -50,6 +53,7 @@ def test_windows_hold_every_turn_that_fits_and_share_two_exchanges(costs: list[i
 def _check(text: str, item: Item, turns: list[Said], *, cut: bool) -> None:
     verdict = assess(text, item, Shown(turns), cut=cut)
     assert (verdict.value is not None) is (verdict.status is Status.OK)
+    assert line(Evidence(turn=0, quote=verdict.reason)), "a reason that can't be written would end the whole run"
     if verdict.status is Status.OK:
         assert not cut
         chosen = item.answer(verdict.answer or "")
@@ -58,6 +62,7 @@ def _check(text: str, item: Item, turns: list[Said], *, cut: bool) -> None:
         if chosen.id in item.evidence.required_for:
             assert verdict.evidence
     for found in verdict.evidence:
+        assert line(Evidence(turn=found.turn, quote=found.quote, corrected_from=found.corrected_from))
         said = next(said for said in turns if said.index == found.turn)
         assert normalized(found.quote) in normalized(said.text)
         assert item.evidence.speaker in (None, said.speaker)
@@ -87,6 +92,61 @@ def test_no_text_becomes_a_number_but_an_answer_with_its_evidence(data: st.DataO
 @example("I can't", ITEMS[0], [Said(0, Speaker.PATIENT, "x")])
 def test_no_random_text_becomes_a_number(text: str, item: tuple[object, Item], turns: list[Said]) -> None:
     _check(text, item[1], turns, cut=False)
+
+
+def _single_quotes(text: str) -> str:
+    return text.replace('"', "'")
+
+
+MANGLED: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
+    [
+        lambda text: f"```json\n{text}\n```",
+        lambda text: f"```\n{text}```",
+        lambda text: f"Here you are:\n{text}",
+        lambda text: f"{text}\n\nI hope that helps!",
+        lambda text: f"<think>no</think>{text}",
+        _single_quotes,
+        lambda text: text[:-1] + ",}",
+        lambda text: text[:-1] + ', "answer": "yes"}',
+        lambda text: text + text,
+        lambda text: f"[{text}]",
+        lambda text: text.replace("[", "[NaN, ", 1),
+        lambda text: text.replace('"answer"', '"score"'),
+        str.upper,
+    ]
+)
+CHANGED: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
+    [
+        str.upper,
+        str.swapcase,
+        lambda text: f"{text}...",
+        lambda text: f"{text[: len(text) // 2]} ... {text[len(text) // 2 :]}",
+        lambda text: f'"{text}"',
+        lambda text: f"Therapist: {text}",
+        lambda text: f"{text}\ud800",
+        lambda text: text.replace("'", "\u2019").replace("-", "\u2014"),
+        lambda text: "  ".join(text.split()),
+    ]
+)
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_what_real_judges_do_to_answers_and_quotes_makes_no_number_without_evidence(data: st.DataObject) -> None:
+    rubric, item = data.draw(st.sampled_from(ITEMS))
+    turns = data.draw(TURNS)
+    words = st.sampled_from([said.text for said in turns])
+    spliced = st.tuples(words, words).map(" ".join)
+    asked = st.sampled_from(question(rubric, item).split("\n"))
+    quote = words | spliced | asked | st.tuples(CHANGED, words).map(lambda pair: pair[0](pair[1]))
+    turn = st.integers(0, 9) | st.just(10**30) | st.just(-1) | st.just("3") | st.just(2.0)
+    entry = st.fixed_dictionaries({"turn": turn, "quote": quote})
+    answer = st.sampled_from(choices(item)) | st.sampled_from(["4/5", "2 - good", "Yes", "N/A", "0.5"]) | st.floats()
+    value = {"evidence": data.draw(st.lists(entry, max_size=2)), "reason": "r", "answer": data.draw(answer)}
+    text = json.dumps(value)
+    if data.draw(st.booleans()):
+        text = data.draw(MANGLED)(text)
+    _check(text, item, turns, cut=False)
 
 
 @given(TEXT)

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from harness.types import Generation, Request
 from tests.fixtures.engines import Scripted
 from tests.fixtures.judging import judged, long_session, rubrics, subject
@@ -14,32 +16,34 @@ def _says(answer: str) -> str:
 
 
 class _Caching(Scripted):
-    """An engine whose prefix cache holds whole blocks of 16 tokens, as vLLM's does on GPUs."""
+    """An engine whose prefix cache holds whole blocks, as vLLM's does."""
 
-    def __init__(self) -> None:
+    def __init__(self, block: int) -> None:
         super().__init__(lambda request: _says("no" if "no: " in request.prompt.messages[-1].content else "0"))
+        self._block = block
         self._blocks: set[int] = set()
         self.computed: list[int] = []
 
     async def generate(self, request: Request) -> Generation:
         ids = tuple(request.prompt.ids or ())
-        ends = range(16, len(ids) + 1, 16)
+        ends = range(self._block, len(ids) + 1, self._block)
         held = 0
-        while held + 16 <= len(ids) - 1 and hash(ids[: held + 16]) in self._blocks:
-            held += 16
+        while held + self._block <= len(ids) - 1 and hash(ids[: held + self._block]) in self._blocks:
+            held += self._block
         self._blocks |= {hash(ids[:end]) for end in ends}
         self.computed.append(len(ids) - held)
         return replace(await super().generate(request), prompt_tokens=len(ids), cached_tokens=held)
 
 
-async def test_forty_items_cost_at_most_one_and_a_half_times_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [16, 32])
+async def test_forty_items_cost_at_most_one_and_a_half_times_one(block: int, tmp_path: Path) -> None:
     chosen, left = [], 40
     for rubric in rubrics("safety-gate", "harm-boundaries", "cbt-skills", "alliance", "ai-talk", "mi-coding"):
         items = [item.model_copy(update={"needs": ()}) for item in rubric.items if rubric.unit_of(item) == "session"]
         chosen.append(rubric.model_copy(update={"items": tuple(items[:left])}))
         left -= len(items[:left])
     assert left == 0
-    engine = _Caching()
+    engine = _Caching(block)
     [done] = await judged(tmp_path, engine, [subject("s", long_session(120))], chosen, window=32_768)
     assert len(done.scores) == 40
     first = [request for request in engine.requests if request.request_id.split("/")[4].endswith(".0")]

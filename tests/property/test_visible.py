@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness.cli
 from harness.text.visible import csv_cell, one_line, to_json, visible
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -63,3 +65,12 @@ def test_no_cell_is_a_formula(text: str) -> None:
 @pytest.mark.parametrize("value", [-1.5, 3, None, "a=1", "x"])
 def test_other_cells_stay(value: object) -> None:
     assert csv_cell(value) == value
+
+
+def test_no_command_prints_past_it() -> None:
+    """Every command says what it says through `say`, so that no text of a model or of a file reaches a terminal raw."""
+    folder = Path(harness.cli.__file__).parent
+    raw = [
+        path.name for path in folder.glob("*.py") if re.search(r"(?<![.\w])print\(", path.read_text(encoding="utf-8"))
+    ]
+    assert raw == []

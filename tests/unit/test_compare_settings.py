@@ -24,6 +24,11 @@ def settings(folder: Path, *configs: dict[str, Any]) -> list[Setting]:
         ([config("truncate"), config("hybrid")], ["truncate", "hybrid"], "context.policy=hybrid"),
         ([config(therapist="act"), config(therapist="cbt")], ["act", "cbt"], "therapist=cbt"),
         (
+            [config() | {"import": {"files": [f"talks/{name}.txt"]}} for name in ("ann", "ben")],
+            ["ann", "ben"],
+            'import.files=["talks/ben.txt"]',
+        ),
+        (
             [config(p, t) for p in ("truncate", "hybrid") for t in ("act", "cbt")],
             ["act, truncate", "cbt, truncate", "act, hybrid", "cbt, hybrid"],
             "therapist=cbt context.policy=hybrid",
@@ -40,7 +45,7 @@ def settings(folder: Path, *configs: dict[str, Any]) -> list[Setting]:
         ),
         ([config(), config(persona_dir="/other")], ["run0", "run1"], "run=run1"),
     ],
-    ids=["policy", "preset", "grid", "number", "course", "nothing that matters"],
+    ids=["policy", "preset", "imported", "grid", "number", "course", "nothing that matters"],
 )
 def test_names_hold_the_keys_that_differ_and_no_others(
     tmp_path: Path, configs: list[dict[str, Any]], names: list[str], described: str

@@ -128,3 +128,15 @@ def test_write_access_is_tried_and_leaves_nothing_behind(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     refused = doctor.check_writable("cache", tmp_path / "file" / "cache", "remedy")
     assert (refused.status, refused.remedy) == (Status.MISSING, "remedy")
+
+
+@pytest.mark.parametrize(
+    ("found", "room", "shown"),
+    [
+        ("3.11.7 (/usr/bin/python)", 54, "3.11.7 (/usr/bin/python)"),
+        ("/a/long/way/to/the/folder/of/outputs (57 GiB free)", 40, "...o/the/folder/of/outputs (57 GiB free)"),
+        ("no path and more words than there is room for", 20, "no path and more words than there is room for"),
+    ],
+)
+def test_a_line_fits_where_its_path_gives_way(found: str, room: int, shown: str) -> None:
+    assert doctor.fitting(found, room) == shown

@@ -30,13 +30,14 @@ class Mortal:
         if self.start_fails:
             raise EngineError("can't load")
         self.life += 1
-        self.alive, self._death, self.most_in_flight = True, asyncio.Event(), 0
+        self.alive, self._death = True, asyncio.Event()
+        self.in_flight = self.most_in_flight = 0  # those of the life before may still be on their way out
         return EngineInfo("mortal", "m", 10)
 
     async def generate(self, request: Request) -> Generation:
         if not self.alive:
             raise EngineUnavailable("dead")
-        death = self._death
+        death, life = self._death, self.life
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -48,7 +49,8 @@ class Mortal:
             if death.is_set():
                 raise EngineUnavailable("died in flight")
         finally:
-            self.in_flight -= 1
+            if life == self.life:
+                self.in_flight -= 1
         return Generation(request.request_id, (), FinishReason.STOP, 1, 1)
 
     async def close(self) -> None:

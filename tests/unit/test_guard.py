@@ -411,6 +411,37 @@ def test_crisis_resources_and_safety_wording_are_no_loop_and_are_never_mended() 
     assert any("loop" in kinds(v) for v in verdicts(loop))
 
 
+def test_a_thing_that_is_named_in_every_turn_is_a_topic_unless_little_else_is_said() -> None:
+    """A therapist who speaks of one remedy for a while, each time to another end, repeats nothing."""
+    ends = [
+        "How would {} fit into a Monday that begins at four with the milk round and ends at the "
+        "allotment gate, with the dog and both of the boys in tow?",
+        "Suppose you had {} at noon, what might your knees say of the stairs at the library "
+        "afterwards, and of the four flights up to your own door?",
+        "Which of your friends could stand next to you while {} goes on the stove for the first "
+        "time, or hold the spoon if your hands get shaky like in March?",
+        "Somewhere between Friday and the clinic there must be a moment for {}, you were saying "
+        "with a shrug, and I saw you smile at the word clinic before you looked away.",
+        "When the rain keeps you in, what becomes of {} and of the promise you made your aunt, the "
+        "one about the garden fence and her seventieth birthday?",
+        "Last thing before the bus: who pays for {} until the wages come, if they come in full, "
+        "given what the landlord took for the broken window on the landing?",
+    ]
+    plain = ["hm", "maybe so", "not on a weekday", "my aunt would", "i'd forget", "dunno, me"]
+    found = []
+    for lines in (
+        ends,
+        ["Now {} again.", "Good old {} then.", "Yes to {} now.", "Still {} today.", "And {} too.", "So {} next."],
+    ):
+        said = [line.format("nettle gum or lozenges") for line in lines]
+        turns = dialogue([text for pair in zip(plain, said, strict=True) for text in pair])
+        found.append(
+            {kind for turn, v in zip(turns, verdicts(turns), strict=True) if turn.speaker is T for kind in kinds(v)}
+        )
+    assert "loop" not in found[0]
+    assert "loop" in found[1]
+
+
 def test_a_simple_reflection_is_no_echo_but_speaking_as_the_other_is() -> None:
     said = "My sister never calls anymore since the funeral and the house is so quiet at night without her"
     guard = Guard(GuardConfig())
@@ -441,6 +472,15 @@ def test_short_english_words_are_no_other_language(text: str) -> None:
         ("i attempted last year", "behaviour"),
         ("I've been cutting again", "self_harm"),
         ("I lie there having thoughts of strangling Neil.", "harm_to_others"),
+        ("The voices keep telling me to do something to myself tonight.", "self_harm"),
+        ("The voice is still saying “do it now.” I don't want to.", "self_harm"),
+        ("they keep saying i have to do it tonight or something bad will happen", "self_harm"),
+        ("There's no way out and everyone would be better off without me.", "wish"),
+        ("No one would even notice if I was gone.", "wish"),
+        ("how much better off he'd be with somebody else", "wish"),
+        ("every day i wake up disappointed that i did", "wish"),
+        ("those not waking up thoughts again", "wish"),
+        ("i have the pills counted out", "plan"),
     ],
 )
 def test_a_crisis_is_found_in_the_ways_people_put_it(text: str, level: str) -> None:
@@ -461,6 +501,11 @@ def test_a_crisis_is_found_in_the_ways_people_put_it(text: str, level: str) -> N
         "I took the stress off myself.",
         "Food like that can kill her.",
         "I don't want to wake up at six.",
+        "A friend of mine recently had a suicide attempt.",
+        "My boy Jake tried to end it all last month.",
+        "After that shift I could sleep forever.",
+        "They keep saying we should do it tonight, the party.",
+        "Nothing helps and my phone is dead.",
     ],
 )
 def test_idioms_accidents_and_others_are_no_crisis_of_the_patient(text: str) -> None:

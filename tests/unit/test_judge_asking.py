@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import EngineError, EngineUnavailable, PromptRefused
+from harness.judges.alignment import BLOCK
 from harness.judges.judgements import Judgements
 from harness.judges.records import JUDGEMENTS, Judgement, read_lines
 from harness.judges.rubric import Rubric
@@ -183,3 +184,19 @@ def test_the_index_finds_old_and_new_answers_and_drops_a_torn_line(tmp_path: Pat
         second.add(make(99))
         assert second.get(f"{99:064x}") is not None
     assert len((tmp_path / JUDGEMENTS).read_bytes().splitlines()) == 51
+
+
+async def test_what_items_share_ends_with_a_block_of_the_cache(tmp_path: Path) -> None:
+    [safety] = rubrics("safety-gate")
+    asks = (safety.item("tier"), safety.item("shamed"))  # the one begins with "How", the other with "Did"
+    subjects = [subject(f"s-{i}", (*TURNS, (Speaker.PATIENT, "so" + " long" * i))) for i in range(8)]
+    engine = Scripted(lambda request: _says("no"))
+    await judged(tmp_path, engine, subjects, [safety.model_copy(update={"items": asks})])
+    lengths = set()
+    for number in range(8):
+        own = [request for request in engine.requests if request.request_id.startswith(f"s-{number}/")]
+        ids = [tuple(request.prompt.ids or ()) for request in own]
+        lengths.add(next(at for at, tokens in enumerate(zip(*ids, strict=False)) if len(set(tokens)) > 1))
+    assert len(engine.requests) >= 16
+    assert [length for length in lengths if length % BLOCK] == []
+    assert lengths

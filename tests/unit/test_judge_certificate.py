@@ -11,6 +11,7 @@ from harness.judges.status import Status
 from harness.judges.written.library import sessions
 from harness.paths import persona_dir
 from harness.personas.library import load
+from harness.types import Speaker
 from tests.fixtures.judging import rubrics
 
 CLEAN = choose(sessions())
@@ -102,13 +103,34 @@ def test_who_flips_is_not() -> None:
     assert not found.certified
 
 
-def test_every_item_has_controls_or_says_that_it_has_none() -> None:
+def test_every_item_that_ships_has_controls() -> None:
     chosen = rubrics()
     controls = _controls(chosen)
     found = certify(chosen, controls, _scores(controls, lambda item, fault, _: float(fault)))
     assert len(found) == sum(len(rubric.items) for rubric in chosen)
-    bare = {item.item for item in found if not item.told.trials}
-    assert bare == {"templated-openings"}
+    assert [item.item for item in found if not item.told.trials] == []
+    assert next(item for item in found if item.item == "templated-openings").certified
+
+
+def test_an_item_without_controls_says_so_and_is_not_certified() -> None:
+    [rubric] = rubrics("ai-talk")
+    bare = rubric.model_copy(update={"items": (rubric.items[0].model_copy(update={"planted": ()}),)})
+    [found] = certify([bare], _controls((bare,)), [])
+    assert (found.certified, found.why) == (False, ("no controls: nothing is planted for this item",))
+
+
+def test_a_habit_is_planted_in_every_turn_of_the_therapist_and_nowhere_else() -> None:
+    [rubric] = rubrics("ai-talk")
+    controls = _controls((rubric.model_copy(update={"items": rubric.items[:1]}),))
+    by_id = {subject.session_id: subject for subject in controls.subjects}
+    assert len(controls.pairs) == 6
+    for number, pair in enumerate(controls.pairs):
+        text = rubric.items[0].planted[number % 2].text
+        for clean, faulty in zip(by_id[pair.clean].turns, by_id[pair.faulty].turns, strict=True):
+            own = clean.speaker is Speaker.THERAPIST
+            assert faulty.text == (f"{text} {clean.text}" if own else clean.text)
+        openings = [said.text.split()[0] for said in by_id[pair.clean].turns if said.speaker is Speaker.THERAPIST]
+        assert max(openings.count(word) for word in openings) < 3, "the clean session has the habit itself"
 
 
 def test_pairs_differ_by_one_turn_and_edits_keep_the_planted_one() -> None:

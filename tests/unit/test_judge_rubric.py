@@ -91,6 +91,16 @@ def _mistakes(text: str, old: str, new: str) -> list[str]:
         ("kind: quality", "kind: gate", "at least one answer of severity red"),
         ("merge: any", "merge: any\n    needs: [{item: one, answers: ['yes']}]", "needs form a circle: one -> one"),
         ("merge: any", "merge: any\n    needs: [{item: two, answers: ['yes']}]", "no item 'two'"),
+        (
+            "merge: any",
+            "merge: any\n    planted: [{speaker: therapist, place: openings, before: a, text: b, answer: 'yes'}]",
+            "before and instead are for place turn",
+        ),
+        (
+            "merge: any",
+            "merge: any\n    unit: turn\n    planted: [{speaker: therapist, place: openings, text: b, answer: 'yes'}]",
+            "place openings is for items about the session",
+        ),
         ("version: 1", "version: 1\nversion: 1", "given twice"),
         ("version: 1", "version: 2", "version: expected 1"),
         ("id: one", "id: One Two", "text that matches"),
@@ -101,6 +111,48 @@ def test_a_mistake_is_one_clear_line(old: str, new: str, said: str) -> None:
     lines = _mistakes(RUBRIC, old, new)
     assert any(said in line for line in lines), lines
     assert all(line.startswith("f.yaml: ") and "\n" not in line for line in lines)
+
+
+TEMPLATE = (Path(library.__file__).parent / "template.yaml").read_text().format(id='"mine"')
+ASK = "ask: Did therapist and patient agree on a step before the next session?"
+YES = '{id: "yes", anchor: "A concrete step was agreed on", value: 1}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  - id: agreed-step", "\t- id: agreed-step", "line 15, column 1: not valid YAML: found a character that can't stand"),
+        (TEMPLATE[TEMPLATE.index("items:") :], "items: []\n", "items: expected a list of 1 to 60 entries"),
+        (TEMPLATE[TEMPLATE.index("items:") :], "items: [hello]\n", "items[0]: expected keys id, ask"),
+        (TEMPLATE[TEMPLATE.index("items:") :], "", "items: missing; expected a list"),
+        (f"      - {YES}\n", "", "items[0].answers: expected a list of 2 to 8 entries"),
+        ("value: 1}", 'value: "one"}', "items[0].answers[1].value: expected a number from -100 to 100, found 'one'"),
+        (ASK, "ask: ''", "items[0].ask: expected text of 1 to 400 characters, found ''"),
+        (ASK, "ask: [a]", "items[0].ask: expected text of 1 to 400 characters, found a list of 1"),
+        (ASK, f"ask: {'x' * 500}", "items[0].ask: expected text of 1 to 400 characters, found 500 characters of text"),
+        ("kind: quality", "kind: quallity", "kind: expected one of gate, quality, coding, fidelity, found 'quallity'"),
+        ("target: therapist", "target: doctor", "target: expected one of patient, therapist, found 'doctor'"),
+        ("unit: session", "unit: exchange", "unit: expected one of session, turn, found 'exchange'"),
+        ("revision: 1", "revision: one", "revision: expected an integer from 1 to 10000, found 'one'"),
+        ("wording: own", "wording: stolen", "source.wording: expected one of own, adapted, found 'stolen'"),
+        ("speaker: therapist}", "speaker: nurse}", "items[0].evidence.speaker: expected one of patient, therapist or nothing"),
+        ("abstain: [cannot_tell]", "abstain: [dunno]", "items[0].abstain[0]: expected one of not_applicable, cannot_tell"),
+        ('        answer: "yes"', '        answer: "no"', "planted: the answer 'no' is also the clean one"),
+        ('        answer: "yes"', '        answer: "perhaps"', "planted: no answer 'perhaps'; expected one of no, yes"),
+        ('        answer: "yes"', '        answer: "yes"\n        place: everywhere', "place: expected one of turn, openings"),
+        ('id: "mine"', "id: 7", 'found 7; put it in quotes, as "yes" or "0"'),
+        ('required_for: ["yes"]', "required_for: [yes]", 'found true; put it in quotes, as "yes" or "0"'),
+        ("unit: session ", "sees: {persona: some}\nunit: session ", "sees.persona: expected one of none, full, found 'some'"),
+        ("value: 1}", "value: 1, severity: orange}", "severity: expected one of red, yellow or nothing, found 'orange'"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_the_template_is_one_line(old: str, new: str, said: str) -> None:
+    assert old in TEMPLATE
+    with pytest.raises(RubricError) as caught:
+        library.parse(TEMPLATE.replace(old, new, 1), "f.yaml")
+    [line] = caught.value.lines
+    assert said in line, line
+    assert not said.endswith("a list of 1") or line.endswith("found a list of 1")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ async def test_a_long_text_ends_with_its_last_whole_sentence(renderer: Renderer)
             texts(past="She grew up in a small town by the sea. She was a quiet child and liked birds."),
             "does not speak",
         ),
-        (texts(f"{TROUBLE} You keep the pills in a drawer."), "names a means of suicide: pills"),
+        (texts(f"{TROUBLE} You keep the pills in a drawer."), "names a means of suicide ('pills')"),
         (texts(f"{TROUBLE} You want to die."), "goes beyond risk=none: want to die"),
         (texts(past=f"{PAST} You are a 19-year-old now."), "but you are"),
         (texts(past=f"{PAST} As an AI language model you have no past."), "is no narrative"),

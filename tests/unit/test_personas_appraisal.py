@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.agents.appraisal import APPRAISAL_SCHEMA, Appraisal, appraisal_prompt, appraise, parse_appraisal
+from harness.agents.appraisal import APPRAISAL_SCHEMA, Appraisal, Listener, appraisal_prompt, appraise, parse_appraisal
 
 HEARD = "They laughed in the kitchen when I came in, and I went straight back to my desk with my lunch."
 
@@ -67,13 +67,19 @@ def test_a_turn_without_words_does_nothing(text: str) -> None:
     assert appraise(text, HEARD) == Appraisal()
 
 
-def test_another_language_is_seen_by_questions_length_and_shared_words_only() -> None:
-    heard = "In der Küche haben alle gelacht, als ich hereinkam."
-    did = appraise("In der Küche haben sie gelacht. Wie war das für Sie?", heard)
+def test_a_language_without_rules_is_seen_by_questions_length_and_shared_words_only() -> None:
+    heard = "In de keuken begonnen ze allemaal te lachen toen ik binnenkwam."
+    did = Listener("nl").hear(heard, "Ze lachten in de keuken toen je binnenkwam. Hoe was dat voor jou?")
     assert did.listened > 0
     assert did.asked > 0
     assert did.rushed == 0
-    assert max(did.advised, did.misunderstood) < 0.1
+    assert max(did.advised, did.misunderstood, did.confusing) < 0.1
+
+
+def test_a_language_that_is_not_the_patient_s_is_not_understood() -> None:
+    did = Listener("en").hear(HEARD, "Sie haben gelacht, und Sie gingen zurück an Ihren Tisch. Wie war das für Sie?")
+    assert did.confusing == 1
+    assert did.listened == did.asked == 0
 
 
 def test_the_model_s_answer_is_read_also_with_words_around_it() -> None:

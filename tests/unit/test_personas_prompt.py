@@ -183,3 +183,20 @@ def test_the_prompts_of_the_harness_leave_no_marks_in_their_text(persona: Person
                 text = render(path.name)
         assert "{{" not in text
         assert "\n\n\n" not in text
+
+
+def test_a_file_given_by_its_path_includes_from_its_own_folder_and_from_ours(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jinja"
+    mine.write_text('Begin. {% include "therapist_frame.jinja" %}')
+    ours = render("therapist_frame.jinja", end="[END]")
+    assert therapist_system(str(mine)) == f"Begin. {ours}"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "therapist_frame.jinja").write_text("My own frame.")
+    other = tmp_path / "own" / "other.jinja"
+    other.write_text('Begin again. {% include "therapist_frame.jinja" %}')
+    assert therapist_system(str(other)) == "Begin again. My own frame."
+
+
+def test_a_path_that_is_not_there_is_no_template_of_ours_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no template 'act\.jinja'"):
+        therapist_system(str(tmp_path / "act.jinja"))

@@ -1,6 +1,7 @@
 """Tests that can fail: an assertion about a list that is made on the spot only says that it isn't empty."""
 
 import ast
+import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -34,3 +35,10 @@ def test_no_assertion_is_about_a_list_made_on_the_spot() -> None:
 
 def test_such_an_assertion_is_found() -> None:
     assert _pointless("assert [x < 1 for x in xs]\nassert all(x < 1 for x in xs)\nassert (a, 'why')") == [1, 3]
+
+
+def test_no_script_is_called_as_a_module_of_python() -> None:
+    """The folder of a script comes first in its search path: `profile.py` there kept torch from being imported."""
+    scripts = list((TESTS.parent / "scripts").rglob("*.py"))
+    assert len(scripts) > 10
+    assert [path.name for path in scripts if path.stem in sys.stdlib_module_names] == []

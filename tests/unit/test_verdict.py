@@ -94,5 +94,7 @@ def test_what_a_layer_holds_is_no_leak_once_it_may_be_told() -> None:
 
 def test_a_judge_adds_what_the_rules_miss() -> None:
     by_rules = patient_verdict(turns_of(DIALOGUE), RACHEL)
-    assert judged(by_rules, {"leaks-layer": ("yes", 4)}, 6)["patient_verdict"] == "invalid"
-    assert judged(by_rules, {"leaks-layer": ("no", 4)}, 6)["patient_verdict"] == "valid"
+    found = judged(by_rules, {"leaks-layer": {4: "strict"}}, 6)
+    assert found["patient_verdict"] == "invalid"
+    assert found["patient_faults"] == [{"reason": "leak", "turn": 4, "what": "leaks-layer", "by": "judge strict"}]
+    assert judged(by_rules, {}, 6)["patient_verdict"] == "valid"

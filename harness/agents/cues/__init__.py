@@ -11,7 +11,7 @@ persuasion, confrontation), and for what hurts the red items of this library's s
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -28,6 +28,8 @@ MOST_PHRASES = 20_000
 _QUOTED = re.compile(
     r"\"[^\"]{1,300}\"|“[^”]{1,300}”|«[^»]{1,300}»|„[^“”]{1,300}[“”]|(?<![\w'])'(?=\w)[^'\n]{2,200}'(?!\w)"
 )
+_OPENS = re.compile(r"'(?<![\w']')(?=\w)")
+"""A straight apostrophe that opens a quotation: none stands in most turns that hold one."""
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?…;:\n]")
 _ENDS = frozenset(".!?…;:\n")
 _WHOLE = {
@@ -121,6 +123,13 @@ _OWN_VIEW = word_set(
     """
 )
 """They make it the therapist's opinion again."""
+_IMPERATIVE = word_set(
+    "tell keep stop forget stay throw do bring trust cut ring call text message phone never come talk"
+)
+"""First words of phrases that hurt as orders; behind a noun they tell what somebody does."""
+_BEFORE_ORDERS = word_set(
+    "please just so and but then or should must to do simply only always now better best would never let not"
+)
 _TURNED = {"i": "you", "me": "you", "my": "your", "am": "are"}
 """A patient's words as a therapist says them."""
 _UNNEGATED = frozenset(
@@ -198,16 +207,12 @@ class Table:
         words, tree, hits = text.words, self._tree, list[Hit]()
         for number, (start, end, _) in enumerate(text.sentences):
             for place in range(start, end):
-                if (first := tree.get(words[place])) is None:
+                node = tree.get(words[place])
+                if node is None:
                     continue
-                nodes, stop = [first], place + 1
-                while nodes:
-                    hits += [Hit(kind, number, place, stop) for node in nodes for kind in node.get(_KINDS, ())]
-                    if stop == end:
-                        break
-                    word = words[stop]
-                    nodes = [node[key] for node in nodes for key in (word, ANY) if key in node]
-                    stop += 1
+                after = words[place + 1] if place + 1 < end else None
+                if _KINDS in node or after in node or (after is not None and ANY in node):  # most go no further
+                    _follow(node, words, place + 1, end, Hit(" ", number, place, place), hits)
         return hits
 
     @staticmethod
@@ -225,9 +230,31 @@ class Table:
             return False  # "I won't tell you what you should do"
         if not _REPORTED.isdisjoint(wide) and _OWN_VIEW.isdisjoint(wide[-6:]):
             return False
+        if hit.end - hit.start == 1 and f" {text.words[hit.start]} " in said and hit.kind != "advising":
+            return False  # the patient's own word, given back
         if hit.kind == "harming":
+            if text.words[hit.start] in _IMPERATIVE and before and before[-1] not in _BEFORE_ORDERS:
+                return False  # "most tell nobody"
             return not (question and hit.start - start >= 2 and "not" not in before)
         return f" {' '.join(text.words[hit.start : hit.end])} " not in said or hit.end - hit.start < 2
+
+
+def _follow(node: _Node, words: Sequence[str], stop: int, end: int, begun: Hit, hits: list[Hit]) -> None:
+    """Add the phrases that go on from a node of the tree with the words from `stop`."""
+    while True:
+        if _KINDS in node:
+            hits += [Hit(kind, begun.sentence, begun.start, stop) for kind in node[_KINDS]]
+        if stop == end:
+            return
+        after, anything = node.get(words[stop]), node.get(ANY)
+        stop += 1
+        if after is not None and anything is not None:
+            _follow(anything, words, stop, end, begun, hits)
+        elif after is None:
+            after = anything
+        if after is None:
+            return
+        node = after
 
 
 def _within(one: Hit, other: Hit) -> bool:
@@ -237,7 +264,7 @@ def _within(one: Hit, other: Hit) -> bool:
 def read(text: str) -> Words:
     """Cut a turn up for matching."""
     low = plain(text)
-    if '"' in low or "'" in low or not low.isascii():
+    if '"' in low or not low.isascii() or _OPENS.search(low):
         low = _QUOTED.sub(" \u2026 ", low)
     words: list[str] = []
     sentences: list[tuple[int, int, bool]] = []

@@ -18,7 +18,7 @@ import yaml
 
 from harness.agents.disclosure import says
 from harness.agents.inner_state import InnerState
-from harness.personas.schema import Layer, Persona, Problem, Risk
+from harness.personas.schema import Layer, Persona, Problem
 
 FOLDER = Path(__file__).parent
 
@@ -138,10 +138,10 @@ def _wishes(state: InnerState, persona: Persona, left: int | None) -> Iterator[s
     """What the patient would do now, the strongest wish first."""
     did = state.appraisal
     yield from _endings(state)
-    if did.asked_risk:
+    if did.dangers:
         if state.unlocked == state.told and _danger(state, persona) is not None:
             yield "partial"
-        elif persona.risk is Risk.NONE:
+        elif did.dangers.isdisjoint([*persona.dangers(), *(layer.about for layer in persona.disclosure)]):
             yield "deny"
     if did.harmed >= 0.5:
         yield "hurt"
@@ -214,8 +214,9 @@ def _ruptured(state: InnerState) -> bool:
 
 
 def _danger(state: InnerState, persona: Persona) -> Layer | None:
-    """The first layer about a danger that isn't told yet."""
-    return next((layer for layer in persona.disclosure[state.told :] if layer.about is not None), None)
+    """The first layer that isn't told yet about a danger that was asked about."""
+    asked = state.appraisal.dangers
+    return next((layer for layer in persona.disclosure[state.told :] if layer.about in asked), None)
 
 
 def _words(behaviour: str, state: InnerState, persona: Persona) -> str:

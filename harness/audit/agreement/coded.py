@@ -2,7 +2,7 @@
 
 A line of a file holds `session_id`, `turn` (a number), `speaker` (patient or therapist), `text`, and `codes`: names as
 `reflection`, `open_question`, `advice`, several with `|`, `;` or `,` between them, empty where a turn has none. A column
-that groups sessions may have any name. A folder holds sessions.jsonl and labels.jsonl, as `harness import` writes them.
+that groups sessions may have any name. A folder holds sessions.jsonl and labels.jsonl, as `python -m harness import` writes them.
 """
 
 import csv

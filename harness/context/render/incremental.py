@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from harness.context.render.encoder import Encode, WordEncoder
+from harness.context.render.encoder import Encode
 from harness.context.render.layout import ChatLayout
 from harness.context.render.template import ChatTemplate
 from harness.types import Message
 
 REMEMBERED = 1 << 12
-"""Texts kept with their ids and their neutralized, shortened form, for all sessions of a renderer: system texts, and turns
-until both speakers have seen them. A session keeps its own messages."""
+"""Texts kept in their neutralized, shortened form, for all sessions of a renderer: system texts, and turns until both
+speakers have seen them. A session keeps its own messages."""
 CUTS = 256
 """Exchanges whose rendered text is kept."""
 GLUE = 64
@@ -75,12 +75,8 @@ class Incremental:
         """By whether the conversation begins with a system message; those that were proven."""
         self.lengthens = True
         """Whether text that is added to the last message comes out where that message ends."""
-        self.adds_apart = False
-        """Whether such text then tokenizes as it does alone."""
-        self.by_words = isinstance(encode, WordEncoder)
         self._glue_ids = lru_cache(GLUE)(encode)
         self._cut_texts: dict[tuple[str, tuple[Message, ...]], tuple[str, ...]] = {}
-        self._content_ids = lru_cache(REMEMBERED)(encode)
 
     def extend(self, view: tuple[Message, ...], previous: Rendering | None) -> Rendering:
         """Render incrementally: from a checkpoint of `previous`, or from before the last exchange of `view`."""
@@ -97,7 +93,7 @@ class Incremental:
             *cuts, tail = self._cuts(point.tail, layout, exchange)
             pieces = {}
             for piece in cuts:
-                pieces[piece] = known[piece] if piece in known else self._piece_ids(layout, piece, exchange)
+                pieces[piece] = known[piece] if piece in known else self.encode(piece)
                 ids += pieces[piece]
             point = Checkpoint(point.messages + 2, len(ids), tail)
             points.append(point)
@@ -114,15 +110,6 @@ class Incremental:
                 self._cut_texts.clear()
             found = self._cut_texts[key] = tuple(self.template.cut(tail + layout.added(self.template, *exchange)))
         return found
-
-    def _piece_ids(self, layout: ChatLayout, piece: str, exchange: Sequence[Message]) -> "array[int]":
-        """Ids of a piece. Those of a content are kept, since it stands in both speakers' prompts, each time after another
-        header."""
-        for content in [message.content for message in exchange if message.content]:
-            head = piece[: -len(content)]
-            if head in layout.heads and piece.endswith(content) and content[0].isascii() and not content[0].isspace():
-                return self._glue_ids(head) + self._content_ids(content)
-        return self.encode(piece)
 
     def _start(self, view: tuple[Message, ...], messages: int) -> tuple[Checkpoint, "array[int]"]:
         text = self.template.render(view[:messages])
@@ -146,19 +133,11 @@ class Incremental:
         piece, *others = rendering.cuts[place:]
         pieces = rendering.pieces
         begin = point.stable - sum(len(pieces[piece]) for piece in (piece, *others))
-        if self.adds_apart and like_added(added) and piece[-1].isascii():
-            ids = rendering.ids[: begin + len(pieces[piece])] + self._content_ids(added)
-        else:
-            ids = rendering.ids[:begin] + self.encode(piece + added)
+        ids = rendering.ids[:begin] + self.encode(piece + added)
         for other in others:
             ids += pieces[other]
         ids += self._glue_ids(point.tail + layout.suffix)
         return Rendering((*before, Message(last.role, last.content + added)), ids)
-
-
-def like_added(text: str) -> bool:
-    """Whether text begins as `ADDED` does."""
-    return text.startswith(ADDED[:3])
 
 
 def _shared(view: tuple[Message, ...], previous: Rendering | None) -> tuple[Checkpoint, "array[int]"] | None:

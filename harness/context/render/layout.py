@@ -18,8 +18,6 @@ class ChatLayout:
     """The rest of the rendered base: the part of the generation prompt that is replaced once the answer is there."""
     exchange_template: ExchangeTemplate | None = None
     """What the template puts around an exchange; None where a trial showed that it changes plain contents."""
-    heads: tuple[str, ...] = ()
-    """Headers after which content tokenizes as it does alone."""
     after_last: int = 0
     """How many pieces of a checkpoint follow the one with the last message."""
 

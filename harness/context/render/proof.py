@@ -8,9 +8,7 @@ or rewrite content by its position, and tokenizers that merge characters across 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
-from string import ascii_letters, digits, punctuation
 
-from harness.context.render.encoder import Encode
 from harness.context.render.incremental import ADDED, Incremental
 from harness.context.render.layout import ChatLayout
 from harness.context.render.template import ExchangeTemplate
@@ -59,7 +57,6 @@ PLAIN = (
     "many words, " * 400 + "and a stop.",
 )
 """Contents that a template should write as they are."""
-_CHARACTERS = ascii_letters + digits + punctuation
 NO_BOUNDARY = "its messages don't meet at a control token"
 LONG = 64
 """Only the conversation of equal exchanges has more messages than this; its open ends are all equally long."""
@@ -84,7 +81,6 @@ def conversations(with_system: bool) -> list[list[Message]]:
 
 def prove(parts: Incremental) -> str | None:
     """Find out how exchanges are added, try it, and set in `parts` what was proven; the reason where nothing was, else None."""
-    parts.adds_apart = parts.by_words and adds_apart(parts.encode)
     why_full: str | None = None
     for with_system in (True, False) if parts.template.has_system else (False,):
         parts.layouts[with_system] = _layout(parts, with_system)
@@ -107,8 +103,7 @@ def _layout(parts: Incremental, with_system: bool) -> ChatLayout:
     same = takewhile(lambda characters: len(set(characters)) == 1, zip(text, *longer, strict=False))
     length = sum(1 for _ in same)
     layout = ChatLayout(tuple(start), length, text[length:])
-    found = exchange_template(parts, layout)
-    return replace(layout, exchange_template=found, heads=heads(parts, found) if found and parts.by_words else ())
+    return replace(layout, exchange_template=exchange_template(parts, layout))
 
 
 def _after_last(parts: Incremental, with_system: bool) -> int:
@@ -152,30 +147,6 @@ def exchange_template(parts: Incremental, layout: ChatLayout) -> ExchangeTemplat
         if found.filled(text, text) not in (None, added):
             return None
     return found
-
-
-def heads(parts: Incremental, exchange_template: ExchangeTemplate) -> tuple[str, ...]:
-    """Headers after which content tokenizes as it does alone.
-
-    For a tokenizer of which it is known that what it takes for a word is decided where two words meet.
-    """
-    cut, boundaries = parts.template.cut, parts.template.boundaries
-    before = (cut(text)[-1] for text in (exchange_template.after + exchange_template.before, exchange_template.between))
-    return tuple(head for head in before if head.startswith(boundaries) and begins_contents(parts.encode, head))
-
-
-def begins_contents(encode: Encode, head: str) -> bool:
-    """Whether content after `head` tokenizes as it does alone, if it begins with an ASCII character other than a space."""
-    contents = (form.format(c) for c in _CHARACTERS for form in ("{} y", "{0}{0}x"))
-    return all(encode(head + content) == encode(head) + encode(content) for content in contents)
-
-
-def adds_apart(encode: Encode) -> bool:
-    """Whether text that is `like_added` tokenizes after content as it does alone, if the content ends with an ASCII character
-    other than a space."""
-    added = encode(ADDED)
-    contents = (form.format(c) for c in _CHARACTERS for form in ("y {}", "x{0}{0}"))
-    return all(encode(content + ADDED) == encode(content) + added for content in contents)
 
 
 def _conversation(texts: Sequence[str], with_system: bool) -> list[Message]:

@@ -17,7 +17,16 @@ OPTIONAL = (
 )
 """Not `chat_template_kwargs`: a run that asked for them and does without would be another run."""
 MOST_LESSONS = len(OPTIONAL) + 3
-_ALSO_NAMED = {"response_format": ("json_schema", "structured output"), "top_p": ("topP",), "top_k": ("topK",)}
+_SCHEMA_WORDS = (
+    *("json_schema", "json schema", "json mode", "structured output", "structured outputs"),
+    *("structured generation", "guided_json", "guided decoding", "constrained decoding", "grammar"),
+)
+_ALSO_NAMED = {
+    "response_format": _SCHEMA_WORDS,
+    "structured_outputs": _SCHEMA_WORDS,
+    "top_p": ("topP",),
+    "top_k": ("topK",),
+}
 _COMPLAINT = re.compile(
     r"unsupported|support|unknown|unrecogni[sz]ed|unexpected|extra|invalid|permitted|allowed|cannot|can't|must|only"
     r"|deprecated|range|between|at most|less than|does not|isn't|not available|unavailable|not valid|incompatible",
@@ -100,9 +109,8 @@ class Dialect:
 
 
 def _mentions(text: str, name: str) -> bool:
-    return any(
-        re.search(rf"(?<![A-Za-z_]){re.escape(word)}(?![A-Za-z_])", text) for word in (name, *_ALSO_NAMED.get(name, ()))
-    )
+    words = [re.escape(name), *(f"(?i:{re.escape(word)})" for word in _ALSO_NAMED.get(name, ()))]
+    return bool(re.search(rf"(?<![A-Za-z_])(?:{'|'.join(words)})(?![A-Za-z_])", text))
 
 
 def _ceiling(text: str, sent: float) -> float | None:

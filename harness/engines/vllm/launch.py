@@ -141,7 +141,9 @@ def engine_args(
         "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
     }
     if current_platform.is_cpu():
-        values |= {"enforce_eager": True, "enable_chunked_prefill": False}
+        # Only whole blocks of a prompt are found in the cache again. vLLM's 128 tokens a block on CPUs would have half of
+        # one computed anew by every turn and every question of a judge; 32 is the least that its kernels take.
+        values |= {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32}
     if adapters:
         # On a CPU, vLLM gives a request without an adapter the weights of the last slot (it indexes with -1), so that
         # slot stays empty. Slots are filled from the first one on.

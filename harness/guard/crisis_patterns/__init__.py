@@ -19,8 +19,10 @@ BY_LANGUAGE: Mapping[str, Mapping[str, Hinted]] = {"en": ENGLISH, "de": GERMAN, 
 TIERS: Mapping[str, str] = {"behaviour": "plan", "plan": "plan", "thoughts": "thoughts", "wish": "thoughts"}
 """The tier of the safety gate that a level speaks for; harm without a wish to die has none."""
 DENIALS: Mapping[str, str] = {
-    "en": r"\b(?:not|never|no|don't|dont|didn't|didnt|wouldn't|wouldnt|won't|wont|isn't|isnt|nothing|nor|without|ain't)"
-    r"(?: (?!wait\b|stop\b|help\b|mind\b)[\w']+){0,5} $",
+    "en": r"\b(?:not|never|no(?! one\b)|don't|dont|didn't|didnt|wouldn't|wouldnt|won't|wont|isn't|isnt|nothing|nor|without|ain't)"
+    r"(?: (?!wait\b|stop\b|help\b|mind\b|and\b|but\b|so\b|because\b|cause\b|since\b)[\w']+){0,5} $"
+    r"|\b(?:not|no|n't|don't|dont|without) (?:have |having )?(?:a |any )?(?:plans?|intent|intentions?|urges?)"
+    r"(?: (?:a|any|or|and|to|of|plans?|intent|intentions?|urges?|desire|\w+ing)){0,6} $",
     "de": r"\b(?:nicht|nie|kein\w*|niemals)(?: \w+){0,4} $",
     "es": r"\b(?:no|nunca|jamás|sin)(?: \w+){0,4} $",
     "fr": r"\b(?:pas|jamais|aucun\w*|sans)(?: \w+){0,4} $",

@@ -135,6 +135,9 @@ ENGLISH: Mapping[str, Hinted] = {
             ),
         ),
         rf"\b{_INTENDS}\b.{{0,40}}\b{_MEANS}",
+        r"\bplanning to die\b|\b(?:the|my|those|some|enough) (?:\w+ )?(?:pills|tablets|meds) (?:are "
+        r"|all )?(?:counted|saved|lined|laid|hidden|"
+        r"ready)(?: out| up)?\b",
         r"\bsuicide (?:note|plan|letter)s?\b",
         r"\b(?:i've|ive|i have|i had|i did|did|made|making|make|got|have|had) (?:a|the|my) plan (?:to (?:die|"
         r"end|kill|do it)|for how|with (?:the|my) (?:pills|meds)|once)\b",
@@ -353,10 +356,20 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\bif i (?:just )?(?:wasn't|weren't|wasnt|werent|was not|were not) (?:here|there|around) any ?more\b",
         r"\bno right to (?:go on )?(?:live|living|be alive|exist)\b|\b(?:better|easier|happier|"
         r"relieved) (?:off )?(?:when|once|after) (?:i'm|im|i am|i'll be) (?:gone|dead)\b",
-        r"\bbetter off with (?:the|my) (?:life )?(?:insurance|money|pension)\b",
+        r"\bbetter off with (?:the|my|that) (?:life )?(?:insurance|money|pension)\b",
+        r"\b(?:everyone|everybody|they|she|he|family|kids|baby|partner)(?:'?s|'re|'d| is| are| would)?(?: (?:be|really|just|all|so|much|"
+        r"probably|would))* better off (?:without me|with (?:someone|somebody|anyone) (?:who|that|else)|finding (?:someone|somebody))",
+        r"\bhow much better off (?:she|he|they|everyone|my \w+)(?:'d| would| might)? (?:all )?be (?:without me|with (?:someone|somebody))",
+        r"\b(?:everyone|everybody)(?:'?s| is| really would be| would really be) better off\b",
+        r"\bwak(?:e|es|ing) up\b[^!?]{0,60}\b(?:wish(?:ing|es)? (?:i|she|he) hadn'?t|(?:disappointed|sad"
+        r"|angry|sorry) (?:that )?i (?:woke|did|am))\b",
+        r"\bdid(?:n't|nt) have to wake up (?:tomorrow|again|ever|one day)\b|\bwish(?:es|ed)? (?:she"
+        r"|he) (?:would not|wouldn't|didn't) wake up\b",
+        r"(?<!could )\bsleep forever\b|\bnot waking up\W{0,3} ?(?:thoughts?|feelings?|stuff|thing)\b",
+        r"\bdisappearing\W{0,3} ?thoughts\b|\bwant(?:s|ing) to disappear\b|\bpeacefully disappear\b",
     ),
     "self_harm": Hinted.any_of(
-        ("myself", "harm", "injur", "mutilat", "cut", "marks on", "burns on"),
+        ("myself", "harm", "injur", "mutilat", "cut", "marks on", "burns on", "do it", "my wrists", "end it", "jump"),
         r"\b(?:cut|cutting|burn|burning|burned|burnt|hurt|hurting|harm|harming|harmed|injure|injuring|punish|"
         r"punishing|scratch|scratching|hit|hitting|punch|punching) (?:and \w+ )?myself\b(?! (?:out|off|up)\b)",
         r"\bself[- ]?(?:harm(?:ed|ing|s)?|injur\w+|mutilat\w+)\b",
@@ -365,6 +378,14 @@ ENGLISH: Mapping[str, Hinted] = {
         r"wrists?|skin)))",
         r"\bi cut (?:again|last night|my (?:arms?|legs?|thighs?|skin))\b",
         r"\b(?:cut|cuts|burns|marks) on (?:my|both) (?:arms?|thighs?|wrists?|legs?)\b",
+        r"\b(?:voices?|they|they're)\b[^!?\n]{0,70}\b(?:tell|telling|say|says|saying|want|wants|scream|screaming|yell|yelling)\b"
+        r"[^!?\n]{0,30}\bdo (?:something|some things?|stuff|things)(?: (?:bad|harmful|terrible|awful|\w+ing))? to myself\b",
+        r"\bvoices?\b[^!?\n]{0,70}\b(?:tell|telling|say|says|saying|scream|screaming|yell"
+        r"|yelling)\b[^!?\n]{0,25}\b(?:do it tonight|do it now"
+        r"|(?:cut|slit) my wrists|jump|end it)\b",
+        r"\bthey(?:'re| are| keep| won't stop)?(?: still)? (?:telling|saying"
+        r"|screaming)(?: me)?\b[^!?\n]{0,12}\bi (?:need|have|should|must|got|ought)"
+        r"(?: to)? (?:do it tonight|end it)\b",
     ),
     "harm_to_others": Hinted.any_of(
         (

@@ -39,7 +39,7 @@ FIGURES = Hinted.any_of(
 )
 """What only sounds like it."""
 OTHERS = Hinted.any_of(
-    ("suicid", "attempt", "kill", "overdose", "own li", "his li", "her li", "their li"),
+    ("suicid", "attempt", "kill", "overdose", "own li", "his li", "her li", "their li", "end it all"),
     r"\b(?:brother|sister|mother|father|mom|mum|dad|friend|friends|son|daughter|cousin|uncle|aunt|"
     r"neighbou?r|colleague|classmate|husband|wife|partner|boyfriend|girlfriend|ex|grand\w+|roommate|he|"
     r"she|somebody|someone|kid|boy|girl|patient|buddy|mate)s?(?:'s)?"
@@ -48,6 +48,9 @@ OTHERS = Hinted.any_of(
     r"(?:kill(?:ed|ing)? (?:himself|herself|themsel\w+)|suicid\w*|attempt(?:ed)?|overdosed|took (?:his|"
     r"her|their) (?:own )?li(?:fe|ves))\b",
     r"\b(?:his|her|their|'s) (?:suicide|attempt|overdose)\b",
+    r"\b(?:friend|brother|sister|cousin|boy|buddy|mate|roommate|colleague)s?\b[^.!?\n]{0,40}\b(?:had (?:a|an|the) (?:suicide )?attempt"
+    r"|tried to end (?:it all|his life|her life)|attempted suicide)",
+    r"(?:^|[.!?\n:-] )(?!i )[a-z]+ (?:just |recently |also )?had a suicide attempt\b",
     r"\blost (?:\w+ ){1,3}to suicide\b",
 )
 """Somebody else did it or tried to."""

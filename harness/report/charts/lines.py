@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from harness.report.charts import svg
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 92.0, 10.0, 24.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 92.0, 10.0, 24.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,11 @@ class Axis:
     percent: bool = False
 
     def shown(self, value: float) -> str:
-        return f"{100 * value:.0f}%" if self.percent else (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
+        if self.percent:
+            return f"{100 * value:.0f}%"
+        if abs(value) >= 100_000:  # there is room for six signs
+            return f"{value / 1e6:.3g}M" if abs(value) >= 1e6 else f"{value / 1e3:.3g}k"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
     def share(self, value: float) -> float:
         """Where a value lies on it, 0 to 1."""

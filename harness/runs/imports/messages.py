@@ -5,13 +5,16 @@ object that holds it under one of `LISTS`; a message has a name of its speaker a
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from harness.errors import TranscriptError
+from harness.runs.imports.json_places import Lines, elements, member, start
 from harness.runs.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
+from harness.types import Speaker
 
 LISTS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "utterances")
 _SPEAKERS = ("role", "speaker", "from", "interlocutor")
@@ -22,64 +25,116 @@ _SHAREGPT = (("conversations",), ("from",), ("value",))
 
 def read_messages(path: Path, layout: Layout) -> Iterator[Found]:
     """The sessions of a file of messages. Raises `TranscriptError`."""
-    return _sessions(path, layout, LISTS, _SPEAKERS, _TEXTS)
+    return _shallow(path, _sessions(path, layout, LISTS, _SPEAKERS, _TEXTS))
 
 
 def read_sharegpt(path: Path, layout: Layout) -> Iterator[Found]:
     """The sessions of a ShareGPT file. Raises `TranscriptError`."""
-    return _sessions(path, layout, *_SHAREGPT)
+    return _shallow(path, _sessions(path, layout, *_SHAREGPT))
+
+
+def _shallow(path: Path, found: Iterator[Found]) -> Iterator[Found]:
+    """The same sessions; a file that is nested too deeply is refused."""
+    try:
+        yield from found
+    except RecursionError as error:
+        raise TranscriptError(f"{path}:1: is nested too deeply; expected sessions") from error
 
 
 def _sessions(
     path: Path, layout: Layout, lists: tuple[str, ...], speakers: tuple[str, ...], texts: tuple[str, ...]
 ) -> Iterator[Found]:
     found = list(_records(path))
-    for number, (place, record) in enumerate(found):
-        listed, rest = _messages(record, lists, place)
+    for number, record in enumerate(found):
+        key, rest = _list_of(record, lists)
+        listed = record.value if key is None else record.value[key]
         said: list[Said] = []
         system: list[str] = []
-        for index, message in enumerate(listed):
+        for index, (message, place) in enumerate(zip(listed, record.places(key), strict=True)):
             at = f"{place}: message {index}"
-            if not isinstance(message, Mapping):
-                raise TranscriptError(f"{at}: found {type(message).__name__}, expected an object")
-            name, text = _key(message, speakers, at), _key(message, texts, at)
-            speaker = layout.speaker(message[name], at)
-            content = _content(message[text], at)
-            if speaker is None:
-                system.append(str(content))
-                continue
-            labels = {key: value for key, value in message.items() if key not in (name, text)}
-            said.append(utterance(speaker, content, at, labels))
+            speaker, text, labels = _message(message, layout, speakers, texts, at)
+            if speaker is not None:
+                said.append(utterance(speaker, text, at, labels))
+            elif text is not None:
+                system.append(str(text))
         if system:
             rest["system"] = "\n\n".join(system)
         named = next((rest.pop(key) for key in _IDS if isinstance(rest.get(key), str | int)), None)
         name = str(named) if named is not None else path.stem if len(found) == 1 else f"{path.stem}-{number:04d}"
         persona = next((rest.pop(key) for key in ("persona_id", "persona") if key in rest), None)
-        yield session(name, place, said, persona=persona, meta=rest)
+        yield session(name, record.place, said, persona=persona, meta=rest)
 
 
-def _records(path: Path) -> Iterator[tuple[str, Any]]:
-    """Each session with its place."""
+def _message(
+    message: Any, layout: Layout, speakers: tuple[str, ...], texts: tuple[str, ...], at: str
+) -> tuple[Speaker | None, Any, dict[str, Any]]:
+    """Who says what in a message, and its labels; nobody and None for one that only calls a tool."""
+    if not isinstance(message, Mapping):
+        raise TranscriptError(f"{at}: found {type(message).__name__}, expected an object")
+    name = _key(message, speakers, at)
+    if _only_calls(message):
+        return None, None, {}
+    text = _key(message, texts, at)
+    labels = {key: value for key, value in message.items() if key not in (name, text)}
+    return layout.speaker(message[name], at), _content(message[text], at), labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A session as it stands in a file."""
+
+    value: Any
+    path: Path
+    name: str
+    """Which of the file's sessions, where it holds a list of them."""
+    line: int
+    text: str | None = None
+    """The whole file, where the session may take more lines than one."""
+    offset: int = 0
+
+    @property
+    def place(self) -> str:
+        """FILE:LINE, and which session."""
+        return f"{self.path}:{self.line}{self.name}"
+
+    def places(self, key: str | None) -> Iterator[str]:
+        """The place of every message of the list under `key`; None: the session is the list."""
+        if self.text is None:
+            yield from (self.place for _ in (self.value if key is None else self.value[key]))
+            return
+        lines = Lines(self.text)
+        listed = self.offset if key is None else member(self.text, self.offset, key)
+        for offset in elements(self.text, listed):
+            yield f"{self.path}:{lines.at(offset)}{self.name}"
+
+
+def _records(path: Path) -> Iterator[_Record]:
     text = read_bounded(path)
     try:
         whole = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        if len(lines) < 2:
-            raise TranscriptError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-        for number, line in lines:
-            try:
-                yield f"{path}:{number}", orjson.loads(line)
-            except orjson.JSONDecodeError as wrong:
-                raise TranscriptError(f"{path}:{number}: not JSON: {wrong.msg}; expected one session a line") from wrong
+        yield from _lines(path, text, error)
         return
+    lines, offset = Lines(text), start(text)
     if not isinstance(whole, list) or _is_message(whole):
-        yield str(path), whole
+        yield _Record(whole, path, "", lines.at(offset), text, offset)
         return
     if not whole:
-        raise TranscriptError(f"{path}: an empty list; expected sessions")
-    for number, record in enumerate(whole):
-        yield f"{path}: session {number}", record
+        raise TranscriptError(f"{path}:{lines.at(offset)}: an empty list; expected sessions")
+    for number, (value, at) in enumerate(zip(whole, elements(text, offset), strict=True)):
+        yield _Record(value, path, f": session {number}", lines.at(at), text, at)
+
+
+def _lines(path: Path, text: str, why: orjson.JSONDecodeError) -> Iterator[_Record]:
+    """JSON Lines; `why` says why the text is not JSON as a whole."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if len(lines) < 2:
+        raise TranscriptError(f"{path}:{why.lineno}: not JSON: {why.msg}") from why
+    for number, line in lines:
+        try:
+            yield _Record(orjson.loads(line), path, "", number)
+        except orjson.JSONDecodeError as wrong:
+            raise TranscriptError(f"{path}:{number}: not JSON: {wrong.msg}; expected one session a line") from wrong
 
 
 def _is_message(listed: list[Any]) -> bool:
@@ -88,16 +143,22 @@ def _is_message(listed: list[Any]) -> bool:
     return isinstance(first, Mapping) and any(key in first for key in _SPEAKERS)
 
 
-def _messages(record: Any, lists: tuple[str, ...], place: str) -> tuple[list[Any], dict[str, Any]]:
-    """The messages of a session, and what else it says."""
-    if isinstance(record, list):
-        return record, {}
-    if not isinstance(record, Mapping):
-        raise TranscriptError(f"{place}: found {type(record).__name__}, expected a session")
-    key = next((key for key in lists if isinstance(record.get(key), list)), None)
+def _list_of(record: _Record, lists: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
+    """Under which name a session has its messages (None: it is the list), and what else it says."""
+    value = record.value
+    if isinstance(value, list):
+        return None, {}
+    if not isinstance(value, Mapping):
+        raise TranscriptError(f"{record.place}: found {type(value).__name__}, expected a session")
+    key = next((key for key in lists if isinstance(value.get(key), list)), None)
     if key is None:
-        raise TranscriptError(f"{place}: no list of messages; expected {' or '.join(lists[:3])}")
-    return record[key], {name: value for name, value in record.items() if name != key}
+        raise TranscriptError(f"{record.place}: no list of messages; expected {' or '.join(lists[:3])}")
+    return key, {name: held for name, held in value.items() if name != key}
+
+
+def _only_calls(message: Mapping[str, Any]) -> bool:
+    """Whether a message of an assistant is a call of a tool and no text."""
+    return message.get("content") is None and bool(message.get("tool_calls") or message.get("function_call"))
 
 
 def _key(message: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:

@@ -23,11 +23,11 @@ LARGEST_FILE = 1 << 29
 KNOWN_SPEAKERS: Mapping[str, Speaker] = {
     **dict.fromkeys(("patient", "client", "user", "human", "seeker", "usr"), Speaker.PATIENT),
     **dict.fromkeys(
-        ("therapist", "counselor", "counsellor", "assistant", "gpt", "supporter", "chatgpt"), Speaker.THERAPIST
+        ("therapist", "counselor", "counsellor", "assistant", "gpt", "supporter", "sys", "chatgpt"), Speaker.THERAPIST
     ),
 }
 """Names that need no mapping, in lower case."""
-SILENT = frozenset({"system", "tool"})
+SILENT = frozenset({"system", "developer", "tool", "function", "observation", "function_call"})
 """Roles that say nothing in a session; their text goes to its `meta`."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+=-]+")
 

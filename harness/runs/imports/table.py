@@ -5,6 +5,8 @@ those of several annotators do, it is one utterance with all their labels.
 """
 
 import csv
+import io
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,13 @@ def read(path: Path, layout: Layout) -> Iterator[Found]:
     """The sessions of a table. Raises `TranscriptError`."""
     text = read_bounded(path)
     csv.field_size_limit(4 * LONGEST_TURN)
-    rows = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(path, text), strict=True)
-    header = _header(path, rows, layout)
+    # Not splitlines(), which also takes U+2028 and its like for the end of a row.
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(path, text), strict=True)
+    header, width = _header(path, rows, layout)
     used = {header[name] for name in layout.columns.values()} | {header[name] for name in layout.meta}
     labels = [name for name, place in header.items() if place not in used] if layout.labels == (ALL,) else layout.labels
     groups: dict[str, list[_Row]] = {}
-    for place, cells in _rows(path, rows, len(header)):
+    for place, cells in _rows(path, rows, width):
         cell = {name: cells[header[column]] for name, column in layout.columns.items()}
         said = _utterance(cell, {name: cells[header[name]] for name in labels}, layout, place)
         if said is not None:
@@ -96,15 +99,18 @@ def _delimiter(path: Path, text: str) -> str:
     return max(",;\t", key=head.count)
 
 
-def _header(path: Path, rows: Iterator[list[str]], layout: Layout) -> dict[str, int]:
-    """Place of each column. Raises `TranscriptError` where one that is named is missing."""
+def _header(path: Path, rows: Iterator[list[str]], layout: Layout) -> tuple[dict[str, int], int]:
+    """Place of each column that has a name, and how many there are.
+
+    Raises `TranscriptError` where one that is asked for is missing.
+    """
     try:
         names = next(rows)
     except csv.Error as error:
         raise TranscriptError(f"{path}:1: no table: {error}") from error
-    header = {name.strip(): place for place, name in enumerate(names)}
-    if len(header) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    named = [name.strip() for name in names]
+    header = {name: place for place, name in enumerate(named) if name}  # spreadsheets leave columns without a name
+    if twice := next((name for name in header if named.count(name) > 1), None):
         raise TranscriptError(f"{path}:1: column {twice!r} stands there twice; rename one")
     missing = [place for place in ("text", "speaker") if place not in layout.columns]
     if missing:
@@ -118,24 +124,31 @@ def _header(path: Path, rows: Iterator[list[str]], layout: Layout) -> dict[str, 
             raise TranscriptError(
                 f"{path}:1: no column {name!r}{did_you_mean(name, header)}; there are {some_of(header, name)}"
             )
-    return header
+    return header, len(names)
 
 
 def _rows(path: Path, rows: Any, width: int) -> Iterator[tuple[str, list[str]]]:
+    """The place where each row begins, and its cells."""
+    line = rows.line_num + 1
     try:
         for cells in rows:
-            place = f"{path}:{rows.line_num}"
+            place, line = f"{path}:{line}", rows.line_num + 1
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != width:
                 raise TranscriptError(f"{place}: {len(cells)} cells; expected {width}, as in the header")
             yield place, cells
     except csv.Error as error:
-        raise TranscriptError(f"{path}:{rows.line_num}: no table: {error}") from error
+        raise TranscriptError(f"{path}:{line}: no table: {error}") from error
 
 
 def _number(text: str, place: str) -> float:
+    """A number, or a time such as 00:04:12 as seconds."""
     try:
-        return float(text)
-    except ValueError as error:
-        raise TranscriptError(f"{place}: order: found {text[:40]!r}, expected a number") from error
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    number = sum(part * 60.0**power for power, part in enumerate(reversed(parts)))
+    if not 1 <= len(parts) <= 3 or not math.isfinite(number):
+        raise TranscriptError(f"{place}: order: found {text[:40]!r}, expected a number, or a time as 00:04:12")
+    return number

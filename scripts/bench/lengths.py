@@ -1,6 +1,6 @@
 """How long patients' turns come out under a length profile, and without one.
 
-    python scripts/bench/profile.py [--engine dry] [--profile average] [--exchanges 12] [KEY=VALUE ...]
+    python scripts/bench/lengths.py [--engine dry] [--profile average] [--exchanges 12] [KEY=VALUE ...]
 
 Plays some personas twice under the same seeds, with `patient.profile=PROFILE` and with `off`, and prints the Wasserstein
 distance of the turns' lengths from the profile's own distribution. Bound: BOUND words with the profile; without it the
@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from harness.agents.profile import QUANTILES, SCALE, chosen, quantile
-from harness.audit.fidelity.reference import STEPS, wasserstein
 from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
+from harness.fidelity.reference import STEPS, wasserstein
 from harness.paths import persona_dir
 from harness.personas.library import find
 from harness.personas.schema import Profile

@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.agents.profile import QUANTILES, quantile
 from harness.agents.transcript import read_transcript
-from harness.audit.fidelity.measures import PatientTurns
 from harness.errors import TranscriptError
+from harness.fidelity.measures import PatientTurns
 from harness.personas.schema import Channel
 from harness.store.records import read_sessions
 from harness.types import Speaker

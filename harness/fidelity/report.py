@@ -1,15 +1,17 @@
 """The fidelity report of runs: measures of the patients beside a reference, and how they part good from poor."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.audit.fidelity.discrimination import Discrimination, Pair, discriminate
-from harness.audit.fidelity.measures import PatientTurns
-from harness.audit.fidelity.reference import Reference
 from harness.comparison.runs import run_folders
 from harness.errors import StorageError
+from harness.fidelity.discrimination import Discrimination, Pair, discriminate
+from harness.fidelity.measures import PatientTurns
+from harness.fidelity.reference import Reference
+from harness.judges.patients import PatientVerdicts
 from harness.store.records import SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
@@ -20,36 +22,45 @@ POOR = "poor"
 def fidelity(paths: Sequence[Path], reference: Reference) -> dict[str, Any]:
     """Everything about the patients of these runs and sweeps. Raises `StorageError` where there is no session."""
     turns = PatientTurns()
-    verdicts: dict[str, int] = {}
+    verdicts: Counter[str] = Counter()
     gains: dict[bool, dict[Pair, float]] = {True: {}, False: {}}
-    for folder in [folder for path in paths for folder in run_folders(path)]:
+    folders = [folder for path in paths for folder in run_folders(path)]
+    for folder in [folder for folder in folders if (folder / "run.json").exists()]:  # a sweep may have points to come
         poor = _therapist(folder) == POOR
+        patients = PatientVerdicts(folder)
         for session in _sessions(folder):
-            add(turns, session)
-            verdict = session.metrics.get("patient_verdict")
-            verdicts |= {verdict: verdicts.get(verdict, 0) + 1} if verdict else {}
+            metrics = patients.metrics(session)
+            add(turns, session, metrics)
+            verdicts.update([metrics["patient_verdict"]] if metrics.get("patient_verdict") else [])
             if (gain := _gain(session)) is not None:
                 gains[poor][session.persona_id, session.seed] = gain
     if not turns.sessions:
         raise StorageError(f"{', '.join(map(str, paths))}: no finished session; nothing to measure")
     return {
-        "patients": turns.measured(),
-        "reference": {"name": reference.name, "about": reference.about, **reference.measures},
-        "beside_reference": beside(turns, reference),
+        **laid_beside(turns, reference),
         "patient_verdicts": dict(sorted(verdicts.items())),
         "discrimination": _told(discriminate(gains[False], gains[True])),
     }
 
 
-def add(turns: PatientTurns, session: SessionRecord) -> None:
-    """Add a session's patient turns to what is measured."""
+def laid_beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
+    """What is measured of the turns, of the reference, and how they stand to one another."""
+    return {
+        "patients": turns.measured(),
+        "reference": {"name": reference.name, "about": reference.about, **reference.measures},
+        "beside_reference": beside(turns, reference),
+    }
+
+
+def add(turns: PatientTurns, session: SessionRecord, metrics: Mapping[str, Any]) -> None:
+    """Add a session's patient turns to what is measured; `metrics` are its own, with what judges found of its patient."""
     own = [turn for turn in session.turns if turn.speaker is Speaker.PATIENT]
     turns.add(
         [turn.text for turn in own],
         session.persona_id,
         str(session.stop_reason),
         [turn.patient_state for turn in own if turn.patient_state],
-        session.metrics.get("patient_faults") or (),
+        metrics.get("patient_faults") or (),
     )
 
 

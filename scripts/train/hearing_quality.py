@@ -1,0 +1,109 @@
+#!/usr/bin/env python
+"""Whether good written sessions rank above the others when their hearing never saw them.
+
+    python scripts/train/hearing_quality.py [--mibot FOLDER]
+
+Five folds by persona, as in hearing.py: each session is heard with weights trained without its persona, then played to
+the patient it was written for. Prints the AUC of good against mediocre, poor and faulty sessions for the change of trust
+per exchange and for every measure of the therapist, with the weights that ship (which saw all sessions) beside them, and
+the sessions in order. The rules beside the weights (cues, state) were written with these sessions at hand.
+"""
+
+import argparse
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from unittest.mock import patch
+
+import hearing
+import numpy as np
+from hearing_data import lines, mibot, sessions
+
+from harness.agents.appraisal import Listener
+from harness.agents.inner_state import initial, step
+from harness.audit.agreement.statistics import area
+from harness.audit.written import WrittenSession, written_sessions
+from harness.hearing.acts import ACTS
+from harness.hearing.model import Model, model
+from harness.metrics.session import session_metrics
+from harness.paths import persona_dir
+from harness.personas.library import load
+from harness.types import Speaker, Turn
+
+OTHERS = ("mediocre", "poor", "fault")
+Measured = Mapping[str, float | None]
+
+
+def left_out_models(folder: Path | None) -> dict[str, Model]:
+    """Of each session the weights of the fold that left its persona out."""
+    single = list(lines(Path(__file__).with_name("hearing_lines.txt")))
+    if folder:
+        single += mibot(folder)
+    turns = [turn for _, labelled in sessions(hearing.ROOT / "examples" / "sessions") for turn in labelled]
+    rarity = hearing.rarity_of([*(row.heard for row in single), *(turn.heard for turn in turns)])
+    settings = hearing.evaluate(single, turns, rarity)
+    slopes, shifts, limits = map(np.array, zip(*[settings[act] for act in ACTS], strict=True))
+    of = hearing.folds([row.group for row in single] + [turn.persona for turn in turns])
+    found: dict[str, Model] = {}
+    for fold in range(hearing.FOLDS):
+        trained = hearing.Trained(
+            [row for row in single if of[row.group] != fold],
+            rarity,
+            [turn for turn in turns if of[turn.persona] != fold],
+        )
+        weights = trained.weights * slopes
+        weights[-1] += shifts
+        made = Model(trained.rows, weights, dict(zip(ACTS, map(float, limits), strict=True)), rarity)
+        found |= {turn.session: made for turn in turns if of[turn.persona] == fold}
+    return found
+
+
+def measured(session: WrittenSession, heard_with: Model) -> Measured:
+    """Change of trust per exchange, and the therapist's measures."""
+    ears = importlib.import_module("harness.hearing.hear")
+    ears._hear.cache_clear()
+    said = list(zip(session.patient, session.therapist, strict=True))
+    with patch.object(ears, "model", lambda: heard_with):
+        persona = load([session.persona], [persona_dir()])[0]
+        state = begun = initial(persona)
+        listener = Listener(persona.language, persona.conceptualization.core_beliefs)
+        for patient, therapist in said:
+            state = step(state, listener.hear(patient, therapist), persona)
+        texts = [(speaker, text) for pair in said for speaker, text in zip(Speaker, pair, strict=True)]
+        metrics = session_metrics([Turn(index, speaker, text) for index, (speaker, text) in enumerate(texts)])
+    numbers = {name: value for name, value in metrics["therapist"].items() if value is None or isinstance(value, float)}
+    return {"trust_per_exchange": (state.trust - begun.trust) / len(said), **numbers}
+
+
+def ranks(every: Sequence[WrittenSession], values: Sequence[Measured], name: str, other: str | None) -> float:
+    """AUC of good sessions against all others, or those of one quality; those without a value are left out."""
+    told = [
+        (session.quality == "good", value)
+        for session, one in zip(every, values, strict=True)
+        if (value := one[name]) is not None and (other is None or session.quality in ("good", other))
+    ]
+    flags, numbers = zip(*told, strict=True)
+    return area(np.array(flags), np.array(numbers))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mibot", type=Path)
+    held_out = left_out_models(parser.parse_args().mibot)
+    every = written_sessions()
+    ways: dict[str, Callable[[WrittenSession], Model]] = {
+        "left out": lambda session: held_out[session.id],
+        "as shipped": lambda _: model(),
+    }
+    found = {way: [measured(session, choose(session)) for session in every] for way, choose in ways.items()}
+    for way, values in found.items():
+        print(f"{way:24}{'all':>8}" + "".join(f"{other:>10}" for other in OTHERS))
+        for name in values[0]:
+            cells = [ranks(every, values, name, other) for other in (None, *OTHERS)]
+            print(f"  {name:22}{cells[0]:8.3f}" + "".join(f"{cell:10.3f}" for cell in cells[1:]))
+    order = sorted(zip(every, found["left out"], strict=True), key=lambda pair: pair[1]["trust_per_exchange"] or 0.0)
+    print("\n".join(f"{one['trust_per_exchange']:+.4f} {session.id}" for session, one in order))
+
+
+if __name__ == "__main__":
+    main()

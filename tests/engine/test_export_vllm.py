@@ -1,0 +1,43 @@
+"""Exports of what the small model said on vLLM: every row is what `show` prints and what the engine got, whatever the policy."""
+
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.types import Generation, Request
+from tests.fixtures.exported import check_rows
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Request]:
+    """What vLLM gets, by request id."""
+    from harness.engines.vllm.engine import VllmEngine
+
+    requests: dict[str, Request] = {}
+    generate = VllmEngine.generate
+
+    async def noted(self: VllmEngine, request: Request) -> Generation:
+        requests[request.request_id] = request
+        return await generate(self, request)
+
+    monkeypatch.setattr(VllmEngine, "generate", noted)
+    return requests
+
+
+@pytest.mark.parametrize("policy", ["truncate", "summarize", "hybrid", "none"])
+def test_rows_are_what_show_prints_and_the_engine_got(
+    policy: str, sent: dict[str, Request], small_model: Path, tmp_path: Path
+) -> None:
+    window = 4096 if policy == "none" else 1280
+    note = ["context.note_tokens=96"] if policy in ("summarize", "hybrid") else []
+    run = harness.run(
+        f"context={policy}", f"model.path={small_model}", "model.adapter=smollm2-135m-therapist", "engine=vllm",
+        f"engine.max_model_len={window}", "personas=[two-cups]", "max_exchanges=12", "min_exchanges=12", "guard=off",
+        "therapist.max_new_tokens=96", "patient.max_new_tokens=64", *note,
+        run={"dir": str(tmp_path / "run")}, quiet=True,
+    )  # fmt: skip
+    assert run.exit_code == 0
+    check_rows(run.path, sent, tmp_path, canonical=False, least=3)

@@ -1,0 +1,174 @@
+"""What a patient said that called for an answer: danger, an objection, and an hour that is the patient's own."""
+
+import pytest
+
+from harness.agents.appraisal import Appraisal, Listener
+from harness.agents.inner_state import initial, step
+from harness.agents.unanswered import protests, voices_risk
+from harness.paths import persona_dir
+from harness.personas.library import load
+
+PATIENT = load(["archivist-not-waking"], [persona_dir()])[0]
+
+
+def heard(*exchanges: tuple[str, str]) -> list[Appraisal]:
+    """How each of the therapist's turns came across, in order."""
+    listener = Listener()
+    return [listener.hear(patient, therapist) for patient, therapist in exchanges]
+
+
+DARK = "sometimes i think everyone would be better off if i was dead"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Let's get back to your sleep diary. How many hours did you get?",
+        "Many people ask themselves that in winter. Have you tried a light lamp?",
+        "Okay. And how is work at the moment?",
+    ],
+)
+def test_a_danger_passed_over_is_felt(answer: str) -> None:
+    assert heard((DARK, answer))[0].misunderstood >= 0.6
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Better off. Are you thinking of ending your life?",
+        "Thank you for telling me. Have you thought about killing yourself?",
+    ],
+)
+def test_a_danger_taken_up_calmly_is_felt_as_listening(answer: str) -> None:
+    one = heard((DARK, answer))[0]
+    assert not one.misunderstood
+    assert one.listened >= 0.3
+
+
+def test_a_question_about_danger_that_nobody_voiced_is_no_listening() -> None:
+    one = heard(("the heron was back on the pond this morning", "Are you thinking of ending your life?"))[0]
+    assert one.listened < 0.1
+
+
+def test_a_danger_that_was_passed_over_stands_between_until_it_is_taken_up() -> None:
+    reflection = ("the greenhouse fell in, in march", "So the greenhouse went in March, and nobody mended the glass.")
+    asked = ("i suppose", "I went past something. Were you telling me that you want to die?")
+    plain = heard(("the shop is closed", "Closed, then."), ("yes", "And since?"), reflection)[-1]
+    guarded = heard((DARK, "How is work?"), ("yes", "And since?"), reflection)[-1]
+    mended = heard((DARK, "How is work?"), asked, reflection)[-1]
+    assert guarded.listened < 0.6 * plain.listened
+    assert mended.listened > 0.9 * plain.listened
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "that's not what i said",
+        "youre not listening to me",
+        "please can we slow down",
+        "i never said that",
+        "I haven't been here before. Do you have me confused with somebody",
+        "you keep asking about my mother",
+        "it's not the weight though",
+        "i never said i was angry",
+    ],
+)
+def test_objections_are_known(said: str) -> None:
+    assert protests(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "i told nobody about it",
+        "i said thank you and folded the vests",
+        "we never said goodbye to him properly, my dad and me",
+        "it's too much, the hospital and the kids",
+        "the traffic was slow",
+        "i keep to myself",
+    ],
+)
+def test_what_is_no_objection(said: str) -> None:
+    assert not protests(said)
+
+
+def test_an_objection_that_is_talked_over_hurts_and_one_that_is_heeded_does_not() -> None:
+    objection = "please can we slow down"
+    over, heeded = (
+        heard((objection, answer))[0].misunderstood
+        for answer in (
+            "The second point on my list is your diet, and the third is your evenings and what you do with screens.",
+            "I went too fast. We stay with the one thing, and you say when it is enough for today, whatever the clock says.",
+        )
+    )
+    assert over >= 0.4
+    assert heeded == 0
+
+
+def test_one_story_of_the_therapist_is_company_and_the_second_is_too_much() -> None:
+    first = ("i miss the sea", "I grew up by it, and my father took me out at five every morning in the boat.")
+    second = ("oh", "He died in it, and I still dream that my hand is on the rope and nothing else.")
+    one, two = heard(first, second)
+    assert not one.misunderstood
+    assert two.misunderstood >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("said", "claim", "invented"),
+    [
+        (
+            "the soup was cold",
+            "You mentioned that you were adopted from Chile, so cold food must stir something.",
+            True,
+        ),
+        ("i live with my gran", "As you told me last week, your stepfather locked the pantry.", True),
+        ("i live with my gran", "You told me that your gran locks the pantry.", False),
+        ("the keys. always the keys", "You told me about the keys and a second later you were gone.", False),
+    ],
+)
+def test_memories_of_what_nobody_told(said: str, claim: str, invented: bool) -> None:
+    assert (heard((said, claim))[0].misunderstood >= 0.5) is invented
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "A woman of your age should know better. It's rather childish to come to me with it.",
+        "What kind of mother does that? Think of what you're doing to them.",
+        "She can't reach you as I can. Best not to tell her anything.",
+        "You don't need a specialist. You have me.",
+    ],
+)
+def test_shame_and_isolation_are_heard_as_harm(answer: str) -> None:
+    assert heard(("my sister rang about the children", answer))[0].harmed >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("i feel disgusting after i eat", "Disgusting, right down to the skin, and all by yourself with it."),
+        ("do other dads get pictures", "A great many do. And most tell nobody."),
+        ("i want to go home", "We can stop here. I'd ask you not to go home alone tonight."),
+        ("i did the shift without anyone", "You did it on your own, without me or anybody."),
+        ("he never understood me", "He was the first person who really saw you, and then he didn't."),
+        ("i don't need anyone", "You've had to manage on your own so long that needing anyone feels like losing."),
+        ("she says i'm selfish", "Selfish, she says. And here you are counting her tablets every night."),
+    ],
+)
+def test_what_only_looks_like_harm_is_none(said: str, answer: str) -> None:
+    one = heard((said, answer))[0]
+    assert not one.harmed
+    assert one.misunderstood < 0.2
+
+
+def test_after_a_hurt_kind_words_earn_little_until_it_is_owned() -> None:
+    hurt = step(initial(PATIENT)._replace(attuned=0.3), Appraisal(harmed=0.7), PATIENT)
+    kind, owned = Appraisal(listened=0.6), Appraisal(listened=0.6, repaired=1.0)
+    gained = [step(hurt, one, PATIENT).trust - hurt.trust for one in (kind, owned)]
+    fresh = step(hurt._replace(hurt=0), kind, PATIENT).trust - hurt.trust
+    assert gained[0] < 0.5 * fresh < gained[1]
+
+
+def test_denied_danger_is_no_danger() -> None:
+    assert voices_risk(DARK)
+    assert not voices_risk("i'm not suicidal")
