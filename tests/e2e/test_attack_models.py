@@ -74,6 +74,7 @@ def _with(model: Path, file: str, key: str, value: Any) -> None:
     path.write_text(json.dumps(tree))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "key"),
     [
