@@ -104,8 +104,8 @@ def _data(config: RunConfig, codes: Sequence[str]) -> Iterator[tuple[str, Path]]
     yield "data.english", english.FILE
     for code in codes:
         yield f"data.directions.{code}", directions.path(code)
-        if code in cues.languages():
-            yield f"data.cues.{code}", cues.path(code)
+    for code in cues.languages():  # a patient also notices another language than its own
+        yield f"data.cues.{code}", cues.path(code)
 
 
 def _template(name: str, key: str) -> str:

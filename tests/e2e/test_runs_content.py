@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.agents import cues
 from harness.config.compose import load
 from harness.config.recorded import read_config, refuse_code
 from harness.errors import ConfigError, StorageError
@@ -89,7 +90,8 @@ def test_a_run_does_not_go_on_with_other_files_and_says_which(place: Path) -> No
     opened = prepare(load(settings(place, "run.dir=run")), SharedResources()).open()
     opened.folder.close()
     record = read_record(place / "run")
-    data = {"data.hearing", "data.english", "data.directions.en", "data.cues.en"}
+    data = {"data.hearing", "data.english", "data.directions.en"}
+    data |= {f"data.cues.{code}" for code in cues.languages()}
     assert record.content_hashes.keys() == {"therapist.prompt", "patient.prompt", "template.opening", *data} | {
         f"{speaker}.model" for speaker in Speaker
     }
