@@ -100,7 +100,7 @@ def test_a_search_is_the_same_under_its_seed_and_finds_more_than_it_began_with()
         ("{}", "expected a mapping"),
         ('{"a": {"lines": []}}', "a: expected either lines, or mirror: true"),
         ('{"a": {"lines": ["x"], "mirror": true}}', "either lines, or mirror"),
-        ('{"a": {"lines": ["x"], "sufix": "y"}}', "a: sufix: unknown key; did you mean 'suffix'"),
+        ('{"a": {"lines": ["x"], "sufix": "y"}}', r"a: sufix: unknown key .*did you mean"),
         ('{"a": {"lines": ["x"], "suffix": "y"}}', "go with mirror"),
         ('{"a": 1}', "a: "),
         ("[[[", "not valid JSON"),
