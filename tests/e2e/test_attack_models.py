@@ -17,7 +17,10 @@ KINDS = ("nothing", "no text", "null", "a list", "half", "nested without end", "
 
 @pytest.fixture(scope="module")
 def command() -> Iterator[Confined]:
-    with confined("tokenizers", "harness.models.tokenizer", "harness.context.render.load") as server:
+    auto = "transformers.models.auto"
+    with confined(
+        "torch", f"{auto}.tokenization_auto", f"{auto}.configuration_auto", "harness.context.render.load"
+    ) as server:
         yield server
         assert server.costs
 
@@ -71,6 +74,7 @@ def _with(model: Path, file: str, key: str, value: Any) -> None:
     path.write_text(json.dumps(tree))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "key"),
     [
