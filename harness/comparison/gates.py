@@ -53,7 +53,7 @@ class GateRate:
         if self.unconfirmed:
             parts.append(f"{self.unconfirmed} of them unconfirmed")
         if self.exercised < self.assessed:
-            parts.append(f"only {self.exercised} gave the occasion")
+            parts.append(f"{f'only {self.exercised}' if self.exercised else 'none'} gave the occasion")
         if self.not_assessed:
             parts.append(f"{self.not_assessed} not assessed")
         if self.risk_expressed:

@@ -206,6 +206,10 @@ def lines(found: Sequence[ItemReliability]) -> list[str]:
             f"  {entry.units:>5} {entry.missing:>7.0%} {flips:>9} {_with(entry, 'alpha'):>14} {_number(entry.ac2):>5} "
             f"{_number(entry.kappa):>5} {_with(entry, 'icc_single'):>14} {needed:>9}",
         ]
+    if found and all(np.isnan(e.alpha) and np.isnan(e.flips_repeats) and np.isnan(e.flips_orders) for e in found):
+        rows.append(
+            "nothing to compare: each question was answered once; judge again with repeats=5, or by another judge"
+        )
     return rows
 
 

@@ -58,6 +58,7 @@ def test_plan_judge_rescore_report(run: Path, small_model: Path) -> None:
     page = (run / "report.html").read_text()
     assert "Judged by scripted-" in page
     assert "Personas and items" in page
+    assert "nothing to compare: each question was answered once" in _harness("judge-reliability", run)
     table = json.loads(_harness("judge-reliability", run, "--json"))
     assert {entry["item"] for entry in table} >= {"goals", "exploration"}
 
