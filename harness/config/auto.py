@@ -1,19 +1,10 @@
-"""What is installed here, and what `auto` means for that: as an engine, and as an adapter."""
+"""What is installed here, and what `engine=auto` means for that."""
 
 from importlib.util import find_spec
 
 from harness.config.schema import EngineKind
 from harness.errors import ConfigError
 from harness.paths import install_command
-
-SHIPPED_ADAPTERS = ("smollm2-135m-patient", "smollm2-135m-therapist")
-"""Names of the adapters that come with the harness: MODEL-SPEAKER."""
-
-
-def auto_adapter(model_path: object, speaker: str, kind: object) -> str | None:
-    """`auto` is the adapter that ships for a model and speaker, where the engine serves adapters, and none elsewhere."""
-    name = f"{model_path}-{speaker}"
-    return name if name in SHIPPED_ADAPTERS and kind == "vllm" else None
 
 
 def resolve_kind(kind: EngineKind) -> EngineKind:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config import credentials
-from harness.config.auto import auto_adapter, resolve_kind
+from harness.config.auto import resolve_kind
 from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
 from harness.config.messages import (
@@ -307,14 +307,12 @@ def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict
         role = tree.get(name)
         if isinstance(role, Mapping):
             asked = name in sampling_asked_for
-            resolved[name] = resolved_role(role, tree.get("engine"), tree.get("model"), asked, name)
+            resolved[name] = resolved_role(role, tree.get("engine"), tree.get("model"), asked)
     return resolved
 
 
-def resolved_role(
-    role: Mapping[str, Any], run_engine: object, run_model: object, asked: bool, name: str = JUDGE
-) -> dict[str, Any]:
-    """The role `name` with what it leaves at null taken from the run, and its sampling from its model.
+def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object, asked: bool) -> dict[str, Any]:
+    """A role with what it leaves at null taken from the run, and its sampling from its model.
 
     `asked` says whether somebody asked for the model's sampling: without that a server gets none of it.
     """
@@ -323,8 +321,6 @@ def resolved_role(
     preset = model.pop("sampling", None) if isinstance(model, dict) else None
     if isinstance(engine, dict) and engine.get("kind") == "auto":
         engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
-    if isinstance(model, dict) and isinstance(engine, dict) and model.get("adapter") == "auto":
-        model |= {"adapter": auto_adapter(model.get("path"), name, engine.get("kind"))}
     if isinstance(engine, dict) and engine.get("kind") == "openai" and not asked:
         preset = None
     return {**role, "model": model, "engine": engine, "sampling": _sampling(preset, role.get("sampling"))}

@@ -102,8 +102,7 @@ class ModelConfig(Settings):
     template_args: dict[str, Any] = {}
     """Passed to the chat template, as `enable_thinking: false`."""
     adapter: Path | None = None
-    """Folder of a LoRA adapter on this base, or the name of one that ships with the harness. In a config file also
-    `auto`: the one that ships for this model and speaker, where the engine serves adapters, and none elsewhere."""
+    """Folder of a LoRA adapter on this base."""
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from harness.judges import prompt
 from harness.judges.asking import Judge
 from harness.judges.judgements import Judgements
 from harness.judges.rubric import Rubric
-from harness.models import adapters, fetch
+from harness.models import fetch
 from harness.models.adapter import read_adapter
 from harness.reading.files import read_bytes
 from harness.store.provenance import ModelFingerprint, fingerprint
@@ -58,7 +58,7 @@ def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
     """Check what can be checked without a model. Raises `ConfigError`."""
     model = config.judge.model
     path = str(fetch.resolve(model.path, key="judge.model.path"))
-    found = {"path": path, "adapter": adapters.resolve(model.adapter)}
+    found = {"path": path}
     role = config.judge.model_copy(update={"model": model.model_copy(update=found)})
     if role.engine.kind == "scripted" and config.rubric_dir is not None:
         options = {"rubric_dir": str(config.rubric_dir.resolve()), **role.engine.options}

@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.config.schema import RoleConfig
-from harness.models import adapters
 from harness.models import fetch as models
 from harness.types import Speaker
 
@@ -30,8 +29,7 @@ def located(
     if not Path(path).is_dir():
         pinned = (contents or {}).get(f"{speaker}.model", "").removeprefix("commit:")
         revision = (pinned if COMMIT.fullmatch(pinned) else commit_of(path, revision)) or revision
-    adapter = role.model.adapter if tokenizer_only else adapters.resolve(role.model.adapter)
-    found = {"path": path, "revision": revision, "adapter": adapter}
+    found = {"path": path, "revision": revision}
     return role.model_copy(update={"model": role.model.model_copy(update=found)})
 
 

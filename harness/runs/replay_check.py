@@ -21,7 +21,6 @@ from harness.engines.base import Engine
 from harness.engines.events import Listener
 from harness.engines.pool import EnginePool
 from harness.errors import StorageError
-from harness.models.adapters import resolve
 from harness.models.located import located
 from harness.runs.prepare import models_of
 from harness.runs.resources import SharedResources
@@ -120,7 +119,6 @@ def _refuse_other_models(archive: Archive, roles: Mapping[Speaker, RoleConfig]) 
 def _requests(archive: Archive, sessions: Mapping[str, Played], chosen: list[tuple[str, int]]) -> Iterator[Request]:
     """The requests that made the chosen turns."""
     roles = dict(archive.config.roles())
-    adapters = {speaker: resolve(role.model.adapter) for speaker, role in roles.items()}
     for session_id, index in chosen:
         session = sessions[session_id]
         rebuilt, draft = archive.prompt(session, index), session.drafts[index]
@@ -140,5 +138,5 @@ def _requests(archive: Archive, sessions: Mapping[str, Played], chosen: list[tup
             turn_sampling(role.sampling.sampling(), draft),
             turn_seed(session.started["seed"], index, draft),
             f"{session_id}/{index}/replay",
-            adapter=str(adapter) if (adapter := adapters[rebuilt.turn.speaker]) else None,
+            adapter=str(role.model.adapter) if role.model.adapter else None,
         )

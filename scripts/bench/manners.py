@@ -1,11 +1,12 @@
 #!/usr/bin/env python
-"""What the small model's adapters change: base and adapters with the same patients and seeds, as a table in Markdown.
+"""What adapters of the small model change: the base and its adapters with the same patients and seeds, as a table in Markdown.
 
-    python scripts/bench/manners.py FOLDER [--seeds 3]     plays the sweep into FOLDER (real vLLM), then prints the table
-    python scripts/bench/manners.py FOLDER                 prints the table of a sweep that is there
+    python scripts/bench/manners.py FOLDER --therapist ADAPTER --patient ADAPTER [--seeds 5]     plays both (real vLLM)
+    python scripts/bench/manners.py FOLDER                                                       the table of what is there
 
-Played are the six personas that no training row knows, with the settings of `experiment=smoke`, and with a guard that records
-and mends nothing. Differences are paired by persona and seed; intervals are those of `harness compare`.
+Played are seven personas that no training row of `scripts/train/manners` knows, the default one among them, with the settings of
+`experiment=smoke`: four exchanges, and a guard that mends the patient only, with and without adapters alike. Differences are paired
+by persona and seed; intervals are those of `harness compare`.
 """
 
 import argparse
@@ -21,74 +22,62 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness.__main__ import main as command
 from harness.comparison.bootstrap import Estimate, estimates
 from harness.guard.roles import role_break
-from harness.store.records import SessionRecord, read_record, read_sessions
-from harness.sweeps.reader import open_sweep
+from harness.store.records import SessionRecord, read_sessions
 from harness.text.words import content_stems, words
 from harness.types import Speaker
 
-HELD_OUT = "bus-driver-panic,baker-gone-quiet,court-sent-chef,night-guard-talks,two-cups,last-appointment"
+HELD_OUT = "skeptical-bullied-overwhelmed,bus-driver-panic,baker-gone-quiet,court-sent-chef,night-guard-talks,two-cups,last-appointment"
 AS_OTHER = ("both_sides", "speaks_for_other", "swapped")
-BASE, THERAPIST, BOTH = "neither", "therapist", "both"
 Sessions = dict[tuple[str, int], SessionRecord]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=3, help="sessions of each persona")
+    parser.add_argument("--therapist", type=Path, help="folder of the therapist's adapter")
+    parser.add_argument("--patient", type=Path, help="folder of the patient's adapter")
+    parser.add_argument("--seeds", type=int, default=5, help="sessions of each persona")
     args = parser.parse_args()
     if not args.folder.exists():
-        play(args.folder, args.seeds)
-    settings = dict(sorted(read(args.folder), key=lambda found: (BASE, THERAPIST, "patient", BOTH).index(found[0])))
-    print("\n".join(table(settings)))
+        named = {"therapist": args.therapist, "patient": args.patient}
+        adapters = [f"{role}.model.adapter={path.resolve()}" for role, path in named.items() if path is not None]
+        if not adapters:
+            parser.error("name at least one adapter: --therapist FOLDER, --patient FOLDER")
+        play(args.folder / "without", args.seeds)
+        play(args.folder / "with", args.seeds, *adapters)
+    print("\n".join(table(read(args.folder / "without"), read(args.folder / "with"))))
 
 
-def play(folder: Path, seeds: int) -> None:
-    kinds = ("loop", "repeat", "stutter", "echo", "role_break", "empty")
+def play(folder: Path, seeds: int, *adapters: str) -> None:
     code = command([
-        "run", "-m", "experiment=smoke", "engine=vllm", f"personas=[{HELD_OUT}]", f"sessions_per_persona={seeds}",
-        "min_exchanges=4", *(f"guard.{kind}=record" for kind in kinds), f"run.dir={folder}",
-        "therapist.model.adapter=null,smollm2-135m-therapist", "patient.model.adapter=null,smollm2-135m-patient",
+        "run", "experiment=smoke", "engine=vllm", "engine.max_model_len=4096", f"personas=[{HELD_OUT}]",
+        f"sessions_per_persona={seeds}", *adapters, f"run.dir={folder}",
     ])  # fmt: skip
     if code:
         raise SystemExit(code)
 
 
-def read(sweep: Path) -> Iterator[tuple[str, Sessions]]:
-    """Which speakers have an adapter, and the sessions by persona and seed."""
-    for run in open_sweep(sweep).runs():
-        config = read_record(run.path).config
-        having = [role for role in ("therapist", "patient") if config[role]["model"]["adapter"]]
-        name = BASE if not having else BOTH if len(having) == 2 else having[0]
-        yield name, {(one.persona_id, one.seed): one for one in read_sessions(run.path / "sessions.jsonl")}
+def read(run: Path) -> Sessions:
+    """The sessions by persona and seed."""
+    return {(one.persona_id, one.seed): one for one in read_sessions(run / "sessions.jsonl")}
 
 
-def table(settings: dict[str, Sessions]) -> Iterator[str]:
-    pairs = sorted(set.intersection(*map(set, settings.values())))
-    base = settings[BASE]
-    yield f"{len(pairs)} sessions of {len({persona for persona, _ in pairs})} personas with each setting"
+def table(base: Sessions, taught: Sessions) -> Iterator[str]:
+    pairs = sorted(base.keys() & taught.keys())
+    yield f"{len(pairs)} pairs of sessions, {len({persona for persona, _ in pairs})} personas"
     for speaker in Speaker:
-        others = [name for name in settings if name in (str(speaker), BOTH)]
-        columns = [column for name in others for column in (f"adapter for {name}", "difference [95%]")]
-        yield ""
-        yield " | ".join(["", f"{speaker}", "no adapter", *columns, ""]).strip()
-        yield "| --- " * (2 + len(columns)) + "|"
+        yield f"\n| {speaker} | without | with | difference [95%] |\n| --- | --- | --- | --- |"
         for label, measure, percent in MEASURES:
-            before = [measure(base[pair], speaker) for pair in pairs]
-            cells = [label, shown(fmean(before), percent)]
-            for name in others:
-                after = [measure(settings[name][pair], speaker) for pair in pairs]
-                (found,) = estimates([np.subtract(after, before)])
-                cells += [shown(fmean(after), percent), difference(found, percent)]
+            before, after = ([measure(of[pair], speaker) for pair in pairs] for of in (base, taught))
+            (found,) = estimates([np.subtract(after, before)])
+            cells = [label, shown(fmean(before), percent), shown(fmean(after), percent), difference(found, percent)]
             yield f"| {' | '.join(cells)} |"
-    yield ""
-    yield "| first answer and first message share, of the shorter one's words with a meaning | own pair | shuffled | difference [95%] |"
+    yield "\n| words shared by first message and first answer | own pair | shuffled | difference [95%] |"
     yield "| --- | --- | --- | --- |"
-    for name, sessions in settings.items():
+    for name, sessions in (("without", base), ("with", taught)):
         own, shuffled = relation([sessions[pair] for pair in pairs])
         (found,) = estimates([np.subtract(own, shuffled)])
-        cells = [f"adapter for {name}", shown(fmean(own), True), shown(fmean(shuffled), True), difference(found, True)]
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {name} | {shown(fmean(own), True)} | {shown(fmean(shuffled), True)} | {difference(found, True)} |"
 
 
 def share(of: Callable[[str, Speaker], bool]) -> Callable[[SessionRecord, Speaker], float]:
@@ -128,7 +117,8 @@ MEASURES = (
 
 
 def relation(sessions: Sequence[SessionRecord]) -> tuple[list[float], list[float]]:
-    """How much the first answer shares with the message before it, and on average with those of other personas."""
+    """Of the words with a meaning in the shorter of first message and first answer, the share that the other has, too; and the
+    same for the first messages of other personas, on average."""
     said = [[content_stems(words(turn.text)) for turn in session.turns[:2]] for session in sessions]
     own = [overlap(*pair) for pair in said]
     shuffled = [
