@@ -56,4 +56,7 @@ def pip(python: str, *requirements: str) -> None:
 
 
 if __name__ == "__main__":
-    {"locked": locked, "needed": needed}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "locked":
+        locked(*sys.argv[2:])
+    else:
+        needed(*sys.argv[2:])

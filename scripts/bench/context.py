@@ -34,6 +34,7 @@ from machine import FAILED, HELD, MISSED, ended, machine, write
 from recorded import told
 
 from harness.config.schema import EngineConfig, ModelConfig
+from harness.context.ask import StructuredQuery
 from harness.context.budget import Window
 from harness.context.manager import Answer, ContextManager
 from harness.context.policies import Policy, Summarize, Truncate
@@ -45,7 +46,7 @@ from harness.engines.base import Engine, EngineInfo
 from harness.engines.vllm.engine import VllmEngine
 from harness.errors import HarnessError
 from harness.models.fetch import ensure
-from harness.types import FinishReason, Generation, Request, Sampling, Speaker, Turn
+from harness.types import FinishReason, Generation, Purpose, Request, Sampling, Speaker, Turn
 
 SYSTEM = (
     "You are a therapist in a session. Listen, ask one open question at a time, keep to what the patient told, "
@@ -97,7 +98,7 @@ class Counting:
     async def generate(self, request: Request) -> Generation:
         said = await self._engine.generate(request)
         self.prompt += said.prompt_tokens
-        self.cached += said.cached_tokens
+        self.cached += said.cached_tokens or 0
         return said
 
     async def close(self) -> None:
@@ -169,7 +170,7 @@ class Usage:
     def add(self, answer: Answer, before: list[int] | None, block: int, encode: Callable[[str], Sequence[int]]) -> None:
         said, ids = answer.generation, list(answer.prompt.ids or ())
         self.prompt += len(ids)
-        self.cached += said.cached_tokens
+        self.cached += said.cached_tokens or 0
         self.generated += said.completion_tokens
         self.longest = max(self.longest, len(ids))
         self.answers += 1
@@ -179,7 +180,7 @@ class Usage:
             shared = next((i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), len(before))
             whole = min(shared, len(ids) - 1) // block * block
             self.reusable += whole
-            self.reused += min(said.cached_tokens, whole)
+            self.reused += min(said.cached_tokens or 0, whole)
             self.lost += len(before) // block * block - shared // block * block
 
     def figures(self) -> dict[str, float]:
@@ -204,7 +205,8 @@ class Usage:
 def policy_of(kind: str, renderer: Renderer, engine: Engine, window: int) -> Policy:
     if kind != "hybrid":
         return Truncate()
-    return Summarize(Summarizer(engine, renderer, Window(window), note_tokens=NOTE_TOKENS), "hybrid", owes=False)
+    query = StructuredQuery(engine, renderer, Window(window), max_new_tokens=NOTE_TOKENS, purpose=Purpose.NOTE)
+    return Summarize(Summarizer(query), "hybrid", owes=False)
 
 
 async def play(kind: str, renderer: Renderer, engine: Engine, options: argparse.Namespace, block: int) -> Usage:

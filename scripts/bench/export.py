@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -87,7 +88,7 @@ def make(run: Path, turns: int) -> int:
     config = load(["engine=dry"]).model_dump(mode="json")
     sessions = -(-turns // TURNS)
     record = RunRecord(
-        name="bench", status=RunStatus.FINISHED, started_at="2026-01-01T00:00:00Z", config=config, config_hash="",
+        name="bench", status=RunStatus.FINISHED, started_at=datetime(2026, 1, 1, tzinfo=UTC), config=config, config_hash="",
         persona_hashes={}, provenance=collect(), totals=Totals(sessions=sessions, finished=sessions),
     )  # fmt: skip
     (run / "run.json").write_text(record.model_dump_json())

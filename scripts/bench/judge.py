@@ -182,7 +182,7 @@ async def direct(
         seen.requests += 1
         seen.items += items
         seen.prompt_tokens += answer.prompt_tokens
-        seen.cached_tokens += answer.cached_tokens
+        seen.cached_tokens += answer.cached_tokens or 0
         seen.completion_tokens += answer.completion_tokens
         if answer.finish_reason is FinishReason.STOP:
             seen.read += items

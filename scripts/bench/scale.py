@@ -36,7 +36,7 @@ def rate(folder: Path, replicas: int, options: argparse.Namespace) -> float:
     if done.returncode:
         raise SystemExit(done.stderr)
     times = [event["time"] for _, event in read_journal(folder) if event["event"] in ("session_started", "stopped")]
-    return options.sessions / (max(times) - min(times))
+    return float(options.sessions / (max(times) - min(times)))
 
 
 def main(options: argparse.Namespace) -> int:

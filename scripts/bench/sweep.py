@@ -105,7 +105,6 @@ def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
     from harness.runs.batch import Batch, Outcome
     from harness.runs.prepare import CheckedRun, prepare
     from harness.runs.resources import SharedResources
-    from harness.store.records import RunStatus
 
     class OneAfterAnother(Batch):
         async def _next(self) -> CheckedRun | None:
@@ -115,6 +114,12 @@ def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
 
     class Quiet:
         def opened(self, run: CheckedRun, path: Path) -> None:
+            """Nothing to tell."""
+
+        def playing(self, run: CheckedRun, path: Path) -> None:
+            """Nothing to tell."""
+
+        def abandoned(self) -> None:
             """Nothing to tell."""
 
         def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
@@ -129,7 +134,7 @@ def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
     ]
     batch = OneAfterAnother(runs, TerminalReporter(), Quiet(), folder / "logs")
     asyncio.run(batch.play())
-    batch.close(RunStatus.FINISHED)
+    batch.close(None)
 
 
 def completion_tokens(folder: Path) -> tuple[int, int]:

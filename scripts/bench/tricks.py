@@ -31,7 +31,7 @@ def lengthened() -> None:
     """The last message is rendered again where a direction is added to it."""
     from harness.context.render.incremental import Incremental
 
-    Incremental.lengthened = lambda self, rendering, added: None  # type: ignore[method-assign, assignment]
+    Incremental.lengthened = lambda self, rendering, added: None  # type: ignore[method-assign]
 
 
 def masks() -> None:
@@ -136,7 +136,7 @@ def numpy_ngrams() -> None:
     """Sets of tuples of words."""
     from harness.metrics import session
 
-    session.Words = _Words  # type: ignore[assignment, misc]
+    session.Words = _Words  # type: ignore[attr-defined, assignment]
 
 
 TRICKS: dict[str, Callable[[], None]] = {

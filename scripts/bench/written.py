@@ -62,7 +62,7 @@ def findings(turns: Turns, cut: Collection[int] = ()) -> list[tuple[str, int, st
     """What the guard finds: kind, turn and speaker. The turns `cut` ended at their bound of tokens."""
     guard, found = Guard(GuardConfig(mends="none")), []
     for number, (speaker, text) in enumerate(turns):
-        reason = FinishReason.LENGTH if number in cut else None
+        reason = FinishReason.LENGTH if number in cut else FinishReason.STOP
         events = guard.observe(Turn(number, speaker, text, finish_reason=reason)).events
         found += [(event.kind, number, str(event.speaker)) for event in events]
     return found

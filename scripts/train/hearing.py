@@ -99,7 +99,8 @@ class Trained:
             self.weights[:-1, column], self.weights[-1, column] = fitted.coef_[0], fitted.intercept_[0]
 
     def odds(self, named: Sequence[Sequence[str]]) -> np.ndarray:
-        return self.matrix(named) @ self.weights[:-1] + self.weights[-1]
+        odds: np.ndarray = self.matrix(named) @ self.weights[:-1] + self.weights[-1]
+        return odds
 
     def chances(self, named: Sequence[Sequence[str]]) -> np.ndarray:
         return sure(self.odds(named))
@@ -145,9 +146,11 @@ def best_limit(
     """
     told = [(truth, p) for truth, p in sets if truth.any()]
     grid = [
-        x for x in np.arange(0.1, 0.81, 0.02) if swap is None or (swap[1] >= x).sum() <= KEPT * (swap[0] >= x).sum()
+        float(x)
+        for x in np.arange(0.1, 0.81, 0.02)
+        if swap is None or (swap[1] >= x).sum() <= KEPT * (swap[0] >= x).sum()
     ]
-    return float(max(grid or [0.5], key=lambda limit: sum(f1(truth, p >= limit)[2] for truth, p in told)))
+    return max(grid or [0.5], key=lambda limit: sum(f1(truth, p >= limit)[2] for truth, p in told))
 
 
 def folds(groups: Iterable[str]) -> dict[str, int]:
@@ -221,7 +224,8 @@ def calibrate(truth: np.ndarray, odds: np.ndarray) -> tuple[float, float]:
 
 
 def sure(odds: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-odds))
+    chances: np.ndarray = 1 / (1 + np.exp(-odds))
+    return chances
 
 
 def evaluate(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) -> dict[Act, tuple[float, float, float]]:

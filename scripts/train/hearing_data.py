@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -161,7 +162,7 @@ def sessions(folder: Path) -> Iterator[tuple[Told, list[Labelled]]]:
 
 
 def _labelled(
-    told: Told, persona: str, index: int, heard: tuple[str, ...], said: str, label: Mapping[str, object]
+    told: Told, persona: str, index: int, heard: tuple[str, ...], said: str, label: Mapping[str, Any]
 ) -> Labelled:
     also = label.get("also") or []
     acts = {_ALSO[name] for name in also if name in _ALSO}
