@@ -4,6 +4,7 @@
 python scripts/bench/written.py
 """
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -30,6 +31,7 @@ CONTROLS = (Kind.NEUTRAL, Kind.LONGER, Kind.PRAISE, Kind.INSTRUCTION)
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     every = list(sessions())
     good = [session for session in every if session.quality == "good"]
     print("findings of the guard:")

@@ -142,7 +142,7 @@ def test_a_file_that_a_command_is_given(command: Confined, tmp_path: Path, kind:
     SPECIALS[kind](file := tmp_path / "x.yaml")
     before = files_of(tmp_path)
     command("personas", "validate", str(file), codes=(2,))
-    command("import", str(file), "--out", str(tmp_path / "out"), codes=(2,))
+    command("import", str(file), "--format", "text", "--out", str(tmp_path / "out"), codes=(2,))
     command("agree", str(file), codes=(1, 2))
     command("rubrics", "validate", str(file), codes=(2,))
     for name in ("show", "report", "resume", "repair", "compare"):
