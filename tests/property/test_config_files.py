@@ -24,7 +24,7 @@ def test_every_choice_of_every_group_is_valid(group: str) -> None:
     ("experiment", "more", "count"),
     [
         ("context-policies", [], 3),
-        ("therapists", [], 8),
+        ("therapists", [], 9),
         ("temperature", ["seed=0"], 4),
         ("lora", ["therapist.model.adapter=a,b,null"], 3),
         ("fit-check", ["therapist=act", "context=hybrid"], 3),
