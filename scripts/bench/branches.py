@@ -83,6 +83,8 @@ def served(model: Path, log: Path) -> Iterator[str]:
     line = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
     line += ["--model", str(model), "--served-model-name", "bench", "--max-model-len", str(WINDOW), "--enforce-eager"]
     line += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--dtype", "bfloat16"]
+    # A prompt in pieces and a seed end vLLM on CPUs ("CPU Generator does not use offset").
+    line += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192"]
     environment = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", **os.environ}
     with log.open("wb") as output:
         process = subprocess.Popen(line, env=environment, stdout=output, stderr=output, start_new_session=True)
