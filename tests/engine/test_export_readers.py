@@ -53,7 +53,7 @@ def tiny(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_datasets_loads_the_folder_by_its_card(exported: Path, form: str) -> None:
     from datasets import load_dataset
 
-    loaded = load_dataset(str(exported / form))
+    loaded = load_dataset(str(exported / form), cache_dir=str(exported / "cache"))
     assert set(loaded) == ({"train", "test"} if form == "sft" else {"train"})
     assert len(loaded["train"]) > 0
     lines = (exported / form / "train.jsonl").read_text().splitlines()
@@ -73,7 +73,7 @@ def test_trl_takes_an_sft_step_with_the_loss_on_the_completion_alone(
     from datasets import load_dataset
     from trl import SFTConfig, SFTTrainer
 
-    rows = load_dataset(str(exported / "sft"))["train"]
+    rows = load_dataset(str(exported / "sft"), cache_dir=str(exported / "cache"))["train"]
     trainer = SFTTrainer(str(tiny), SFTConfig(**options(tmp_path)), train_dataset=rows)
     batch = next(iter(trainer.get_train_dataloader()))
     whole = {tuple(row["input_ids"]): row for row in rows}
@@ -87,7 +87,7 @@ def test_trl_takes_a_dpo_step(exported: Path, tiny: Path, tmp_path: Path) -> Non
     from datasets import load_dataset
     from trl import DPOConfig, DPOTrainer
 
-    rows = load_dataset(str(exported / "dpo"))["train"]
+    rows = load_dataset(str(exported / "dpo"), cache_dir=str(exported / "cache"))["train"]
     trainer = DPOTrainer(str(tiny), args=DPOConfig(**options(tmp_path)), train_dataset=rows)
     made = {tuple(row["prompt_ids"]) for row in trainer.train_dataset}
     assert made == {tuple(row["prompt_ids"]) for row in rows}  # TRL's own tokenizing gives the prompts that were sent
@@ -98,7 +98,7 @@ def test_trl_takes_a_kto_step(exported: Path, tiny: Path, tmp_path: Path) -> Non
     from datasets import load_dataset
     from trl import KTOConfig, KTOTrainer
 
-    rows = load_dataset(str(exported / "kto"))["train"]
+    rows = load_dataset(str(exported / "kto"), cache_dir=str(exported / "cache"))["train"]
     trainer = KTOTrainer(str(tiny), args=KTOConfig(**options(tmp_path)), train_dataset=rows)
     assert trainer.train().global_step == 1
 
@@ -149,7 +149,7 @@ def test_pandas_reads_the_tables_and_what_is_nested_in_them(exported: Path) -> N
 def test_sharegpt_has_the_keys_that_trainers_ask_for_and_comes_back_by_import(exported: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
 
-    rows = load_dataset(str(exported / "sharegpt"))["train"]
+    rows = load_dataset(str(exported / "sharegpt"), cache_dir=str(exported / "cache"))["train"]
     assert {frozenset(said) for row in rows for said in row["conversations"]} == {frozenset({"from", "value"})}
     assert {said["from"] for row in rows for said in row["conversations"]} == {"system", "human", "gpt"}
     words = ["--format", "sharegpt", "--licence", "unknown", "--source", "the dry engine"]
