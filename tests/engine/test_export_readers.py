@@ -8,6 +8,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.store.records import read_sessions
+from tests.fixtures.tiny_model import tiny_model
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -37,16 +38,7 @@ def exported(run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model of two narrow layers with random weights, and the real tokenizer."""
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
-
-    folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = AutoTokenizer.from_pretrained(small_model)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=4096, num_key_value_heads=2, **sizes)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return tiny_model(small_model, tmp_path_factory.mktemp("tiny"), width=32)
 
 
 @pytest.mark.parametrize("form", ["sft", "kto", "messages", "sharegpt", "dpo"])

@@ -8,24 +8,14 @@ import pytest
 
 import harness
 from harness.__main__ import main
+from tests.fixtures.tiny_model import tiny_model
 
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
 def model(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two narrow layers of random weights with the real tokenizer: what is asked here holds for any model."""
-    import torch
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(1)
-    folder = tmp_path_factory.mktemp("model")
-    tokenizer = AutoTokenizer.from_pretrained(small_model)
-    sizes = {"hidden_size": 128, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=4096, num_key_value_heads=2, **sizes)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return tiny_model(small_model, tmp_path_factory.mktemp("model"), width=128)
 
 
 def log_probabilities(model: Path, rows: list[dict[str, Any]]) -> list[list[float]]:
