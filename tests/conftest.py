@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.types import Generation, Request
+from harness.types import Request
+from tests.fixtures.noted import noted
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +25,4 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Request]:
     """What the dry engine gets in this process, by request id."""
     from harness.engines.dry.engine import DryEngine
 
-    requests: dict[str, Request] = {}
-    generate = DryEngine.generate
-
-    async def noted(self: DryEngine, request: Request) -> Generation:
-        requests[request.request_id] = request
-        return await generate(self, request)
-
-    monkeypatch.setattr(DryEngine, "generate", noted)
-    return requests
+    return noted(DryEngine, monkeypatch)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.types import Generation, Request
+from harness.types import Request
 from tests.fixtures.exported import check_rows
+from tests.fixtures.noted import noted
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -16,15 +17,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Request]:
     """What vLLM gets, by request id."""
     from harness.engines.vllm.engine import VllmEngine
 
-    requests: dict[str, Request] = {}
-    generate = VllmEngine.generate
-
-    async def noted(self: VllmEngine, request: Request) -> Generation:
-        requests[request.request_id] = request
-        return await generate(self, request)
-
-    monkeypatch.setattr(VllmEngine, "generate", noted)
-    return requests
+    return noted(VllmEngine, monkeypatch)
 
 
 @pytest.mark.parametrize("policy", ["truncate", "summarize", "hybrid", "none"])
