@@ -157,23 +157,23 @@ class Listener:
         given_back = 1 - (1 - picking * uptake.taken_up) * (1 - picking * meant) * (1 - serious)
         slighted = (0.6 if invented else 0.0) + passed_over + self._unanswered.protest(acts, heard, given_back)
         slighted += self._unanswered.story(acts)
-        listened = given_back * (1 - uptake.parroted) * new * (1 - plain.advised) * (1 - plain.harmed)
+        listened = given_back * (1 - uptake.parroted) * new * (1 - plain["advised"]) * (1 - plain["harmed"])
         listened *= self._unanswered.worth
         flattered = self._flattered(acts)
         ignored = uptake.strange * (0.5 if acts.about_you else 1.0) * (0.0 if acts.safety else 1.0)
-        return replace(
-            plain,
-            validated=self._validated(plain.validated, given_back * (1 - uptake.parroted), new) * (1 - flattered),
-            asked=plain.asked * new,
-            listened=listened * (1 - 0.5 * flattered),
-            misunderstood=min(1.0, plain.misunderstood + slighted),
-            repeated=uptake.same,
-            recited=uptake.same * _between(acts.length, *AT_LENGTH),
-            parroted=uptake.parroted,
-            confusing=1 - sense,
-            ignored=ignored,
-            flattered=flattered,
-        )
+        parts = plain | {
+            "validated": self._validated(plain["validated"], given_back * (1 - uptake.parroted), new) * (1 - flattered),
+            "asked": plain["asked"] * new,
+            "listened": listened * (1 - 0.5 * flattered),
+            "misunderstood": min(1.0, plain["misunderstood"] + slighted),
+            "repeated": uptake.same,
+            "recited": uptake.same * _between(acts.length, *AT_LENGTH),
+            "parroted": uptake.parroted,
+            "confusing": 1 - sense,
+            "ignored": ignored,
+            "flattered": flattered,
+        }
+        return Appraisal(**parts)
 
     def _validated(self, validated: float, given_back: float, new: float) -> float:
         """In full where it is about what the patient said; else a little, and less each time."""
@@ -207,28 +207,28 @@ def appraise(text: str, heard: str = "") -> Appraisal:
     if not words.words:
         return Appraisal()
     acts = hear_acts(words, text, (), "en", ())
-    return replace(_plain(acts), listened=min(1.0, 0.4 * min(1, acts.reflections) + 0.2 * min(1, acts.gentle)))
+    return Appraisal(**_plain(acts), listened=min(1.0, 0.4 * min(1, acts.reflections) + 0.2 * min(1, acts.gentle)))
 
 
-def _plain(acts: Acts) -> Appraisal:
-    """By the form of this one turn."""
+def _plain(acts: Acts) -> dict[str, float]:
+    """The parts of an appraisal that the form of this one turn decides."""
     lecture = max(0.0, (acts.length - LONG_TURN) / LONG_TURN)
     hurry = acts.rushing + max(0, acts.questions - 2) + max(0, acts.advice - 2)
     enough = _between(acts.length, *SAID_ENOUGH)
     asked = frozenset() if acts.harm or acts.leading else acts.dangers
-    return Appraisal(
-        validated=min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
-        asked=acts.asked,
-        advised=min(
+    parts = {
+        "validated": min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
+        "asked": acts.asked,
+        "advised": min(
             1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1) * enough) * (0.5 if acts.permission else 1.0)
         ),
-        rushed=max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * acts.gentle)),
-        misunderstood=max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * enough),
-        harmed=min(1.0, acts.harm),
-        repaired=float(acts.repair > 0),
-        asked_risk=float(bool(asked)),
-        **{f"asked_{kind}": float(kind in asked) for kind in RiskKind},
-    )
+        "rushed": max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * acts.gentle)),
+        "misunderstood": max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * enough),
+        "harmed": min(1.0, acts.harm),
+        "repaired": float(acts.repair > 0),
+        "asked_risk": float(bool(asked)),
+    }
+    return parts | {f"asked_{kind}": 1.0 for kind in asked}
 
 
 def _between(value: float, low: float, high: float) -> float:

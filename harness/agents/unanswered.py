@@ -124,7 +124,7 @@ class Unanswered:
 
 def voices_risk(text: str) -> bool:
     """Whether a patient's words speak of wanting to die or of harm, and don't deny it."""
-    finding = crisis(text)
+    finding = crisis(text, "en")
     return finding is not None and not finding.data["denied"]
 
 

@@ -18,7 +18,7 @@ _CAN_BE_DENIED = frozenset(("behaviour", "thoughts", "self_harm"))
 _LONGEST = 80
 
 
-@lru_cache(maxsize=256)  # guard and simulated patient ask about the same turn
+@lru_cache(maxsize=2048)  # guard and simulated patient ask about the same turn, one exchange apart
 def crisis(text: str, language: str = "en") -> Finding | None:
     """The gravest kind of crisis content in the text, or None.
 

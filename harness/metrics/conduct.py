@@ -7,6 +7,7 @@ Invariants:
 docs/metrics.md says how each measure agrees with people who coded the same turns.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,31 +53,17 @@ _ENGLISH = 0.25
     share=True,
     says="with {a} the therapist advises, informs or confronts in {by} of its statements than with {b}",
 )
-def conduct(turns: Sequence[Turn], said: Sequence[Said]) -> dict[str, Any]:
-    """Measures of the therapist's turns; `said` are all turns cut up. English only: of other languages all are None."""
-    heard = list(_heard(turns)) if _speaks_english(turns, said) else []
-    if not heard:
+def conduct(turns: Sequence[Turn], said: Sequence[Said], done: "Conduct | None" = None) -> dict[str, Any]:
+    """Measures of the therapist's turns; `said` are all turns cut up, `done` what was added up while they were said. English
+    only: of other languages all are None.
+    """
+    if not _speaks_english(turns, said):
         return dict.fromkeys(NAMES)
-    count = len(heard)
-    reflecting = sum(one.does(Act.REFLECTION) for one in heard)
-    statements = sum(one.statement_words for one in heard)
-    questions = sum(one.questions for one in heard)
-    advising = [place for place, one in enumerate(heard) if one.does(Act.ADVICE)]
-    asked = sum(heard[place].with_permission or (place > 0 and heard[place - 1].with_permission) for place in advising)
-    return {
-        "reflection_rate": share(reflecting, count),
-        "reflection_share": share(
-            sum(one.share(Act.REFLECTION) * one.statement_words for one in heard if one.does(Act.REFLECTION)),
-            statements,
-        ),
-        "complex_share": share(sum(one.does(Act.REFLECTION) and one.does(Act.COMPLEX) for one in heard), reflecting),
-        "reflections_per_question": share(reflecting, sum(one.questions > 0 for one in heard)),
-        "open_question_share": share(sum(one.open_questions for one in heard), questions),
-        "input_share": share(sum(one.expected(*INPUT) for one in heard), statements),
-        "permission_share": share(asked, len(advising)),
-        **{name: share(sum(one.does(act) for one in heard), count) for name, act in _RATES.items()},
-        "backchannel_rate": share(sum(one.backchannel for one in heard), count),
-    }
+    if done is None:
+        done = Conduct()
+        for turn in turns:
+            done.add(turn)
+    return done.measures()
 
 
 NAMES = (
@@ -86,16 +73,65 @@ NAMES = (
 """Of the measures, in order."""
 
 
-def _heard(turns: Sequence[Turn]) -> Sequence[Heard]:
-    """The therapist's turns that say something, each heard after the patient's last turns."""
-    patient: list[str] = []
-    found: list[Heard] = []
-    for turn in turns:
+class Conduct:
+    """What the therapist did in a session so far, added up turn by turn, so that a turn that was just said is heard once for
+    its patient and for the measures."""
+
+    def __init__(self) -> None:
+        self._patient: deque[str] = deque(maxlen=RECENT)
+        self._turns = 0
+        """The therapist's that say something."""
+        self._acts = dict.fromkeys((Act.REFLECTION, *_RATES.values()), 0)
+        """Turns that do each."""
+        self._complex = self._backchannels = self._asking = 0
+        """Turns."""
+        self._questions = self._open_questions = 0
+        self._statement_words = 0
+        self._reflecting_words = self._input_words = 0.0
+        self._with_permission = 0
+        """Turns with advice, after leave was asked for in them or in the turn before."""
+        self._leave = False
+        """Whether the last turn asked for leave."""
+
+    def add(self, turn: Turn) -> None:
+        """The session's next turn, whose ever it is."""
         if turn.speaker is Speaker.PATIENT:
-            patient.append(turn.text)
-        elif (one := hear(turn.text, patient[-RECENT:])).sentences:
-            found.append(one)
-    return found
+            self._patient.append(turn.text)
+        elif (heard := hear(turn.text, self._patient)).sentences:
+            self._count(heard)
+
+    def _count(self, heard: Heard) -> None:
+        for act in self._acts:
+            self._acts[act] += heard.does(act)
+        self._turns += 1
+        self._complex += heard.does(Act.REFLECTION) and heard.does(Act.COMPLEX)
+        self._backchannels += heard.backchannel
+        self._questions += heard.questions
+        self._open_questions += heard.open_questions
+        self._asking += heard.questions > 0
+        self._statement_words += heard.statement_words
+        if heard.does(Act.REFLECTION):
+            self._reflecting_words += heard.share(Act.REFLECTION) * heard.statement_words
+        self._input_words += heard.expected(*INPUT)
+        self._with_permission += heard.does(Act.ADVICE) and (heard.with_permission or self._leave)
+        self._leave = heard.with_permission
+
+    def measures(self) -> dict[str, Any]:
+        """By `NAMES`; None where there is nothing to divide by."""
+        if not self._turns:
+            return dict.fromkeys(NAMES)
+        reflecting = self._acts[Act.REFLECTION]
+        return {
+            "reflection_rate": share(reflecting, self._turns),
+            "reflection_share": share(self._reflecting_words, self._statement_words),
+            "complex_share": share(self._complex, reflecting),
+            "reflections_per_question": share(reflecting, self._asking),
+            "open_question_share": share(self._open_questions, self._questions),
+            "input_share": share(self._input_words, self._statement_words),
+            "permission_share": share(self._with_permission, self._acts[Act.ADVICE]),
+            **{name: share(self._acts[act], self._turns) for name, act in _RATES.items()},
+            "backchannel_rate": share(self._backchannels, self._turns),
+        }
 
 
 def _speaks_english(turns: Sequence[Turn], said: Sequence[Said]) -> bool:

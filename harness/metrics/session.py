@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.guard.findings import FINDINGS
 from harness.hearing.words import is_short_answer
-from harness.metrics.conduct import conduct
+from harness.metrics.conduct import Conduct, conduct
 from harness.metrics.course import course
 from harness.metrics.echo import echoes
 from harness.metrics.ngrams import Words
@@ -39,12 +39,13 @@ def session_metrics(
     final_view: Sequence[str] | None = None,
     repeating: Mapping[Speaker, int] | None = None,
     said: Sequence[Said] | None = None,
+    done: Conduct | None = None,
 ) -> dict[str, Any]:
     """All metrics of a session; the same turns and events always give the same dict.
 
     `final_view` holds the texts that the therapist's model saw last (note and turns); without it there is no retention.
-    `repeating` is the guard's count of turns that repeat their speaker, `said` the turns as the guard cut them up;
-    without them that is done here.
+    `repeating` is the guard's count of turns that repeat their speaker, `said` the turns as the guard cut them up,
+    `done` what the therapist did, added up while the turns were said; without them that is done here.
     """
     said = said or [parse(turn.text).said for turn in turns]
     words = Words.number_all([turn.words for turn in said])
@@ -69,7 +70,7 @@ def session_metrics(
         "therapist": {
             **spoken[Speaker.THERAPIST],
             "echo": echo[Speaker.THERAPIST],
-            **conduct(turns, said),
+            **conduct(turns, said, done),
         },
         "guard": _findings(events),
         "course": course(states),

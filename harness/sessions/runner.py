@@ -12,6 +12,7 @@ from harness.agents.base import Utterance
 from harness.agents.verdict import patient_verdict
 from harness.config.schema import RunConfig
 from harness.guard import Guard
+from harness.metrics.conduct import Conduct
 from harness.metrics.session import session_metrics
 from harness.personas.schema import Persona
 from harness.sessions.course import following
@@ -45,9 +46,17 @@ class JournalingRunner:
         if session.started is None:
             self._log.start_session(session.spec, **session_agents.started())
         guard = Guard(self._config.guard, persona.language)
+        done = Conduct()
+        for turn in session.turns:
+            done.add(turn)
+
+        def on_turn(spec: SessionSpec, utterance: Utterance) -> None:
+            self.turn(spec, utterance)
+            done.add(utterance.turn)
+
         try:
             bound = session.bound(self._config.max_exchanges)
-            result = await run_session(session, session_agents.agents, guard, bound, self.turn)
+            result = await run_session(session, session_agents.agents, guard, bound, on_turn)
             if session.rest:
                 handed = await self._factory.hand_over(session_agents, session, persona)
                 for event in handed:
@@ -64,6 +73,7 @@ class JournalingRunner:
             final_view=seen,
             repeating=guard.repeating_turns(),
             said=guard.said(turn.speaker for turn in result.turns),
+            done=done,
         )
         if session_agents.simulated is not None:
             metrics |= patient_verdict(result.turns, persona)

@@ -104,7 +104,7 @@ def words(text: str) -> list[str]:
     return (_ASCII_WORDS if low.isascii() else _WORDS).findall(low)
 
 
-@lru_cache(maxsize=128)  # guard and ears ask about the same turn, one after the other
+@lru_cache(maxsize=2048)  # guard and ears ask about the same turn, one exchange of all sessions in flight apart
 def parse(text: str) -> Parsed:
     """Words, sentences and clauses in one pass. A line break ends a sentence."""
     low = plain(text)
