@@ -3,7 +3,7 @@
 Invariants:
 - sessions.jsonl keeps the verdict by rules; what judges add is derived from scores.jsonl anew, so judging again takes it back.
 - A judge says yes where most of its answers do (repeats and orders); a fault counts where most judges that answered say yes.
-- Whether the judge is certified for the item does not change the verdict: `by` names it, for who reads the fault.
+- Only answers count for which their judge is certified: nothing is concluded from the others.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.agents.verdict import JUDGED, judged
-from harness.judges.records import Score, read_scores
+from harness.judges.records import Score, read_certificate, read_scores
 from harness.judges.status import Status
 from harness.store.records import SessionRecord
 from harness.types import Speaker
@@ -25,18 +25,21 @@ class PatientVerdicts:
     """What judges said of the patients of one run."""
 
     def __init__(self, folder: Path, judge: str | None = None) -> None:
-        """`judge`: only of this one. Raises `StorageError` where scores.jsonl is damaged."""
+        """`judge`: only of this one. Raises `StorageError` where scores.jsonl or certificate.json is damaged."""
+        certificate = read_certificate(folder)
         scores: dict[str, dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
         for score in read_scores(folder):
-            asked = score.rubric == RUBRIC and score.item in JUDGED and score.status is Status.OK
-            if asked and judge in (None, score.judge):
+            answered = score.rubric == RUBRIC and score.item in JUDGED and score.status is Status.OK
+            if not answered or judge not in (None, score.judge):
+                continue
+            if certificate.certified(score.judge, score.rubric, score.item):
                 scores[score.session_id][score.item].append(score)
         self._found = {
             session: {item: turns for item, given in items.items() if (turns := _turns(given))}
             for session, items in scores.items()
         }
         self.asked = bool(scores)
-        """Whether any judge answered any of the items."""
+        """Whether a judge that is certified for it answered any of the items."""
 
     def metrics(self, session: SessionRecord) -> Mapping[str, Any]:
         """The session's metrics, with the verdict of rules and judges; as they are where no judge found a fault."""

@@ -30,6 +30,10 @@ from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
 from harness.config.guard import GuardConfig
 from harness.guard import Guard
+from harness.guard.crisis import crisis
+from harness.hearing.hear import _hear
+from harness.hearing.model import model
+from harness.metrics.conduct import Conduct
 from harness.metrics.session import session_metrics
 from harness.paths import persona_dir
 from harness.personas.library import find
@@ -40,6 +44,7 @@ from harness.runs.workers import few_collections
 from harness.store.records import SessionRecord, read_record, read_sessions
 from harness.sweeps.record import read_sweep
 from harness.sweeps.sweep import sweep
+from harness.text.words import parse
 from harness.types import Event, Speaker, Turn
 
 PERSONAS = 8
@@ -123,16 +128,23 @@ def cost_ms(sessions: Sequence[SessionRecord]) -> float:
     with few_collections():  # as in a run
         for _ in range(ROUNDS):
             for place, session in enumerate(sessions):
+                forget()
                 began = time.process_time()
                 watch(session.turns, personas[session.persona_id])
                 fastest[place] = min(fastest[place], time.process_time() - began)
     return 1000 * sum(fastest) / sum(len(session.turns) for session in sessions)
 
 
+def forget() -> None:
+    """Drop what is remembered of texts, so that each round hears them for the first time, as a run does."""
+    for remembered in (parse, crisis, _hear, model().rarity.weights):
+        remembered.cache_clear()
+
+
 def watch(turns: Sequence[Turn], persona: Persona) -> None:
     """All that is computed for the turns of one session beside prompts and answers."""
     guard, state = Guard(GuardConfig(), persona.language), inner_state.initial(persona)
-    events, ears = list[Event](), RuleAppraiser(persona)
+    events, ears, done = list[Event](), RuleAppraiser(persona), Conduct()
     for turn in turns:
         guard.direction(turn.speaker)
         if turn.speaker is Speaker.PATIENT:
@@ -142,9 +154,10 @@ def watch(turns: Sequence[Turn], persona: Persona) -> None:
             state.to_dict()
         guard.judge(turn)
         events += guard.observe(turn).events
+        done.add(turn)
     seen = [turn.text for turn in turns]
     said = guard.said(turn.speaker for turn in turns)
-    session_metrics(turns, events, final_view=seen, repeating=guard.repeating_turns(), said=said)
+    session_metrics(turns, events, final_view=seen, repeating=guard.repeating_turns(), said=said, done=done)
 
 
 def growth(sessions: Sequence[SessionRecord]) -> float:

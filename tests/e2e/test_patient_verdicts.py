@@ -10,6 +10,7 @@ import pytest
 from harness.__main__ import main
 from harness.comparison.runs import invalid_sessions, read_runs
 from harness.judges.patients import PatientVerdicts
+from harness.judges.records import Certificate, ItemCertificate, JudgeCertificate, Rate
 from harness.report.data import load
 from harness.report.sweep import write_sweep_report
 from harness.report.write import write_report
@@ -51,8 +52,30 @@ def score(
     }
 
 
-def judge(folder: Path, *scores: dict[str, Any]) -> None:
+def judge(folder: Path, *scores: dict[str, Any], certified: bool = True) -> None:
     (folder / "scores.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in scores))
+    asked = sorted({(line["judge"], line["item"]) for line in scores})
+    judges = {
+        name: JudgeCertificate(
+            **{"judge": name, "model": "m", "engine": "e", "fingerprint": "f", "controls": 6, "verdict": "certified"},
+            items=tuple(certificate(item, certified=certified) for by, item in asked if by == name),
+        )
+        for name, _ in asked
+    }
+    (folder / "certificate.json").write_bytes(Certificate(judges=judges).model_dump_json().encode())
+
+
+def certificate(item: str, *, certified: bool) -> ItemCertificate:
+    none = Rate(hits=0, trials=0, low=0.0, high=1.0)
+    return ItemCertificate(
+        rubric="patient-fidelity",
+        item=item,
+        item_hash="h",
+        certified=certified,
+        told=none,
+        false_alarms=none,
+        missing=none,
+    )
 
 
 def page_text(folder: Path) -> str:
@@ -122,6 +145,13 @@ def test_judges_add_to_the_verdict(scores: list[dict[str, Any]], wanted: str, tm
     row = next(row for row in load(folder).rows if row.session_id == SESSIONS[0])
     assert row.patient == wanted
     assert first.metrics["patient_verdict"] == "valid"  # what the rules said stays on disk
+
+
+def test_a_judge_that_is_not_certified_changes_no_verdict(tmp_path: Path) -> None:
+    folder = run(tmp_path)
+    judge(folder, score(SESSIONS[0], "leaks-layer", "yes"), certified=False)
+    assert not PatientVerdicts(folder).asked
+    assert next(row for row in load(folder).rows if row.session_id == SESSIONS[0]).patient == "valid"
 
 
 def test_what_a_judge_found_changes_metrics_and_comparison(tmp_path: Path) -> None:
