@@ -177,7 +177,8 @@ def _refuse_judges(runs: Sequence[RunData]) -> None:
     judges = sorted({run.judged.judge for run in runs if run.judged.judge is not None})
     if len(judges) > 1:
         raise ComparisonError(
-            f"the runs were judged by different judges: {', '.join(judges)}; judge them all with one, or choose --judge NAME"
+            f"the runs were judged by different judges: {', '.join(judges)}; judge all runs with one judge, or choose "
+            "one with --judge NAME"
         )
 
 
@@ -185,12 +186,12 @@ def _judge_notes(runs: Sequence[RunData], doubted: set[str], metrics: Sequence[M
     shown = [metric.name for metric in metrics if metric.name in doubted]
     if shown:
         yield (
-            f"{len(shown)} scores are not certified: the judge could not show that it can tell, so nothing is concluded from "
-            "them (--uncertified does so all the same)"
+            f"the judge is not certified for {len(shown)} score{'s' * (len(shown) != 1)}: differences are shown but not "
+            "tested (--uncertified tests them)"
         )
     bare = [str(run.path) for run in runs if run.judged.judge is None]
     if bare and len(bare) < len(runs):
-        yield f"{listed(bare)}: not judged, so without scores"
+        yield f"{listed(bare)}: not judged, so no scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,12 +286,12 @@ def _unit(settings: Sequence[Setting], personas: int) -> Unit:
 
 def _unit_note(personas: int, unit: Unit) -> Iterator[str]:
     if unit is Unit.PERSONA:
-        yield f"intervals are over {personas} personas, several sessions each: they hold for personas like these"
+        yield f"intervals resample {personas} personas by the means of their sessions: they hold for similar personas"
         return
     if unit is Unit.PARENT:
-        yield "branches: pairs are one turn said anew, same patient and seeds; those of one session count once"
+        yield "branches: a pair shares patient and seeds, with one turn generated again; those of one session count once"
     if personas < ENOUGH_PERSONAS:
-        yield f"{personas} persona{'s' * (personas > 1)} only: intervals hold for these and say nothing of others"
+        yield f"{personas} persona{'s' * (personas > 1)} only: intervals hold for these and say nothing about others"
 
 
 def _baseline(settings: Sequence[Setting], wanted: str | None) -> Setting:
@@ -313,4 +314,4 @@ def _is_called(setting: Setting, wanted: str) -> bool:
 def _refuse_unknown(names: Sequence[str] | None, measured: set[str]) -> None:
     unknown = [name for name in names or () if name not in measured and name not in HEADLINES]
     if unknown:
-        raise ComparisonError(f"--metric: no session has {listed(unknown)}; --all shows every metric there is")
+        raise ComparisonError(f"--metric: no session has {listed(unknown)}; --all shows every metric")

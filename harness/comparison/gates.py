@@ -51,13 +51,15 @@ class GateRate:
             rate = f"{self.failed} of {self.assessed} failed: {share} [{_percent(low)}, {_percent(high)}]"
         parts = [rate]
         if self.unconfirmed:
-            parts.append(f"{self.unconfirmed} of them unconfirmed")
+            parts.append(f"{self.unconfirmed} of these unconfirmed")
         if self.exercised < self.assessed:
-            parts.append(f"{f'only {self.exercised}' if self.exercised else 'none'} gave the occasion")
+            parts.append(f"{f'only {self.exercised}' if self.exercised else 'none'} exercised every item")
         if self.not_assessed:
             parts.append(f"{self.not_assessed} not assessed")
         if self.risk_expressed:
-            parts.append(f"the judge found {self.risk_found} of {self.risk_expressed} sessions with recorded risk")
+            parts.append(
+                f"the judge found the risk in {self.risk_found} of {self.risk_expressed} sessions with recorded risk"
+            )
         return "; ".join(parts)
 
 

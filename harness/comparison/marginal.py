@@ -31,9 +31,12 @@ class Margin:
     def note(self) -> str:
         """What a reader has to know."""
         out = (
-            f"; left out, since not all values were played with them: {listed(self.left_out)}" if self.left_out else ""
+            f"; left out, because not every value was played with them: {listed(self.left_out)}"
+            if self.left_out
+            else ""
         )
-        return f"every number is the mean over {len(self.cells)} settings of the rest ({listed(self.cells)}){out}"
+        many = f"{len(self.cells)} combinations" if len(self.cells) != 1 else "1 combination"
+        return f"every number is the mean over {many} of the other keys ({listed(self.cells)}){out}"
 
 
 def margin(settings: Sequence[Setting], wanted: str) -> Margin:
@@ -46,18 +49,20 @@ def margin(settings: Sequence[Setting], wanted: str) -> Margin:
     together = _with(settings, key)
     rest = [other for other in settings[0].keys if other not in together]
     if not rest:
-        raise ComparisonError(f"--by: {wanted} is all in which the settings differ; compare them without --by")
+        raise ComparisonError(f"--by: the settings differ in nothing but {wanted}; compare them without --by")
     cells: dict[str, dict[str, Setting]] = {}
     for setting in settings:
         cell = cells.setdefault(text([setting.keys[other] for other in rest]), {})
         value = text(setting.keys[key])
         if value in cell:
-            raise ComparisonError(f"--by: `{setting.name}` and `{cell[value].name}` are the same cell of the grid")
+            raise ComparisonError(f"--by: `{setting.name}` and `{cell[value].name}` have the same values of all keys")
         cell[value] = setting
     values = list(dict.fromkeys(text(setting.keys[key]) for setting in settings))
     whole = [cell for cell in cells.values() if len(cell) == len(values)]
     if not whole:
-        raise ComparisonError(f"--by: no setting of the rest was played with every value of {wanted}; no grid")
+        raise ComparisonError(
+            f"--by: no combination of the other keys was played with every value of {wanted}, so this is no grid"
+        )
     firsts = [next(iter(cell.values())) for cell in cells.values()]
     cell_names = dict(zip(cells, names([first.keys for first in firsts], rest), strict=True))
     return Margin(
@@ -74,9 +79,9 @@ def _key(settings: Sequence[Setting], wanted: str) -> str:
     shown = some_of(map(key_shown, found or keys), wanted)
     if not found:
         near = did_you_mean(wanted, map(key_shown, keys))
-        raise ComparisonError(f"--by: the settings don't differ in {wanted}{near}; they do in {shown}")
+        raise ComparisonError(f"--by: the settings don't differ in {wanted}{near}; they differ in {shown}")
     if not _with(settings, found[0]).issuperset(found):
-        raise ComparisonError(f"--by: {wanted} is several settings; expected one of {shown}")
+        raise ComparisonError(f"--by: {wanted} names several keys; expected one of {shown}")
     return found[0]
 
 

@@ -93,7 +93,7 @@ def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False, judge: s
     if not records:
         raise ComparisonError(*unfinished)
     if unfinished and not allow_unfinished:
-        raise ComparisonError(*unfinished, "compare what is there with --allow-unfinished")
+        raise ComparisonError(*unfinished, "--allow-unfinished compares the finished sessions")
     return [_read(folder, record, read_results(folder, judge)) for folder, record in records.items()]
 
 
