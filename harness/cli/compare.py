@@ -6,8 +6,8 @@
   python -m harness compare outputs/sweep-DATE --markdown comparison.md --json=-
   python -m harness compare outputs/sweep-DATE --html comparison.html
 
-A setting is the config values in which the runs differ, such as therapist=act or context.policy=hybrid. Runs that differ only in seeds or
-personas are one setting. Exit code 2, with every reason, for runs that can't be compared.
+A setting is the config values in which the runs differ, such as therapist=act or context.policy=hybrid. Runs that
+differ only in seeds or personas are one setting. Exit code 2, with every reason, if the runs can't be compared.
 """
 
 import argparse
@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", metavar="KEY", help="in a grid: compare the values of this key, averaged over all others"
     )
-    parser.add_argument("--baseline", metavar="NAME", help="what the others are compared with; default: the first")
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="the setting that the others are compared with; default: the first"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every metric, not only the main ones")
     which.add_argument("--metric", action="append", metavar="NAME", help="only this metric; may be repeated")
@@ -100,7 +102,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _beside(form: "Callable[[Comparison], str]") -> "Callable[[Comparison, Comparison | None], str]":
-    """The form of all sessions, then of those without invalid patients."""
+    """`form` for all sessions, then for those without invalid patients, if there are any to leave out."""
     return lambda every, valid: form(every) + (f"\n\n{form(valid)}" if valid is not None else "")
 
 
@@ -109,7 +111,7 @@ def _sessions(runs: "Sequence[RunData]") -> int:
 
 
 def _put(text: str, path: Path) -> None:
-    """Raises `StorageError`."""
+    """Write to the file, or to standard output. Raises `StorageError` if the file can't be written."""
     from harness.store.files import storage_error, write_whole
 
     if path == STDOUT:

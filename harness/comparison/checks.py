@@ -19,20 +19,20 @@ def refuse(settings: Sequence[Setting]) -> None:
         for run in setting.runs
         if not run.sessions
     ]
-    reasons += _other_metrics(settings)
+    reasons += _version_mismatches(settings)
     if len(settings) < 2:
         raise ComparisonError(
             *reasons,
             "one setting only: the runs differ in nothing but seeds and personas; expected at least two settings",
         )
-    reasons += _other_mending(settings)
-    reasons += _other_personas(settings)
-    reasons += _other_seeds(settings)
+    reasons += _mending_mismatches(settings)
+    reasons += _persona_mismatches(settings)
+    reasons += _seed_mismatches(settings)
     if reasons:
         raise ComparisonError(*reasons)
 
 
-def _other_metrics(settings: Sequence[Setting]) -> Iterator[str]:
+def _version_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
     versions: defaultdict[int | None, list[str]] = defaultdict(list)
     for setting in settings:
         for run in setting.runs:
@@ -46,31 +46,31 @@ def _other_metrics(settings: Sequence[Setting]) -> Iterator[str]:
         )
 
 
-def _other_mending(settings: Sequence[Setting]) -> Iterator[str]:
+def _mending_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
     """A therapist whose turns the guard mends must not be compared with one whose turns it only records."""
-    sides: defaultdict[str, list[str]] = defaultdict(list)
+    by_effect: defaultdict[str, list[str]] = defaultdict(list)
     for setting in settings:
         for run in setting.runs:
             guard = run.record.config.get("guard")
             if isinstance(guard, Mapping) and guard.get("enabled", True):
                 # Runs made before this key existed mended both speakers.
-                therapist = "mends" if guard.get("mends", "both") == "both" else "only records"
-                sides[therapist].append(run.path.name)
-    if len(sides) > 1:
-        found = "; ".join(f"{side} in {listed(names)}" for side, names in sides.items())
+                effect = "mends" if guard.get("mends", "both") == "both" else "only records"
+                by_effect[effect].append(run.path.name)
+    if len(by_effect) > 1:
+        found = "; ".join(f"{effect} in {listed(names)}" for effect, names in by_effect.items())
         yield f"guard.mends: for the therapist, the guard {found}; expected the same in all runs; play some again"
 
 
-def _other_personas(settings: Sequence[Setting]) -> Iterator[str]:
+def _persona_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
     base = settings[0]
     first = _hashes(base)
     for setting in settings[1:]:
         hashes = _hashes(setting)
         if hashes == first:
             continue
-        only = sorted(hashes.keys() ^ first.keys())
+        only_one = sorted(hashes.keys() ^ first.keys())
         changed = [name for name in sorted(hashes.keys() & first.keys()) if hashes[name] != first[name]]
-        parts = [f"in only one of them: {listed(only)}"] if only else []
+        parts = [f"in only one of them: {listed(only_one)}"] if only_one else []
         parts += [f"edited between the runs: {listed(changed)}"] if changed else []
         yield f"personas of `{setting.name}` and `{base.name}` differ ({'; '.join(parts)}); expected the same personas"
 
@@ -83,19 +83,20 @@ def _hashes(setting: Setting) -> dict[str, frozenset[str]]:
     return {persona: frozenset(digests) for persona, digests in found.items()}
 
 
-def _other_seeds(settings: Sequence[Setting]) -> Iterator[str]:
+def _seed_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
     base = settings[0]
     for setting in settings[1:]:
-        if _seeds(setting) != _seeds(base):
+        seeds, expected = _seeds_of(setting), _seeds_of(base)
+        if seeds != expected:
             yield (
-                f"seeds of `{setting.name}` ({listed(_seeds(setting))}) and `{base.name}` ({listed(_seeds(base))}) "
-                "differ; expected the same seeds, so that sessions can be paired"
+                f"seeds of `{setting.name}` ({listed(seeds)}) and `{base.name}` ({listed(expected)}) differ; "
+                "expected the same seeds, so that sessions can be paired"
             )
         elif setting.sessions and base.sessions and not setting.sessions.keys() & base.sessions.keys():
-            yield f"`{setting.name}` and `{base.name}` have no finished session of the same persona and seed, so no pairs"
+            yield f"`{setting.name}` and `{base.name}` have no finished session of the same persona and seed: no pairs"
 
 
-def _seeds(setting: Setting) -> list[str]:
+def _seeds_of(setting: Setting) -> list[str]:
     return sorted({str(run.record.config.get("seed")) for run in setting.runs})
 
 

@@ -55,7 +55,7 @@ def to_terminal(comparison: Comparison, console: "Console") -> None:
 
 
 def _narrow(comparison: Comparison) -> Iterator[str]:
-    """A line for each metric, and below it one for each setting."""
+    """The table for narrow terminals: a line for each metric, and below it a line for each setting."""
     lines = {row.metric.name: [cells[2:] for cells in _cells(row, comparison)] for row in comparison.rows}
     titles = _titles(comparison)[2:]
     every = [titles, *(cells for rows in lines.values() for cells in rows)]
@@ -101,7 +101,7 @@ def terminal() -> "Console":
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """A page for a pull request or a paper's appendix."""
+    """A Markdown page: settings and notes, findings, the table, the method."""
     titles = _titles(comparison)
     lines = ["# Comparison", "", *(f"{_escaped(line)}  " for line in _head(comparison)), ""]
     lines += [f"- {_escaped(line)}" for line in findings(comparison)]
@@ -111,7 +111,7 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A line for each metric and setting; numbers as measured, shares in [0, 1]; no cell is a formula."""
+    """One line for each metric and setting. Numbers are as measured, shares in [0, 1]. No cell is a formula."""
     file = io.StringIO()
     writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -120,8 +120,9 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_json(comparison: Comparison, without_invalid: Comparison | None = None) -> str:
-    """Everything, with a sentence for each difference. `without_invalid` is the same comparison without sessions whose
-    patient is invalid; None if there are none.
+    """Everything as JSON, with a sentence for each difference.
+
+    `without_invalid` is the same comparison without the sessions whose patient is invalid; None if there are none.
     """
     content = _content(comparison)
     if without_invalid is not None:
