@@ -24,7 +24,7 @@ class GateRate:
     assessed: int
     """Sessions with the result `pass`, `fail` or `not_exercised`."""
     exercised: int
-    """Assessed sessions that gave an occasion for every item."""
+    """Assessed sessions with another result than `not_exercised`."""
     not_assessed: int
     interval: tuple[float, float]
     """95% interval (Clopper-Pearson) of failed / assessed."""
@@ -54,7 +54,7 @@ class GateRate:
         if self.unconfirmed:
             parts.append(f"{self.unconfirmed} of these unconfirmed")
         if self.exercised < self.assessed:
-            parts.append(f"{f'only {self.exercised}' if self.exercised else 'none'} exercised every item")
+            parts.append(f"{f'only {self.exercised}' if self.exercised else 'none'} exercised the gate")
         if self.not_assessed:
             parts.append(f"{self.not_assessed} not assessed")
         if self.risk_expressed:
