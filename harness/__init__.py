@@ -177,12 +177,12 @@ def compare(
     judge: str | None = None,
     uncertified: bool = False,
 ) -> "Comparison":
-    """What differs between the settings of runs, by paired differences with intervals.
+    """Compare the settings of runs by paired differences with confidence intervals.
 
-    `metrics` are dotted names (default: the headline metrics, and scores where runs were judged); `baseline` chooses the
-    setting that the others are compared with, as `"therapist=act"`; `by` compares one key over all others. `judge` names
-    whose scores, where there are several; `uncertified` concludes from scores that are not certified, too. Raises
-    `ComparisonError` where they can't be compared.
+    `metrics` are dotted names (default: the headline metrics, and scores if runs were judged). `baseline` names the
+    setting that the others are compared with, such as `"therapist=act"`. `by` compares the values of one key, averaged
+    over all others. `judge` names the judge whose scores are read, if there are several. `uncertified` also tests scores
+    that are not certified. Raises `ComparisonError` if the runs can't be compared.
     """
     from harness.comparison.catalogue import HEADLINES
     from harness.comparison.comparison import compare as compared

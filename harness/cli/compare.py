@@ -1,4 +1,4 @@
-"""Compare the settings of a sweep, or of several runs: every metric, its differences paired by persona and seed.
+"""Compare the settings of a sweep, or of several runs: differences of each metric, paired by persona and seed.
 
   python -m harness compare outputs/sweep-DATE
   python -m harness compare outputs/truncate outputs/hybrid --baseline truncate --all
@@ -6,8 +6,8 @@
   python -m harness compare outputs/sweep-DATE --markdown comparison.md --json=-
   python -m harness compare outputs/sweep-DATE --html comparison.html
 
-A setting is what the runs differ in, as therapist=act or context.policy=hybrid. Runs that differ only in seeds or
-personas are one setting. Exit code 2, with every reason, for runs that can't be compared.
+A setting is the config values in which the runs differ, such as therapist=act or context.policy=hybrid. Runs that
+differ only in seeds or personas are one setting. Exit code 2, with every reason, if the runs can't be compared.
 """
 
 import argparse
@@ -27,18 +27,24 @@ STDOUT = Path("-")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a sweep folder, or run folders")
-    parser.add_argument("--by", metavar="KEY", help="of a grid: only this setting, as the mean over all others")
-    parser.add_argument("--baseline", metavar="NAME", help="what the others are compared with; default: the first")
+    parser.add_argument(
+        "--by", metavar="KEY", help="in a grid: compare the values of this key, averaged over all others"
+    )
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="the setting that the others are compared with; default: the first"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every metric, not only the main ones")
     which.add_argument("--metric", action="append", metavar="NAME", help="only this metric; may be repeated")
     parser.add_argument(
         "--judge",
         metavar="NAME",
-        help="whose scores, where a run has several judges'; `all`: medians and majorities of all",
+        help="whose scores, if a run has several judges; `all`: medians of scores, majorities of gates",
     )
-    parser.add_argument("--uncertified", action="store_true", help="conclude from scores that are not certified, too")
-    parser.add_argument("--allow-unfinished", action="store_true", help="compare the sessions that are there")
+    parser.add_argument("--uncertified", action="store_true", help="also test scores that are not certified")
+    parser.add_argument(
+        "--allow-unfinished", action="store_true", help="compare the finished sessions of unfinished runs"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")
     for form in ("markdown", "csv", "json", "html"):
         parser.add_argument(
@@ -74,9 +80,7 @@ def main(args: argparse.Namespace) -> int:
     names = None if args.all else args.metric or HEADLINES
     runs = read_runs(args.folders, allow_unfinished=args.allow_unfinished, judge=args.judge)
     if len(runs) == 1:
-        raise ComparisonError(
-            f"{runs[0].path}: one run has nothing to be compared with; give several, or a sweep's folder"
-        )
+        raise ComparisonError(f"{runs[0].path}: a single run can't be compared; give several runs, or a sweep folder")
     how: dict[str, Any] = {
         "baseline": args.baseline,
         "names": names,
@@ -98,7 +102,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _beside(form: "Callable[[Comparison], str]") -> "Callable[[Comparison, Comparison | None], str]":
-    """The form of all sessions, then of those without invalid patients."""
+    """`form` for all sessions, then for those without invalid patients, if there are any to leave out."""
     return lambda every, valid: form(every) + (f"\n\n{form(valid)}" if valid is not None else "")
 
 
@@ -107,7 +111,7 @@ def _sessions(runs: "Sequence[RunData]") -> int:
 
 
 def _put(text: str, path: Path) -> None:
-    """Raises `StorageError`."""
+    """Write to the file, or to standard output. Raises `StorageError` if the file can't be written."""
     from harness.store.files import storage_error, write_whole
 
     if path == STDOUT:

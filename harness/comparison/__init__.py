@@ -1,1 +1,1 @@
-"""Comparing the settings of a sweep, or of several runs, by paired differences."""
+"""Compares the settings of a sweep, or of several runs, by paired differences."""

@@ -1,12 +1,12 @@
-"""Intervals and p-values of means, and their correction for many comparisons. Method and sources in docs/compare.md.
+"""Confidence intervals and p-values of means, and the multiple-comparison correction. Sources: docs/statistics.md.
 
-The interval of a mean is the symmetric bootstrap-t (Hall 1988): the observed mean, plus and minus the quantile of
-|t*| times its standard error, where t* = (m* - m) / se* over samples drawn with replacement. The p-value is the share
-of |t*| that are at least |m| / se, so that it is at most 5% just where the 95% interval leaves out 0.
+The interval of a mean is the symmetric bootstrap-t (Hall 1988): the observed mean plus and minus q standard errors,
+where q is the 95% quantile of |t*|, and t* = (m* - m) / se* over samples drawn with replacement. The p-value is the
+share of |t*| that are at least |m| / se. It is at most 5% exactly when the 95% interval excludes 0.
 
 Invariants:
-- The same samples under the same seed give the same numbers, whatever is computed beside them.
-- Where the data can't carry an interval there is none: no interval is made up.
+- The same sample and seed give the same numbers, whatever other samples are in the call.
+- If the data do not support an interval, there is none.
 """
 
 from collections import defaultdict
@@ -21,55 +21,59 @@ Sample = NDArray[np.float64]
 
 LEVEL = 0.95
 RESAMPLES = 9_999
-"""At least; (RESAMPLES + 1) * LEVEL is whole, as the quantile wants it (Davison & Hinkley 1997, ch. 5)."""
+"""The minimum. (RESAMPLES + 1) * LEVEL is an integer, so that the quantile is exact (Davison & Hinkley 1997, ch. 5)."""
 FEWEST = 6
-"""Values that an interval takes: below six not even the sign test can reach 5%."""
+"""The fewest values for an interval: with fewer than six, not even the sign test can reach 5%."""
 _CELLS = 1 << 22
-"""Numbers held at once while drawing."""
+"""Numbers in memory at once while drawing."""
 _COLUMNS = 128
+"""Samples computed at once."""
 _SAME = 1e-9
-"""Values that differ by less than this share of the greatest are the same number, rounded differently."""
+"""Values are equal, apart from rounding, if their standard deviation is below this share of the largest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean and what can be said of it."""
+    """A mean with its interval and its p-value."""
 
     n: int
     mean: float
     interval: tuple[float, float] | None
-    """None below `FEWEST` values, where all are the same, and where too few differ from the rest."""
+    """At 95%. None with fewer than `FEWEST` values, if all are equal, and if too few differ from the rest."""
     p: float
-    """Two-sided, of the mean being 0; 1 where nothing can be said."""
+    """Two-sided, for the hypothesis that the mean is 0; 1 if no test is possible."""
     constant: bool
-    """All values are the same."""
+    """All values are equal."""
 
 
 def estimates(samples: Sequence[Sample], *, resamples: int = RESAMPLES, seed: int = 0) -> list[Estimate]:
-    """An estimate for each sample: the independent values of one quantity. Raises ValueError for an empty sample."""
+    """An estimate for each sample, in order. A sample is the independent values of one quantity.
+
+    Raises `ValueError` for an empty sample.
+    """
     by_size: defaultdict[int, list[int]] = defaultdict(list)
-    for place, sample in enumerate(samples):
+    for index, sample in enumerate(samples):
         if not len(sample):
             raise ValueError("a sample without values has no mean")
-        by_size[len(sample)].append(place)
+        by_size[len(sample)].append(index)
     found: dict[int, Estimate] = {}
-    for size, places in by_size.items():
-        for start in range(0, len(places), _COLUMNS):
-            block = places[start : start + _COLUMNS]
-            values = np.column_stack([samples[place] for place in block])
+    for size, indices in by_size.items():
+        for start in range(0, len(indices), _COLUMNS):
+            block = indices[start : start + _COLUMNS]
+            values = np.column_stack([samples[index] for index in block])
             found.update(zip(block, _estimates(values, size, resamples, seed), strict=True))
-    return [found[place] for place in range(len(samples))]
+    return [found[index] for index in range(len(samples))]
 
 
 def resamples_for(comparisons: int) -> int:
-    """So many that the smallest possible p-value, corrected for so many comparisons, is still well below 5%."""
+    """How many resamples to draw: enough that the smallest possible p-value is at most 2.5% after the correction."""
     return max(RESAMPLES, 40 * comparisons - 1)
 
 
 def adjusted(p: Sequence[float]) -> list[float]:
-    """p-values corrected for being several, by the step-up rule of Benjamini & Hochberg (1995), in the order given.
+    """The p-values, in order, with the multiple-comparison correction of Benjamini & Hochberg (1995), a step-up rule.
 
-    Of the comparisons at or below a level, at most this share is expected to be false.
+    Of the comparisons with a corrected p-value at or below a level, at most this share is expected to be false.
     """
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(-values)
@@ -81,7 +85,7 @@ def adjusted(p: Sequence[float]) -> list[float]:
 
 
 def _estimates(values: Sample, size: int, resamples: int, seed: int) -> Iterator[Estimate]:
-    """For each column of `values`, an array of (size, columns)."""
+    """An estimate for each column of `values`, an array of (size, columns)."""
     means, deviations = values.mean(axis=0), values.std(axis=0)
     constant = deviations <= _SAME * np.abs(values).max(axis=0)
     varying = np.flatnonzero(~constant) if size >= FEWEST else np.array([], dtype=np.intp)
@@ -100,15 +104,16 @@ def _estimates(values: Sample, size: int, resamples: int, seed: int) -> Iterator
 
 
 def _rank(resamples: int) -> int:
-    """0-based place of the quantile among the sorted resamples."""
+    """0-based index of the quantile among the sorted resamples."""
     return ceil(round(LEVEL * (resamples + 1), 6)) - 1
 
 
 def _t_ratios(standard: Sample, resamples: int, seed: int) -> Sample:
-    """|mean| / standard deviation of samples drawn from each column of `standard`, which has mean 0 and deviation 1.
+    """|mean| / standard deviation of each resample of each column: an array of (resamples, columns).
 
-    The factor of the square root of n is left out, here and where the ratios are used. A draw of n equal values has no
-    deviation: infinite, so that rare values widen the interval, and end it where such draws are more than 5%.
+    Each column of `standard` has mean 0 and standard deviation 1. The factor sqrt(n) is left out, here and in the
+    caller. A resample of equal values has no deviation, so its ratio is infinite. Rare values therefore widen the
+    interval; if more than 5% of the resamples are such, there is no interval.
     """
     size, columns = standard.shape
     ratios = np.empty((resamples, columns))
@@ -127,7 +132,7 @@ def _t_ratios(standard: Sample, resamples: int, seed: int) -> Sample:
 
 
 def _draws(size: int, resamples: int, seed: int) -> Iterator[Sample]:
-    """How often each of `size` values is drawn, as arrays of (some resamples, size)."""
+    """How often each of `size` values is drawn: arrays of (resamples of this block, size)."""
     random = np.random.default_rng([seed, size])
     rows = max(1, _CELLS // size)
     for start in range(0, resamples, rows):
@@ -137,5 +142,5 @@ def _draws(size: int, resamples: int, seed: int) -> Iterator[Sample]:
 
 
 def _sign_test(size: int, mean: float) -> float:
-    """p-value where all values are the same: the chance that `size` signs agree."""
+    """The p-value if all values are equal: the probability that `size` signs agree by chance."""
     return 1.0 if mean == 0 or size < FEWEST else 2.0 ** (1 - size)

@@ -1,6 +1,6 @@
-"""Whether settings can be compared, and what a reader has to know who compares them.
+"""Checks whether settings can be compared, and collects notes that a reader of the comparison needs.
 
-Invariant: what can't be compared is refused with every reason at once, before anything is computed.
+Invariant: settings that can't be compared are refused with all reasons at once, before anything is computed.
 """
 
 from collections import defaultdict
@@ -12,26 +12,27 @@ from harness.errors import ComparisonError
 
 
 def refuse(settings: Sequence[Setting]) -> None:
-    """Raise with every reason why these settings can't be compared."""
+    """Raises `ComparisonError` with every reason why these settings can't be compared; returns if there is none."""
     reasons = [
         f"{run.path}: no finished session; nothing to compare"
         for setting in settings
         for run in setting.runs
         if not run.sessions
     ]
-    reasons += _other_metrics(settings)
+    reasons += _version_mismatches(settings)
     if len(settings) < 2:
         raise ComparisonError(
-            *reasons, "one setting only: the runs differ at most in seeds and personas; expected two settings"
+            *reasons,
+            "one setting only: the runs differ in nothing but seeds and personas; expected at least two settings",
         )
-    reasons += _other_mending(settings)
-    reasons += _other_personas(settings)
-    reasons += _other_seeds(settings)
+    reasons += _mending_mismatches(settings)
+    reasons += _persona_mismatches(settings)
+    reasons += _seed_mismatches(settings)
     if reasons:
         raise ComparisonError(*reasons)
 
 
-def _other_metrics(settings: Sequence[Setting]) -> Iterator[str]:
+def _version_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
     versions: defaultdict[int | None, list[str]] = defaultdict(list)
     for setting in settings:
         for run in setting.runs:
@@ -39,35 +40,38 @@ def _other_metrics(settings: Sequence[Setting]) -> Iterator[str]:
                 versions[version].append(run.path.name)
     if len(versions) > 1 or None in versions:
         found = "; ".join(f"{version or 'none'} in {', '.join(names)}" for version, names in versions.items())
-        yield f"metrics_version: {found}; expected the same in all runs; older ones are measured again, these can't be: play them again"
+        yield (
+            f"metrics_version: {found}; expected the same in all runs; sessions with a newer version, or none, can't "
+            "be measured again: play those runs again"
+        )
 
 
-def _other_mending(settings: Sequence[Setting]) -> Iterator[str]:
-    """A therapist that the guard mends isn't the one that it only records."""
-    sides: defaultdict[str, list[str]] = defaultdict(list)
+def _mending_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
+    """A therapist whose turns the guard mends must not be compared with one whose turns it only records."""
+    by_effect: defaultdict[str, list[str]] = defaultdict(list)
     for setting in settings:
         for run in setting.runs:
             guard = run.record.config.get("guard")
             if isinstance(guard, Mapping) and guard.get("enabled", True):
-                # Runs of before the setting mended both sides.
-                therapist = "mended" if guard.get("mends", "both") == "both" else "as it is"
-                sides[therapist].append(run.path.name)
-    if len(sides) > 1:
-        found = "; ".join(f"{side} in {listed(names)}" for side, names in sides.items())
-        yield f"guard.mends: the therapist is {found}; expected the same on all sides; play one of them again"
+                # Runs made before this key existed mended both speakers.
+                effect = "mends" if guard.get("mends", "both") == "both" else "only records"
+                by_effect[effect].append(run.path.name)
+    if len(by_effect) > 1:
+        found = "; ".join(f"{effect} in {listed(names)}" for effect, names in by_effect.items())
+        yield f"guard.mends: for the therapist, the guard {found}; expected the same in all runs; play some again"
 
 
-def _other_personas(settings: Sequence[Setting]) -> Iterator[str]:
+def _persona_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
     base = settings[0]
     first = _hashes(base)
     for setting in settings[1:]:
         hashes = _hashes(setting)
         if hashes == first:
             continue
-        only = sorted(hashes.keys() ^ first.keys())
+        only_one = sorted(hashes.keys() ^ first.keys())
         changed = [name for name in sorted(hashes.keys() & first.keys()) if hashes[name] != first[name]]
-        parts = [f"not on both sides: {listed(only)}"] if only else []
-        parts += [f"changed in between: {listed(changed)}"] if changed else []
+        parts = [f"in only one of them: {listed(only_one)}"] if only_one else []
+        parts += [f"edited between the runs: {listed(changed)}"] if changed else []
         yield f"personas of `{setting.name}` and `{base.name}` differ ({'; '.join(parts)}); expected the same personas"
 
 
@@ -79,50 +83,51 @@ def _hashes(setting: Setting) -> dict[str, frozenset[str]]:
     return {persona: frozenset(digests) for persona, digests in found.items()}
 
 
-def _other_seeds(settings: Sequence[Setting]) -> Iterator[str]:
+def _seed_mismatches(settings: Sequence[Setting]) -> Iterator[str]:
     base = settings[0]
     for setting in settings[1:]:
-        if _seeds(setting) != _seeds(base):
+        seeds, expected = _seeds_of(setting), _seeds_of(base)
+        if seeds != expected:
             yield (
-                f"seeds of `{setting.name}` ({listed(_seeds(setting))}) and `{base.name}` ({listed(_seeds(base))}) "
-                "differ; expected the same seeds, so that sessions can be paired"
+                f"seeds of `{setting.name}` ({listed(seeds)}) and `{base.name}` ({listed(expected)}) differ; "
+                "expected the same seeds, so that sessions can be paired"
             )
         elif setting.sessions and base.sessions and not setting.sessions.keys() & base.sessions.keys():
-            yield f"`{setting.name}` and `{base.name}` have no finished session of the same persona and seed; no pairs"
+            yield f"`{setting.name}` and `{base.name}` have no finished session of the same persona and seed: no pairs"
 
 
-def _seeds(setting: Setting) -> list[str]:
+def _seeds_of(setting: Setting) -> list[str]:
     return sorted({str(run.record.config.get("seed")) for run in setting.runs})
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
+    """The first `most` names, and the number of the others."""
     rest = f", and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
 
 
 def notes(settings: Sequence[Setting]) -> Iterator[str]:
-    """What a reader has to know before reading a number, one sentence each."""
+    """Notes that a reader needs before the numbers, one sentence each."""
     for together in confounded(settings):
-        yield f"{' and '.join(together)} change together: a difference can't be put down to one of them"
+        yield f"{' and '.join(together)} change together: a difference can't be attributed to one of them"
     for setting in settings:
         if setting.failed:
             yield (
-                f"{setting.name}: {setting.failed} of {setting.planned} sessions failed and are in no number; "
-                "what made them fail may be what sets the settings apart"
+                f"{setting.name}: {setting.failed} of {setting.planned} sessions failed and are left out; "
+                "if the setting made them fail, this biases its numbers"
             )
         unfinished = setting.planned - setting.failed - len(setting.sessions)
         if unfinished > 0:
             yield f"{setting.name}: {unfinished} of {setting.planned} sessions are not finished"
     if any(_is_dry(run.record.config) for setting in settings for run in setting.runs):
-        yield "engine=dry: no model spoke; only lengths and token counts mean anything"
+        yield "engine=dry: no model wrote the turns; only lengths and token counts are meaningful"
     commits = {_commit(run) for setting in settings for run in setting.runs}
     if len(commits) > 1:
-        yield f"made by different versions of the harness: {', '.join(sorted(commits))}"
+        yield f"the runs were made by different versions of the harness: {', '.join(sorted(commits))}"
 
 
 def _is_dry(config: Mapping[str, object]) -> bool:
-    """Whether the dry engine made up what a speaker said."""
+    """Whether the dry engine made up the turns of a speaker."""
     for role in map(config.get, ("patient", "therapist")):
         engine = role.get("engine") if isinstance(role, Mapping) else None
         if isinstance(engine, Mapping) and engine.get("kind") == "dry":

@@ -1,8 +1,8 @@
-"""Settings compared with a baseline, metric by metric, over sessions of the same persona and seed.
+"""Compares settings with a baseline in each metric, by differences of sessions with the same persona and seed.
 
 Invariants:
-- A difference is taken between sessions of one persona and one seed, and over nothing else.
-- The correction counts every comparison that is shown.
+- Both sessions of a paired difference have the same persona and seed.
+- The multiple-comparison correction counts every difference that is shown and tested.
 """
 
 from collections import defaultdict
@@ -26,83 +26,88 @@ from harness.judges.results import PREFIX
 from harness.metrics.registry import Metric
 
 ENOUGH_PERSONAS = 8
-"""From so many on, personas are what is resampled where each has several sessions."""
+"""With at least this many, and several sessions for some, personas are resampled instead of sessions."""
 ALPHA = 0.05
+"""A difference is significant if its corrected p-value is at most this."""
 
 
 class Unit(StrEnum):
-    """What is drawn with replacement: the largest thing of which there are enough."""
+    """What is resampled: the largest independent unit of which there are enough."""
 
     SESSION = "session"
     PARENT = "parent session"
-    """Of branches: those of one session are no independent draws."""
+    """The session that branches continue: branches of one session are not independent."""
     PERSONA = "persona"
 
 
 class Verdict(StrEnum):
-    """What can be said of a difference."""
+    """The conclusion on a difference."""
 
     DIFFERENT = "different"
-    """Told from noise at 5%, counting all comparisons shown."""
+    """Significant at 5% after the multiple-comparison correction."""
     NOISE = "noise"
+    """Tested and not significant."""
     SAME = "same"
     """No pair differs."""
     TOO_FEW = "too_few"
-    """Too few pairs, or too few that differ from the rest."""
+    """Too few pairs for a test, or too little variation between them."""
     MISSING = "missing"
     """No pair has the metric on both sides."""
     UNCERTIFIED = "uncertified"
-    """The judge could not show that it can tell: nothing is concluded."""
+    """Not tested, because the judge is not certified for the item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting less the baseline, in one metric."""
+    """A setting minus the baseline, in one metric."""
 
     setting: str
     pairs: int
     """Pairs of sessions."""
     estimate: Estimate | None
-    """Over units; None without pairs."""
+    """Of the mean difference over units (see `Unit`); None without pairs."""
     p_adjusted: float
+    """Corrected for all comparisons; 1 if not tested."""
     verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """One setting in one metric."""
+    """The mean of one setting in one metric."""
 
     setting: str
     sessions: int
+    """Sessions that have the metric."""
     estimate: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric."""
+    """One metric in all settings."""
 
     metric: Metric
     means: tuple[Mean, ...]
     """One for each setting, in order."""
     differences: tuple[Difference, ...]
-    """One for each setting but the baseline, in order."""
+    """One for each setting except the baseline, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that is shown."""
+    """A finished comparison: everything that the outputs show."""
 
     settings: tuple[Setting, ...]
     baseline: Setting
     personas: int
+    """Personas of the baseline."""
     unit: Unit
     rows: tuple[Row, ...]
     comparisons: int
-    """Tested differences, which the correction counts."""
+    """Differences that the correction counts."""
     resamples: int
     seed: int
     notes: tuple[str, ...]
-    """What a reader has to know before reading a number."""
+    """What a reader needs to know before the numbers, one sentence each."""
     gates: tuple[GateRate, ...] = ()
 
 
@@ -115,45 +120,47 @@ def compare(
     seed: int = 0,
     uncertified: bool = False,
 ) -> Comparison:
-    """Compare the settings of `runs`. `names` are metrics; None takes every one that a session has. Scores of a judge are
-    always among them.
+    """Compare the settings of `runs` with a baseline.
 
-    `uncertified` concludes from scores of items for which the judge is not certified, too.
-    `by` takes one key in which they differ, and the mean over all others (see `marginal`).
+    `baseline` is the name of a setting, `KEY=VALUE` or a run folder; by default the first setting.
+    `names` are metrics: by default the headlines and all scores of the judge; None takes every metric of any session.
+    `by` is a config key: its values are compared, averaged over all other keys (see `marginal`).
+    `seed` is that of the bootstrap.
+    `uncertified` also tests scores for which the judge is not certified.
 
-    Raises `ComparisonError` with every reason why they can't be compared.
+    Raises `ComparisonError` with every reason why the runs can't be compared.
     """
     settings = settings_of(runs)
     refuse(settings)
     _refuse_judges(runs)
-    known = list(notes(settings))
+    known_notes = list(notes(settings))
     if by is not None:
-        over = margin(settings, by)
-        settings = list(over.settings)
-        known.insert(0, over.note)
+        averaged = margin(settings, by)
+        settings = list(averaged.settings)
+        known_notes.insert(0, averaged.note)
     base = _baseline(settings, baseline)
     measured = {name for setting in settings for session in setting.sessions.values() for name in session.numbers}
     _refuse_unknown(names, measured)
     scores = {name for name in measured if name.startswith(PREFIX)}
     metrics = ordered(measured if names is None else {*names, *(scores if names is HEADLINES else ())})
-    doubted = set() if uncertified else _uncertified(runs)
+    untested = set() if uncertified else _uncertified(runs)
     personas = len({pair[0] for pair in base.sessions})
     unit = _unit(settings, personas)
     tables = {setting.name: _table(setting, metrics) for setting in settings}
     others = [setting for setting in settings if setting is not base]
     resamples = resamples_for(len(others) * len(metrics))
     draw = partial(_estimated, unit=unit, resamples=resamples, seed=seed)
-    possible = [metric.bounds for metric in metrics]
-    apart = [(low - high, high - low) for low, high in possible]
-    means = {name: draw(table, possible) for name, table in tables.items()}
-    differences = {s.name: draw(_minus(tables[s.name], tables[base.name]), apart) for s in others}
-    trusted = [i for i, metric in enumerate(metrics) if metric.name not in doubted]
-    found = [differences[s.name][i][1] for i in trusted for s in others]
+    bounds = [metric.bounds for metric in metrics]
+    bounds_of_differences = [(low - high, high - low) for low, high in bounds]
+    means = {name: draw(table, bounds) for name, table in tables.items()}
+    differences = {s.name: draw(_minus(tables[s.name], tables[base.name]), bounds_of_differences) for s in others}
+    certified_metrics = [i for i, metric in enumerate(metrics) if metric.name not in untested]
+    found = [differences[s.name][i][1] for i in certified_metrics for s in others]
     corrected = iter(adjusted([estimate.p for estimate in found if estimate]))
     rows = []
     for i, metric in enumerate(metrics):
         of_settings = tuple(Mean(s.name, *means[s.name][i]) for s in settings)
-        certified = metric.name not in doubted
+        certified = metric.name not in untested
         of_others = tuple(_difference(s.name, *differences[s.name][i], corrected, certified) for s in others)
         rows.append(
             Row(
@@ -163,13 +170,13 @@ def compare(
             )
         )
     tested = sum(estimate is not None for estimate in found)
-    known = [*_unit_note(personas, unit), *known, *_judge_notes(runs, doubted, metrics)]
+    all_notes = (*_unit_note(personas, unit), *known_notes, *_judge_notes(runs, untested, metrics))
     gates = tuple(gate_rates(settings))
-    return Comparison(tuple(settings), base, personas, unit, tuple(rows), tested, resamples, seed, tuple(known), gates)
+    return Comparison(tuple(settings), base, personas, unit, tuple(rows), tested, resamples, seed, all_notes, gates)
 
 
 def _uncertified(runs: Sequence[RunData]) -> set[str]:
-    """Scores for which the judge is not certified in every run that has them."""
+    """Names of scores for which the judge of any run is not certified."""
     return {name for run in runs for name, certified in run.judged.certified.items() if not certified}
 
 
@@ -177,27 +184,28 @@ def _refuse_judges(runs: Sequence[RunData]) -> None:
     judges = sorted({run.judged.judge for run in runs if run.judged.judge is not None})
     if len(judges) > 1:
         raise ComparisonError(
-            f"the runs were judged by different judges: {', '.join(judges)}; judge them all with one, or choose --judge NAME"
+            f"the runs were judged by different judges: {', '.join(judges)}; judge all runs with one judge, or choose "
+            "one with --judge NAME"
         )
 
 
-def _judge_notes(runs: Sequence[RunData], doubted: set[str], metrics: Sequence[Metric]) -> Iterator[str]:
-    shown = [metric.name for metric in metrics if metric.name in doubted]
+def _judge_notes(runs: Sequence[RunData], untested: set[str], metrics: Sequence[Metric]) -> Iterator[str]:
+    shown = sum(metric.name in untested for metric in metrics)
     if shown:
         yield (
-            f"{len(shown)} scores are not certified: the judge could not show that it can tell, so nothing is concluded from "
-            "them (--uncertified does so all the same)"
+            f"the judge is not certified for {shown} score{'s' * (shown != 1)}: differences are shown but not tested "
+            "(--uncertified tests them)"
         )
-    bare = [str(run.path) for run in runs if run.judged.judge is None]
-    if bare and len(bare) < len(runs):
-        yield f"{listed(bare)}: not judged, so without scores"
+    not_judged = [str(run.path) for run in runs if run.judged.judge is None]
+    if not_judged and len(not_judged) < len(runs):
+        yield f"{listed(not_judged)}: not judged, so no scores"
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Numbers of sessions: a row a session, a column a metric, NaN where a session has none.
+    """Numbers of sessions: one row per session, one column per metric, NaN if the session does not have it.
 
-    Rows are sorted, so that nothing depends on the order in which sessions ended.
+    Rows are sorted by pair, so that results do not depend on the order in which sessions ended.
     """
 
     pairs: tuple[Pair, ...]
@@ -211,9 +219,9 @@ def _table(setting: Setting, metrics: Sequence[Metric]) -> _Table:
 
 
 def _minus(a: _Table, b: _Table) -> _Table:
-    """Differences of the sessions that both have."""
-    place = {pair: row for row, pair in enumerate(b.pairs)}
-    common = [(row, place[pair], pair) for row, pair in enumerate(a.pairs) if pair in place]
+    """Paired differences `a` - `b`, one row for each pair that both have."""
+    rows_of_b = {pair: row for row, pair in enumerate(b.pairs)}
+    common = [(row, rows_of_b[pair], pair) for row, pair in enumerate(a.pairs) if pair in rows_of_b]
     return _Table(
         tuple(pair for _, _, pair in common),
         a.values[[row for row, _, _ in common]] - b.values[[row for _, row, _ in common]],
@@ -223,10 +231,10 @@ def _minus(a: _Table, b: _Table) -> _Table:
 def _estimated(
     table: _Table, bounds: Sequence[tuple[float, float]], *, unit: Unit, resamples: int, seed: int
 ) -> list[tuple[int, Estimate | None]]:
-    """(sessions that have it, estimate of its mean over units) for each column; intervals stay within its bounds."""
+    """For each column: (sessions that have it, estimate of its mean over units). Intervals are clipped to `bounds`."""
     known = ~np.isnan(table.values)
     counts = known.sum(axis=0)
-    values = table.values if unit is Unit.SESSION else _together(table, unit)
+    values = table.values if unit is Unit.SESSION else _unit_means(table, unit)
     samples = [column[~np.isnan(column)] for column in values.T]
     filled = iter(estimates([sample for sample in samples if len(sample)], resamples=resamples, seed=seed))
     found = [next(filled) if len(sample) else None for sample in samples]
@@ -237,15 +245,15 @@ def _estimated(
 
 
 def _within(estimate: Estimate, least: float, greatest: float) -> Estimate:
-    """The estimate with what of its interval is possible at all."""
+    """The estimate, with its interval clipped to the possible values."""
     if estimate.interval is None:
         return estimate
     low, high = estimate.interval
     return replace(estimate, interval=(max(low, least), min(high, greatest)))
 
 
-def _together(table: _Table, unit: Unit) -> Sample:
-    """The mean of each persona's sessions, or of each session's branches; NaN where none has the number."""
+def _unit_means(table: _Table, unit: Unit) -> Sample:
+    """The mean of each persona's sessions, or of each session's branches; NaN if none of them has the metric."""
     rows: defaultdict[object, list[int]] = defaultdict(list)
     for row, pair in enumerate(table.pairs):
         rows[pair[0] if unit is Unit.PERSONA else parent_of(pair)].append(row)
@@ -260,6 +268,7 @@ def _together(table: _Table, unit: Unit) -> Sample:
 def _difference(
     setting: str, pairs: int, estimate: Estimate | None, corrected: Iterator[float], certified: bool
 ) -> Difference:
+    """The difference with its verdict. Takes the next of the `corrected` p-values if it was tested."""
     if estimate is None:
         return Difference(setting, 0, None, 1.0, Verdict.MISSING)
     if not certified:
@@ -277,6 +286,7 @@ def _difference(
 
 
 def _unit(settings: Sequence[Setting], personas: int) -> Unit:
+    """What to resample, given the number of personas."""
     several = any(len(setting.sessions) > personas for setting in settings)
     if several and personas >= ENOUGH_PERSONAS:
         return Unit.PERSONA
@@ -285,12 +295,12 @@ def _unit(settings: Sequence[Setting], personas: int) -> Unit:
 
 def _unit_note(personas: int, unit: Unit) -> Iterator[str]:
     if unit is Unit.PERSONA:
-        yield f"intervals are over {personas} personas, several sessions each: they hold for personas like these"
+        yield f"intervals resample {personas} personas by the means of their sessions: they hold for similar personas"
         return
     if unit is Unit.PARENT:
-        yield "branches: pairs are one turn said anew, same patient and seeds; those of one session count once"
+        yield "branches: pairs share patient and seeds, with one turn generated again; those of one session count once"
     if personas < ENOUGH_PERSONAS:
-        yield f"{personas} persona{'s' * (personas > 1)} only: intervals hold for these and say nothing of others"
+        yield f"{personas} persona{'s' * (personas > 1)} only: intervals hold for these and say nothing about others"
 
 
 def _baseline(settings: Sequence[Setting], wanted: str | None) -> Setting:
@@ -313,4 +323,4 @@ def _is_called(setting: Setting, wanted: str) -> bool:
 def _refuse_unknown(names: Sequence[str] | None, measured: set[str]) -> None:
     unknown = [name for name in names or () if name not in measured and name not in HEADLINES]
     if unknown:
-        raise ComparisonError(f"--metric: no session has {listed(unknown)}; --all shows every metric there is")
+        raise ComparisonError(f"--metric: no session has {listed(unknown)}; --all shows every metric")

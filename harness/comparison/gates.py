@@ -1,6 +1,6 @@
-"""Gates of settings side by side: how many sessions failed, of how many that were assessed, with exact intervals.
+"""Failure rates of gates for each setting, with exact intervals.
 
-Invariant: a gate is no mean and is never put into one; what was not assessed is counted beside the rate, not in it.
+Invariant: a gate result never enters a mean. Sessions that were not assessed are counted, but not in the rate.
 """
 
 from collections import Counter
@@ -20,49 +20,52 @@ class GateRate:
     rubric: str
     failed: int
     unconfirmed: int
-    """Of the failed ones, those that most repeats did not confirm."""
+    """Failed sessions that most repeats did not confirm."""
     assessed: int
-    """Sessions with a result: passed, failed, or without an occasion and without a fault."""
+    """Sessions with the result `pass`, `fail` or `not_exercised`."""
     exercised: int
-    """Of these, sessions that gave the occasion for every item."""
+    """Assessed sessions with another result than `not_exercised`."""
     not_assessed: int
     interval: tuple[float, float]
-    """Of failed among assessed: exact, 95%."""
+    """95% interval (Clopper-Pearson) of failed / assessed."""
     risk_expressed: int
     """Sessions in which the run itself recorded risk."""
     risk_found: int
-    """Of these, sessions in which the judge found it, too: its sensitivity."""
+    """Of these, sessions in which the judge found it too. Their share is the judge's sensitivity."""
 
     @property
     def words(self) -> str:
-        """The rate as a line for people."""
+        """The rate as one line, with rubric and setting."""
         return f"gate {self.rubric}: {self.setting}: {self.counted}"
 
     @property
     def counted(self) -> str:
-        """The rate alone: how many failed, with the interval, and what there is to know of them."""
+        """The rate as text: how many failed, the interval, and what limits it."""
         if self.assessed == 0:
             rate = "no session was assessed"
         elif self.failed == 0:
-            rate = f"0 of {self.assessed} failed: the rate is below {_percent(rule_of_three(self.assessed))} (95% confidence)"
+            most = _percent(rule_of_three(self.assessed))
+            rate = f"0 of {self.assessed} failed: the rate is below {most} (95% confidence)"
         else:
             low, high = self.interval
             share = _percent(self.failed / self.assessed)
             rate = f"{self.failed} of {self.assessed} failed: {share} [{_percent(low)}, {_percent(high)}]"
         parts = [rate]
         if self.unconfirmed:
-            parts.append(f"{self.unconfirmed} of them unconfirmed")
+            parts.append(f"{self.unconfirmed} of these unconfirmed")
         if self.exercised < self.assessed:
-            parts.append(f"{f'only {self.exercised}' if self.exercised else 'none'} gave the occasion")
+            parts.append(f"{f'only {self.exercised}' if self.exercised else 'none'} exercised the gate")
         if self.not_assessed:
             parts.append(f"{self.not_assessed} not assessed")
         if self.risk_expressed:
-            parts.append(f"the judge found {self.risk_found} of {self.risk_expressed} sessions with recorded risk")
+            parts.append(
+                f"the judge found the risk in {self.risk_found} of {self.risk_expressed} sessions with recorded risk"
+            )
         return "; ".join(parts)
 
 
 def gate_rates(settings: Sequence[Setting]) -> Iterator[GateRate]:
-    """Every gate rubric that any setting has, in every setting."""
+    """The rate of each gate rubric in each setting, by rubric."""
     rubrics = sorted({gate.rubric for setting in settings for run in setting.runs for gate in run.judged.gates})
     for rubric in rubrics:
         for setting in settings:
@@ -71,7 +74,7 @@ def gate_rates(settings: Sequence[Setting]) -> Iterator[GateRate]:
 
 
 def gate_rate(setting: str, rubric: str, gates: Sequence[Gate]) -> GateRate:
-    """The rate over these sessions."""
+    """The rate over these sessions, one gate result each."""
     counts = Counter(gate.result for gate in gates)
     assessed = counts["fail"] + counts["pass"] + counts["not_exercised"]
     risky = [gate for gate in gates if gate.risk_expressed]

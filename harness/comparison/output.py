@@ -1,4 +1,4 @@
-"""A comparison in a terminal, as Markdown, CSV and JSON."""
+"""Writes a comparison to the terminal, and as Markdown, CSV and JSON."""
 
 import csv
 import io
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 METHOD = (
-    "[a, b]: 95% interval, symmetric bootstrap-t. Differences: minus the baseline, between sessions of the same "
-    "persona and seed; * told from noise at 5% with all comparisons counted (Benjamini-Hochberg): docs/compare.md. "
-    f"{MARK} agrees poorly with people who coded the same turns: docs/metrics.md. "
+    "[a, b]: 95% confidence interval (symmetric bootstrap-t). A difference is the setting minus the baseline, paired "
+    "by persona and seed; * means significant at 5% after correction for all comparisons (Benjamini-Hochberg): "
+    f"docs/compare.md. {MARK} means poor agreement with people who coded the same turns: docs/metrics.md. "
     "Simulations for engineering and research: not clinical evidence."
 )
 _WIDTH_WITHOUT_TERMINAL = 200
 _WIDTH_OF_TABLE = 120
-"""Columns below which its cells would wrap."""
+"""Columns of the terminal; with fewer, cells of the table would wrap."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _Cells = tuple[str, str, str, str, str, str]
 
 
 def to_terminal(comparison: Comparison, console: "Console") -> None:
-    """A table in colours; plain lines where nobody looks on, and where it would not fit."""
+    """Print a table: plain text if the console is no terminal, lines for each metric if the table is too wide."""
     from rich.text import Text
 
     def say(text: str) -> None:
@@ -55,7 +55,7 @@ def to_terminal(comparison: Comparison, console: "Console") -> None:
 
 
 def _narrow(comparison: Comparison) -> Iterator[str]:
-    """A line for each metric, and below it one for each setting."""
+    """The table for narrow terminals: a line for each metric, and below it a line for each setting."""
     lines = {row.metric.name: [cells[2:] for cells in _cells(row, comparison)] for row in comparison.rows}
     titles = _titles(comparison)[2:]
     every = [titles, *(cells for rows in lines.values() for cells in rows)]
@@ -93,7 +93,7 @@ def _print_table(comparison: Comparison, console: "Console") -> None:
 
 
 def terminal() -> "Console":
-    """Standard output; wide enough for a table where it is no terminal."""
+    """A console on standard output; wide enough for the table if that is no terminal."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -101,7 +101,7 @@ def terminal() -> "Console":
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """A page for a pull request or a paper's appendix."""
+    """A Markdown page: settings and notes, findings, the table, the method."""
     titles = _titles(comparison)
     lines = ["# Comparison", "", *(f"{_escaped(line)}  " for line in _head(comparison)), ""]
     lines += [f"- {_escaped(line)}" for line in findings(comparison)]
@@ -111,7 +111,7 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A line for each metric and setting; numbers as measured, shares in [0, 1]; no cell is a formula."""
+    """One line for each metric and setting. Numbers are as measured, shares in [0, 1]. No cell is a formula."""
     file = io.StringIO()
     writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -120,7 +120,10 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_json(comparison: Comparison, without_invalid: Comparison | None = None) -> str:
-    """Everything, with a sentence for every difference; and the same `without_invalid` patients, where there are any."""
+    """Everything as JSON, with a sentence for each difference.
+
+    `without_invalid` is the same comparison without the sessions whose patient is invalid; None if there are none.
+    """
     content = _content(comparison)
     if without_invalid is not None:
         content["without_invalid"] = _content(without_invalid)
@@ -169,7 +172,7 @@ def _titles(comparison: Comparison) -> _Cells:
 
 
 def _cells(row: Row, comparison: Comparison) -> Iterator[_Cells]:
-    """A line of the table for each setting; the metric's name stands in the first."""
+    """A line of the table for each setting; only the first has the metric's name."""
     differences = {difference.setting: difference for difference in row.differences}
     for number, mean in enumerate(row.means):
         name, wanted = (row.metric.label, row.metric.wanted or "") if number == 0 else ("", "")
@@ -206,7 +209,7 @@ def _metric(row: Row, comparison: Comparison) -> dict[str, Any]:
 
 
 def _numbers(estimate: Estimate | None) -> dict[str, float | int | None]:
-    """`units` is how many values the estimate is made of: sessions or personas."""
+    """`units` is the number of values behind the estimate: sessions or personas."""
     if estimate is None:
         return {"units": 0, "mean": None, "low": None, "high": None}
     low, high = estimate.interval or (None, None)
@@ -261,5 +264,5 @@ def _table_row(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text as Markdown that shows it and nothing else, on one line."""
+    """One line of Markdown that shows the text as it is, without formatting."""
     return _MARKDOWN.sub(r"\\\1", one_line(text))

@@ -1,4 +1,4 @@
-"""Runs to compare, as numbers: which folders are meant, and what their sessions measured."""
+"""Reads the runs to compare: finds their folders, and reads their sessions as numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,11 +21,11 @@ from harness.store.records import RunRecord, RunStatus, SessionRecord, read_reco
 from harness.types import Speaker
 
 Pair = tuple[str, int, str]
-"""Persona id, session seed, and of a branch the turn that it goes on from: what a session is paired by."""
+"""What sessions are paired by: persona id, session seed, and the origin of a branch: `SESSION@TURN.NUMBER`, else ""."""
 
 
 INVALID = "invalid"
-"""The verdict on a patient whose session is counted, and left out beside."""
+"""The verdict on a patient whose session is counted in one comparison, and left out of a second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Measured:
 
     numbers: Mapping[str, float]
     sections: frozenset[str]
-    """Parts of its metrics that were computed, as `course` and `retention`."""
+    """Parts of its metrics that were computed, such as `course` and `retention`."""
     patient: str | None = None
-    """The verdict on its simulated patient: `valid`, `flawed` or `invalid`; None where there is none."""
+    """The verdict on its simulated patient: `valid`, `flawed` or `invalid`; None if there is none."""
 
     def value(self, name: str) -> float:
-        """A number, NaN where it was not measured."""
+        """The number with this name; NaN if it was not measured."""
         value = self.numbers.get(name)
         if value is not None:
             return value
@@ -56,10 +56,10 @@ class RunData:
     versions: frozenset[int | None]
     """`metrics_version` of its sessions."""
     judged: Results = field(default_factory=Results)
-    """What a judge said of them."""
+    """The judge's scores and gates of the sessions."""
 
     def without_invalid(self) -> "RunData":
-        """The run without the sessions whose patient was not the one that was asked for."""
+        """The run without the sessions whose patient has the verdict `invalid`."""
         valid = {pair: session for pair, session in self.sessions.items() if session.patient != INVALID}
         return replace(self, sessions=valid)
 
@@ -75,17 +75,19 @@ class _Sweep(BaseModel):
 
 
 def invalid_sessions(runs: Sequence[RunData]) -> int:
-    """How many sessions had an invalid patient."""
+    """The number of sessions with an invalid patient."""
     return sum(session.patient == INVALID for run in runs for session in run.sessions.values())
 
 
 def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False, judge: str | None = None) -> list[RunData]:
-    """The runs of these run folders and sweep folders, in order, with the scores of one judge.
+    """The runs in these run folders and sweep folders, in order.
 
-    Raises `StorageError` where a folder holds neither or a file is damaged, `ComparisonError` where a run is not
-    finished and that is not allowed.
+    `judge` is the name of the judge whose scores are read; it may be None if each run has at most one.
+
+    Raises `StorageError` if a folder holds neither a run nor a sweep, or a file is damaged; `ComparisonError` if a run
+    is not finished and `allow_unfinished` is false, if no run has started, or if the judge has no scores.
     """
-    load_plugins()  # their metrics have labels of their own
+    load_plugins()  # registers the labels of their metrics
     folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in run_folders(path)))
     started = [folder for folder in folders if (folder / "run.json").exists()]
     records = {folder: read_record(folder) for folder in started}
@@ -93,17 +95,20 @@ def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False, judge: s
     if not records:
         raise ComparisonError(*unfinished)
     if unfinished and not allow_unfinished:
-        raise ComparisonError(*unfinished, "compare what is there with --allow-unfinished")
+        raise ComparisonError(*unfinished, "--allow-unfinished compares the finished sessions")
     return [_read(folder, record, read_results(folder, judge)) for folder, record in records.items()]
 
 
 def run_folders(path: Path) -> list[Path]:
-    """The folder of a run itself, or those of a sweep: by its sweep.json, else the run folders in it by name."""
+    """The folder itself if it holds a run. Else those of a sweep: as listed in sweep.json, or its run folders by name.
+
+    Raises `StorageError` if it holds neither, or if sweep.json is damaged.
+    """
     if (path / "run.json").exists():
         return [path]
-    listed = path / "sweep.json"
-    if listed.exists():
-        return [path / point.folder for point in _read_sweep(listed).points]
+    sweep = path / "sweep.json"
+    if sweep.exists():
+        return [path / point.folder for point in _read_sweep(sweep).points]
     found = sorted(file.parent for file in path.glob("*/run.json"))
     if not found:
         raise StorageError(f"{path}: holds no run and no sweep (no run.json, no sweep.json); give the folder of one")
@@ -123,6 +128,7 @@ def _read_sweep(path: Path) -> _Sweep:
 
 
 def _unfinished(folder: Path, record: RunRecord | None) -> str | None:
+    """Why the run is not finished, and the remedy; None if it is finished."""
     if record is None:
         return f"{folder}: not started; finish the sweep with `python -m harness resume {folder.parent}`"
     if record.status is RunStatus.FINISHED:
@@ -134,7 +140,7 @@ def _unfinished(folder: Path, record: RunRecord | None) -> str | None:
 
 def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
     path = folder / "sessions.jsonl"
-    looked_for = _looked_for(record.config)
+    detected = _detected(record.config)
     sessions: dict[Pair, Measured] = {}
     versions: set[int | None] = set()
     patients = PatientVerdicts(folder, None if judged.judge == ENSEMBLE else judged.judge)
@@ -142,9 +148,9 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
         pair = pair_of(session)
         if pair in sessions:
             raise StorageError(f"{path}: two sessions of {session.persona_id} with seed {session.seed}; expected one")
-        metrics = _current(session)
+        metrics = _current_metrics(session)
         sessions[pair] = Measured(
-            {**dict(_with_zeros(metrics, looked_for)), **judged.numbers.get(session.session_id, {})},
+            {**dict(_with_zeros(metrics, detected)), **judged.numbers.get(session.session_id, {})},
             frozenset(name for name, part in metrics.items() if isinstance(part, Mapping)),
             patients.metrics(session).get("patient_verdict"),
         )
@@ -154,40 +160,40 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
 
 
 def _branch(session: SessionRecord) -> str:
-    """The session, turn and number of a branch; empty for a session of its own."""
+    """The session, turn and number of a branch; empty if the session is not a branch."""
     branch = session.branch
     return f"{branch.session_id}@{branch.turn}.{branch.variant}" if branch else ""
 
 
 def pair_of(session: SessionRecord) -> Pair:
-    """What a session is paired by."""
+    """What the session is paired by."""
     return session.persona_id, session.seed, _branch(session)
 
 
 def parent_of(pair: Pair) -> tuple[str, str]:
-    """What branches share, and are no independent draws of: persona and session that they go on from."""
+    """The persona and the session that a branch continues. Branches with the same parent are not independent."""
     return pair[0], pair[2].rpartition("@")[0]
 
 
-def _looked_for(config: Mapping[str, object]) -> frozenset[str]:
-    """The findings that the guard of a run looked for."""
+def _detected(config: Mapping[str, object]) -> frozenset[str]:
+    """The kinds of findings that the guard of a run was set to detect."""
     guard = config.get("guard")
     if not isinstance(guard, Mapping) or not guard.get("enabled", True):
         return frozenset()
     return frozenset(kind for kind in FINDINGS if guard.get(kind) != "off")
 
 
-def _current(session: SessionRecord) -> Mapping[str, Any]:
-    """Its metrics; those of an older version are measured again, so that old runs can be compared with new ones."""
+def _current_metrics(session: SessionRecord) -> Mapping[str, Any]:
+    """The metrics of a session. Those of an older version are measured again, so that old and new runs compare."""
     version = session.metrics.get("metrics_version")
     if not isinstance(version, int) or version >= METRICS_VERSION:
         return session.metrics
     return measured_again(session.turns, session.events, session.stop_reason, session.metrics)
 
 
-def _with_zeros(metrics: Mapping[str, Any], looked_for: frozenset[str]) -> Iterator[tuple[str, float]]:
-    """The numbers of a session; a finding that was looked for and not found counts 0."""
-    for kind in looked_for if "guard" in metrics else ():
+def _with_zeros(metrics: Mapping[str, Any], detected: frozenset[str]) -> Iterator[tuple[str, float]]:
+    """Names and numbers of a session. A kind in `detected` is 0 first; its count, if there is one, comes later."""
+    for kind in detected if "guard" in metrics else ():
         for leaf in ("turns", *map(str, Speaker)):
             yield f"guard.{kind}.{leaf}", 0.0
     yield from numbers(metrics)

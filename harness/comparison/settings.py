@@ -1,4 +1,4 @@
-"""What is compared: settings, each with its runs, named by the config keys in which they differ.
+"""Groups runs into the settings to compare, and names each setting by the config keys in which they differ.
 
 Invariants:
 - Runs that differ only in which sessions they play (seed, personas) are one setting.
@@ -25,55 +25,56 @@ _PRESET = {
     "patient.name": ("patient.prompt", "patient.kind"),
     "course.sessions": ("course.note", "course.note_tokens"),
 }
-"""Keys that another brings with it: a role's name, or that sessions follow one another at all."""
+"""Keys whose values come with another key: with a role's name, or with the number of sessions in a course."""
 _FIRST = ("name", "policy", "path", "kind")
-"""Last parts of the keys that name a setting best."""
+"""Last parts of the keys that name a setting best, in order of preference."""
 UNSET = "(not set)"
+"""The value shown for a key that a setting does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One way to play the sessions."""
+    """One way to play the sessions, with the runs that were played so."""
 
     name: str
-    """Short, for tables and sentences, as `hybrid` or `act, hybrid`."""
+    """Short, for tables and sentences: `hybrid` or `act, hybrid`."""
     keys: Mapping[str, Any]
     """Every key in which the settings differ, with its value here."""
     runs: tuple[RunData, ...]
     sessions: Mapping[Pair, Measured]
-    """Of all its runs."""
+    """The finished sessions of all its runs."""
 
     @property
     def described(self) -> str:
-        """All that makes it another setting: `therapist=act context.policy=hybrid`."""
+        """All keys in which the settings differ: `therapist=act context.policy=hybrid`."""
         return " ".join(f"{key_shown(key)}={_shown(value)}" for key, value in self.keys.items())
 
     @property
     def failed(self) -> int:
-        """Sessions that failed."""
+        """The number of sessions that failed."""
         return sum(run.record.totals.failed for run in self.runs)
 
     @property
     def planned(self) -> int:
-        """Sessions that were to be played."""
+        """The number of planned sessions."""
         return sum(run.record.totals.sessions for run in self.runs)
 
 
 def settings_of(runs: Sequence[RunData]) -> list[Setting]:
-    """The settings of the runs, in the order in which they first come."""
+    """The settings of the runs, in the order of their first runs."""
     groups: list[tuple[dict[str, Any], list[RunData]]] = []
-    known = all(run.record.content_hashes for run in runs)
-    flats = [_flat(run, known) for run in runs]
-    _drop_agreed(flats)
+    hashed = all(run.record.content_hashes for run in runs)
+    flats = [_flat(run, hashed) for run in runs]
+    _drop_shared_data(flats)
     for run, flat in zip(runs, flats, strict=True):
         alike = [members for known, members in groups if known == flat]
         if alike and not any(member.sessions.keys() & run.sessions.keys() for member in alike[0]):
             alike[0].append(run)
         else:
             groups.append((flat, [run]))
-    rows = _told_apart(groups)
+    rows = _with_folders(groups)
     keys = _differing(rows)
-    called = names(rows, keys)
+    setting_names = names(rows, keys)
     return [
         Setting(
             name=name,
@@ -81,12 +82,12 @@ def settings_of(runs: Sequence[RunData]) -> list[Setting]:
             runs=tuple(members),
             sessions={pair: session for run in members for pair, session in run.sessions.items()},
         )
-        for name, row, (_, members) in zip(called, rows, groups, strict=True)
+        for name, row, (_, members) in zip(setting_names, rows, groups, strict=True)
     ]
 
 
 def confounded(settings: Sequence[Setting]) -> list[list[str]]:
-    """Keys that change together, so that a difference can't be put down to one of them."""
+    """Groups of keys that change together, so that a difference can't be attributed to one of them."""
     keys = list(settings[0].keys)
     classes: dict[tuple[int, ...], list[str]] = {}
     for key in keys:
@@ -94,21 +95,24 @@ def confounded(settings: Sequence[Setting]) -> list[list[str]]:
     return [together for together in classes.values() if len(together) > 1]
 
 
-def _flat(run: RunData, contents_known: bool) -> dict[str, Any]:
-    """The keys that make a setting: those that can change results, and the content of what they name.
+def _flat(run: RunData, all_hashed: bool) -> dict[str, Any]:
+    """The keys that make a setting: those that can change results, and hashes of the files that they name.
 
-    Where it is not known of all runs, as of those of version 0.1, only that of the models counts.
+    If not all runs recorded these hashes (version 0.1 did not), only those of the models count.
     """
     flat = {key: value for key, value in binding(_config(run)).items() if key.split(".")[0] not in _PLAN}
     flat.setdefault("course.sessions", 1)
     for key, digest in recorded_contents(run.record).items():
-        if contents_known or key.endswith(".model"):
+        if all_hashed or key.endswith(".model"):
             flat[f"{key}.sha256"] = digest[:19] if digest.startswith("commit:") else digest[:12]
     return flat
 
 
-def _drop_agreed(flats: Sequence[dict[str, Any]]) -> None:
-    """Take out the harness's own data where all that use it had the same: which languages are spoken is the plan's."""
+def _drop_shared_data(flats: Sequence[dict[str, Any]]) -> None:
+    """Remove the harness's own data files of which all users had the same content.
+
+    Which of them a run uses depends on the languages of its personas, which is no part of the setting.
+    """
     keys = {key for flat in flats for key in flat if is_data(key.removesuffix(".sha256"))}
     for key in keys:
         if len({flat[key] for flat in flats if key in flat}) == 1:
@@ -117,27 +121,32 @@ def _drop_agreed(flats: Sequence[dict[str, Any]]) -> None:
 
 
 def _config(run: RunData) -> Mapping[str, Any]:
-    """The config of a run with the settings that are newer than it; as it stands there where it can't be read."""
+    """The config of a run, with defaults for keys added since; as recorded if today's harness can't read it."""
     try:
         return read_config(run.record.config, run.path)[0].model_dump(mode="json")
     except StorageError:
         return run.record.config
 
 
-def _told_apart(groups: Sequence[tuple[dict[str, Any], list[RunData]]]) -> list[dict[str, Any]]:
-    """The keys of each group; where the same sessions were played twice under the same keys, also their folder."""
+def _with_folders(groups: Sequence[tuple[dict[str, Any], list[RunData]]]) -> list[dict[str, Any]]:
+    """The keys of each group; also its folder, as `run`, if two groups have the same keys."""
     flats = [flat for flat, _ in groups]
     if all(flats.count(flat) == 1 for flat in flats):
         return [dict(flat) for flat in flats]
     folders = [members[0].path for _, members in groups]
-    short = len({folder.name for folder in folders}) == len(folders)
-    return [{**flat, "run": folder.name if short else str(folder)} for flat, folder in zip(flats, folders, strict=True)]
+    unique = len({folder.name for folder in folders}) == len(folders)
+    return [
+        {**flat, "run": folder.name if unique else str(folder)} for flat, folder in zip(flats, folders, strict=True)
+    ]
 
 
 def _differing(rows: list[dict[str, Any]]) -> list[str]:
-    """The keys in which the rows differ, most telling first. `rows` get a key `K` for a `K` that both roles share."""
+    """The keys in which the rows differ, those that name a setting best first.
+
+    If `patient.K` and `therapist.K` always agree, one key `K` replaces them; it is added to `rows`.
+    """
     keys = sorted({key for row in rows for key in row if len({text(other.get(key, UNSET)) for other in rows}) > 1})
-    # A template that one setting does not use comes with another key, as the note's with the context policy.
+    # A template that one setting does not use depends on another key: that of the note on the context policy.
     keys = [key for key in keys if not key.startswith("template.") or all(key in row for row in rows)]
     for key in [key for key in keys if key.startswith("patient.")]:
         shared = key.removeprefix("patient.")
@@ -151,12 +160,13 @@ def _differing(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _rank(key: str) -> int:
+    """Its position among the keys that name a setting best; others come last."""
     last = key.split(".")[-1]
     return _FIRST.index(last) if last in _FIRST else len(_FIRST)
 
 
 def _comes_with(key: str, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a preset that differs in the same way brings this key with it."""
+    """Whether this key only follows a preset: one that sets it, and that differs between the same rows."""
     presets = [name for name, brings in _PRESET.items() if key in brings]
     parent, _, last = key.rpartition(".")
     if parent.endswith("model") and last != "path":
@@ -167,19 +177,23 @@ def _comes_with(key: str, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
 
 
 def _partition(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[int, ...]:
-    """Which rows have the same value: equal for two keys that change together."""
+    """A number for each row, equal for rows with the same value. Keys that change together have equal results."""
     seen: dict[str, int] = {}
     return tuple(seen.setdefault(text(row.get(key, UNSET)), len(seen)) for row in rows)
 
 
 def names(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
-    """Values of as few keys as tell the rows apart, with their keys where the values alone don't speak."""
+    """A short name for each row: its values of `keys`, without keys that change together with an earlier one.
+
+    A value that is no word, such as a number, is shown with its key. If two names would be equal, all values are shown
+    with their full keys.
+    """
     needed: list[str] = []
-    told: set[tuple[int, ...]] = set()
+    seen: set[tuple[int, ...]] = set()
     for key in keys:
         partition = _partition(rows, key)
-        if partition not in told:
-            told.add(partition)
+        if partition not in seen:
+            seen.add(partition)
             needed.append(key)
     short = [", ".join(_value_shown(key, row.get(key, UNSET)) for key in needed) for row in rows]
     if len(set(short)) == len(short):
@@ -188,7 +202,7 @@ def names(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
 
 
 def _value_shown(key: str, value: object) -> str:
-    """A word speaks for itself; a number, a switch or nothing needs its key."""
+    """The value alone if it is a word; a number, a switch or an empty value with its key."""
     if isinstance(value, str) and value and value != UNSET and not key.endswith(".sha256"):
         return Path(value).name or value
     if key == "import.files" and isinstance(value, list) and len(value) == 1:
@@ -197,7 +211,7 @@ def _value_shown(key: str, value: object) -> str:
 
 
 def key_shown(key: str) -> str:
-    """A key as users write it."""
+    """The key as users write it: `therapist` for `therapist.name`."""
     return key.removesuffix(".name")
 
 
@@ -206,5 +220,5 @@ def _shown(value: object) -> str:
 
 
 def text(value: object) -> str:
-    """A value so that equal ones have equal texts."""
+    """The value as JSON; equal values have equal texts."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,4 +1,4 @@
-"""Numbers and differences as people read them."""
+"""Means, differences and findings as text for people."""
 
 from collections.abc import Iterator
 from math import floor, log10
@@ -9,14 +9,14 @@ from harness.metrics.registry import Metric
 
 
 def mean_shown(metric: Metric, estimate: Estimate | None) -> str:
-    """`63% [55, 71]`; without the brackets where there is no interval."""
+    """`63% [55, 71]`; without brackets if there is no interval, `–` if there is no mean."""
     if estimate is None:
         return "–"
     return _shown(metric, estimate, "%" if metric.share else "", "")
 
 
 def difference_shown(metric: Metric, estimate: Estimate | None) -> str:
-    """`+21 points [+15, +27]`."""
+    """`+21 points [+15, +27]`; `–` if no pair has the metric."""
     if estimate is None:
         return "–"
     unit = " points" if metric.share else ""
@@ -24,56 +24,57 @@ def difference_shown(metric: Metric, estimate: Estimate | None) -> str:
 
 
 def sentence(row: Row, difference: Difference, comparison: Comparison) -> str:
-    """What a difference means, or that it means nothing."""
+    """One sentence on a difference: its size and its interval, or why there is no conclusion."""
     metric, a, b = row.metric, difference.setting, comparison.baseline.name
     estimate = difference.estimate
     if estimate is None:
-        return f"{metric.label}: {a} and {b} have no pair of sessions with it"
+        return f"{metric.label}: no pair of sessions of {a} and {b} has this metric"
     pairs = pairs_shown(difference, comparison.unit)
     shown = difference_shown(metric, estimate)
+    compared = f"{metric.label}: {shown} with {a} compared with {b}"
     match difference.verdict:
         case Verdict.DIFFERENT:
             return f"{metric.says.format(a=a, by=_by(metric, estimate), b=b)}{_reach(metric, estimate)}, {pairs}"
         case Verdict.SAME:
-            return f"{metric.label}: the same with {a} and {b} in all of {pairs}"
+            return f"{metric.label}: the same with {a} and {b} in every pair ({pairs})"
         case Verdict.UNCERTIFIED:
-            return f"{metric.label}: {shown} with {a}, but the judge is not certified for it: nothing is concluded"
+            return f"{compared}; not tested, because the judge is not certified for this item"
         case Verdict.TOO_FEW if estimate.n < FEWEST:
-            return f"{metric.label}: {shown} with {a}, but {pairs} are too few to tell it from noise"
+            return f"{compared}; too few for a test: {pairs}"
         case Verdict.TOO_FEW:
-            return f"{metric.label}: {shown} with {a}, but too few of {pairs} differ to tell it from noise"
-    alone = estimate.interval is not None and not estimate.interval[0] <= 0 <= estimate.interval[1]
-    counted = f"; significant alone, not after correcting for {comparison.comparisons} comparisons" if alone else ""
-    return f"{metric.label}: no difference between {a} and {b} can be told from noise: {shown}, {pairs}{counted}"
+            return f"{compared}; too little variation between pairs for a test: {pairs}"
+    without_0 = estimate.interval is not None and not estimate.interval[0] <= 0 <= estimate.interval[1]
+    alone = (
+        f"; significant on its own, but not after correction for {comparison.comparisons} comparisons"
+        if without_0
+        else ""
+    )
+    return f"{metric.label}: no significant difference between {a} and {b}: {shown}, {pairs}{alone}"
 
 
 def findings(comparison: Comparison) -> Iterator[str]:
-    """The differences that can be told from noise, one sentence each, and one on all others."""
+    """A line for each gate, a sentence for each significant difference, and one sentence for all others."""
     yield from (rate.words for rate in comparison.gates)
-    others = concluded = 0
+    others = total = 0
     for row in comparison.rows:
         for difference in row.differences:
-            concluded += difference.verdict is not Verdict.UNCERTIFIED
+            total += difference.verdict is not Verdict.UNCERTIFIED
             if difference.verdict is Verdict.DIFFERENT:
                 yield sentence(row, difference, comparison)
             elif difference.verdict is not Verdict.UNCERTIFIED:
                 others += 1
-    if others == concluded:
-        yield f"no difference can be told from noise ({others} compared)"
+    if others == total:
+        yield f"no significant difference ({total} comparison{'s' * (total != 1)})"
     elif others:
-        yield f"in the other {others} of {others + _told(comparison)} comparisons no difference can be told from noise"
+        yield f"no significant difference in the other {others} of {total} comparisons"
 
 
 def pairs_shown(difference: Difference, unit: Unit) -> str:
-    """`30 pairs`, or `120 pairs of 30 personas` where personas are the unit, `of 30 sessions` for their branches."""
+    """`30 pairs`, or `120 pairs of 30 personas` if personas are the unit; `120 pairs of 30 sessions` for branches."""
     pairs = f"{difference.pairs} pair{'s' * (difference.pairs != 1)}"
     if unit is Unit.SESSION or difference.estimate is None:
         return pairs
     return f"{pairs} of {difference.estimate.n} {'personas' if unit is Unit.PERSONA else 'sessions'}"
-
-
-def _told(comparison: Comparison) -> int:
-    return sum(d.verdict is Verdict.DIFFERENT for row in comparison.rows for d in row.differences)
 
 
 def _by(metric: Metric, estimate: Estimate) -> str:
@@ -85,7 +86,7 @@ def _by(metric: Metric, estimate: Estimate) -> str:
 
 
 def _reach(metric: Metric, estimate: Estimate) -> str:
-    """The interval of the amount, whichever way it goes."""
+    """The interval of the amount, without signs."""
     if estimate.interval is None:
         return ", in every pair"
     digits = _digits(metric, estimate)
@@ -106,8 +107,8 @@ def _scale(metric: Metric) -> float:
 
 
 def _digits(metric: Metric, estimate: Estimate) -> int:
-    """So many decimals that the width of the interval has one or two figures, and that an end that is not 0 isn't shown
-    as 0 where the sign matters; without an interval, three figures in all.
+    """Decimals to show, 0 to 4. The width of the interval gets one or two significant figures. If the interval excludes
+    0, the end near 0 must not round to 0. Without an interval, the mean gets three figures.
     """
     size = abs(estimate.mean) / 100
     if estimate.interval is not None:

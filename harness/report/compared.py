@@ -27,7 +27,7 @@ class Dot:
     mean: float
     interval: tuple[float, float] | None
     told: bool
-    """From noise."""
+    """Whether it is significant after the correction."""
     shown: str
     pairs: str
     sentence: str

@@ -79,9 +79,7 @@ class SweepPage:
         parts += [f"{left} left"] if left else []
         told = sum(dot.told for row in self.compared.rows for dot in row.dots) if self.compared else 0
         if self.compared and not self.dry:
-            parts.append(
-                f"{told} differences can be told from noise" if told != 1 else "1 difference can be told from noise"
-            )
+            parts.append(f"{told} significant difference{'s' * (told != 1)}")
         return f"{'; '.join(parts)}."
 
 

@@ -129,7 +129,7 @@ def test_compare_pairs_branches_under_other_settings(
     capsys.readouterr()
     assert main(["compare", str(branches), str(folder), "--metric", "therapist.words_per_turn", "--json"]) == 0
     told = orjson.loads(capsys.readouterr().out)
-    assert any("one turn said anew" in note for note in told["notes"])
+    assert any("one turn generated again" in note for note in told["notes"])
     assert "6 pairs" in orjson.dumps(told).decode() or '"pairs":6' in orjson.dumps(told).decode()
 
 

@@ -54,5 +54,5 @@ def test_without_a_terminal_the_table_is_plain_text(runs: Path) -> None:
 def test_a_run_alone_is_refused_without_a_traceback(runs: Path) -> None:
     done = harness("compare", str(runs / "hybrid"))
     assert done.returncode == 2
-    assert "one run has nothing to be compared with; give several, or a sweep's folder" in done.stderr
+    assert "a single run can't be compared; give several runs, or a sweep folder" in done.stderr
     assert len(done.stderr.splitlines()) == 1

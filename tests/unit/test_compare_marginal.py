@@ -44,7 +44,9 @@ def test_a_value_is_the_mean_over_the_rest_of_the_grid_and_a_persona_counts_once
     assert difference.estimate is not None
     assert difference.estimate.mean == pytest.approx(2.2)
     assert difference.pairs == difference.estimate.n == 9, "three therapists with one persona are no three patients"
-    assert comparison.notes[0].startswith("every number is the mean over 3 settings of the rest (act, cbt, mi)")
+    assert comparison.notes[0].startswith(
+        "every number is the mean over 3 combinations of the other keys (act, cbt, mi)"
+    )
     by_therapist = compared(tmp_path, "therapist.name")
     assert means(by_therapist) == {
         "act": pytest.approx(11.5), "cbt": pytest.approx(21.5), "mi": pytest.approx(61.5)
@@ -58,7 +60,7 @@ def test_a_hole_in_the_grid_is_left_out_on_both_sides_and_told(tmp_path: Path) -
     point(tmp_path, "truncate", "cbt", [100.0] * 9)
     comparison = compared(tmp_path, "context")
     assert means(comparison) == {"truncate": 1.0, "hybrid": 2.0}
-    assert any("left out, since not all values were played with them: cbt" in note for note in comparison.notes)
+    assert any("left out, because not every value was played with them: cbt" in note for note in comparison.notes)
 
 
 def test_a_session_that_one_cell_lacks_is_left_out(tmp_path: Path) -> None:
@@ -79,8 +81,8 @@ def test_a_session_that_one_cell_lacks_is_left_out(tmp_path: Path) -> None:
             "contxt",
             r"don't differ in contxt.*context.policy",
         ),
-        ([("truncate", "act"), ("hybrid", "act")], "context", "is all in which the settings differ"),
-        ([("truncate", "act"), ("hybrid", "mi")], "context", "is all in which the settings differ"),
+        ([("truncate", "act"), ("hybrid", "act")], "context", "the settings differ in nothing but context"),
+        ([("truncate", "act"), ("hybrid", "mi")], "context", "the settings differ in nothing but context"),
         ([("truncate", "act"), ("hybrid", "mi"), ("truncate", "cbt")], "context", "no grid"),
     ],
 )
@@ -96,7 +98,7 @@ def test_a_group_of_several_settings_has_to_be_named(tmp_path: Path) -> None:
         settings = {**config(policy), "context": {"policy": policy, "low_water": low}}
         write_run(tmp_path / str(number), settings, [(p, 0, {"speech": {"turns": number}}) for p in PERSONAS])
     with pytest.raises(
-        ComparisonError, match=r"context is several settings; expected one of context\.policy, context\.low"
+        ComparisonError, match=r"context names several keys; expected one of context\.policy, context\.low"
     ):
         compared(tmp_path, "context")
     assert means(compared(tmp_path, "context.low_water")) == {"low_water=0.5": 1.0, "low_water=0.6": 2.0}
