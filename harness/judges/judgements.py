@@ -4,6 +4,7 @@ Invariants:
 - Append-only; a torn last line is cut away before anything is appended behind it.
 - What failed is recorded and asked again next time; every other key stands there once.
 - Memory: 16 bytes for each answer, whatever its length.
+- A folder is complete by itself: an answer found in another folder's record is copied into its own.
 """
 
 import os
@@ -29,9 +30,13 @@ MERGED = 1 << 16
 class Judgements:
     """The answers of a run folder. Use as a context manager, or `close` it."""
 
-    def __init__(self, folder: Path, *, writable: bool = True) -> None:
-        """Raises `StorageError` where the file can't be read, or written to."""
+    def __init__(self, folder: Path, *, writable: bool = True, known: "Judgements | None" = None) -> None:
+        """`known` are the answers of another folder: a question with the same key has the same answer there.
+
+        Raises `StorageError` where the file can't be read, or written to.
+        """
         self.path = folder / JUDGEMENTS
+        self._known = known
         self._files = GroupCommit([self.path]) if writable else None
         try:
             self._prefixes, self._offsets = _index(self.path)
@@ -46,6 +51,12 @@ class Judgements:
 
     def get(self, key: str) -> Judgement | None:
         """The recorded answer of this key. Raises `StorageError` where its line is damaged."""
+        found = self._own(key)
+        if found is None and self._known is not None and (found := self._known.get(key)) is not None:
+            self.add(found)
+        return found
+
+    def _own(self, key: str) -> Judgement | None:
         if (latest := self._latest.get(key)) is not None:
             return latest
         prefix = int(key[:16], 16)

@@ -193,11 +193,13 @@ class Batch:
     async def _judge(self, executor: Executor) -> None:
         """Judge the runs that ask for it, on the engines that are loaded."""
         if isinstance(executor, LocalExecutor):
+            first: Path | None = None
             for run, path in self._finished:
                 if run.spec.judge is not None:
                     from harness.runs.judging import judge_at_end  # most runs have no judge
 
-                    await judge_at_end(path, run.spec.judge, executor.pool, self._reporter)
+                    await judge_at_end(path, run.spec.judge, executor.pool, self._reporter, first)
+                    first = first or path
 
     def _noticed(self, notice: Notice) -> None:
         """Show what an engine reports, and journal in every open run what concerns all of its sessions.

@@ -79,21 +79,28 @@ def estimates(folders: Sequence[Path], prepared: Prepared) -> Iterator[tuple[Pat
     """What judging these runs would take: for each, its sessions and its controls. Asks no model."""
     plan = Plan(prepared.rubrics, prepared.config.repeats, prepared.config.orders)
     controls = controls_for(prepared)
+    asked: Cost | None = None
     for folder in folders:
         personas, _ = personas_of(read_record(folder))
         with Judgements(folder, writable=False) as judgements:
             judge = judged_before(folder, prepared, judgements)
             own = subjects(folder, personas, courses=prepared.config.courses)
             yield folder, "sessions", estimate(judge, plan, own)
-            yield folder, "controls", estimate(judge, plan, controls.subjects)
+            if asked is None:
+                asked = estimate(judge, plan, controls.subjects)
+                yield folder, "controls", asked
+            else:  # their answers are those of the first folder
+                yield folder, "controls", Cost(asked.subjects, asked.requests, asked.requests, windows=asked.windows)
 
 
-async def judge_at_end(folder: Path, prepared: Prepared, pool: EnginePool, reporter: Reporter) -> None:
-    """Judge a run that has just ended, on the engines of its batch, and write its report again."""
+async def judge_at_end(
+    folder: Path, prepared: Prepared, pool: EnginePool, reporter: Reporter, known: Path | None = None
+) -> None:
+    """Judge a run that has just ended, on the engines of its batch, and write its report again. `known`: as in `_judge_on`."""
     try:
         with ExitStack() as stack:
             stack.callback(lock(folder).release)
-            [result] = await _judge_on(pool, [folder], prepared, controls_for(prepared), _Told(reporter))
+            [result] = await _judge_on(pool, [folder], prepared, controls_for(prepared), _Told(reporter), known)
             await asyncio.to_thread(write_report, folder)
     except HarnessError as error:
         reporter.say(f"not judged: {str(error).splitlines()[0]}; judge it with: python -m harness judge {folder}")
@@ -121,15 +128,25 @@ def personas_of(record: RunRecord) -> tuple[dict[str, Persona], list[str]]:
 
 
 async def _judge_on(
-    pool: EnginePool, folders: Sequence[Path], prepared: Prepared, controls: Controls, listener: Listener
+    pool: EnginePool,
+    folders: Sequence[Path],
+    prepared: Prepared,
+    controls: Controls,
+    listener: Listener,
+    known: Path | None = None,
 ) -> list[Result]:
+    """Judge folders one after another. What was asked in the folder `known`, or else in the first of them, is not asked
+    again: above all the controls, which are the same for every folder."""
     engine = await pool.acquire(prepared.role)
     info = pool.info(prepared.role)
     results = []
     for folder in folders:
-        with Judgements(folder) as judgements:
+        with ExitStack() as stack:
+            first = stack.enter_context(Judgements(known, writable=False)) if known is not None else None
+            judgements = stack.enter_context(Judgements(folder, known=first))
             judge = make(prepared, judgements, engine, info)
             results.append(await _judge(folder, prepared, judge, controls, listener))
+        known = known or folder
     return results
 
 

@@ -63,6 +63,27 @@ def test_plan_judge_rescore_report(run: Path, small_model: Path) -> None:
     assert {entry["item"] for entry in table} >= {"goals", "exploration"}
 
 
+def test_a_sweep_asks_its_controls_once_and_every_folder_is_complete(tmp_path: Path, small_model: Path) -> None:
+    turns = long_session(4)
+    names = ("a", "b")
+    for place, name in enumerate(names):
+        write_run(tmp_path / name, [(f"s-{name}", "p", turns[4 * place : 4 * place + 4])])
+    points = [{"folder": name, "config_hash": name, "settings": [], "state": "finished"} for name in names]
+    head = {"started_at": "2026-01-01T00:00:00Z", "overrides": []}
+    (tmp_path / "sweep.json").write_text(json.dumps({**head, "points": points}))
+    how = (*JUDGE, f"judge.model.path={small_model}", "rubric=alliance", "controls=1")
+    planned = re.findall(r"(\d+) requests to send \((\d+) recorded", _harness("judge", tmp_path, *how, "--plan"))
+    counted = re.findall(r"(\d+) questions were sent, (\d+) were recorded", _harness("judge", tmp_path, *how))
+    (alone, _), (own, copied) = [(int(sent), int(reused)) for sent, reused in counted]
+    assert own < 0.2 * alone
+    assert copied > 0.8 * alone
+    assert int(planned[3][0]) == 0 < int(planned[3][1])  # sessions and controls of a, then of b
+    certificates = [json.loads((tmp_path / name / "certificate.json").read_bytes()) for name in names]
+    assert certificates[0] == certificates[1]
+    again = _harness("judge", tmp_path / "b", *how, "--rescore")  # the other folder is not needed
+    assert "0 questions were sent" in again
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -186,6 +186,21 @@ def test_the_index_finds_old_and_new_answers_and_drops_a_torn_line(tmp_path: Pat
     assert len((tmp_path / JUDGEMENTS).read_bytes().splitlines()) == 51
 
 
+def test_an_answer_known_from_another_folder_is_copied(tmp_path: Path) -> None:
+    key = "3" * 64
+    fields = {"session_id": "s", "rubric": "r", "item": "i", "judge": "j", "window": (0, 1), "text": "t"}
+    (one, other) = folders = (tmp_path / "one", tmp_path / "other")
+    for folder in folders:
+        folder.mkdir()
+    with Judgements(one) as first:
+        first.add(Judgement.model_validate({**fields, "key": key}))
+    with Judgements(one, writable=False) as first, Judgements(other, known=first) as second:
+        assert second.get(key) == first.get(key) is not None
+        assert second.get("4" * 64) is None
+    with Judgements(other, writable=False) as alone:
+        assert alone.get(key) is not None
+
+
 async def test_what_items_share_ends_with_a_block_of_the_cache(tmp_path: Path) -> None:
     [safety] = rubrics("safety-gate")
     asks = (safety.item("tier"), safety.item("shamed"))  # the one begins with "How", the other with "Did"
