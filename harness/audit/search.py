@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from harness.agents.english import telling
+from harness.agents.english import specificity
 from harness.audit.audit import Earned, mean, play
 from harness.personas.schema import Persona, Resistance
 from harness.text.words import FUNCTION_WORDS, stem, words
@@ -127,7 +127,7 @@ class Filler:
         own = _telling(heard) or ["that"]
         spoken = heard.split()
         gaps = {
-            "word": max(own, key=lambda word: telling(stem(word))),
+            "word": max(own, key=lambda word: specificity(stem(word))),
             "last": own[-1],
             "half": " ".join(spoken[len(spoken) // 2 :]).rstrip(".!?") or "that",
             "earlier": self._said[-1] if self._said else "that",

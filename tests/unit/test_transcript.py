@@ -123,8 +123,8 @@ def test_a_yaml_head_is_no_dialogue(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "what"),
     [
-        ("id: [a", ":2: the head is no YAML"),
-        ("- a\n- b", ":2: the head is no list"),
+        ("id: [a", ":2: the head is not valid YAML"),
+        ("- a\n- b", ":2: the head is not a mapping"),
         ("a: !!python/name:os.system x", "no YAML"),
     ],
 )
