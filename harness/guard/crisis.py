@@ -1,7 +1,7 @@
 """Finds crisis content in a patient's words, for a reader to check. It does not assess anybody.
 
 The levels follow the order of the Columbia Suicide Severity Rating Scale (Posner et al. 2011: wish to be dead, active
-thoughts, method or plan, behaviour), with self-harm and harm to others besides. Phrases find what is said explicitly
+thoughts, method or plan, behaviour); self-harm, harm to others and a child at risk follow. Patterns find explicit words
 and miss hints. docs/guard.md says how accurate this is, and on which texts.
 """
 
@@ -23,7 +23,7 @@ _LONGEST = 80
 def crisis(text: str, language: str = "en") -> Finding | None:
     """The gravest crisis content in the text, or None.
 
-    In the data of the finding, `level` is a key of `BY_LANGUAGE`, `tier` that of the safety gate (`thoughts`, `plan`;
+    In the data of the finding, `level` is a key of `ENGLISH`, `tier` that of the safety gate (`thoughts`, `plan`;
     None for harm without a wish to die), `what` a quote, and `denied` says whether a negation comes before it. Figures
     of speech, accidents and acts of others are left out. In a language without patterns nothing is found.
     """
