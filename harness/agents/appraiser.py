@@ -1,8 +1,8 @@
 """Who appraises the therapist's turns for a patient: rules, or the patient's own model.
 
 Invariants:
-- There is always an appraisal. Where the model gives none, the rules do, and an event says why.
-- The same turns under the same seed are asked about in the same way, so a resumed patient feels the same.
+- There is always an appraisal. If the model gives none, the rules do, and an event records why.
+- The same turns and seed give the same requests, so a resumed session goes on unchanged.
 """
 
 from collections.abc import Sequence
@@ -29,18 +29,20 @@ class Appraiser(Protocol):
     """What a patient asks after every therapist turn."""
 
     async def appraise(self, history: Sequence[Turn]) -> tuple[Appraisal, tuple[Event, ...]]:
-        """How the therapist's turn that ends the history came across, after all that was said; and what is to be recorded."""
+        """The appraisal of the last turn of `history`, a therapist turn, and the events to record."""
         ...
 
 
 class RuleAppraiser:
-    """By rules: free, deterministic, nothing to record. It catches up on turns that it has not heard, so a resumed patient
-    hears as one that was there all the time."""
+    """By rules: deterministic, without a model call or an event.
+
+    It first appraises earlier turns that it has not seen, so it gives the same result in a resumed session.
+    """
 
     def __init__(self, persona: Persona) -> None:
         self._listener = Listener(persona.language, persona.conceptualization.core_beliefs)
         self._heard = 0
-        """Exchanges that the listener knows."""
+        """Exchanges appraised so far."""
         self._last = Appraisal()
 
     async def appraise(self, history: Sequence[Turn]) -> tuple[Appraisal, tuple[Event, ...]]:
@@ -48,14 +50,14 @@ class RuleAppraiser:
 
     def hear(self, history: Sequence[Turn]) -> Appraisal:
         """The appraisal of the last turn of the history."""
-        for place in range(self._heard, len(history) // 2):
-            self._last = self._listener.hear(history[2 * place].text, history[2 * place + 1].text)
+        for exchange in range(self._heard, len(history) // 2):
+            self._last = self._listener.hear(history[2 * exchange].text, history[2 * exchange + 1].text)
         self._heard = len(history) // 2
         return self._last
 
 
 class ModelAppraiser:
-    """By the patient's own model, as `APPRAISAL_SCHEMA` has it, under the rules' safeguards."""
+    """By the patient's own model, which answers in `APPRAISAL_SCHEMA`, limited by the rules (`safeguarded`)."""
 
     def __init__(self, query: StructuredQuery, persona: Persona, spec: SessionSpec) -> None:
         self._query = query
@@ -64,7 +66,7 @@ class ModelAppraiser:
         self._rules = RuleAppraiser(persona)
 
     async def appraise(self, history: Sequence[Turn]) -> tuple[Appraisal, tuple[Event, ...]]:
-        """Raises `EngineUnavailable`; any other failure leaves it to the rules."""
+        """As `Appraiser` says. Raises `EngineUnavailable`; after any other failure the rules appraise."""
         heard, turn = history[-2:]
         index = turn.index + 1
         by_rules = self._rules.hear(history)
@@ -77,12 +79,12 @@ class ModelAppraiser:
                 request_id=f"{self._spec.session_id}/{index}/appraisal",
             )
         except NoAnswer as error:
-            return by_rules, (self._left_to_rules(index, str(error)),)
+            return by_rules, (self._by_rules_because(index, str(error)),)
         retried = retry_events(answer.retries, index, Speaker.PATIENT, "appraisal")
         graded = parse_appraisal(answer.text)
         if graded is None:
             reason = f"not the grades asked for: {answer.text[:80]!r}"
-            return by_rules, (*retried, self._left_to_rules(index, reason))
+            return by_rules, (*retried, self._by_rules_because(index, reason))
         cost = {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens}
         return safeguarded(graded, by_rules), (
             *retried,
@@ -90,5 +92,5 @@ class ModelAppraiser:
         )
 
     @staticmethod
-    def _left_to_rules(index: int, reason: str) -> Event:
+    def _by_rules_because(index: int, reason: str) -> Event:
         return Event("appraisal", index, Speaker.PATIENT, {"by": "rules", "reason": reason})

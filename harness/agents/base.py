@@ -1,4 +1,4 @@
-"""What a speaker of a session is to the loop that plays it, and what it gives for its turn."""
+"""The interface of a speaker to the session loop, and what it returns for a turn."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,25 +10,25 @@ from harness.types import Event, Purpose, RequestUsage, Sampled, StopReason, Tur
 T = TypeVar("T")
 
 AGAIN = 2
-"""The number of the first draft that is asked for because those before it said nothing; 1 is the guard's."""
+"""Number of the first draft after an empty one. 0 is the first draft of a turn, 1 the guard's second draft."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What a speaker gave for its turn."""
+    """A draft of a turn, with what the session records about it."""
 
     turn: Turn
     view: View
-    """The view that the turn was made with."""
+    """The view that the turn was generated from."""
     events: tuple[Event, ...] = ()
     stop: StopReason | None = None
-    """Why the session ends with this turn, where it does."""
+    """Why the session ends with this turn; None if it goes on."""
     draft: int | str = 0
-    """Which draft of the turn it is; each has a seed of its own."""
+    """Which draft of the turn it is; each has its own seed."""
     sampled: Sampled | None = None
     """How a model sampled it; None for a recorded line."""
     usage: Mapping[Purpose, RequestUsage] = field(default_factory=dict)
-    """What the turn cost, all that was asked on the way to it included."""
+    """Tokens of all requests for the turn, by purpose."""
 
 
 class Agent(Protocol):
@@ -36,7 +36,7 @@ class Agent(Protocol):
 
     @property
     def redrafts(self) -> bool:
-        """Whether it can say the same turn in other words; a recorded patient can't."""
+        """Whether it can write another draft of a turn; a replayed patient can't."""
         ...
 
     async def speak(
@@ -44,20 +44,20 @@ class Agent(Protocol):
     ) -> Utterance | StopReason:
         """The next turn after `history`, or why there is none. Raises a `HarnessError`.
 
-        `nudge` is a direction for this turn; `attempt` is the number of the draft: 0 for the first, 1 for the guard's
-        second, from `AGAIN` on for those after drafts that said nothing.
+        `nudge` is a direction for this turn. `attempt` is the number of the draft: 0 for the first, 1 for the guard's
+        second, `AGAIN` and above after empty drafts.
         """
         ...
 
     def taken(self, said: Utterance) -> None:
-        """Commit this draft; discard the others' effects."""
+        """Go on from this draft of the last turn and forget the others."""
         ...
 
 
 async def optional(request: Awaitable[T]) -> T | HarnessError:
-    """What a request brings that a turn can do without, or what went wrong with it.
+    """The result of a request that a turn does not depend on, or the error that it raised.
 
-    Raises what concerns all sessions: `EngineUnavailable`, `StorageError`.
+    Raises `EngineUnavailable` and `StorageError`, which concern all sessions.
     """
     try:
         return await request

@@ -1,6 +1,6 @@
-"""Whether a patient's words contradict the persona outright: age, name, work, people. English, and only what is plain.
+"""Finds statements of a patient that contradict the persona's age, name, work or people. English; plain cases only.
 
-Invariant: what the persona's text doesn't settle is no contradiction. A model may add to a life, not rewrite it.
+Invariant: what the persona's text leaves open is not a contradiction. A model may add facts, not change them.
 """
 
 import re
@@ -29,7 +29,7 @@ _PERSON = re.compile(
 
 
 def contradiction(text: str, persona: Persona) -> tuple[str, str] | None:
-    """The first contradiction: what was said, and what is known; None where there is none to be seen."""
+    """(what the patient said, what the persona says) for the first contradiction; None if none is found."""
     for look in (_age, _name, _work, _person):
         if found := look(text, persona):
             return found
@@ -54,9 +54,9 @@ def _work(text: str, persona: Persona) -> tuple[str, str] | None:
     match = _WORK.search(low) or _OCCUPATION.search(low)
     if match is None:
         return None
-    told = content_stems(words(f"{persona.prompt_text()} {' '.join(layer.content for layer in persona.disclosure)}"))
+    known = content_stems(words(f"{persona.prompt_text()} {' '.join(layer.content for layer in persona.disclosure)}"))
     claimed = content_stems(words(match[1]))
-    return None if not claimed or claimed & told else (match[0], f"you are {identity.name}, {identity.occupation}")
+    return None if not claimed or claimed & known else (match[0], f"you are {identity.name}, {identity.occupation}")
 
 
 def _person(text: str, persona: Persona) -> tuple[str, str] | None:

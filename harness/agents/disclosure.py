@@ -1,31 +1,31 @@
-"""Whether a patient's words tell what a layer holds: by the layer's own telling words, in whatever form they come.
+"""Decides whether a patient's turn tells the content of a disclosure layer, by the layer's specific words.
 
-A rule over words: it knows a paraphrase by the words it keeps and misses one that keeps none.
+A paraphrase is found by the words that it keeps; one that keeps none is missed.
 """
 
 from functools import lru_cache
 from math import fsum
 
-from harness.agents.english import telling
+from harness.agents.english import specificity
 from harness.personas.schema import Layer
 from harness.text.words import content_stems, words
 
 SAID = 0.2
-"""Share of a layer's telling words from which its content is said."""
+"""Least share of a layer's words, weighted by specificity, that must be said."""
 FEWEST = 2
-"""Of its words at least so many."""
+"""Least number of its words that must be said, or all if it has fewer."""
 
 
 def says(text: str, layer: Layer) -> bool:
     """Whether the text tells the layer's content."""
     wanted, whole = _wanted(layer.content, layer.topic)
     kept = wanted & content_stems(words(text))
-    return len(kept) >= min(FEWEST, len(wanted)) and fsum(map(telling, kept)) >= SAID * whole
+    return len(kept) >= min(FEWEST, len(wanted)) and fsum(map(specificity, kept)) >= SAID * whole
 
 
 @lru_cache(maxsize=1024)
 def _wanted(content: str, topic: str) -> tuple[frozenset[str], float]:
-    """The stems that the content holds and its topic doesn't, and what they weigh together."""
+    """The stems of the content that are not in the topic, and the sum of their specificities."""
     stems = content_stems(words(content)) - content_stems(words(topic))
     stems = stems or content_stems(words(content))
-    return stems, fsum(map(telling, stems))
+    return stems, fsum(map(specificity, stems))

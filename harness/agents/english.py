@@ -1,7 +1,7 @@
-"""What a reader of English brings along: how telling a word is, and whether words follow one another as in sentences.
+"""Statistics of English: how specific a word is, and whether words follow one another as in sentences.
 
-Both are counts over this library's own texts (`scripts/train_english.py`), kept in `english.json`. They are there to tell
-a patient's particulars from everyday words, and sentences from a heap of words; they know nothing of meaning.
+Both come from counts over this library's own texts (`scripts/train_english.py`), kept in `english.json`. They
+distinguish a patient's own topics from everyday words, and sentences from a list of words; they ignore meaning.
 """
 
 import json
@@ -26,36 +26,39 @@ STOCK = word_set(
     happen curious question answ pace slow gentle breath body mean matter whole kind begin began start end stop wait stay
     """
 )
-"""Stems that any therapist says to anybody: to hear them shows nothing."""
-TELLING = 60
-"""Documents (of about ninety) from which on a word tells nothing; one that is in none tells most."""
+"""Stems that any therapist says to anybody, so they show no listening."""
+COMMON_DOCUMENTS = 60
+"""A stem in at least this many documents (of about ninety) has the lowest specificity; one in none has 1."""
 STOCK_WEIGHT = 0.12
+"""The lowest specificity; all stems of `STOCK` have it."""
 SMOOTH = 0.3
-"""Added to observed and expected pairs."""
+"""Added to observed and expected counts of pairs."""
 SENTENCE, HEAP = 0.12, -0.25
-"""Mean log ratio of a turn's word pairs from which on it reads as sentences, and down to which it is a heap of words: of
-held-out turns 5% lie below the first, and of the same turns shuffled 95% lie below zero."""
+"""Mean log ratio of a turn's word pairs: sentences lie above the first value, lists of words below the second.
+
+Of held-out turns, 5% lie below the first; of the same turns with their words shuffled, 95% lie below zero.
+"""
 LENIENT = 0.3
-"""How much better than it is a single sentence is taken."""
+"""Added to the coherence of a single sentence before it lowers that of the turn."""
 FEWEST = 6
-"""Words from which on a turn is judged."""
+"""Least number of words (pairs, for a turn) for a measurement."""
 BARE = 4
-"""Words from which on a sentence without any function word is a list."""
+"""A sentence of at least this many words without a function word is a list."""
 
 
 @lru_cache(maxsize=16384)
-def telling(stem: str) -> float:
-    """How much it shows to take up this stem, from 0 (anybody says it) to 1 (the patient's own)."""
+def specificity(stem: str) -> float:
+    """How specific a stem is, from `STOCK_WEIGHT` (anybody says it) to 1 (in none of the counted documents)."""
     if stem in STOCK:
         return STOCK_WEIGHT
-    share = 1 - log(1 + _counts()["documents"].get(stem, 0)) / log(1 + TELLING)
+    share = 1 - log(1 + _counts()["documents"].get(stem, 0)) / log(1 + COMMON_DOCUMENTS)
     return max(STOCK_WEIGHT, min(1.0, share))
 
 
 def coherence(sentences: Iterable[Sequence[str]]) -> float:
-    """How much the words follow one another as in English sentences: 0 a heap, 1 sentences; 1 for a few words.
+    """How much a turn reads as English sentences, from 0 (a list of words) to 1; 1 for a few words.
 
-    One sentence that is a heap spoils the turn, if less than the turn's being one.
+    One incoherent sentence caps the result; the cap is at least `LENIENT`.
     """
     total, pairs, worst = 0.0, 0, 1.0
     for words in sentences:
@@ -76,7 +79,7 @@ def _between(mean: float) -> float:
 
 @lru_cache(maxsize=16384)
 def word_class(word: str) -> str:
-    """A function word stands for itself; of any other word the ending counts."""
+    """A function word itself; for any other word the class of its ending, such as `#ing`."""
     if word in FUNCTION_WORDS:
         return word
     if word.isdigit():
@@ -86,7 +89,7 @@ def word_class(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _follows(first: str, second: str) -> float:
-    """Log of how often the pair was seen over how often chance would bring it together."""
+    """Log of the observed count of the pair over the count expected by chance, both smoothed."""
     counts = _counts()
     expected = counts["first"].get(first, 0) * counts["second"].get(second, 0) / counts["total"]
     return log((counts["pairs"].get(f"{first} {second}", 0) + SMOOTH) / (expected + SMOOTH))

@@ -1,7 +1,7 @@
-"""Whether a therapist's turn is in a language that isn't the patient's: then nothing of it is understood.
+"""Finds therapist turns in another language than the patient's, of which the patient understands nothing.
 
-A rule over common words, of the languages that have a table of cues, and over scripts; of few words it takes the side of
-the therapist, so that a borrowed word or a name never counts.
+The rules use scripts, and common words of the languages that have a table of cues. If in doubt, a turn counts as the
+patient's language, so a borrowed word or a name is never enough.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from harness.guard.language import language_switch
 from harness.text.words import FUNCTION_WORDS
 
 AT_HOME = 0.25
-"""Share of the patient's language's common words from which nothing else is looked at."""
+"""With at least this share of common words of the patient's language, a turn is not foreign."""
 FEWEST = 3
-"""Words from which on a turn is looked at."""
+"""Least number of words for the comparison of common words."""
 MORE = 0.15
-"""How much larger the share of another language's common words must be than of the patient's."""
+"""How much larger the share of another language's common words must be than that of the patient's language."""
 
 
 def foreign(text: str, words: Sequence[str], language: str) -> bool:
-    """Whether the turn (`words` are its words) is plainly in another language than the patient's, `language`."""
+    """Whether the turn `text`, with these `words`, is clearly in another language than the patient's `language`."""
     code = language.split("-")[0].lower()
     home = _common().get(code, frozenset())
     own = sum(map(home.__contains__, words))
@@ -36,7 +36,7 @@ def foreign(text: str, words: Sequence[str], language: str) -> bool:
 
 @cache
 def _common() -> dict[str, frozenset[str]]:
-    """Words that tell nothing, by language."""
+    """Words without content of their own, by language code."""
     tables = {code: found for code in languages() if (found := table(code)) is not None}
     return {code: FUNCTION_WORDS if code == "en" else found.common for code, found in tables.items()}
 

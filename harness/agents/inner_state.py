@@ -1,11 +1,11 @@
-"""The patient's inner state: moved by what the therapist did, and telling the patient's model how to feel.
+"""The patient's inner state, which each therapist turn changes and from which the patient's directions follow.
 
 Invariants:
-- Every quantity stays in [0, 1] whatever happens.
+- Trust, hope, distress, overwhelm and openness stay in [0, 1].
 - The state is complete: `from_dict(to_dict(state))` goes on exactly as the original would.
-- Deterministic: no randomness and no clock, so a resumed session takes the course of an uninterrupted one.
+- Deterministic: no randomness and no clock, so a resumed session goes on as an uninterrupted one.
 
-The quantities are those that published patient simulators move (AnnaAgent: emotion and complaint; SimPatient: control,
+The quantities resemble those of published patient simulators (AnnaAgent: emotion and complaint; SimPatient: control,
 efficacy, awareness; consistentMI: receptivity and stage of change). The numbers are chosen so that a warm, slow
 therapist gains about half of the missing trust in ten exchanges; they are not clinical measurements.
 """
@@ -21,64 +21,67 @@ _NOTHING: Mapping[str, tuple[int, int]] = {}
 
 
 class InnerState(NamedTuple):
-    """Where the patient stands before saying the next turn."""
+    """The state before the patient's next turn."""
 
     turn: int = 0
-    """Patient turns already said."""
+    """Number of patient turns so far."""
     trust: float = 0.3
     hope: float = 0.3
     distress: float = 0.6
     overwhelm: float = 0.2
     openness: float = 0.3
     unlocked: int = 0
-    """How many disclosure layers can be told."""
+    """Number of disclosure layers that may be told."""
     told: int = 0
-    """How many of them the patient was brought to tell."""
+    """Number of layers that were told."""
     appraisal: Appraisal = Appraisal()
-    """What the therapist's last turn did."""
+    """The appraisal of the therapist's last turn."""
     attuned: float = 0.2
-    """How well the patient has felt listened to of late: a running mean, which trust grows from. It begins at 0
-    (`initial`); the default is for states of older journals, which do not say."""
+    """Running mean of `Appraisal.listened`; trust grows with it.
+
+    It begins at 0 (`initial`). The default is for states of older journals, which lack it.
+    """
     strain: float = 0.0
-    """What was hard to bear of late; a patient who has borne enough leaves."""
+    """Recent stress from the therapist's turns; from `directions.LEAVES` on, the patient may leave."""
     hurt: int = 0
-    """Patient turns for which nothing more is told, after something that hurt."""
+    """Remaining patient turns without a new layer, after something that hurt."""
     shown: Mapping[str, tuple[int, int]] = _NOTHING
-    """Behaviours directed so far: name, turn of the last time, how often; what cool-downs are made of."""
+    """Behaviours directed so far: name to (last turn, count); cool-downs depend on it."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; goes into `Turn.patient_state`."""
+        """JSON-ready, for `Turn.patient_state`."""
         return {**self._asdict(), "appraisal": to_dict(self.appraisal)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`. Raises `KeyError` or `TypeError` for a mapping that isn't one of a state."""
+        """The inverse of `to_dict`. Raises `KeyError` or `TypeError` for a mapping that is not a state."""
         shown = {name: (int(turn), int(count)) for name, (turn, count) in data["shown"].items()}
         return cls(**{**data, "appraisal": Appraisal(**data["appraisal"]), "shown": shown})
 
     def last_shown(self, behaviour: str) -> int | None:
-        """The turn at which a behaviour was last directed."""
+        """The turn at which a behaviour was last directed; None if never."""
         return self.shown[behaviour][0] if behaviour in self.shown else None
 
     def times_shown(self, behaviour: str) -> int:
+        """How often a behaviour was directed."""
         return self.shown[behaviour][1] if behaviour in self.shown else 0
 
     def shown_with(self, behaviour: str) -> Mapping[str, tuple[int, int]]:
-        """`shown` with a behaviour that is directed now."""
+        """`shown` after this behaviour is directed for the current turn."""
         others = {name: entry for name, entry in self.shown.items() if name != behaviour}
         return {**others, behaviour: (self.turn, self.times_shown(behaviour) + 1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Temper:
-    """How strongly a patient answers to what happens; factors around 1."""
+    """How strongly a patient reacts: factors around 1."""
 
     trust: float = 1.0
-    """To what builds trust."""
+    """On gains of trust."""
     hope: float = 1.0
-    """To what builds hope."""
+    """On gains of hope."""
     sting: float = 1.0
-    """To advice, rush and misunderstanding."""
+    """On losses from advice, rush, misunderstanding and the like."""
 
 
 SPEED = {Speed.SLOW: Temper(0.8, 0.9, 1.3), Speed.MODERATE: Temper(), Speed.QUICK: Temper(1.15, 1.1, 0.7)}
@@ -103,42 +106,42 @@ READINESS = {
 }
 
 SETTLING_TURNS = 4
-"""Patient turns from the start, and from one layer to the next, before another can be told."""
+"""Least number of patient turns before the first layer, and between two layers."""
 LONGER = 1
-"""Turns that it takes longer with each layer."""
+"""Turns added to that number for each layer already told."""
 SETTLING = 0.5
-"""What being heard is worth in the turns after telling: the patient feels exposed and waits."""
+"""Factor on gains in the turns after telling a layer: the patient feels exposed and waits."""
 ATTUNING = 0.35
-"""How fast the running mean of being listened to follows the last turn."""
+"""Weight of the last turn in the running mean `attuned`."""
 CHANCE, ATTUNED = 0.08, 0.13
-"""That mean: what good lines meant for somebody else reach by chance, and what good sessions reach."""
+"""Levels of `attuned`: what good lines written for another patient reach by chance, and what good sessions reach."""
 RECITED = 0.05
-"""What it costs to hear a whole speech once more."""
+"""Loss of trust if a long turn is repeated."""
 HEARD = 0.13
-"""Least of it for a layer to be told."""
+"""Least `attuned` for a layer to unlock."""
 EARNED = 0.06
-"""Trust that must have been gained in the session for each layer, whatever the patient brought along."""
+"""Trust above the persona's start that each layer requires, in addition to the layer's own trust."""
 MOST = 0.75
-"""Trust that is enough for any layer that doesn't ask for more itself."""
+"""Highest trust that this can require; a layer's own trust may be higher."""
 OPENS = 0.3
-"""Listening from which a turn opens a layer without a question: a good reflection."""
+"""A turn with at least this `listened` (a good reflection) meets every need of a layer."""
 HURT_TURNS = 5
-"""Patient turns for which nothing more is told after something that hurt."""
+"""Patient turns without a new layer after something that hurt."""
 WARY = 0.3
-"""What being heard is worth in that time, unless the hurt is owned."""
+"""Factor on gains of trust in that time, unless the therapist admits the mistake."""
 AT_THE_DOOR = 2
-"""Exchanges left from which a late layer can be told."""
+"""A late layer may be told if at most this many exchanges are left."""
 
 KEPT_TRUST, KEPT_HOPE, KEPT_DISTRESS = 0.8, 0.6, 0.5
-"""What lasts from one session of a course to the next, as a share of the change since the persona's start."""
+"""Share of the change since the persona's start that lasts to the next session of a course."""
 CALM = 0.3
-"""Overwhelm of a patient who sits down, as a share of distress."""
+"""Overwhelm at the start of a session, as a share of distress."""
 LONG_AGO = -100
-"""A turn before every cool-down."""
+"""A turn number for which every cool-down is over."""
 
 
 def initial(persona: Persona) -> InnerState:
-    """The state in which this patient sits down."""
+    """The state at the start of a patient's first session."""
     start = persona.start
     state = InnerState(
         trust=start.trust, hope=start.hope, distress=start.distress, overwhelm=CALM * start.distress, attuned=0.0
@@ -147,14 +150,14 @@ def initial(persona: Persona) -> InnerState:
 
 
 def after_a_break(state: InnerState, persona: Persona) -> InnerState:
-    """The state in which the patient comes back, a week or so after the session that ended in `state`.
+    """The state at the start of the next session, about a week after the one that ended in `state`.
 
-    Of what the sessions so far changed since the persona's start, the patient keeps four fifths of trust, three fifths of
-    hope and half of distress; overwhelm is that of somebody who sits down. What was told stays told, what could be told and
-    was not has to be unlocked anew. All cool-downs are over, and wordings go on where they were.
+    Of the change since the persona's start, the patient keeps four fifths of trust, three fifths of hope and half of
+    distress; overwhelm follows from distress. Told layers stay told; layers that were unlocked but not told are locked
+    again. All cool-downs are over, and wordings go on where they were.
     """
     start = initial(persona)
-    back = start._replace(
+    resumed = start._replace(
         trust=_kept(KEPT_TRUST, start.trust, state.trust),
         hope=_kept(KEPT_HOPE, start.hope, state.hope),
         distress=(distress := _kept(KEPT_DISTRESS, start.distress, state.distress)),
@@ -163,7 +166,8 @@ def after_a_break(state: InnerState, persona: Persona) -> InnerState:
         told=state.told,
         shown={name: (LONG_AGO, count) for name, (_, count) in state.shown.items()},
     )
-    return back._replace(openness=_openness(back.openness, back.trust, back.hope, back.overwhelm, persona))
+    openness = _openness(resumed.openness, resumed.trust, resumed.hope, resumed.overwhelm, persona)
+    return resumed._replace(openness=openness)
 
 
 def _kept(share: float, start: float, end: float) -> float:
@@ -171,16 +175,16 @@ def _kept(share: float, start: float, end: float) -> float:
 
 
 def temper(persona: Persona) -> Temper:
-    """The patient's pace and the strongest form of resistance, as factors."""
+    """The factors of a patient's pace, strongest form of resistance and stage of change together."""
     speed, form = SPEED[persona.pace.speed], FORM[persona.resistance[0]]
     readiness = READINESS[persona.stage]
     return Temper(speed.trust * form.trust, speed.hope * form.hope * readiness, speed.sting * form.sting)
 
 
 def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | None = None) -> InnerState:
-    """The state after the therapist's turn: quantities moved, and the next layer unlocked where it may be.
+    """The state after a therapist turn: the quantities are updated, and the next layer unlocks if it may.
 
-    `left` counts the exchanges that are left of the session, where the patient can know; a late layer needs it.
+    `left` is the number of exchanges left in the session, None if unknown; a late layer needs it.
     """
     nature, did = temper(persona), appraisal
     attuned = state.attuned + ATTUNING * (did.listened - state.attuned)
@@ -228,7 +232,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
 
 
 def _loss_of_trust(did: Appraisal, trust: float) -> float:
-    """What the turn takes: harm most, then being brushed aside, hurried, handed advice, or fobbed off."""
+    """The loss of trust from a turn: most from harm, then from misunderstanding, hurry, advice and empty phrases."""
     by_rote = did.repeated * (0.001 + 0.05 * max(did.parroted, did.flattered) + 0.03 * did.advised)
     return (
         0.5 * did.harmed
@@ -245,17 +249,18 @@ def _loss_of_trust(did: Appraisal, trust: float) -> float:
 
 
 def _strain(before: float, did: Appraisal, heard: float) -> float:
-    """What presses adds up, and fades with time and with being heard."""
+    """The new strain: the old one fades, faster if the patient is heard; the turn's stress is added."""
     added = did.harmed + 0.5 * did.misunderstood + 0.3 * (did.rushed + did.confusing + did.ignored) + 0.2 * did.advised
     return min(9.0, before * (0.85 - 0.25 * heard) + added)
 
 
 def _since(state: InnerState, behaviour: str) -> int:
+    """Turns since a behaviour was last directed."""
     return state.turn - (state.last_shown(behaviour) or 0)
 
 
 def _move(value: float, *, up: float, down: float) -> float:
-    """Up closes a share of the gap to 1; down takes more where there is more to lose."""
+    """The value after a gain and a loss: `up` is a share of the gap to 1; `down` takes more from a higher value."""
     return max(0.0, min(1.0, value + up * (1 - value) - down * (0.3 + 0.7 * value)))
 
 
@@ -265,7 +270,7 @@ def _openness(before: float, trust: float, hope: float, overwhelm: float, person
 
 
 def _unlock(state: InnerState, persona: Persona, left: int | None) -> InnerState:
-    """One layer at a time, in order, to somebody who listens, and not before the one before it was told and has settled."""
+    """The state with the next layer unlocked, if it may be: one at a time, in order, some turns after the last."""
     settling = state.turn - (state.last_shown("tell") or 0) < SETTLING_TURNS + LONGER * state.told
     if settling or state.hurt or state.unlocked > state.told or state.unlocked == len(persona.disclosure):
         return state

@@ -1,4 +1,4 @@
-"""What the patient's side knows of a language, and what it doesn't: said at the start of a run and in its report."""
+"""What the patient's side lacks in a language. The start of a run and its report show it."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from harness.agents.prompt import LANGUAGES, template_languages
 
 
 def heard_by_rules(state: str, language: str) -> bool:
-    """Whether the therapist's turns are appraised by rules under this `patient.state` in this language."""
+    """Whether rules appraise the therapist's turns, for this value of `patient.state` in this language."""
     return state == "rules" or (state == "auto" and language.split("-")[0] in cues.languages())
 
 
 def shortcomings(codes: Iterable[str], state: str) -> list[str]:
-    """A line for each of these languages in which the patient is played or heard less well than in English.
+    """A line for each of these languages in which something is missing that English has.
 
-    `state` is that of `patient.state`.
+    `state` is the value of `patient.state`.
     """
     known = sorted({code.split("-")[0] for code in codes})
     return [line for code in known if (line := _line(code, heard_by_rules(state, code)))]
@@ -25,14 +25,14 @@ def _line(code: str, by_rules: bool) -> str | None:
         return None
     lacking = []
     if code not in template_languages():
-        lacking.append("prompts and greeting are English, with the wish to speak it")
+        lacking.append("prompts and greeting are in English and ask for this language")
     if code not in directions.languages():
-        lacking.append("directions are English")
+        lacking.append("directions are in English")
     if by_rules and code not in cues.languages():
-        lacking.append("of the therapist's turns only questions, length, repetition and shared words are heard")
+        lacking.append("the therapist's turns are appraised by questions, length, repetition and shared words alone")
     elif by_rules:
-        lacking.append("the therapist's turns are heard by phrases alone, without the classifier that English has")
+        lacking.append("the therapist's turns are appraised without the classifier that English has")
     if not lacking:
         return None
-    advice = "; patient.state=model hears more" if by_rules else ""
+    advice = "; patient.state=model appraises more" if by_rules else ""
     return f"language {LANGUAGES.get(code, code)}: {'; '.join(lacking)}{advice}"

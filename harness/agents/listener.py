@@ -1,9 +1,11 @@
-"""What a patient remembers of a session while listening: its own words, and what the therapist has said before.
+"""Compares a therapist turn with the session so far: what it takes up of the patient's words, and what it repeats.
+
+A turn takes up a word if it uses the patient's word (or a form of it) in a sentence of its own. A frame is a sentence
+with its content words replaced by gaps. "Specific" words are those with a high `english.specificity`.
 
 Invariants:
-- What a turn takes up of the patient's own words, and whether it was said before, depends on the turns before it alone:
-  a listener that heard the same turns hears the next one alike.
-- Memory grows with the words that are different, never with the number of times they were said.
+- The result depends only on the turns before, so a resumed session gives the same results.
+- Memory grows with the number of different words, not with the number of repetitions.
 """
 
 from collections import Counter
@@ -14,86 +16,88 @@ from math import exp, fsum
 from typing import NamedTuple
 
 from harness.agents.cues import Words
-from harness.agents.english import STOCK, telling
+from harness.agents.english import STOCK, specificity
 from harness.text.words import FUNCTION_WORDS, parse, stem
 
 ASKED = 0.5
-"""What it is worth to take up the patient's words in a question, beside a statement: it asks on, and gives back little."""
+"""Credit for taking up words in a question, relative to a statement: a question gives little back."""
 EARLIER = 0.5
-"""What taking up an earlier turn is worth beside taking up the last one."""
+"""Credit for taking up an earlier turn, relative to the last one."""
 REMEMBERED = 0.4
-"""How telling a word of an earlier turn must be to count: everyday words come back by chance."""
+"""Least specificity for a word of an earlier turn to count, since everyday words recur by chance."""
 JOINS = 0.3
-"""The same to be brought together with another: everyday words meet by chance."""
+"""Least specificity for a word of an earlier turn to count as connected with another, for the same reason."""
 TOUCHED = 0.15
-"""What a sentence must take up to be about what the patient said."""
+"""A sentence is about what the patient said if it takes up at least this much."""
 ROOM, STRAYS = 2.0, 0.25
-"""Telling words that a turn may have in sentences about something else, and how fast more of them lead away."""
+"""Specific words on other topics that a turn may have without loss, and the weight of each further one."""
 TAKEN = 0.25
-"""What it is worth to take up a word once more."""
+"""Credit for taking up a word again, relative to the first time."""
 ENOUGH = 1.15
-"""How fast taking up saturates: with one telling word of the patient's two thirds are reached."""
+"""How fast credit saturates: one fully specific word gives two thirds of the maximum."""
 OWN_WORDS = 0.08
-"""What taking up is worth where nothing telling of the therapist's own stands beside it: a word dropped into a frame."""
+"""Credit for taking up a word in a sentence without specific words of the therapist's own: a word put into a frame."""
 PUT = 1.2
-"""How much of its own, in telling words of the same sentence, puts what was said into other words."""
+"""With this sum of specific words of its own, a sentence is in other words and gets full credit."""
 JOINED = 0.4
-"""What it adds to that to bring a further word of the patient's into the same sentence."""
+"""What each further word of the patient's in the same sentence adds to that sum."""
 PUT_IN = 2.0
-"""The same for a whole turn."""
+"""The sum of specific words of its own at which a whole turn is in other words."""
 COPIED = 0.2, 0.5
-"""Share of a turn's word pairs copied from the patient's last turn (`I` as `you` and the like), sentences that were said
-before left out: from where it is parroting, and where it is nothing else."""
+"""Share of a turn's word pairs copied from the patient's last turn (`I` as `you`): parroting begins; nothing else.
+
+Sentences that the therapist said before are left out.
+"""
 READ_BACK = 0.3, 0.6
-"""The same of one sentence, which then takes nothing up."""
+"""The same for a single sentence, which then takes up nothing."""
 SAME = 0.3, 0.7
-"""Share of a turn that the therapist said before in the same words: from where it is noticed, and where it is all."""
+"""Share of a turn that the therapist said before in the same words: repetition begins; is complete."""
 SAME_FRAME = 0.5, 0.85
-"""The same for a turn with its matter left out, against one earlier turn: what a template with gaps leaves."""
+"""The same for the frames of a turn, compared with those of one earlier turn."""
 SENTENCE = 3
-"""Words from which a sentence that comes back is one said before."""
+"""A sentence of at least this many words counts as repeated if it recurs."""
 PHRASE = 5
 """Words of a phrase that nobody says twice by chance."""
 WORN = 0, 3
-"""Earlier turns with such a phrase: from where it is noticed, and where it is all that is heard."""
+"""Earlier turns with such a phrase: repetition begins above the first number and is complete at the second."""
 AROUND = 5
-"""Words of its own in statements from which on a turn says something itself."""
+"""A turn with this many words of its own in statements says something itself."""
 LONG_FRAME = 5
-"""Parts of a sentence's frame from which its coming back once is no chance; a shorter one may come back once."""
+"""A frame of at least this many parts is worn after one use; a shorter one after two."""
 BACKCHANNEL = 4
-"""Words up to which a turn is no more than a nod, which may come back."""
+"""A turn of at most this many words is only a nod, which may recur."""
 
 _GAP = "_"
-_TURNED = {
+_SECOND_PERSON = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "am": "are", "i'm": "you",
     "i've": "you", "i'd": "you", "i'll": "you", "we": "you", "our": "your", "was": "were",
 }  # fmt: skip
-"""A patient's words as a therapist gives them back."""
+"""A patient's words in the form in which a therapist gives them back."""
 
 
 class Uptake(NamedTuple):
-    """How a therapist's turn stands to what was said before; each from 0 to 1."""
+    """How a therapist's turn relates to the turns before; numbers with a fraction are from 0 to 1."""
 
     taken_up: float
-    """How much of the patient's own it gives back in other words."""
+    """How much of what the patient said is given back in other words."""
     parroted: float
-    """How much of it is the patient's last turn, word for word."""
+    """How much of the turn is the patient's last turn, word for word."""
     same: float
-    """How much of it the therapist has said before."""
+    """How much of the turn the therapist has said before."""
     own: float
-    """How much it puts of its own, in telling words."""
+    """How much the turn adds in specific words of its own."""
     strange: float
-    """How much there is of its own, in telling words, and nothing of the patient's."""
+    """How much it adds in specific words on other topics, if nothing is taken up; else 0."""
     around: float
-    """How much it says in words of its own, everyday words counted in."""
+    """How much it adds in words of its own, everyday words included."""
     words: int
-    """How many telling words of the patient's it takes up."""
+    """Number of the patient's content words that are taken up."""
     joined: bool
-    """Whether it brings several of them together in one sentence."""
+    """Whether a sentence connects several of them."""
     read_back: float
-    """How much one of its sentences is the patient's last turn, word for word."""
+    """How much of its most copied sentence is the patient's last turn, word for word."""
     matter: int
-    """Telling words of the patient's last turn: what there was to take up."""
+    """Number of content words in the patient's last turn: what there was to take up."""
 
 
 @dataclass(slots=True)
@@ -102,60 +106,61 @@ class _Turn:
 
     stems: frozenset[str] = frozenset()
     pairs: frozenset[int] = frozenset()
-    """Of its words as the therapist would say them."""
+    """Hashes of its word pairs, as said and in the second person."""
     runs: frozenset[int] = frozenset()
-    """The same, three words in a row."""
+    """The same for three words in a row."""
 
 
 class Memory:
-    """What one patient has said and heard so far."""
+    """The words of both speakers so far in one session."""
 
     def __init__(self, common: frozenset[str] = FUNCTION_WORDS) -> None:
-        """`common` are the words of the language that tell nothing."""
+        """`common` are the words of the language without content of their own."""
         self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
         self._said_runs: set[int] = set()
-        """Three words in a row of all turns before the last, as the therapist would say them."""
+        """`_Turn.runs` of all patient turns before the last."""
         self._taken: set[str] = set()
+        """Stems of the patient's that the therapist has taken up."""
         self._runs: set[int] = set()
         self._sentences: set[tuple[str, ...]] = set()
         self._framed: Counter[tuple[str, ...]] = Counter()
         self._phrases: Counter[int] = Counter()
         self._frames: dict[frozenset[int], None] = {}
-        """In order, each once."""
+        """The frames of each therapist turn, in order, each set once."""
 
     def say(self, text: str) -> None:
-        """The patient's next turn."""
+        """Add the patient's next turn."""
         own = parse(text).said.words
         self._said |= self._last.stems
         self._said_runs |= self._last.runs
-        turned = [_TURNED.get(word, word) for word in own]
+        turned = [_SECOND_PERSON.get(word, word) for word in own]
         pairs, runs = ([*_runs(own, length), *_runs(turned, length)] for length in (2, 3))
         self._last = _Turn(self._stems(own), frozenset(pairs), frozenset(runs))
 
     def known(self, stems: Sequence[str]) -> float:
-        """Of these the share that the patient has said; 1 of none."""
+        """The share of these stems that the patient has said; 1 if there are none."""
         said = sum(root in self._last.stems or root in self._said for root in stems)
         return said / len(stems) if stems else 1.0
 
     def hear(self, text: Words) -> Uptake:
-        """How the therapist's turn stands to the turns before; then it is one of them."""
+        """Compare the therapist's next turn with the turns before, and add it to them."""
         framed = self._framed_sentences(text)
         new = self._new(text, framed)
         credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
         together, read_back = False, 0.0
         for sentence, question in new:
             these = self._stems(sentence)
-            worth, own, joined = self._sentence(these - taken, these)
+            value, own, joined = self._sentence(these - taken, these)
             fresh = 1 - self._copied(sentence)
             read_back = max(read_back, 1 - fresh)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
-            credit += put * worth * fresh * (ASKED if question else 1.0)
+            credit += put * value * fresh * (ASKED if question else 1.0)
             put_in += 0.0 if question else own
             around += 0 if question else len(sentence) - len(these & self._last.stems)
             together = together or (fresh > 0.5 and self._together(these))
-            strays += own if worth < TOUCHED else 0.0
+            strays += own if value < TOUCHED else 0.0
             stems |= these
             taken |= these & (self._last.stems | self._said)
         said = [sentence for sentence, _ in new]
@@ -177,24 +182,28 @@ class Memory:
         )
 
     def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
-        """What a sentence takes up (of the words that came `first` in it), how telling the rest of it is, and how many more
-        words of the patient's than one it brings together."""
+        """(value of what the sentence `stems` takes up, specificity of the rest, the patient's words in it minus one).
+
+        Only the stems in `first` have value: those that no earlier sentence of the turn took up.
+        """
         now = stems & self._last.stems
         rest = stems - now
         before = rest & self._said
-        worth = fsum(map(self._worth, now & first)) if now else 0.0
+        value = fsum(map(self._value, now & first)) if now else 0.0
         if before:
-            worth += EARLIER * fsum([self._worth(root) for root in before & first if telling(root) >= REMEMBERED])
-        return worth, fsum(map(telling, rest - before)), max(0, len(now) + len(before) - 1)
+            value += EARLIER * fsum([self._value(root) for root in before & first if specificity(root) >= REMEMBERED])
+        return value, fsum(map(specificity, rest - before)), max(0, len(now) + len(before) - 1)
 
     def _together(self, stems: frozenset[str]) -> bool:
-        """Whether these bring two things of the patient's together, everyday words of earlier turns left out."""
+        """Whether these stems connect two of the patient's words; everyday words of earlier turns do not count."""
         now = stems & self._last.stems
-        return len(now) >= 2 or len(now) + sum(telling(root) >= JOINS for root in (stems & self._said) - now) >= 2
+        return len(now) >= 2 or len(now) + sum(specificity(root) >= JOINS for root in (stems & self._said) - now) >= 2
 
     def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
-        """The sentences that the therapist has not said before, in these words or in this frame, and whether they ask; short
-        ones count as new."""
+        """The sentences that are new in words and in frame, each with whether it is a question; add all to memory.
+
+        A sentence below `SENTENCE` words always has new words.
+        """
         new = []
         for (start, end, question), frame in zip(text.sentences, framed, strict=True):
             sentence = text.words[start:end]
@@ -206,14 +215,15 @@ class Memory:
         return new
 
     def _worn(self, frame: tuple[str, ...]) -> bool:
-        """Whether a sentence's frame, its matter left out, came too often before; nods don't count."""
+        """Whether a frame was used too often before; frames of nods do not count."""
         return _GAP in frame and len(frame) >= 3 and self._framed[frame] >= (1 if len(frame) >= LONG_FRAME else 2)
 
-    def _worth(self, root: str) -> float:
-        return telling(root) * (TAKEN if root in self._taken else 1.0)
+    def _value(self, root: str) -> float:
+        """The specificity of a stem, less if it was taken up before."""
+        return specificity(root) * (TAKEN if root in self._taken else 1.0)
 
     def _copied(self, sentence: tuple[str, ...]) -> float:
-        """How much of a sentence is the patient's last turn read back, from 0 to 1."""
+        """How much of a sentence is copied from the patient's last turn, from 0 to 1."""
         pairs = list(map(hash, pairwise(sentence)))
         return _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *READ_BACK) if pairs else 0.0
 
@@ -227,7 +237,7 @@ class Memory:
         return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
-        """By the sentences, by the words, and by the frames that are left without their matter."""
+        """How much was said before, from 0 to 1: the highest of sentences, words, phrases and frames."""
         old = 1 - sum(map(len, new)) / len(text.words)
         if len(text.words) <= BACKCHANNEL:
             return _between(old, *SAME) if any(_GAP in frame for frame in framed) else 0.0
@@ -249,7 +259,7 @@ class Memory:
         return same
 
     def _framed_sentences(self, text: Words) -> list[tuple[str, ...]]:
-        """The sentences with their matter left out: a gap stands where a template has the patient's words."""
+        """The frames of the sentences; several content words in a row make one gap."""
         sentences: list[tuple[str, ...]] = []
         for start, end, question in text.sentences:
             framed: list[str] = []
@@ -265,10 +275,10 @@ class Memory:
 
 
 def _runs(tokens: Sequence[str], length: int = 3) -> list[int]:
-    """Hashes of the runs of so many words, in order: a third of what the words themselves would take."""
-    return list(map(hash, zip(*[tokens[place:] for place in range(length)], strict=False)))
+    """Hashes of all runs of `length` words, in order; they take a third of the memory of the words."""
+    return list(map(hash, zip(*[tokens[start:] for start in range(length)], strict=False)))
 
 
 def _between(value: float, low: float, high: float) -> float:
-    """Where the value stands between the two, from 0 to 1."""
+    """Linear from 0 at `low` to 1 at `high`, clipped."""
     return max(0.0, min(1.0, (value - low) / (high - low)))

@@ -1,9 +1,9 @@
-"""Has a model write the narrative of a composed persona: its presenting problem and its history.
+"""Lets a model write the narrative of a sampled persona: its presenting problem and its history.
 
 Invariants:
-- What comes back is a valid persona. Where the model's text can't be used the composed one stands.
-- Which of the two it is, and why, stands in the persona's provenance.
-- The same persona, model and seed are asked in the same way.
+- The result is a valid persona. If the model's text can't be used, the sampler's text stays.
+- The persona's provenance says which of the two it has, and why.
+- The same persona, model and seed give the same request.
 """
 
 import re
@@ -26,7 +26,7 @@ from harness.types import Speaker, derive_seed
 
 ANSWER_TOKENS = 320
 LONGEST, SHORTEST = 420, 60
-"""Characters of each text; a longer one ends with its last whole sentence that fits."""
+"""Characters of each text; a longer one is cut after its last whole sentence that fits."""
 NARRATIVE_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
@@ -37,7 +37,7 @@ NARRATIVE_SCHEMA: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 GIVEN_AWAY = 0.6
-"""Share of the content words of a held-back layer from which a text counts as telling it."""
+"""A text with at least this share of the content words of a layer gives that layer away."""
 _LONGEST_SOURCE = 160
 _FIRST_PERSON = (
     (re.compile(r"\byou are\b", re.IGNORECASE), "I am"),
@@ -46,24 +46,24 @@ _FIRST_PERSON = (
     (re.compile(r"\byourself\b", re.IGNORECASE), "myself"),
     (re.compile(r"\byou\b", re.IGNORECASE), "I"),
 )
-"""The rules that read a patient's words read the narrative with these."""
+"""Turn a narrative into the first person, for rules that expect a patient's words."""
 
 
 class Unusable(Exception):
-    """The model's text can't be the persona's; says why."""
+    """Why the model's text can't be used."""
 
 
 class Narrator:
-    """Asks one model; may be shared by all personas."""
+    """Asks one model, for any number of personas."""
 
     def __init__(self, query: StructuredQuery, model: str, seed: int) -> None:
-        """`model` is its name for the provenance."""
+        """`model` is the name that the provenance gets."""
         self._query = query
         self._model = model
         self._seed = seed
 
     async def write(self, persona: Persona) -> Persona:
-        """The persona with the model's narrative, or with its own and the reason. Raises `EngineUnavailable`."""
+        """The persona with the model's narrative, or unchanged apart from the reason. Raises `EngineUnavailable`."""
         try:
             answer = await self._query.ask(
                 lambda texts: render("narrative.jinja", (), **_constant(persona), **texts),
@@ -93,7 +93,7 @@ def _constant(persona: Persona) -> dict[str, object]:
 
 
 def _parsed(text: str) -> dict[str, str]:
-    """Both texts, each of whole sentences. Raises `Unusable`."""
+    """Both texts by key, cut to whole sentences. Raises `Unusable`."""
     answer = json_object(text)
     if answer is None or not answer.keys() >= set(NARRATIVE_SCHEMA["required"]):
         raise Unusable("not the JSON asked for")
@@ -107,7 +107,7 @@ def _parsed(text: str) -> dict[str, str]:
 
 
 def _with(persona: Persona, texts: Mapping[str, str], how: str) -> Persona:
-    """The persona with these texts, and how it came about. Raises `Unusable` where it isn't valid."""
+    """The persona with these texts, and with `how` in its provenance. Raises `Unusable` if it is not valid."""
     source = f"{persona.provenance.source}; {how}"
     if len(source) > _LONGEST_SOURCE:
         source = source[: _LONGEST_SOURCE - 1].rstrip() + "…"
@@ -120,7 +120,7 @@ def _with(persona: Persona, texts: Mapping[str, str], how: str) -> Persona:
 
 
 def _check(persona: Persona) -> None:
-    """Raise `Unusable` for a narrative that can't be played, contradicts the persona, or says what it must not."""
+    """Raises `Unusable` for a narrative that can't be played, contradicts the persona, or says too much."""
     for name in NARRATIVE_SCHEMA["required"]:
         text: str = getattr(persona, name)
         tokens, said = words(text), _first_person(text)
@@ -144,7 +144,7 @@ def _check(persona: Persona) -> None:
 
 
 def _allowed(persona: Persona, level: str) -> bool:
-    """Whether a persona of this risk may have it known from the start."""
+    """Whether a narrative of a persona with this risk may hold crisis content of this `level`."""
     return level in {Risk.NONE: (), Risk.LOW: ("wish",)}.get(persona.risk, ("wish", "thoughts"))
 
 

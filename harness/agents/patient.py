@@ -1,4 +1,4 @@
-"""The patient: a persona played by a model, or the recorded lines of one."""
+"""The patient: a persona played by a model, or a replay of recorded lines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,18 +19,18 @@ from harness.types import Event, FinishReason, Speaker, StopReason, Turn, View
 
 @dataclass(frozen=True, slots=True)
 class _Felt:
-    """What the patient feels before a turn, and the direction that follows from it."""
+    """The inner state before a turn, and the direction that follows from it."""
 
     turns: int
-    """Said so far."""
+    """Turns of the session so far."""
     direction: str | None
     state: InnerState | None
     recorded: dict[str, Any] | None
-    """The state as its turn records it."""
+    """The state as the turn records it."""
 
 
 class SimulatedPatient:
-    """Plays a persona. Its inner state is a function of the history alone, so a resumed patient goes on unchanged."""
+    """Plays a persona. Its inner state depends only on the history, so a resumed session goes on unchanged."""
 
     redrafts = True
 
@@ -46,8 +46,9 @@ class SimulatedPatient:
     ) -> None:
         """Without an `appraiser` the patient has no inner state; without a `self_check` every draft is taken.
 
-        `start` is the state in which it sits down; None is the persona's own. `exchanges` is how many the session may
-        have at most, which is the patient's clock; None is a session without an end in sight.
+        `start` is the state at the start of the session; None is the persona's own. `exchanges` is the maximum of the
+        session, from which the patient knows how much is left; None is unknown. `shapes` draws the length of a turn
+        from its index and directed behaviour; None leaves the length to the model.
         """
         self._model_speaker = model_speaker
         self._persona = persona
@@ -57,9 +58,9 @@ class SimulatedPatient:
         self._exchanges = exchanges
         self._shapes = shapes
         self._felt: _Felt | None = None
-        """For the turn being made: all its drafts share it."""
+        """Shared by all drafts of the turn under way."""
         self._events: list[Event] = []
-        """Since the last utterance: a turn that is asked again after an engine's failure keeps what happened before."""
+        """Events since the last utterance. They are kept if a turn is requested again after an engine failure."""
 
     async def speak(
         self, history: Sequence[Turn], *, nudge: str | None = None, attempt: int = 0
@@ -78,7 +79,7 @@ class SimulatedPatient:
                     return checked
                 said = checked
         every, self._events = self._events, []
-        turn = self._remembering(said.turn, felt)
+        turn = self._with_confirmed_state(said.turn, felt)
         if turn is said.turn and len(every) == len(said.events):
             return said
         return replace(said, turn=turn, events=tuple(every))
@@ -86,7 +87,7 @@ class SimulatedPatient:
     async def _say(
         self, history: Sequence[Turn], felt: _Felt, more: str | None, draft: int | str
     ) -> Utterance | StopReason:
-        """A draft of the turn, under the patient's own direction and one `more`, as long as was drawn for it."""
+        """A draft of the turn, with the state's direction, the direction `more` and the drawn length."""
         if self._shapes is None:
             return await self._model_speaker.say(
                 history, directions=(felt.direction, more), draft=draft, patient_state=felt.recorded
@@ -103,8 +104,8 @@ class SimulatedPatient:
             return said
         return replace(said, turn=replace(said.turn, text=whole_sentences(said.turn.text)))
 
-    def _remembering(self, turn: Turn, felt: _Felt) -> Turn:
-        """The turn with the state as its words leave it: told is what was said."""
+    def _with_confirmed_state(self, turn: Turn, felt: _Felt) -> Turn:
+        """The turn with its state corrected: a layer counts as told only if the turn says it."""
         if felt.state is None:
             return turn
         state = directions.confirmed(felt.state, self._persona, turn.text)
@@ -113,7 +114,7 @@ class SimulatedPatient:
     async def _rewritten(
         self, history: Sequence[Turn], draft: Utterance, felt: _Felt, objection: Objection
     ) -> Utterance | StopReason:
-        """A second draft that heeds the objection, or why the session ends; the first one where there is no second."""
+        """A second draft under the objection's direction, or why the session ends; the first draft if there is none."""
         said = await optional(self._say(history, felt, objection.direction, "checked"))
         if isinstance(said, StopReason):
             return said
@@ -128,8 +129,10 @@ class SimulatedPatient:
         self._model_speaker.taken(said)
 
     async def left_with(self, history: Sequence[Turn]) -> tuple[InnerState | None, tuple[Event, ...]]:
-        """The state after the whole of `history`, which must not be empty (None without an inner state), and what
-        happened on the way to it."""
+        """The state after the whole of `history`, and the events of its computation. Without an appraiser: no state.
+
+        `history` must not be empty.
+        """
         if self._appraiser is None:
             return None, ()
         if history[-1].speaker is Speaker.THERAPIST:
@@ -148,7 +151,7 @@ class SimulatedPatient:
         return self._felt
 
     async def _state(self, history: Sequence[Turn], appraiser: Appraiser) -> InnerState:
-        """The state before the next turn: that of the last patient turn, moved by what the therapist said since."""
+        """The state before the next turn: that of the last patient turn, updated with the therapist's answer."""
         if len(history) < 2:
             return self._start
         before = self._left_by(history[-2])
@@ -157,11 +160,11 @@ class SimulatedPatient:
         return inner_state.step(before, appraisal, self._persona, self._left(history))
 
     def _left(self, history: Sequence[Turn]) -> int | None:
-        """Exchanges that are left after the one that the patient's next turn opens."""
+        """Exchanges left after the one that the patient's next turn opens; None if unknown."""
         return None if self._exchanges is None else max(0, self._exchanges - 1 - len(history) // 2)
 
     def _left_by(self, turn: Turn) -> InnerState:
-        """The state as a patient turn left it."""
+        """The state after a patient turn."""
         if not turn.patient_state:
             return self._start
         if self._felt is not None and self._felt.state is not None and self._felt.recorded is turn.patient_state:

@@ -1,37 +1,38 @@
-"""Whether a therapist listens, or picks a word out of each turn of the patient's and puts it into a sentence that fits anybody.
+"""Detects a therapist who picks one word out of each patient turn and puts it into a sentence that fits anybody.
 
-One turn doesn't show it: good listeners take up a single word in a quarter of their turns, and none in half of them. It shows
-over turns, since picking needs nothing but the last turn: it never brings two things together, and never does without a word.
+A single turn does not show it: good listeners take up one word in a quarter of their turns, and none in half of them.
+Over several turns it shows: such a therapist never connects two of the patient's topics, and never reflects without
+the patient's words.
 """
 
 from harness.agents.listener import Uptake
 
 SPARED = 2
-"""Turns that may pick a single word before it shows."""
+"""Turns that may take up a single word at full credit."""
 WEARS = 0.5
-"""What each further one is worth beside the one before."""
-BROUGHT_TOGETHER, DONE_WITHOUT = 2, 1
-"""Such turns that one makes up for which brings two of the patient's things together, or reflects without a word of theirs."""
+"""Factor on the credit for each further one."""
+CONNECTED, WITHOUT_WORDS = 2, 1
+"""How many such turns are forgiven for one that connects two topics, or reflects without the patient's words."""
 REFLECTS = 0.5
-"""Chance from which a turn is taken for a reflection."""
+"""Least probability of a reflection."""
 MATTER = 3
-"""Telling words that the patient must have said for a turn to do without them."""
+"""Least number of content words in the patient's turn for a reflection without them to count."""
 COPIED = 0.5
-"""Share of parroting from which nothing is brought together."""
+"""A turn with at least this much parroting connects nothing."""
 
 
 class Picking:
-    """What one patient has noticed of it so far."""
+    """Counts such turns in one session."""
 
     def __init__(self) -> None:
         self._picked = 0
 
-    def worth(self, uptake: Uptake, reflected: float) -> float:
-        """What the next turn's taking up is worth, from 0 to 1; `reflected` is the chance that it is a reflection."""
+    def credit(self, uptake: Uptake, reflected: float) -> float:
+        """Factor in [0, 1] for what the next turn takes up; `reflected` is the probability that it is a reflection."""
         if uptake.joined and uptake.parroted < COPIED:
-            self._picked = max(0, self._picked - BROUGHT_TOGETHER)
+            self._picked = max(0, self._picked - CONNECTED)
         elif uptake.words == 1:
             self._picked += 1
         elif not (uptake.words or uptake.strange or uptake.same) and uptake.matter >= MATTER and reflected >= REFLECTS:
-            self._picked = max(0, self._picked - DONE_WITHOUT)
+            self._picked = max(0, self._picked - WITHOUT_WORDS)
         return float(WEARS ** max(0, self._picked - SPARED))

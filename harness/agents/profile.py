@@ -1,11 +1,12 @@
-"""How long a patient's next turn comes out, and how: drawn from a length profile, under the session's seed.
+"""Draws the length and manner of a patient's next turn from a length profile, with the session's seed.
 
-Invariant: the draw depends on the profile, the session's seed and the turn's index alone, so a resumed session draws alike.
+Invariant: the draw depends only on the profile, the session's seed, the turn's index and the directed behaviour, so a
+resumed session draws the same.
 
-The quantiles are aggregates over people's turns; no text of theirs is part of this library.
-- typed: people who typed to a counsellor program (MIBot, 106 people, 1,574 turns; github.com/zaffnet/MIBOT_ACL2025, CC BY-SA
-  4.0): 11.1 words per turn, median 8, 30% of turns with three words or fewer, 4% questions; session means from 4 to 21
-  words (p10 to p90), which `terse` and `talkative` stand for.
+The quantiles are statistics of human turns; no text of these people is part of this library.
+- typed: people who typed to a counsellor program (MIBot, 106 people, 1,574 turns; github.com/zaffnet/MIBOT_ACL2025,
+  CC BY-SA 4.0): 11.1 words per turn, median 8, 30% of turns with three words or fewer, 4% questions. Session means
+  range from 4 to 21 words (p10 to p90); `terse` and `talkative` are near these.
 - spoken: clients of demonstration sessions, transcribed (AnnoMI, 133 sessions, 4,802 turns; Wu et al. 2022, 2023;
   github.com/uccollab/AnnoMI): 16.2 words per turn, median 8, p90 38, 33% with three words or fewer.
 """
@@ -23,19 +24,19 @@ QUANTILES: Mapping[Channel, Sequence[tuple[float, float]]] = {
     Channel.TYPED: ((0.0, 1), (0.1, 1), (0.3, 3.4), (0.5, 8), (0.75, 15), (0.9, 28), (1.0, 46)),
     Channel.SPOKEN: ((0.0, 1), (0.1, 1), (0.33, 3.4), (0.5, 8), (0.75, 19), (0.9, 38), (1.0, 90)),
 }
-"""(share of turns, words) of a patient of average length, from the fewest to the most; straight lines between them."""
+"""(share of turns, words) for a patient of average length, in ascending order; linear in between."""
 SCALE = {Length.TERSE: 0.45, Length.AVERAGE: 1.0, Length.TALKATIVE: 1.9}
-"""Words of a patient of this length beside an average one."""
+"""Factor on the words of an average patient."""
 QUESTIONS = 0.04
 HESITATES = {Channel.TYPED: 0.05, Channel.SPOKEN: 0.15}
 CORRECTS = {Channel.TYPED: 0.05, Channel.SPOKEN: 0.08}
-"""Shares of the turns that ask back, hesitate, and correct themselves. Hesitation and correction are chosen, not measured."""
+"""Shares of turns that ask back, hesitate or correct themselves. The last two shares are chosen, not measured."""
 TOKENS_PER_WORD, TOKENS_PER_OTHER_WORD = 1.2, 1.7
-"""Of English and of other languages, with their punctuation, in the vocabularies of current models."""
+"""For English and for other languages, punctuation included, in the vocabularies of current models."""
 SPARE_TOKENS = 2
-"""Beside the words' own tokens: the sentence's end, and a word that was to be the last."""
+"""Added to the tokens of the words: for the end of the sentence and of the last word."""
 ROOM = {"tell": 24, "partial": 14, "door": 10, "close": 8, "walk_out": 8}
-"""Words that these behaviours get at least, whatever was drawn."""
+"""Least number of words for a turn with one of these behaviours."""
 
 _SIZES: Sequence[tuple[int, Mapping[str, str]]] = (
     (3, {"en": "Two or three words, no more", "de": "Zwei, drei Worte, mehr nicht", "es": "Dos o tres palabras, no más",
@@ -61,15 +62,15 @@ class Shape:
 
     words: int
     manner: str | None
-    """`asks`, `hesitates` or `corrects`; mostly none."""
+    """`asks`, `hesitates` or `corrects`; None for most turns."""
 
     def max_new_tokens(self, language: str) -> int:
-        """Most tokens that this turn may take."""
+        """Maximum of new tokens for this turn."""
         each = TOKENS_PER_WORD if language[:2] == "en" else TOKENS_PER_OTHER_WORD
         return ceil(each * self.words) + SPARE_TOKENS
 
     def direction(self, language: str) -> str:
-        """The words for the patient's model; English where the language has none."""
+        """The direction for the patient's model, in English if there are no words in the language."""
         size = next(words for most, words in _SIZES if self.words <= most)
         parts = [size, _MANNERS[self.manner]] if self.manner else [size]
         code = language.split("-")[0]
@@ -77,7 +78,7 @@ class Shape:
 
 
 def draw(profile: Profile, session_seed: int, index: int, behaviour: str | None = None) -> Shape:
-    """The shape of the session's turn `index`; `behaviour` is what the patient is directed to do in it."""
+    """The shape of turn `index`; `behaviour` is the one directed for it, if any."""
     random = Random(derive_seed(session_seed, index, "profile"))
     words = max(1, round(SCALE[profile.length] * quantile(QUANTILES[profile.channel], random.random())))
     words = max(words, ROOM.get(behaviour or "", 0))
@@ -92,7 +93,7 @@ def draw(profile: Profile, session_seed: int, index: int, behaviour: str | None 
 
 
 def quantile(points: Sequence[tuple[float, float]], share: float) -> float:
-    """The number below which this share lies, on straight lines between the points."""
+    """The value below which this share lies, interpolated linearly between the points."""
     for (low, start), (high, end) in pairwise(points):
         if share <= high:
             return start + (end - start) * (share - low) / (high - low)
@@ -100,7 +101,7 @@ def quantile(points: Sequence[tuple[float, float]], share: float) -> float:
 
 
 def chosen(setting: str, own: Profile) -> Profile | None:
-    """The profile that `patient.profile` asks for, what it leaves open from the persona's own; None for `off`."""
+    """The profile for a value of `patient.profile`; what it leaves open comes from `own`. None for `off`."""
     if setting == "off":
         return None
     parts = setting.split("-")
@@ -110,6 +111,6 @@ def chosen(setting: str, own: Profile) -> Profile | None:
 
 
 def whole_sentences(text: str) -> str:
-    """The text without a last sentence that the bound cut off; a text of no whole sentence stays."""
+    """The text without an unfinished last sentence; unchanged if it has no whole sentence."""
     end = max(text.rfind(mark) for mark in ".!?…")
     return text if end < 1 else text[: end + 1]

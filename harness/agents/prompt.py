@@ -1,8 +1,8 @@
 """Renders the prompts of both speakers from Jinja files.
 
 Invariants:
-- Templates are sandboxed and strict: a variable that isn't there is an error, never an empty string.
-- What a session's system prompts hold does not change during the session, so that an engine's prefix cache holds.
+- Templates are sandboxed and strict: a missing variable is an error, never an empty string.
+- The system prompts of a session do not change, so that an engine's prefix cache stays valid.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +28,10 @@ from harness.reading.sandbox import Sandbox, rendered
 from harness.reading.yaml_shape import own_data
 
 END = "[END]"
-"""What a speaker writes to end the session; cut from the turn's text by the agents."""
+"""A speaker writes this to end the session; the agents cut it from the text."""
 
 MOST_BYTES = 1 << 20
-"""Of a template; the longest prompt in use has a tenth of it."""
+"""Of a template file; the longest prompt in use has a tenth of it."""
 PROMPTS = prompt_dir()
 """The templates that come with the harness."""
 
@@ -91,20 +91,20 @@ PLAN = (
         f"patient has taken leave, say goodbye and write {END}.",
     ),
 )
-"""Phases of a session: the share of its exchanges up to which each lasts, and its direction to the therapist."""
+"""Phases of a session: the share of the exchanges at which each ends, and its direction to the therapist."""
 
 
 LONGEST = 200_000
-"""Characters of a prompt; also bytes of a template, and the most that a product in one may hold."""
+"""Maximum characters of a rendered prompt, bytes of a template, and size of a product in one."""
 
 
 def template_languages() -> tuple[str, ...]:
-    """Codes of the languages other than English that have a patient's part of their own (`patient.de.jinja`)."""
+    """Codes of the languages other than English with their own patient template (`patient.de.jinja`)."""
     return tuple(sorted(path.name.split(".")[1] for path in PROMPTS.glob("patient.*.jinja")))
 
 
 def localized(template: str, language: str) -> str:
-    """The template of that name in the language (`patient.jinja` is `patient.de.jinja`), else itself; a path stays."""
+    """The template's name in the language (`patient.de.jinja`) if there is one, else `template`; a path stays."""
     code = language.split("-")[0]
     stem, dot, ending = template.rpartition(".")
     own = f"{stem}.{code}{dot}{ending}"
@@ -113,22 +113,22 @@ def localized(template: str, language: str) -> str:
 
 @cache
 def _manners() -> Mapping[str, Mapping[str, Mapping[Any, str]]]:
-    """How a patient talks, in the languages other than English that have words for it."""
+    """Descriptions of how a patient talks, by language; English is in `ENGLISH`."""
     manners: Mapping[str, Mapping[str, Mapping[Any, str]]] = own_data(PROMPTS / "manner.yaml")
     return manners
 
 
 def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
-    """Render a template, looked up in `dirs`, then among those of the harness; an absolute path stands for itself, and what
-    it includes is looked up beside it first.
+    """The rendered text of a template, which is looked up in `dirs`, then among the harness's own.
 
-    Raises `ConfigError` with the file (and line) for one that is missing, malformed or uses an unknown variable.
+    For an absolute path, its includes are looked up in the same folder first. Raises `ConfigError` with the file (and
+    line) for a template that is missing, malformed or uses an unknown variable.
     """
     path = Path(template)
     if path.is_absolute():
         _refuse_other_than_file(path)
     folders, name = [*dirs, PROMPTS], template
-    if path.is_absolute():  # a file that isn't there must not become one of ours with its name
+    if path.is_absolute():  # a missing file must not become one of ours with the same name
         folders, name = [path.parent, *(folders if path.exists() else ())], path.name
     try:
         text = rendered(_environment(tuple(folders)).get_template(name), LONGEST, **values).strip()
@@ -146,7 +146,7 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
     except _BAD_TEMPLATES as error:
         raise ConfigError(f"prompt {template}: {str(error) or type(error).__name__}") from error
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ConfigError(f"prompt {template}: holds half of a surrogate pair, which is no text")
+        raise ConfigError(f"prompt {template}: contains half of a surrogate pair, which is not valid text")
     return text
 
 
@@ -160,7 +160,7 @@ _BAD_TEMPLATES = (
     AttributeError,
     RecursionError,
 )
-"""What a template raises that can't be read or does what it can't, as dividing by zero."""
+"""Errors of a template that can't be read or that does something invalid, such as a division by zero."""
 
 
 class _Loader(FileSystemLoader):
@@ -175,9 +175,9 @@ class _Loader(FileSystemLoader):
 
 
 def _refuse_other_than_file(path: Path) -> None:
-    """Raise `ConfigError` for a folder, a device, or what is far too large for a prompt."""
+    """Raises `ConfigError` for a folder, a device, or a file that is far too large for a prompt."""
     if path.exists() and not path.is_file():
-        raise ConfigError(f"prompt: {path} is no file; expected a template")
+        raise ConfigError(f"prompt: {path} is not a file; expected a template")
     if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise ConfigError(
             f"prompt: {path} has {path.stat().st_size} bytes; expected a template of at most {MOST_BYTES}"
@@ -186,17 +186,17 @@ def _refuse_other_than_file(path: Path) -> None:
 
 @lru_cache(maxsize=8)
 def _environment(folders: tuple[Path, ...]) -> Sandbox:
-    """Kept, since compiling a template takes longer than a thousand renderings of it."""
+    """Cached, because compiling a template takes longer than a thousand renderings of it."""
     return Sandbox(LONGEST, loader=_Loader(folders), undefined=StrictUndefined, autoescape=False)
 
 
 def patient_system(
     persona: Persona, template: str = "patient.jinja", dirs: Sequence[Path] = (), *, brief: bool = False, told: int = 0
 ) -> str:
-    """The patient's system prompt: constant for a whole session, without what the patient still holds back.
+    """The patient's system prompt: constant for a whole session, without the content of layers.
 
-    `told` layers were told in earlier sessions.
-    `brief` leaves out triggers, rules, strengths and phrases, about a quarter, for windows of 1,024 tokens.
+    `told` is the number of layers that were told in earlier sessions. `brief` leaves out triggers, rules, strengths
+    and phrases, about a quarter of the prompt, for small windows.
     """
     words = _manners().get(persona.language.split("-")[0], ENGLISH)
     manner = {
@@ -208,7 +208,7 @@ def patient_system(
     }
     template = localized(template, persona.language)
     held_back = [layer.topic for layer in persona.disclosure[told:]]
-    return _harmless(
+    return _checked(
         template,
         dirs,
         persona=persona,
@@ -223,18 +223,20 @@ def patient_system(
 def patient_opening(
     persona: Persona, template: str = "opening.jinja", dirs: Sequence[Path] = (), *, again: bool = False
 ) -> str:
-    """The first user message for the patient, who speaks first: a greeting, which small models answer in their part
-    where a stage direction makes them narrate. `again`: the two have met before."""
-    return _harmless(localized(template, persona.language), dirs, persona=persona, again=again)
+    """The first user message for the patient, who speaks first: a greeting. `again`: the two have met before.
+
+    A greeting, because small models answer it in their role, while a stage direction makes them narrate.
+    """
+    return _checked(localized(template, persona.language), dirs, persona=persona, again=again)
 
 
 def therapist_system(template: str | None, dirs: Sequence[Path] = (), **values: object) -> str | None:
-    """The therapist's system prompt, or None for a bare model; it never tells anything of the persona."""
-    return None if template is None else _harmless(template, dirs, end=END, **values)
+    """The therapist's system prompt, or None for a bare model. It contains nothing of the persona."""
+    return None if template is None else _checked(template, dirs, end=END, **values)
 
 
-def _harmless(template: str, dirs: Sequence[Path], **values: object) -> str:
-    """The rendered prompt of a speaker. Raises `ConfigError` for one that names a means of suicide."""
+def _checked(template: str, dirs: Sequence[Path], **values: object) -> str:
+    """The rendered prompt of a speaker. Raises `ConfigError` if it names a means of suicide."""
     text = render(template, dirs, **values)
     if wrong := refusal(text):
         raise ConfigError(f"prompt {template}: {wrong}")
@@ -242,7 +244,7 @@ def _harmless(template: str, dirs: Sequence[Path], **values: object) -> str:
 
 
 def patient_memory(note: str, told: str, number: int) -> str:
-    """What the patient's model is told of earlier sessions in session `number` of a course: what was told, and a note."""
+    """The patient's memory of earlier sessions, in session `number` of a course: the told layers, and a note."""
     return render("patient_memory.jinja", note=note, told=told, number=number)
 
 
@@ -252,9 +254,9 @@ def therapist_memory(note: str, number: int, of: int) -> str:
 
 
 def plan_direction(exchange: int, max_exchanges: int) -> str | None:
-    """The direction to the therapist for the phase that 0-based `exchange` opens; None within a phase.
+    """The direction to the therapist if the 0-based `exchange` begins a phase; None within a phase.
 
-    A direction lasts for one turn, so the closing one is given in each exchange of its phase.
+    A direction lasts for one turn; the closing one is repeated in each exchange of its phase.
     """
     phase = _phase(exchange, max_exchanges)
     last = phase == len(PLAN) - 1
@@ -269,6 +271,6 @@ def _phase(exchange: int, max_exchanges: int) -> int:
 
 
 def _language(persona: Persona) -> str | None:
-    """Name of the language to ask for, None for English, which the prompt is written in."""
+    """Name of the language to ask for; None for English, the default of the prompt."""
     code = persona.language.split("-")[0]
     return None if code == "en" else LANGUAGES.get(code, f"the language with the code {persona.language}")

@@ -1,9 +1,9 @@
-"""Checks a draft of the patient's turn against the persona and the state, before anyone hears it.
+"""Checks a draft of the patient's turn against the persona and the state, before the therapist gets it.
 
 Invariants:
-- Rules come first: the patient's model is asked only where they find nothing, and only if that is wanted.
-- An objection says what to change, in words for the patient's model; a draft is rewritten once and then taken as it is.
-- Roles and repetition are judged by the guard's own rules: there is no second notion of either.
+- Rules come first: the patient's model is asked only if they find nothing, and only if the config says so.
+- An objection contains a direction for the patient's model; a draft is rewritten once, without another check.
+- Role breaks and repetition are found by the guard's own rules.
 """
 
 import re
@@ -26,18 +26,18 @@ from harness.text.words import plain
 from harness.types import Event, SessionSpec, Speaker, Turn, derive_seed
 
 ANSWER_TOKENS = 24
-"""One word in JSON takes about ten."""
+"""The answer, one word in JSON, takes about ten tokens."""
 CHECK_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {"problem": {"type": "string", "enum": ["none", "helper", "facts", "mood"]}},
     "required": ["problem"],
     "additionalProperties": False,
 }
-"""What the patient's model answers about a draft."""
+"""JSON schema of the model's answer about a draft."""
 HOPEFUL = 0.45
-"""Hope from which a patient may say that all is well again."""
+"""With at least this hope, a patient may say that all is well again."""
 EAGER = {Style.PLEASING, Resistance.COMPLIANT_WITHOUT_CHANGE}
-"""Manners that talk themselves well without being so."""
+"""Manners in which a patient claims to be well without being so."""
 _RECOVERED = re.compile(
     r"\bi(?:'m| am)? (?:already )?feel(?:ing)? (?:so much|much|a lot|completely|totally|already) (?:better|lighter)\b"
     r"|\b(?:you've|you have|this has|that has|this|that) (?:really )?help(?:s|ed) (?:me )?(?:so much|a lot)\b"
@@ -57,7 +57,7 @@ class Objection:
     """`helper`, `facts`, `mood` or `worn_out`."""
     reason: str
     direction: str
-    """What to change, in words for the patient's model."""
+    """What to change, as a direction for the patient's model."""
 
     def event(self, draft: Turn) -> Event:
         data = {"by": self.by, "form": self.form, "reason": self.reason, "draft": draft.text}
@@ -68,18 +68,18 @@ class SelfCheck:
     """Checks the drafts of one session's patient."""
 
     def __init__(self, persona: Persona, spec: SessionSpec, query: StructuredQuery | None) -> None:
-        """With a `query` the patient's model is asked where the rules find nothing."""
+        """With a `query`, the patient's model is asked if the rules find nothing."""
         self._persona = persona
         self._spec = spec
         self._query = query
         self._own = SpeakerHistory(Speaker.PATIENT, GuardConfig())
         self._heard = 0
-        """Turns of the history that `_own` knows."""
+        """Number of turns of the history already in `_own`."""
 
     async def check(
         self, history: Sequence[Turn], draft: Turn, state: InnerState | None
     ) -> tuple[Objection | None, tuple[Event, ...]]:
-        """What is wrong with a draft, if anything, and what is to be recorded. Raises `EngineUnavailable`."""
+        """The objection to a draft, if any, and the events to record. Raises `EngineUnavailable`."""
         objection = self._by_rules(history, draft, state)
         if objection is not None:
             return objection, (objection.event(draft),)
@@ -117,7 +117,7 @@ class SelfCheck:
         return None
 
     def _too_well(self, text: str, state: InnerState) -> str | None:
-        """Words of recovery that this patient can't mean yet."""
+        """Words of recovery in the text, if the patient can't mean them yet."""
         persona = self._persona
         if EAGER & {persona.style, *persona.resistance}:
             return None
@@ -137,7 +137,7 @@ class SelfCheck:
     async def _ask(
         self, query: StructuredQuery, history: Sequence[Turn], draft: Turn, state: InnerState | None
     ) -> tuple[str, tuple[Event, ...]]:
-        """The problem that the patient's model sees, and the retries that it took. Raises `NoAnswer` where it says nothing usable."""
+        """The problem that the patient's model names, and the events of retries. Raises `NoAnswer`."""
         persona = self._persona
         constant = {
             "who": persona.identity,
@@ -159,13 +159,13 @@ class SelfCheck:
 
 
 def recovery(text: str) -> str | None:
-    """Words that say that all is well again, where the text has some."""
+    """The words in a text that say that all is well again; None if there are none."""
     match = _RECOVERED.search(plain(text))
     return match[0] if match else None
 
 
 def _mood(state: InnerState) -> str:
-    """The state in words, as in `little trust, some hope and much distress`."""
+    """The state in words, such as `little trust, some hope and much distress`."""
     amount = ("little", "some", "much")
     trust, hope, distress = (
         f"{amount[(value >= 0.35) + (value >= 0.65)]} {name}"

@@ -1,4 +1,4 @@
-"""How an answer of a model becomes a turn; shared by both speakers."""
+"""Turns a model's answer into a turn of the session; used by both speakers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,16 +13,18 @@ from harness.types import Sampling, Speaker, StopReason, Turn, derive_seed
 WARMER = 0.2
 """Added to the temperature of a second draft."""
 HOTTEST = 1.0
-"""No second draft is made hotter than this: many servers take no more."""
+"""Maximum temperature that this can reach, because many servers accept no more."""
 AVOID_SAID = 1.2
-"""Least repetition penalty of a second draft. It counts the prompt's tokens, so it also works against a loop that the view
-is full of: there a small model repeated itself in 16 of 16 second drafts under a direction and a temperature of 0.5 or
-0.8, in 11 with a penalty of 1.1 at 0.5, and in none with 1.2."""
+"""Least repetition penalty of a second draft. It counts the prompt's tokens, too, so it breaks a loop in the view.
+
+A small model whose view was full of a loop repeated itself in 16 of 16 second drafts with a direction and a temperature
+of 0.5 or 0.8, in 11 with a penalty of 1.1 at temperature 0.5, and in none with 1.2.
+"""
 _ENDS = {Speaker.PATIENT: StopReason.PATIENT_ENDED, Speaker.THERAPIST: StopReason.THERAPIST_ENDED}
 
 
 class ModelSpeaker:
-    """One speaker of one session: asks its context manager and makes turns of the answers."""
+    """One speaker of one session: gets answers from its context manager and turns them into drafts."""
 
     def __init__(
         self, speaker: Speaker, context: ContextManager, session_id: str, seed: int, min_exchanges: int
@@ -42,11 +44,11 @@ class ModelSpeaker:
         patient_state: Mapping[str, Any] | None = None,
         max_new_tokens: int | None = None,
     ) -> Utterance | StopReason:
-        """The next turn, under the directions that are not None; or why the session ends, where the speaker ended it and said
-        nothing else. Raises what the context manager raises.
+        """A draft of the next turn; or the stop reason if the speaker ended the session without other text.
 
-        Each `draft` of a turn is sampled with a seed of its own: 0 is the first one, then a number or a name. A second
-        draft is drawn more freely and away from what was said, since what was likeliest was not what was wanted.
+        `directions` may contain None. `draft` is 0 for the first draft of a turn, then a number or a name; each has its
+        own seed. A second draft is sampled with a higher temperature and a repetition penalty (`turn_sampling`). Raises
+        what the context manager raises.
         """
         index = len(history)
         given = " ".join(direction for direction in directions if direction) or None
@@ -67,18 +69,20 @@ class ModelSpeaker:
         return Utterance(turn, answer.view, answer.events, stop, draft, answer.generation.sampled)
 
     def taken(self, said: Utterance) -> None:
-        """Go on from the view of the draft that became the turn; a resumed session knows of no other."""
+        """Go on from the view of the draft that became the turn, as a resumed session does."""
         self._context.settle(said.view)
 
 
 def turn_seed(session_seed: int, index: int, draft: int | str) -> int:
-    """The seed of one draft of a turn; 0 is the first draft."""
+    """The seed of one draft of a turn; draft 0 is the first."""
     return derive_seed(session_seed, index, draft)
 
 
 def turn_sampling(sampling: Sampling, draft: int | str) -> Sampling:
-    """How one draft of a turn is drawn, by a speaker with this sampling. One after a draft that said nothing is drawn as the
-    first: nothing was said that it should keep away from."""
+    """The sampling of one draft of a turn, for a speaker with this `sampling`.
+
+    A draft after an empty one is sampled as the first, because there is nothing that it must not repeat.
+    """
     if not draft or (isinstance(draft, int) and draft >= AGAIN):
         return sampling
     own = sampling.temperature
@@ -107,6 +111,6 @@ def _turn(answer: Answer, index: int, speaker: Speaker, text: str, patient_state
 
 
 def without_end(text: str) -> tuple[str, bool]:
-    """The text before the marker that ends a session, and whether the marker was there."""
+    """The text before the end marker, and whether the marker was there."""
     before, marker, _ = text.partition(END)
     return before.strip(), bool(marker)

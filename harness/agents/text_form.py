@@ -1,8 +1,7 @@
-"""The text form of a session: an optional YAML head between two lines `---`, then paragraphs `Patient: ...` and
-`Therapist: ...`.
+"""Reads the text form of a session: an optional YAML head between two lines `---`, then labelled paragraphs.
 
-Invariant: an error is never a turn. A bracketed error that stands for the last therapist turn is taken away; anywhere
-else it is refused.
+The labels are `Patient:` and `Therapist:`. Invariant: an error is never a turn. A bracketed error in place of the last
+therapist turn is removed; anywhere else it is refused.
 """
 
 import codecs
@@ -18,11 +17,11 @@ from harness.errors import TranscriptError
 from harness.types import Speaker
 
 LABELS: Mapping[str, Speaker] = {str(speaker): speaker for speaker in Speaker}
-"""Who speaks after which label, in lower case."""
+"""Label in lower case to its speaker."""
 MOST_BYTES = 32_000_000
-"""Of a text transcript; an hour of talk is 60,000."""
+"""Maximum size of a text transcript; an hour of talk takes 60,000 bytes."""
 LONGEST_TURN = 100_000
-"""Characters."""
+"""Maximum characters of a turn."""
 _RULE = "---"
 _BRACKETED = re.compile(r"^\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]$", re.DOTALL)
 _ERROR_WORDS = re.compile(
@@ -36,29 +35,29 @@ _PREAMBLE = re.compile(r"^\s*(?:#.*|[-*_=]{3,}\s*)?$")
 
 @dataclass(slots=True)
 class Entry:
-    """A labelled turn as it stands in a text file."""
+    """A labelled turn of a text file."""
 
     speaker: Speaker
     line: int
-    """Line of its label, counted from 1."""
+    """1-based line of its label."""
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """A session as a text file holds it."""
+    """The content of a text file."""
 
     head: Mapping[str, Any]
-    """What the YAML head says; empty without one."""
+    """The YAML head; empty without one."""
     entries: tuple[Entry, ...]
     error: str | None = None
-    """The bracketed error that ended the recorded session, where one did."""
+    """The bracketed error that ended the recorded session; None if none did."""
 
 
 def decoded(path: Path, content: bytes, line: int = 1) -> str:
-    """Text from bytes of which the first stands in `line`: UTF-8, or UTF-16 that says so by its byte order mark.
+    """The text of bytes in UTF-8, or in UTF-16 with a byte order mark; `line` is the number of their first line.
 
-    Raises `TranscriptError` where they are neither.
+    Raises `TranscriptError` if they are neither.
     """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
@@ -78,7 +77,7 @@ def decoded(path: Path, content: bytes, line: int = 1) -> str:
 
 
 def check_turn(place: str, speaker: Speaker, text: str, expected: str = "expected text") -> None:
-    """Refuse what nobody said, and what no turn is. Raises `TranscriptError`."""
+    """Raises `TranscriptError` for a turn that is empty, an error message, too long or not valid text."""
     if not text.strip():
         raise TranscriptError(f"{place}: the {speaker}'s turn is empty; {expected}")
     if is_error(text):
@@ -90,7 +89,9 @@ def check_turn(place: str, speaker: Speaker, text: str, expected: str = "expecte
             f"{place}: the {speaker}'s turn has {len(text)} characters; expected at most {LONGEST_TURN}"
         )
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise TranscriptError(f"{place}: the {speaker}'s turn holds half of a surrogate pair, which is no text")
+        raise TranscriptError(
+            f"{place}: the {speaker}'s turn contains half of a surrogate pair, which is not valid text"
+        )
 
 
 def ended_by_error(speaker: Speaker, text: str) -> bool:
@@ -99,7 +100,7 @@ def ended_by_error(speaker: Speaker, text: str) -> bool:
 
 
 def parse_text(path: Path, text: str, labels: Mapping[str, Speaker] = LABELS) -> TextForm:
-    """A session in text form. Raises `TranscriptError` with the file and the line number."""
+    """The session in `text`. `path` is for messages. Raises `TranscriptError` with the file and the line number."""
     lines = text.splitlines()
     label = _label(labels)
     end = _end_of_head(lines, label)
@@ -122,7 +123,7 @@ def is_label(line: str) -> bool:
 
 
 def is_error(text: str) -> bool:
-    """Whether a whole turn is an error in brackets, as `[Error: maximum context length ...]`."""
+    """Whether a whole turn is an error in brackets, such as `[Error: maximum context length ...]`."""
     return bool(_BRACKETED.match(text) and _ERROR_WORDS.search(text))
 
 
@@ -135,7 +136,7 @@ def _label(labels: Mapping[str, Speaker]) -> re.Pattern[str]:
 
 
 def _end_of_head(lines: list[str], label: re.Pattern[str]) -> int:
-    """How many lines the head takes, its rules included; 0 without one. A rule before a blank line or a turn is none."""
+    """Lines of the head, both `---` included; 0 without one. `---` before a blank line or a turn is not a head."""
     if len(lines) < 3 or lines[0].rstrip() != _RULE or not lines[1].strip() or label.match(lines[1]):
         return 0
     ends = (number for number, line in enumerate(lines[1:], 2) if line.rstrip() == _RULE)
@@ -149,11 +150,13 @@ def _head(path: Path, lines: list[str]) -> Mapping[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = 2 + (min(mark.line, len(lines) - 1) if mark is not None else 0)
         problem = getattr(error, "problem", None) or "can't be read"
-        raise TranscriptError(f"{path}:{line}: the head is no YAML: {problem}; expected lines KEY: VALUE") from error
+        raise TranscriptError(
+            f"{path}:{line}: the head is not valid YAML: {problem}; expected lines KEY: VALUE"
+        ) from error
     except RecursionError as error:
         raise TranscriptError(f"{path}:2: the head is nested too deeply; expected lines KEY: VALUE") from error
     if not isinstance(head, dict) or not all(isinstance(key, str) for key in head):
-        raise TranscriptError(f"{path}:2: the head is no list of settings; expected lines KEY: VALUE")
+        raise TranscriptError(f"{path}:2: the head is not a mapping; expected lines KEY: VALUE")
     return head
 
 

@@ -9,7 +9,7 @@ from harness.types import StopReason, Turn
 
 
 class Therapist:
-    """Answers the patient; with a session plan it is told which phase of the session it is in."""
+    """Answers the patient; with a session plan, it gets a direction at the start of each phase."""
 
     redrafts = True
 

@@ -1,7 +1,4 @@
-"""Reads the transcript that a replayed patient speaks from.
-
-Two formats: the text form of a session, or a sessions.jsonl of a run.
-"""
+"""Reads the transcript for a replayed patient: a session in text form, or the sessions.jsonl of a run."""
 
 import json
 from codecs import BOM_UTF8
@@ -18,23 +15,23 @@ from harness.text.visible import one_line
 from harness.types import Speaker
 
 LONGEST_LINE = 64_000_000
-"""Bytes of a line of a sessions.jsonl, which holds one session; such a file may be of any length."""
+"""Maximum bytes of a line of a sessions.jsonl, which holds one session. The file may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The lines of a recorded session, in order."""
+    """The turns of a recorded session, in order."""
 
     patient: tuple[str, ...]
-    """What a replayed patient speaks."""
+    """The turns that a replayed patient speaks."""
     therapist: tuple[str, ...]
-    """What was answered then; for reference only."""
+    """The recorded answers; a replay does not use them."""
     error: str | None = None
-    """The bracketed error that ended the recorded session, where one did."""
+    """The bracketed error that ended the recorded session; None if none did."""
 
 
 def read_transcript(path: Path, session: str | None = None) -> Transcript:
-    """Read `path`. `session` names one session of a sessions.jsonl; it may be left out where the file holds only one.
+    """The transcript in `path`. `session` is an id in a sessions.jsonl; not needed if the file holds only one session.
 
     Raises `TranscriptError` with the file and the line number.
     """
@@ -49,13 +46,13 @@ def read_transcript(path: Path, session: str | None = None) -> Transcript:
         raise TranscriptError(f"{path}: no such file; patient.transcript expects a transcript") from error
     except IsADirectoryError as error:
         raise TranscriptError(
-            f"{path}: is a folder; patient.transcript expects a file, as its sessions.jsonl"
+            f"{path}: is a folder; patient.transcript expects a file, such as the sessions.jsonl in it"
         ) from error
     except OSError as error:
         raise TranscriptError(f"{path}: can't be read: {error.strerror or error}") from error
     if session is not None:
         raise TranscriptError(
-            f"{path}: is a text transcript, but patient.session={session} asks for one of a sessions.jsonl"
+            f"{path}: is a text transcript, but patient.session={session} asks for a session of a sessions.jsonl"
         )
     form = parse_text(path, decoded(path, content))
     return _transcript(path, [(entry.speaker, entry.text) for entry in form.entries], form.error)
@@ -73,7 +70,7 @@ def _from_jsonl(path: Path, file: BinaryIO, wanted: str | None) -> Transcript:
         session_id, turns = _session(path, number, line)
         if session_id in found:
             raise TranscriptError(
-                f"{path}:{number}: session {session_id!r} stands there again, after line {found[session_id]}"
+                f"{path}:{number}: session {session_id!r} occurs again, after line {found[session_id]}"
             )
         found[session_id] = number
         if wanted in (session_id, None):

@@ -1,7 +1,6 @@
-"""What a patient said that called for an answer and got none: a danger passed over, a protest passed over, an hour taken for
-the therapist's own story.
+"""What the therapist leaves unanswered: a danger or a protest that is ignored, or a session filled with its own story.
 
-Invariant: a listener that heard the same turns stands where this one stands.
+Invariant: the result depends only on the turns, so a resumed session goes on unchanged.
 """
 
 from harness.agents.acts import Acts
@@ -10,19 +9,19 @@ from harness.guard.patterns import Hinted
 from harness.text.words import plain
 
 PASSED_OVER = 0.7
-"""How misunderstood a patient feels whose voiced danger is passed over, and what each further time is beside the one before."""
+"""How misunderstood the patient feels if a voiced danger is ignored; also the factor for each further time."""
 GUARDED = 0.7
-"""What listening is worth less while a danger that was passed over stands between the two."""
+"""How much listening loses right after a danger was ignored."""
 FADES = 0.9
-"""What is left of that after each further turn."""
+"""Factor on that loss for each further turn."""
 BRUSHED_OFF = 0.45
-"""How misunderstood a patient feels who objects and is talked over."""
+"""How misunderstood the patient feels if an objection is ignored."""
 TAKEN_UP = 0.2
-"""What must come back of a protest for it to be taken up."""
+"""An objection is taken up if at least this much of it is given back."""
 SHORT = 18
-"""Words up to which an answer to a protest talks nobody over, unless it advises."""
+"""An answer of at most this many words does not ignore an objection, unless it advises."""
 OWN_STORY = 0.4
-"""How misunderstood a patient feels when the therapist tells of itself once more instead of listening."""
+"""How misunderstood the patient feels if the therapist tells its own story a second time."""
 PROTESTS = Hinted.any_of(
     (
         *(
@@ -83,17 +82,18 @@ PROTESTS = Hinted.any_of(
 
 
 class Unanswered:
-    """Remembers for one patient what was left unanswered in a session."""
+    """What is unanswered so far in one session."""
 
     def __init__(self, language: str) -> None:
         self._english = language[:2] == "en"
         self._passed = 0
+        """Dangers ignored so far."""
         self._danger = 0.0
-        """How much a danger that was passed over still stands between the two."""
+        """1 right after a danger was ignored; falls with each turn, and to 0 once it is taken up."""
         self._stories = 0
 
     def danger(self, acts: Acts, heard: str) -> tuple[float, bool]:
-        """How much it hurts that voiced danger was not taken up, most the first time; and whether one was, now or late."""
+        """How misunderstood the patient feels about an ignored danger; whether the turn takes one up, even late."""
         voiced = voices_risk(heard)
         if acts.safety:
             answered = voiced or self._danger > 0
@@ -107,17 +107,17 @@ class Unanswered:
         return PASSED_OVER**self._passed, False
 
     @property
-    def worth(self) -> float:
-        """What listening is worth as things stand, from 0 to 1."""
+    def credit(self) -> float:
+        """Factor in [0, 1] on listening while a danger is unanswered."""
         return 1 - GUARDED * self._danger
 
     def protest(self, acts: Acts, heard: str, given_back: float) -> float:
-        """How much it hurts that an objection was talked over."""
+        """How misunderstood the patient feels because an objection was ignored; 0 if it was not."""
         heeded = acts.repair or acts.gentle or given_back >= TAKEN_UP or (acts.length <= SHORT and not acts.advice)
         return 0.0 if heeded or not self._english or not protests(heard) else BRUSHED_OFF
 
     def story(self, acts: Acts) -> float:
-        """How much it hurts that the therapist speaks of itself alone: once is taken as company."""
+        """How misunderstood the patient feels because of the therapist's own stories; the first one is free."""
         self._stories += acts.own_story
         return OWN_STORY if acts.own_story and self._stories > 1 else 0.0
 

@@ -1,8 +1,8 @@
-"""Whether the simulated patient of a session can be taken for its persona, apart from what the therapist did.
+"""Judges whether the simulated patient of a session played its persona, whatever the therapist did.
 
 Invariants:
-- The verdict follows from the turns and the persona alone, by rules over words: the same session, the same verdict.
-- A session without a fault that the rules know is `valid`; they miss what is subtle, which a judge's items may add (`judged`).
+- The verdict depends only on the turns and the persona, by rules over words.
+- A session without a fault that the rules find is `valid`. Rules miss subtle faults; a judge may add them (`judged`).
 """
 
 import re
@@ -23,24 +23,24 @@ from harness.types import Speaker, Turn
 
 MOST_FAULTS = 50
 COPIED = 0.6
-"""Share of a turn's word 3-grams that stand in the therapist's last turn for an echo."""
+"""A turn with at least this share of word 3-grams from the therapist's last turn is an echo."""
 SAID_BEFORE = 0.7
-"""Share that the patient has said before for a turn that is stuck."""
+"""A turn with at least this share of 3-grams that the patient said before is stuck."""
 FEWEST = 6
-"""Words from which a turn is looked at for either."""
+"""Least number of words for either."""
 _NARRATION = re.compile(
     r"\*[^*\n]{3,80}\*|^\s*[(\[][^)\]\n]{3,80}[)\]]|\b(?:he|she|they) (?:sighs|looks away|pauses)\b", re.M
 )
 
 
 class Verdict(StrEnum):
-    """Of a session's patient."""
+    """How well a session's patient played its persona."""
 
     VALID = "valid"
     FLAWED = "flawed"
-    """Something is off; the session still says something of the therapist."""
+    """There are faults, but the session still shows something about the therapist."""
     INVALID = "invalid"
-    """This was not the patient that was asked for; results are given with and without such sessions."""
+    """The patient did not play its persona; results are given with and without such sessions."""
 
 
 class Reason(StrEnum):
@@ -70,7 +70,7 @@ GRAVE_FROM = {
     Reason.NARRATES: (3, 0.3),
     Reason.EMPTY: (3, 0.3),
 }
-"""In how many turns, and in what share of them, a fault makes the session invalid; fewer make it flawed."""
+"""The least number and share of patient turns with a fault that make a session invalid; fewer make it flawed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Fault:
     reason: Reason
     turn: int
     what: str
-    """What was found, in a few words."""
+    """The words that were found, or a short description."""
     by: str = "rules"
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Fault:
 
 
 def verdict(faults: Sequence[Fault], turns: int) -> Verdict:
-    """What the faults of a session with so many patient turns come to."""
+    """The verdict from the faults of a session; `turns` is its number of patient turns."""
     counts = Counter(reason for reason, _ in {(fault.reason, fault.turn) for fault in faults})
     if any(n >= GRAVE_FROM[reason][0] and n >= GRAVE_FROM[reason][1] * turns for reason, n in counts.items()):
         return Verdict.INVALID
@@ -96,7 +96,7 @@ def verdict(faults: Sequence[Fault], turns: int) -> Verdict:
 
 
 def patient_verdict(turns: Sequence[Turn], persona: Persona) -> dict[str, Any]:
-    """For a session's metrics: `patient_verdict`, and `patient_faults` with reason, turn and what was found."""
+    """The metrics `patient_verdict` and `patient_faults` (the first `MOST_FAULTS`) of a session."""
     found = faults(turns, persona)
     own = sum(turn.speaker is Speaker.PATIENT for turn in turns)
     return {
@@ -109,20 +109,20 @@ def faults(turns: Sequence[Turn], persona: Persona) -> list[Fault]:
     """The faults of the patient's turns, in order."""
     found: list[Fault] = []
     said = set[tuple[str, ...]]()
-    for place, turn in enumerate(turns):
+    for index, turn in enumerate(turns):
         if turn.speaker is not Speaker.PATIENT:
             continue
-        heard = turns[place - 1].text if place else ""
+        heard = turns[index - 1].text if index else ""
         own = _runs(turn.text)
-        found += [Fault(reason, turn.index, what) for reason, what in _of_words(turn, persona)]
-        found += [Fault(reason, turn.index, what) for reason, what in _of_copying(own, heard, said)]
+        found += [Fault(reason, turn.index, what) for reason, what in _content_faults(turn, persona)]
+        found += [Fault(reason, turn.index, what) for reason, what in _copy_faults(own, heard, said)]
         said.update(own)
     return found
 
 
-def _of_words(turn: Turn, persona: Persona) -> Iterator[tuple[Reason, str]]:
-    for look in _LOOKS:
-        if found := look(turn, persona):
+def _content_faults(turn: Turn, persona: Persona) -> Iterator[tuple[Reason, str]]:
+    for check in _CHECKS:
+        if found := check(turn, persona):
             yield found
 
 
@@ -140,7 +140,7 @@ def _facts(turn: Turn, persona: Persona) -> tuple[Reason, str] | None:
 
 
 def _leak(turn: Turn, persona: Persona) -> tuple[Reason, str] | None:
-    """What a layer holds, before the inner state let it out. Without a state nothing can be said."""
+    """The content of a layer that the inner state had not unlocked. Needs a state."""
     unlocked = turn.patient_state.get("unlocked") if turn.patient_state else None
     if not isinstance(unlocked, int):
         return None
@@ -170,12 +170,14 @@ def _empty(turn: Turn, _: Persona) -> tuple[Reason, str] | None:
     return None if turn.text.strip() else (Reason.EMPTY, "")
 
 
-_LOOKS: Sequence[Callable[[Turn, Persona], tuple[Reason, str] | None]] = (
+_CHECKS: Sequence[Callable[[Turn, Persona], tuple[Reason, str] | None]] = (
     *(_role, _facts, _leak, _recovers, _language, _narrates, _empty),
 )
 
 
-def _of_copying(own: Sequence[tuple[str, ...]], heard: str, said: set[tuple[str, ...]]) -> Iterator[tuple[Reason, str]]:
+def _copy_faults(
+    own: Sequence[tuple[str, ...]], heard: str, said: set[tuple[str, ...]]
+) -> Iterator[tuple[Reason, str]]:
     if len(own) < FEWEST - 2:
         return
     other = set(_runs(heard))
@@ -196,13 +198,14 @@ JUDGED = {
     "acts-as-helper": Reason.ACTS_AS_HELPER,
     "recovers-without-cause": Reason.RECOVERS,
 }
-"""Items of the rubric `patient-fidelity` whose `yes` is a fault."""
+"""Items of the rubric `patient-fidelity` to the fault that their `yes` means."""
 
 
 def judged(metrics: Mapping[str, Any], found: Mapping[str, Mapping[int, str]], turns: int) -> dict[str, Any]:
-    """The verdict of a session's metrics with what judges found added: of each item the turns that they quoted, and who did.
+    """`patient_verdict` and `patient_faults` of a session's metrics, with the faults that judges found.
 
-    `turns` is how many the patient has.
+    `found` maps each item to the turns that were quoted, each with the judge's name. `turns` is the number of patient
+    turns.
     """
     known = [
         Fault(Reason(fault["reason"]), int(fault["turn"]), str(fault["what"]), str(fault.get("by", "rules")))

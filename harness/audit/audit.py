@@ -1,8 +1,8 @@
-"""The gaming audit: what fixed policies earn from patients, beside what good scripts earn.
+"""The gaming audit: the trust and layers that fixed policies get from patients, compared with good scripts.
 
 Invariants:
-- No model takes part: patients speak by rule (`RuleVoice`) or, in a script, as the script has it; the ears and the inner
-  state are those of a run with `patient.state=rules`.
+- No model takes part: patients speak by rules (`RuleVoice`) or with the lines of a script; appraisal and inner state
+  are those of a run with `patient.state=rules`.
 - The same personas, policies and length give the same numbers.
 """
 
@@ -19,17 +19,17 @@ from harness.audit.written import WrittenSession
 from harness.personas.schema import Persona
 
 Say = Callable[[int, str], str]
-"""The therapist: what is said in an exchange after the patient's turn."""
+"""The therapist: its turn from the 0-based exchange and the patient's turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What a therapist got from one or several patients."""
+    """What a therapist got from one or more patients."""
 
     trust_change: float
-    """Mean over the patients, from -1 to 1."""
+    """Mean change of trust over the patients, from -1 to 1."""
     layers_told: float
-    """Mean share of the disclosure layers."""
+    """Mean share of the disclosure layers that were told."""
     sessions: int
 
     def to_dict(self) -> dict[str, float | int]:
@@ -41,7 +41,7 @@ class Earned:
 
 
 def mean(earned: Iterable[Earned]) -> Earned:
-    """Of several patients; they must not be none."""
+    """The mean over patients. Raises `StatisticsError` if there are none."""
     every = list(earned)
     return Earned(
         fmean(one.trust_change for one in every),
@@ -51,13 +51,13 @@ def mean(earned: Iterable[Earned]) -> Earned:
 
 
 def play(persona: Persona, say: Say, exchanges: int) -> Earned:
-    """One session of a patient that speaks by rule with a therapist that says `say`."""
+    """One session of a rule-based patient with the therapist `say`."""
     voice = RuleVoice(persona)
     return _played(persona, lambda _, state: voice.say(state), say, exchanges)
 
 
 def play_script(persona: Persona, script: WrittenSession) -> Earned:
-    """A written session once more, with the patient's lines as they stand; what the state lets out is told besides."""
+    """A written session, with the patient's lines as written; layers that the state unlocks are added to them."""
     therapist = script.therapist
 
     def speaks(exchange: int, state: InnerState) -> str:
@@ -84,10 +84,10 @@ def _played(persona: Persona, speaks: Callable[[int, InnerState], str], say: Say
 
 
 def reference(personas: Mapping[str, Persona], scripts: Sequence[WrittenSession]) -> Earned:
-    """What the good scripts earn from the personas that they were written for."""
+    """The result of the good scripts with the personas for which they were written."""
     return mean(play_script(personas[script.persona], script) for script in scripts if script.persona in personas)
 
 
 def audit(personas: Sequence[Persona], policies: Sequence[Policy], exchanges: int) -> dict[str, Earned]:
-    """What each policy earns from these personas."""
+    """The result of each policy with these personas, by name."""
     return {policy.name: mean(play(persona, policy.say, exchanges) for persona in personas) for policy in policies}

@@ -1,6 +1,6 @@
-"""What a therapist may say in every exchange to talk patients round: fixed policies, ours and a user's.
+"""Fixed policies for the gaming audit, built in and of a user: therapists that do not understand the patient.
 
-A policy is a function of the exchange and of the patient's last turn; it understands nothing.
+A policy is a function of the exchange and of the patient's last turn.
 """
 
 import json
@@ -20,13 +20,13 @@ from harness.reading.yaml_shape import not_yaml, own_data
 FILE = Path(__file__).with_name("policies.yaml")
 MOST_BYTES = 2_000_000
 MOST_LINES = 20
-"""Of mistakes that are told at once."""
+"""Maximum number of mistakes in one error."""
 Line = Annotated[str, StringConstraints(max_length=8000, strip_whitespace=True)]
-"""May be empty: a therapist who says nothing is a policy, too."""
+"""May be empty, since a silent therapist is a policy, too."""
 
 
 class PolicySpec(BaseModel):
-    """A policy as a file has it: lines said in turn, or the patient's turn read back."""
+    """A policy in a file: lines in rotation, or the patient's turn repeated (`mirror`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -48,7 +48,7 @@ class PolicySpec(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What to say."""
+    """A named policy."""
 
     name: str
     spec: PolicySpec
@@ -63,12 +63,12 @@ class Policy:
 
 
 def fixed_policies() -> tuple[Policy, ...]:
-    """The policies that the harness brings along."""
+    """The built-in policies."""
     return policies_of(own_data(FILE), str(FILE))
 
 
 def read_policies(path: Path) -> tuple[Policy, ...]:
-    """A user's policies, from a JSON or YAML file that maps names to them. Raises `ConfigError`."""
+    """A user's policies, from a JSON or YAML file that maps names to policies. Raises `ConfigError`."""
     try:
         text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     except OSError as error:
@@ -78,7 +78,7 @@ def read_policies(path: Path) -> tuple[Policy, ...]:
     try:
         data = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else strict_yaml.load(text)
     except RecursionError as error:
-        raise ConfigError(f"{path}: nested too deeply; expected names and what they say") from error
+        raise ConfigError(f"{path}: nested too deeply; expected a mapping from names to policies") from error
     except strict_yaml.REFUSED as error:
         if path.suffix == ".json":
             raise ConfigError(f"{path}: not valid JSON: {' '.join(str(error).split())[:160]}") from error
@@ -87,7 +87,7 @@ def read_policies(path: Path) -> tuple[Policy, ...]:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object in which no key is given twice, of which one would be ignored."""
+    """A dict of the pairs. Raises `ValueError` for a repeated key, which would be ignored otherwise."""
     names = [name for name, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{twice[0]!r} is given twice; expected every name once")
@@ -95,7 +95,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def policies_of(data: object, source: str) -> tuple[Policy, ...]:
-    """Policies by name. Raises `ConfigError` with a line for each mistake."""
+    """The policies in data from `source`. Raises `ConfigError` with a line for each mistake."""
     if not isinstance(data, Mapping) or not data:
         raise ConfigError(f'{source}: expected a mapping from names to {{"lines": [...]}} or {{"mirror": true}}')
     found: list[Policy] = []
@@ -105,7 +105,7 @@ def policies_of(data: object, source: str) -> tuple[Policy, ...]:
             lines.append(f"{source}: {name!r}: expected a name, as text")
             continue
         try:
-            # Through JSON, since strict validation takes lists there, as the file has them.
+            # Through JSON, because strict validation accepts its lists for tuples.
             found.append(Policy(name, PolicySpec.model_validate_json(json.dumps(spec, default=str))))
         except ValidationError as error:
             lines += [f"{source}: {name}: {line}" for line in lines_of(error, PolicySpec, "lines, or mirror: true")]

@@ -1,9 +1,9 @@
-"""Searches for the text that earns most from patients without listening: an evolutionary search over phrases and templates.
+"""An evolutionary search over phrases and templates for the text that gains most from patients without listening.
 
-Invariant: the same seed, personas and number of trials give the same search.
+Invariant: the same seed, personas and number of trials give the same result.
 
-The search is stronger than a user's shortcut has to be: its templates may take words and half sentences out of the
-patient's last turn, and its phrases are those that warm therapists use, good lines of the written sessions included.
+The search has more means than an ordinary shortcut: its templates may copy words and half sentences from the patient's
+last turn, and its phrases are those of warm therapists, good lines of the written sessions included.
 """
 
 import re
@@ -11,20 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from harness.agents.english import telling
+from harness.agents.english import specificity
 from harness.audit.audit import Earned, mean, play
 from harness.personas.schema import Persona, Resistance
 from harness.text.words import FUNCTION_WORDS, stem, words
 
 POPULATION = 24
+"""Texts in the pool before the best `PARENTS` are selected."""
 PARENTS = 8
 MOST_LINES = 8
+"""Maximum lines of a text."""
 MOST_PIECES = 4
+"""Maximum pieces of a line."""
 LAYERS = 0.3
-"""What all layers told weigh beside trust in what the search goes after."""
+"""Weight of the share of layers told, relative to the change of trust, in the fitness."""
 GROUP_PERSONAS, TRIAL_EXCHANGES = 3, 14
-"""Of a group so many play in each trial, for so many exchanges at most; the best texts are played in full with all."""
+"""Personas of a group and maximum exchanges in each trial; the best texts are played in full with all personas."""
 FINALISTS = 4
+"""Number of these best texts."""
 
 PIECES = (
     "That makes sense.", "I hear you.", "It sounds like this is really hard.", "What is that like for you?", "Take your time.",
@@ -40,35 +44,35 @@ PIECES = (
     "It sounds as if {word} has taken over the whole house.", "A door closes there, at {word}.", "{earlier} again.",
     "So first {earlier}, and now {word}.", "Between {earlier} and {word} there's hardly room to breathe.",
 )  # fmt: skip
-"""What texts are made of: stock phrases, and templates that take from the patient's turn."""
+"""Pieces of texts: stock phrases, and templates with gaps for the patient's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A candidate: lines said in turn, each a row of pieces."""
+    """A candidate: lines in rotation, each a sequence of pieces."""
 
     lines: tuple[tuple[str, ...], ...]
 
     def shown(self) -> list[str]:
-        """As lines for reading."""
+        """The lines as text."""
         return [" ".join(line) for line in self.lines]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found in one group of patients."""
+    """The result of a search in one group of patients."""
 
     group: str
     best: Text
     earned: Earned
-    """By the best text, from all patients of the group."""
+    """The result of the best text with all patients of the group."""
     curve: tuple[tuple[int, float], ...]
-    """(trials so far, best trust change so far), whenever it rose."""
+    """(trials so far, trust change of the best text so far) at each improvement."""
     trials: int
 
 
 def groups(personas: Sequence[Persona]) -> Mapping[str, list[Persona]]:
-    """Patients by how they hold off: the guarded, the agreeable, and those who talk round it."""
+    """Patients by their strongest form of resistance: guarded, agreeable, and evasive (all others)."""
     named = {
         "guarded": {Resistance.HOSTILE, Resistance.SKEPTICAL, Resistance.SILENT, Resistance.TESTING},
         "agreeable": {Resistance.COMPLIANT_WITHOUT_CHANGE, Resistance.MINIMIZING, Resistance.FLATTERING},
@@ -83,7 +87,7 @@ def groups(personas: Sequence[Persona]) -> Mapping[str, list[Persona]]:
 def search(
     group: str, personas: Sequence[Persona], *, trials: int, seed: int, exchanges: int, lines: Sequence[str] = ()
 ) -> Found:
-    """The best text of `trials` candidates; `lines` join the pieces (good lines written for other patients)."""
+    """The best text of `trials` candidates. `lines` are further pieces: good lines written for other patients."""
     random = Random(f"{seed}/{group}")
     players = random.sample(list(personas), min(GROUP_PERSONAS, len(personas)))
     pieces = (*PIECES, *lines)
@@ -113,7 +117,7 @@ def _earned(text: Text, personas: Sequence[Persona], exchanges: int) -> Earned:
 
 
 class Filler:
-    """Says a text to one patient: fills the gaps of its templates from what the patient says."""
+    """Says a text to one patient, with the gaps of its templates filled from the patient's turns."""
 
     def __init__(self, text: Text) -> None:
         self._text = text
@@ -122,12 +126,12 @@ class Filler:
     def say(self, exchange: int, heard: str) -> str:
         line = " ".join(self._text.lines[exchange % len(self._text.lines)])
         if "{" not in line:
-            self._said += _telling(heard)
+            self._said += _content(heard)
             return line
-        own = _telling(heard) or ["that"]
+        own = _content(heard) or ["that"]
         spoken = heard.split()
         gaps = {
-            "word": max(own, key=lambda word: telling(stem(word))),
+            "word": max(own, key=lambda word: specificity(stem(word))),
             "last": own[-1],
             "half": " ".join(spoken[len(spoken) // 2 :]).rstrip(".!?") or "that",
             "earlier": self._said[-1] if self._said else "that",
@@ -136,12 +140,12 @@ class Filler:
         return re.sub(r"\{(\w+)\}", lambda gap: gaps[gap[1]], line)
 
 
-def _telling(heard: str) -> list[str]:
+def _content(heard: str) -> list[str]:
     return [word for word in words(heard) if word not in FUNCTION_WORDS]
 
 
 def _child(random: Random, pool: Sequence[tuple[float, Text]], pieces: Sequence[str]) -> Text:
-    """A new text: at first any, then a mutated cross of two good ones."""
+    """A new text: random at first, then a mutated crossover of two good ones."""
     if len(pool) < PARENTS:
         return Text(tuple(tuple(_line(random, pieces)) for _ in range(random.randint(1, MOST_LINES))))
     one, other = (max(random.sample(list(pool), 3), key=lambda entry: entry[0])[1] for _ in range(2))

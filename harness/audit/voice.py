@@ -1,6 +1,6 @@
-"""A patient without a model: says what its persona holds, sentence by sentence, and follows its directions by rule.
+"""A patient without a model: it says sentences of its persona and follows its directions by rules.
 
-Invariant: the same persona and the same directions give the same turns; nothing is drawn from a clock.
+Invariant: the same persona and the same directions give the same turns.
 """
 
 import re
@@ -35,7 +35,7 @@ _ANSWERS = {
     "flooded": "I can't think.",
 }
 NODDING = {Length.TERSE: 0.4, Length.AVERAGE: 0.3, Length.TALKATIVE: 0.15}
-"""Share of turns that are no more than a nod."""
+"""Share of turns that are only a nod."""
 
 
 class RuleVoice:
@@ -47,7 +47,7 @@ class RuleVoice:
         self._life = self._pieces()
 
     def say(self, state: InnerState) -> str:
-        """The next turn, under the direction that the state carries."""
+        """The next turn, with the direction of the state."""
         told = self._directed(state)
         if told is not None:
             return told
@@ -57,14 +57,14 @@ class RuleVoice:
         return " ".join(next(self._life) for _ in range(pieces))
 
     def _directed(self, state: InnerState) -> str | None:
-        """What the behaviour that was directed for this turn comes to; None for one that leaves the matter open."""
+        """The turn for the directed behaviour; None if the behaviour does not determine it."""
         behaviour = shown_in(state)
         if behaviour == "tell":
             return first_person(self._persona.disclosure[state.told - 1].content)
         return _ANSWERS.get(behaviour or "")
 
     def _pieces(self) -> Iterator[str]:
-        """Sentences of the patient's own, round and round; later rounds in another order."""
+        """Sentences of the persona without end; each round after the first is shuffled."""
         persona = self._persona
         told = [*_sentences(persona.presenting_problem), *_sentences(persona.history)]
         for trigger in persona.conceptualization.triggers:
@@ -83,7 +83,7 @@ class RuleVoice:
 
 
 def first_person(text: str) -> str:
-    """What is written to the patient's model, as the patient says it: "You still hear them" is "I still hear them"."""
+    """A persona's text in the first person: "You still hear them" becomes "I still hear them"."""
     said = _BEFORE_ME.sub(r"\1 me", text)
     for pattern, replacement in _FIRST:
         said = re.sub(pattern, replacement, said, flags=re.IGNORECASE)

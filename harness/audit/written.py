@@ -1,4 +1,4 @@
-"""The written sessions that ship with the harness: both speakers' turns, with a head that says of what quality they are."""
+"""Reads the written sessions of the harness: both speakers' turns, with a head that states their quality."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class WrittenSession:
 
 
 def written_sessions(folder: Path | None = None) -> tuple[WrittenSession, ...]:
-    """The sessions of a folder (None: those of the library), by id. Raises `TranscriptError`."""
+    """The sessions in a folder (None: those of the library), sorted by file name. Raises `TranscriptError`."""
     folder = folder or written_dir()
     return tuple(_read(path) for path in sorted(folder.glob("*.txt")))
 

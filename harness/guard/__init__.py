@@ -1,4 +1,4 @@
-"""Notices when a session goes bad: loops, broken roles, copied, empty and cut-off turns, crisis content."""
+"""Detects faults of a session: loops, broken roles, copied, empty and cut-off turns. Also finds crisis content."""
 
 from harness.guard.guard import Action, Guard, Verdict
 

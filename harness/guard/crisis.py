@@ -1,8 +1,8 @@
-"""Finds crisis content in a patient's words. It flags for a reader; it assesses nobody.
+"""Finds crisis content in a patient's words, for a reader to check. It does not assess anybody.
 
 The levels follow the order of the Columbia Suicide Severity Rating Scale (Posner et al. 2011: wish to be dead, active
-thoughts, method or plan, behaviour), with self-harm and harm to others beside it. A list of phrases finds what is
-said outright and misses what is only hinted at. docs/guard.md says how well it does, and on what.
+thoughts, method or plan, behaviour); self-harm, harm to others and a child at risk follow. Patterns find explicit words
+and miss hints. docs/guard.md says how accurate this is, and on which texts.
 """
 
 import re
@@ -14,17 +14,18 @@ from harness.text.words import plain
 
 _DENIALS = {language: re.compile(pattern) for language, pattern in DENIALS.items()}
 _CAN_BE_DENIED = frozenset(("behaviour", "thoughts", "self_harm"))
-"""Levels at which a denial is told as one; others are none when they are denied."""
+"""Levels at which a denial is a finding with `denied`; at other levels, a denial is not a finding."""
 _LONGEST = 80
+"""Characters of a quote."""
 
 
 @lru_cache(maxsize=2048)  # guard and simulated patient ask about the same turn, one exchange apart
 def crisis(text: str, language: str = "en") -> Finding | None:
-    """The gravest kind of crisis content in the text, or None.
+    """The gravest crisis content in the text, or None.
 
-    `level` is one of behaviour, plan, thoughts, wish, self_harm, harm_to_others; `tier` that of the safety gate
-    (`thoughts`, `plan`; None for harm without a wish to die); `what` quotes it; `denied` marks a negation before it.
-    Figures of speech, accidents, and what somebody else did are left out. A language without patterns finds nothing.
+    In the data of the finding, `level` is a key of `ENGLISH`, `tier` that of the safety gate (`thoughts`, `plan`;
+    None for harm without a wish to die), `what` a quote, and `denied` says whether a negation comes before it. Figures
+    of speech, accidents and acts of others are left out. In a language without patterns nothing is found.
     """
     code = language.lower()[:2]
     levels = BY_LANGUAGE.get(code)
@@ -32,13 +33,13 @@ def crisis(text: str, language: str = "en") -> Finding | None:
         return None
     low = plain(text).replace("\u2010", "-")
     levels = {level: pattern for level, pattern in levels.items() if pattern.search(low)}
-    if not levels:  # most turns
+    if not levels:  # true of most turns
         return None
-    told = _without_figures(low) if code == "en" else low
+    kept = _without_figures(low) if code == "en" else low
     denied: Finding | None = None
     for level, pattern in levels.items():
-        for match in pattern.all(told):
-            if not _DENIALS[code].search(told[max(0, match.start() - 40) : match.start()]):
+        for match in pattern.all(kept):
+            if not _DENIALS[code].search(kept[max(0, match.start() - 40) : match.start()]):
                 return _finding(level, match.group(), denied=False)
             if denied is None and level in _CAN_BE_DENIED:
                 denied = _finding(level, match.group(), denied=True)
@@ -52,7 +53,7 @@ def _finding(level: str, what: str, *, denied: bool) -> Finding:
 
 
 def _without_figures(low: str) -> str:
-    """The text with what is no crisis of the patient's blotted out, so that the rest stays where it was."""
+    """The text with dots over whatever is not a crisis of the patient's; positions stay the same."""
     for pattern in (FIGURES, OTHERS, ASKED):
         for match in pattern.all(low):
             low = low[: match.start()] + "." * (match.end() - match.start()) + low[match.end() :]

@@ -1,4 +1,4 @@
-"""A turn cut up for comparing: its clauses as content words, its runs of three words, its sentences, its opening."""
+"""Splits a turn for comparison: clauses as content words, runs of three words, sentences, and the opening."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ SAFETY = Hinted.any_of(
     r"|you) (?:\w+ )?safe\b|\byour safety\b|\bsafe (?:right now|tonight|enough)\b",
     r"\b(?:hurt|hurting|harm|harming|kill|killing|injure) yourself\b|\b(?:end|ending|take|taking) your (?:own )?life\b",
 )
-"""Crisis resources and safety wording, which a good therapist says again."""
+"""Crisis resources and safety wording, which a good therapist repeats."""
 _PLAIN_OPENERS = FUNCTION_WORDS - {"let", "let's", "please"} | {"how", "why", "sounds", "thank", "thanks"}
 QUESTION_STEMS = frozenset({"how", "why"})
 _REQUESTS = frozenset(
@@ -46,46 +46,46 @@ _REQUESTS = frozenset(
 )
 _REQUEST_WORDS = frozenset({"please", *(first for first, _ in _REQUESTS)})
 _SENTENCE = 4
-"""Words from which on a sentence is told from an ordinary courtesy."""
+"""Least number of words of a sentence that counts as repeated; a shorter one may be a courtesy."""
 _STEM_BITS = 256
 RUN_BITS = 1024
 """Bits for the runs of one turn."""
 SESSION_BITS = 8 * RUN_BITS
-"""Bits for the runs of a whole session: an hour's session fills about a fifth of them."""
+"""Bits for the runs of a whole session; an hour of talk fills about a fifth of them."""
 
 Run = tuple[str, str, str]
 
 
 class Clause(NamedTuple):
-    """A part of a sentence as its content words."""
+    """A part of a sentence between punctuation marks."""
 
     words: tuple[str, ...]
     stems: frozenset[str]
     asks: bool
-    """Part of a question or a request."""
+    """Whether it is part of a question or a request."""
     mask: int
-    """A bit for each stem, by its hash: clauses whose masks have no bit in common share no stem."""
+    """A bit for each stem, by its hash. Clauses without a common bit have no common stem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What comparing needs of one turn."""
+    """One turn, prepared for comparison."""
 
     index: int
     words: tuple[str, ...]
-    """Those that are compared: all but crisis resources and safety wording."""
+    """All words except sentences of crisis resources and safety wording, which are not compared."""
     in_order: tuple[Sentence, ...]
-    """All of its sentences."""
+    """All sentences of the turn."""
     hashes: tuple[int, ...]
-    """Of the runs of three words, in order."""
+    """Hashes of the runs of three words, in order."""
     different: int
     """Number of different runs."""
     wide_mask: int
     """A bit of `SESSION_BITS` for each run, by its hash."""
     mask: int
-    """The same with `RUN_BITS`: what is kept of an old turn."""
+    """The same with `RUN_BITS`; kept for old turns."""
     hidden: int
-    """How many different runs have no bit of their own."""
+    """Number of different runs minus the number of bits in `mask`."""
     clauses: tuple[Clause, ...]
     sentences: frozenset[tuple[str, ...]]
     """Sentences of at least four words, and the whole turn."""
@@ -93,24 +93,24 @@ class Features:
 
 
 def features(index: int, text: str) -> Features:
-    """Cut a turn up."""
+    """The features of the turn with this index and text."""
     parsed = parse(text)
     said = parsed.said
     safe = SAFETY.hinted(text.lower())
-    kept = [place for place, sentence in enumerate(said.sentences) if not (safe and _speaks_of_safety(sentence.words))]
+    kept = [i for i, sentence in enumerate(said.sentences) if not (safe and _speaks_of_safety(sentence.words))]
     whole_turn = len(kept) == len(said.sentences)
-    tokens = said.words if whole_turn else tuple(chain.from_iterable(said.sentences[place].words for place in kept))
+    tokens = said.words if whole_turn else tuple(chain.from_iterable(said.sentences[i].words for i in kept))
     requests = not _REQUEST_WORDS.isdisjoint(tokens)
-    parts: dict[tuple[frozenset[str], bool], Clause] = {}  # what a turn says ten times is compared once
+    parts: dict[tuple[frozenset[str], bool], Clause] = {}  # what a turn repeats is compared once
     whole: set[tuple[str, ...]] = {tokens} if whole_turn and tokens and not is_short_answer(tokens) else set()
-    for sentence, clauses in ((said.sentences[place], parsed.clauses[place]) for place in kept):
+    for sentence, clauses in ((said.sentences[i], parsed.clauses[i]) for i in kept):
         if len(sentence.words) >= _SENTENCE:
             whole.add(sentence.words)
         for clause in clauses:
             stems = frozenset(filter(None, map(_meaning, clause)))
             asks = sentence.question or "how" in stems or (requests and _requests(clause))
             if (len(stems) < 2 and not asks) or stems <= QUESTION_STEMS or (stems, asks) in parts:
-                continue  # a statement with one content word says nothing that could come back
+                continue  # a statement with one content word is too short to count as repeated
             parts[stems, asks] = Clause(clause, stems, asks, reduce(or_, map(_bit, stems)))
     hashes = tuple(map(hash, runs(tokens)))
     different, wide_mask = len(set(hashes)), _run_mask(hashes)
@@ -140,15 +140,15 @@ def runs(words: Sequence[str]) -> "zip[Run]":
 
 
 def _run_mask(hashes: Sequence[int]) -> int:
-    """The wide mask of runs with these hashes."""
+    """The wide mask (`SESSION_BITS`) of runs with these hashes."""
     bits = bytearray(SESSION_BITS // 8)
-    for place in [value % SESSION_BITS for value in hashes]:
-        bits[place >> 3] |= 1 << (place & 7)
+    for bit in [value % SESSION_BITS for value in hashes]:
+        bits[bit >> 3] |= 1 << (bit & 7)
     return int.from_bytes(bits, "little")
 
 
 def _folded(mask: int) -> int:
-    """A wide mask's bits by the lower part of their places."""
+    """A wide mask reduced to `RUN_BITS`: bits whose positions are equal modulo `RUN_BITS` become one."""
     width = SESSION_BITS
     while width > RUN_BITS:
         width //= 2
@@ -158,13 +158,13 @@ def _folded(mask: int) -> int:
 
 @lru_cache(maxsize=16384)
 def _meaning(word: str) -> str | None:
-    """The stem of a word; None for a word that carries no meaning."""
+    """The stem of a content word; None for other words."""
     return None if word in FUNCTION_WORDS else stem(word)
 
 
 @lru_cache(maxsize=16384)
 def _bit(root: str) -> int:
-    """The bit of a stem."""
+    """The bit of a stem in `Clause.mask`."""
     return 1 << (hash(root) % _STEM_BITS)
 
 
@@ -174,7 +174,7 @@ def _requests(clause: Sequence[str]) -> bool:
 
 
 def opening(tokens: Sequence[str]) -> str:
-    """What a turn begins with, fillers left out: one telling word, or three where the first is an everyday one."""
+    """The first word of a turn without fillers; the first three if it is an everyday word; empty for short answers."""
     start = 0
     while start < len(tokens) - 1 and tokens[start] in FILLERS:
         start += 1

@@ -1,4 +1,4 @@
-"""The kinds of events that say what the guard found."""
+"""The kinds of events for the guard's findings."""
 
 FINDINGS = (
     "loop",
@@ -12,7 +12,7 @@ FINDINGS = (
     "language_switch",
     "crisis",
 )
-"""In the order in which they are shown."""
+"""All kinds, in the order in which they are shown."""
 
 FAULTS = frozenset(FINDINGS) - {"crisis"}
-"""Those that speak against a session: to speak of a crisis is the patient's part."""
+"""The kinds that are faults of a session. Crisis content is none: it is part of the patient's role."""

@@ -1,8 +1,8 @@
 """The guard of one session: judges each turn against what was said before.
 
 Invariants:
-- `judge` changes no verdict to come; `observe` adds an accepted turn. A guard that observed the same turns gives the
-  same verdicts, so after a resume it is rebuilt by observing the turns again.
+- `judge` does not change later verdicts; `observe` adds an accepted turn. Guards that observed the same turns give
+  the same verdicts, so after a resume the guard is rebuilt by observing the turns again.
 - The guard only says what it found and what should be done. The session does it.
 """
 
@@ -21,15 +21,15 @@ from harness.text.words import Said
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
 _SILENCE = re.compile(r"[\s*_(\[]*(?:\.\s*){2,}[\s*_)\]]*|[\s*_(\[]*(?:…\s*)+[\s*_)\]]*")
-"""A patient who says nothing: that is an answer."""
+"""The silence of a patient (`...`), which is an answer."""
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "’", "*", ")", ":", "]", "؟")
 
 
 class Action(StrEnum):
-    """What the session should do about a turn. The gravest of its findings decides."""
+    """What the session should do about a turn. The gravest action of its findings decides."""
 
     ACCEPT = "accept"
-    """Nothing to do but keep the events."""
+    """Accept the turn and keep the events."""
     NUDGE = "nudge"
     """Accept; the speaker's next turn gets a direction."""
     RETRY = "retry"
@@ -41,24 +41,24 @@ class Action(StrEnum):
 _GRAVITY = {"record": Action.ACCEPT, "nudge": Action.NUDGE, "retry": Action.RETRY, "stop": Action.STOP}
 _ORDER = list(Action)
 _REPEATS = frozenset({"loop", "repeat"})
-"""Kinds of findings in a turn that repeats its speaker's earlier ones."""
+"""Kinds of findings that mean that a speaker repeats its earlier turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the guard says of one turn."""
+    """What the guard found in one turn, and what to do."""
 
     action: Action
     events: tuple[Event, ...] = ()
     nudge: str | None = None
     """The direction: for the next draft of this turn (retry), or for the speaker's next turn (nudge)."""
     stop_reason: StopReason | None = None
-    """Why the session should end, where the action is `stop`."""
+    """Why the session should end; None if the action is not `stop`."""
     cause: str | None = None
-    """Kind of the finding that decided."""
+    """Kind of the finding that decided the action."""
 
     def worse_than(self, other: "Verdict") -> bool:
-        """Whether this draft is the one to leave: by the gravest finding, then by their number."""
+        """Whether this draft is worse than the other: by the action, then by the number of events."""
         return self._weight() > other._weight()
 
     def _weight(self) -> tuple[int, int]:
@@ -67,7 +67,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A turn with what was found in it."""
+    """A turn with its verdict."""
 
     turn: Turn
     features: Features
@@ -78,9 +78,9 @@ class _Judged:
 class Guard:
     """Watches one session.
 
-    Use: `verdict = guard.judge(draft)` for each draft, sample again once on `RETRY`, then `guard.observe(turn)` for the
-    turn that was accepted; `guard.direction(speaker)` gives the direction for a speaker's next turn. A turn that was
-    accepted although it asks for a `RETRY` (both drafts did) is followed by a nudge.
+    Use: `verdict = guard.judge(draft)` for each draft; sample again once on `RETRY`; then `guard.observe(turn)` for the
+    accepted turn. `guard.direction(speaker)` is the direction for a speaker's next turn. If the accepted turn still
+    has the action `RETRY`, because both drafts did, a nudge follows.
     """
 
     def __init__(self, config: GuardConfig, language: str = "en") -> None:
@@ -95,11 +95,11 @@ class Guard:
         self._directions: dict[Speaker, str | None] = dict.fromkeys(Speaker, None)
 
     def judge(self, turn: Turn) -> Verdict:
-        """What is wrong with a turn that isn't part of the history yet, and what to do about it."""
+        """The verdict on a draft, which is not added to the history."""
         return self._judged(turn).verdict if self._config.enabled else Verdict(Action.ACCEPT)
 
     def observe(self, turn: Turn) -> Verdict:
-        """Add an accepted turn to the history. Its verdict is that of `judge`, and the events of a nudge that follows."""
+        """Add an accepted turn to the history. Returns `judge`'s verdict, with the event of a following nudge."""
         if not self._config.enabled:
             return Verdict(Action.ACCEPT)
         judged = self._judged(turn)
@@ -120,16 +120,16 @@ class Guard:
         return self._directions[speaker]
 
     def repeating_turns(self) -> Mapping[Speaker, int] | None:
-        """How many turns of each speaker repeat that speaker; None where the settings are not those of the metric."""
+        """Number of turns of each speaker that repeat it; None if the settings differ from those of the metric."""
         return self._repeated if self._config.finds_repetition_as_by_default() else None
 
     def said(self, speakers: Iterable[Speaker]) -> list[Said] | None:
-        """The turns that it observed, cut up, in the order of their speakers; None where it isn't enabled."""
-        told = {speaker: history.said() for speaker, history in self._histories.items()}
-        return [next(told[speaker]) for speaker in speakers] if self._config.enabled else None
+        """The observed turns, parsed, for the `speakers` of the turns in order; None if the guard is not enabled."""
+        turns = {speaker: history.said() for speaker, history in self._histories.items()}
+        return [next(turns[speaker]) for speaker in speakers] if self._config.enabled else None
 
     def _judged(self, turn: Turn) -> _Judged:
-        """The judgement of a turn; that of the last draft is kept, since it is mostly the one that is observed next."""
+        """The turn with its verdict. The last one is cached, because the last draft is usually observed next."""
         if self._last is None or self._last.turn is not turn:
             cut = features(turn.index, turn.text)
             found = self._find(turn, cut)
@@ -165,7 +165,7 @@ class Guard:
         return [finding for finding in found if finding is not None]
 
     def _stuck(self, repeating: bool) -> Finding | None:
-        """Both speakers repeat themselves: this turn and the three before it."""
+        """A finding if both speakers repeat themselves: in this turn and the three before it."""
         if repeating and len(self._repeating) == 3 and all(self._repeating):
             return Finding("stuck", {"turns": 4})
         return None
@@ -194,5 +194,5 @@ class Guard:
 
 
 def _nudged(turn: Turn, verdict: Verdict) -> Event:
-    """A direction that the speaker's next turn will get."""
+    """The event of a direction for the speaker's next turn."""
     return Event("nudge", turn.index, turn.speaker, {"because": verdict.cause, "text": verdict.nudge})

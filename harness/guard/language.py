@@ -1,7 +1,7 @@
 """Finds a turn in another language than the session's, by script and by common words.
 
-A language library costs more than the rest of the guard together and decides on single words; here a turn must be
-plainly in another language, so that a borrowed word or a name never counts.
+Library language detectors cost more CPU than the rest of the guard and may decide on single words. Here, a turn must be
+clearly in another language, so a borrowed word or a name is never enough.
 """
 
 import re
@@ -61,26 +61,28 @@ _CODES = {
     word: tuple(code for code, common in _COMMON.items() if word in common)
     for word in frozenset[str]().union(*_COMMON.values())
 }
-"""Common word to the languages in which it is common."""
+"""Common word to the codes of its languages."""
 _AT_HOME = 0.25
-"""Share of common words of the expected language at which nothing else needs to be looked at."""
+"""A turn with at least this share of common words of the expected language is in that language."""
 _FEW_WORDS = 6
+"""Least number of words of a turn for a decision by words."""
 _FEW_FOREIGN = 2
-"""Different words that speak for another language."""
+"""Least number of different common words of another language."""
 _ENGLISH = word_set(
     """
     no me o so um as or the and for are was is he she we i a an be to do in on at hello hi okay ok yeah hey alas
     pero con per van men war die mal gut ten tot son sin e y d com
     """
 )
-"""Short English words, names and pieces that other languages have, too."""
+"""Short English words, names and fragments that other languages have, too."""
 _FEW_LETTERS = 6
+"""Least number of letters for a decision by script."""
 
 
 def detect(text: str, tokens: Sequence[str], expected: str = "") -> str | None:
-    """The language of a turn as a two-letter code, or None where the text doesn't say plainly.
+    """The language of a turn as a two-letter code, or None if it is not clear.
 
-    Words that the `expected` language has, too, speak for no other one.
+    Words that the `expected` language has, too, do not count for other languages.
     """
     if not text.isascii():
         letters = sum(map(str.isalpha, text))
@@ -105,11 +107,12 @@ def detect(text: str, tokens: Sequence[str], expected: str = "") -> str | None:
 
 
 def _at_home(code: str) -> frozenset[str]:
+    """Common words of a language; empty for an unknown one."""
     return FUNCTION_WORDS | _ENGLISH if code == "en" else _COMMON.get(code, frozenset())
 
 
 def language_switch(text: str, tokens: Sequence[str], expected: str) -> Finding | None:
-    """A finding where the turn is plainly in another language than `expected` (`en`, or longer as `en-GB`)."""
+    """A finding if the turn is clearly in another language than `expected` (such as `en` or `en-GB`), else None."""
     code = expected.lower().replace("_", "-").split("-")[0]
     home = _at_home(code)
     if home and sum(map(home.__contains__, tokens)) >= _AT_HOME * len(tokens) > 0:

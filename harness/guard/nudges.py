@@ -1,8 +1,8 @@
-"""Directions that lead a speaker out of a finding, in words for its model, for one turn only.
+"""Directions for a speaker's model after a finding, for one turn only.
 
-A direction stands in round brackets, which the prompts announce, so that it isn't taken for the other speaker's words.
-It names what to avoid and offers another move. The move changes from turn to turn, so that the way out of
-a loop doesn't become the next loop.
+A direction is in round brackets, which the prompts announce, so that the model does not take it for the other speaker's
+words. It names what to avoid and suggests another move. The move changes from turn to turn, so that it does not become
+the next loop.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ _LONGEST = 80
 
 
 def nudge(kind: str, data: Mapping[str, object], speaker: Speaker, turn: int) -> str:
-    """The direction for a finding. `turn` picks the move, so that the same session always gets the same words."""
+    """The direction after a finding. The turn's index selects the move, so the same session gets the same words."""
     if kind == "role_break":
         return f"({_ROLE[speaker]})"
     if kind == "crisis":
@@ -62,6 +62,6 @@ def nudge(kind: str, data: Mapping[str, object], speaker: Speaker, turn: int) ->
 
 
 def _quote(what: str) -> str:
-    """One short line: what a model wrote must not grow into a direction of its own."""
+    """A model's words as one short line, so that they can't act as a direction themselves."""
     line = " ".join(what.replace("“", "'").replace("”", "'").split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""Regular expressions that are tried only where a hint stands in the text, since most turns hold none."""
+"""Regular expressions that run only if the text contains a hint, because most turns contain none."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Hinted:
-    """Every text that the expression matches holds one of the hints; looking for those costs a tenth."""
+    """An expression whose matches all contain one of the hints; searching for hints takes a tenth of the time."""
 
     hints: tuple[str, ...]
     expression: re.Pattern[str]
 
     @classmethod
     def any_of(cls, hints: Sequence[str], *patterns: str) -> "Hinted":
-        """The first of some patterns that matches."""
+        """A `Hinted` that matches any of the patterns."""
         return cls(tuple(hints), re.compile("|".join(f"(?:{pattern})" for pattern in patterns)))
 
     def search(self, text: str) -> re.Match[str] | None:
@@ -22,7 +22,7 @@ class Hinted:
         return self.expression.search(text) if self.hinted(text) else None
 
     def hinted(self, text: str) -> bool:
-        """Whether it may match somewhere in a text in lower case."""
+        """Whether a text in lower case contains a hint."""
         return any(map(text.__contains__, self.hints))
 
     def all(self, text: str) -> list[re.Match[str]]:
@@ -31,12 +31,12 @@ class Hinted:
 
 
 def matches(text: str, expressions: Mapping[str, re.Pattern[str]]) -> list[re.Match[str]]:
-    """The matches of expressions that each begin with the words by which they are named, in the order of the text."""
+    """The matches, in the order of the text. Each key is the beginning of every match of its expression."""
     found: list[re.Match[str]] = []
     for words in [words for words in expressions if words in text]:
-        place = text.find(words)
-        while place >= 0:
-            if match := expressions[words].match(text, place):
+        start = text.find(words)
+        while start >= 0:
+            if match := expressions[words].match(text, start):
                 found.append(match)
-            place = text.find(words, place + 1)
+            start = text.find(words, start + 1)
     return sorted(found, key=re.Match.start)

@@ -1,7 +1,7 @@
-"""Finds a speaker that leaves its role: writes for the other, calls itself a machine, leaks its instructions.
+"""Finds turns that leave the role: they write for the other speaker, mention a machine, or leak instructions.
 
-These are the failures that public patient simulators report most. The rules look for what such a turn says outright; a
-subtle drift is a matter for a judge.
+These are the failures that publications on patient simulators report most. The rules find explicit words; finding a
+subtle drift needs a judge.
 """
 
 import re
@@ -60,7 +60,7 @@ HELPER = Hinted.any_of(
     r"\bwhat brings you (?:here|in)\b",
     r"\bi(?:'m| am) here to (?:help|support|listen|assist)\b",
 )
-"""Each says outright that a patient speaks as the helper."""
+"""A patient with any of these speaks as a helper."""
 HELPER_TONES = {
     "thank you for": re.compile(r"\bthank you for (?:sharing|opening up|trusting)"),
     "it sounds like you": re.compile(r"\bit sounds like you\b"),
@@ -77,7 +77,7 @@ HELPER_TONES = {
     "i hear": re.compile(r"\bi hear (?:how you|that you|you)\b"),
     "i appreciate": re.compile(r"\bi appreciate (?:you|your) (?:sharing|opening|openness|honesty)\b"),
 }
-"""One of them may stand in any patient's turn; two of them are a helper's. What each begins with tells where to look."""
+"""One of these may occur in any patient's turn; two are a helper's. Each key is the beginning of its matches."""
 CLIENT = Hinted.any_of(
     ("as your", "doc", "my therapist", "my counsel"),
     r"\bas your (?:patient|client)\b",
@@ -87,7 +87,7 @@ CLIENT = Hinted.any_of(
 
 
 def role_break(text: str, speaker: Speaker) -> Finding | None:
-    """The plainest way in which the turn leaves its role, or None."""
+    """The clearest way in which a turn leaves the speaker's role, or None."""
     low = plain(text)
     found = (
         _labels(low, speaker) or _match("machine", low, MACHINE) or _match("leak", low, LEAK) or _swapped(low, speaker)

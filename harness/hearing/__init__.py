@@ -1,6 +1,6 @@
-"""Hears what a therapist's turn does: questions, reflections, affirmations, validation, advice, information and more.
+"""Detects what a therapist's turn does: questions, reflections, affirmations, validation, advice, information and more.
 
-One module for all that listens: metrics, guard, the simulated patient's appraisal, rewards.
+Used by metrics, guard, the simulated patient's appraisal and rewards. To "hear" a turn means to classify it.
 """
 
 from harness.hearing.acts import ACTS, Act, Heard, Sentence

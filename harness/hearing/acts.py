@@ -1,7 +1,7 @@
-"""What a therapist does with a sentence, and how a turn is given back once it was heard.
+"""The acts of a therapist, and the result of the classifier for a sentence and for a turn.
 
 The acts are those of the MITI 4.2.1 (Moyers et al. 2014) and of validation as described by Linehan (1997), in our own
-words. They describe surface behaviour; to name one is no coding by trained raters.
+words. They describe surface behaviour and do not replace coding by trained raters.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ QuestionKind = Literal["open", "closed"]
 
 
 class Act(StrEnum):
-    """What is heard in a sentence. A sentence can do several things."""
+    """What a sentence does. A sentence can have several acts."""
 
     REFLECTION = "reflection"
     """Gives back as a statement what the patient said or meant."""
@@ -23,7 +23,7 @@ class Act(StrEnum):
     AFFIRMATION = "affirmation"
     """Names a strength, an effort or a success of the patient's."""
     VALIDATION = "validation"
-    """Takes a feeling as understandable."""
+    """Says that a feeling is understandable."""
     ADVICE = "advice"
     """Tells what to do, or proposes it."""
     INFORMATION = "information"
@@ -35,7 +35,7 @@ class Act(StrEnum):
     SAFETY = "safety"
     """Asks about risk, or names people and places that help in a crisis."""
     STRUCTURE = "structure"
-    """Agenda, time, agreements, greeting, summary announced."""
+    """Agenda, time, agreements, greetings, or the announcement of a summary."""
     PERMISSION = "permission"
     """Asks whether advice or information is wanted."""
     AUTONOMY = "autonomy"
@@ -45,39 +45,40 @@ class Act(StrEnum):
 ACTS = tuple(Act)
 """In the order of the weights' columns."""
 PLACE = {act: place for place, act in enumerate(ACTS)}
+"""Act to its column."""
 
 
 _LONG = 100
-"""Statement words from which a turn needs the greater share."""
+"""A turn with at least this many statement words needs the greater share."""
 _SHORT_SHARE, _LONG_SHARE = 0.25, 0.5
-"""Share of its statement words that a short and a long turn must spend on reflections to count as one."""
+"""Least share of statement words in reflections, for a short and a long turn, to count as a reflection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence, or the statement or question that a sentence of both is made of."""
+    """A sentence; a sentence with a statement and a question counts as two."""
 
     words: tuple[str, ...]
     question: QuestionKind | None
     scores: tuple[float, ...]
     """Calibrated probability of each of `ACTS`."""
     taken_up: tuple[str, ...]
-    """The patient's own words (or words like them) that it holds."""
+    """Its words that the patient used, too, or that have the same meaning."""
     backchannel: bool = False
-    """Nothing but an `mm-hmm`."""
+    """Whether it is only a backchannel such as `mm-hmm`."""
 
     def chance(self, act: Act) -> float:
-        """Probability in [0, 1] that the sentence does this."""
+        """Probability in [0, 1] that the sentence has this act."""
         return self.scores[PLACE[act]]
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A therapist's turn as it was heard."""
+    """The result for one therapist turn."""
 
     sentences: tuple[Sentence, ...]
     limits: Mapping[Act, float]
-    """The probability from which on an act counts as done."""
+    """The least probability at which an act counts."""
 
     @cached_property
     def words(self) -> int:
@@ -85,13 +86,13 @@ class Heard:
 
     @cached_property
     def backchannel(self) -> bool:
-        """Whether the turn is nothing but `mm-hmm`, `okay`, `right`."""
+        """Whether the turn has only backchannels such as `mm-hmm`, `okay`, `right`."""
         return bool(self.sentences) and all(sentence.backchannel for sentence in self.sentences)
 
     @cached_property
     def statement_words(self) -> int:
         """Words outside questions and backchannels."""
-        return sum(size for size, _ in self._told)
+        return sum(size for size, _ in self._statements)
 
     @property
     def questions(self) -> int:
@@ -103,12 +104,12 @@ class Heard:
 
     @cached_property
     def _best(self) -> tuple[float, ...]:
-        """Of each act the greatest probability among the sentences; nothing for a turn without words."""
+        """For each act, the highest probability of a sentence; empty for a turn without words."""
         return tuple(map(max, zip(*(sentence.scores for sentence in self.sentences), strict=True)))
 
     @cached_property
-    def _told(self) -> tuple[tuple[int, tuple[float, ...]], ...]:
-        """Words and scores of its statements."""
+    def _statements(self) -> tuple[tuple[int, tuple[float, ...]], ...]:
+        """(number of words, scores) of each statement."""
         return tuple((len(s.words), s.scores) for s in self.sentences if s.question is None and not s.backchannel)
 
     @cached_property
@@ -120,13 +121,13 @@ class Heard:
         return frozenset(done)
 
     def chance(self, act: Act) -> float:
-        """Probability that one of the sentences does this: that of the likeliest; 0 for a turn without words."""
+        """The highest probability of this act in a sentence; 0 for a turn without words."""
         return self._best[PLACE[act]] if self._best else 0.0
 
     def does(self, act: Act) -> bool:
-        """Whether the turn does this, as the product counts it.
+        """Whether the turn counts as having this act.
 
-        A turn reflects where enough of its statements do: one sentence that may be a reflection makes no lecture one.
+        For a reflection, enough of its statements must reflect, so that one sentence does not decide for a lecture.
         """
         return act in self._done
 
@@ -136,24 +137,24 @@ class Heard:
         return _SHORT_SHARE + long * (_LONG_SHARE - _SHORT_SHARE)
 
     def share(self, *acts: Act) -> float:
-        """Share in [0, 1] of the statement words that stand in a sentence which does one of these; 0 without such words."""
+        """Share in [0, 1] of statement words in sentences with one of these acts; 0 without statement words."""
         if not self.statement_words:
             return 0.0
-        asked = [(PLACE[act], self.limits[act]) for act in acts]
-        told = 0
-        for size, scores in self._told:
-            for place, limit in asked:
-                if scores[place] >= limit:
-                    told += size
+        wanted = [(PLACE[act], self.limits[act]) for act in acts]
+        found = 0
+        for size, scores in self._statements:
+            for column, limit in wanted:
+                if scores[column] >= limit:
+                    found += size
                     break
-        return told / self.statement_words
+        return found / self.statement_words
 
     def expected(self, *acts: Act) -> float:
-        """Expected number of statement words whose sentence does one of these, by the likeliest of them."""
-        places = [PLACE[act] for act in acts]
-        return sum(size * max(scores[place] for place in places) for size, scores in self._told)
+        """Expected number of statement words in sentences with one of these acts, by the likeliest act of each."""
+        columns = [PLACE[act] for act in acts]
+        return sum(size * max(scores[column] for column in columns) for size, scores in self._statements)
 
     @property
     def with_permission(self) -> bool:
-        """Whether advice or information comes after asking for leave in the same turn."""
+        """Whether the turn asks for permission to advise or inform."""
         return self.does(Act.PERMISSION)

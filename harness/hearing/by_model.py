@@ -1,4 +1,4 @@
-"""Hearing by a language model: what it is asked, what it answers, and how that becomes a `Heard`.
+"""Classification of turns by a language model: the question, the schema of the answer, and its conversion to `Heard`.
 
 A model judges a turn as a whole, so its `Heard` has one sentence, and shares are 0 or 1.
 """
@@ -33,14 +33,14 @@ SCHEMA: Mapping[str, Any] = {
     "required": ["question", *map(str, ACTS)],
     "additionalProperties": False,
 }
-"""What the model answers about a turn."""
+"""JSON schema of the model's answer about a turn."""
 ANSWER_TOKENS = 160
 """Thirteen short values as JSON take 90 to 130 tokens."""
 _LIMITS = dict.fromkeys(ACTS, 0.5)
 
 
 def question(heard: str, text: str) -> str:
-    """The user message that asks what the therapist's `text` does after the patient's `heard`."""
+    """The user message that asks what the therapist's turn `text` does after the patient's words `heard`."""
     listed = "\n".join(f"- {act}: {meaning}" for act, meaning in _MEANINGS.items())
     return (
         "Below are a patient's last words and a therapist's answer. Say what the answer does. Answer with JSON: "
@@ -50,7 +50,7 @@ def question(heard: str, text: str) -> str:
 
 
 def parse(answer: str, text: str) -> Heard | None:
-    """The model's answer about `text`; None where it isn't one."""
+    """The model's `answer` about the turn `text` as a `Heard`; None if it does not follow the schema."""
     try:
         found = json.loads(answer[answer.find("{") : answer.rfind("}") + 1])
         asked = {"none": None, "closed": "closed", "open": "open"}[found["question"]]

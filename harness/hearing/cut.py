@@ -1,4 +1,4 @@
-"""A therapist's turn cut into statements and questions; a sentence that is both becomes two."""
+"""Splits a therapist's turn into statements and questions; a sentence with both becomes two parts."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from harness.text.words import Parsed, word_set
 
 Words = tuple[str, ...]
 _LEAST = 4
-"""Words that a statement before a question must have to be one of its own."""
+"""Least words of a statement before a question that becomes a part; also the most words of a backchannel."""
 _INVITES = (
     "tell me",
     "say more",
@@ -40,7 +40,7 @@ _INVITE_STARTS = {line.split()[0] for line in _INVITES}
 _OPENS_A_CLAUSE = word_set(
     "while when if since as in on at with without for from of after before once until by coming going thinking looking to during"
 )
-"""Words that open a clause or an adverb before a question, which is no statement of its own."""
+"""Words that begin a clause or adverb before a question, which is not a statement of its own."""
 
 
 class Part(NamedTuple):
@@ -49,12 +49,12 @@ class Part(NamedTuple):
     words: Words
     question: QuestionKind | None
     form: str
-    """`statement`, `asked` (inverted or with a question word), `declarative` (a statement with a question mark), `tagged`, `invited`,
-    or `backchannel`."""
+    """`statement`, `asked` (inverted or with a question word), `declarative` (a statement with a question mark),
+    `tagged` (with a question tag), `invited` (an invitation without a question mark), or `backchannel`."""
 
 
 def parts(parsed: Parsed) -> list[Part]:
-    """The statements and questions of a turn in order."""
+    """The parts of a turn, in order."""
     found: list[Part] = []
     for (words, question), clauses in zip(parsed.said.sentences, parsed.clauses, strict=True):
         if len(words) <= _LEAST and BACKCHANNELS.issuperset(words):
@@ -69,13 +69,13 @@ def parts(parsed: Parsed) -> list[Part]:
 
 
 def _asked(words: Words, clauses: Sequence[Words]) -> list[Part]:
-    """The parts of a sentence that ends with a question mark."""
+    """The parts of a sentence with a question mark."""
     if len(clauses) > 1 and clauses[-1] in TAGS:
         said = tuple(word for clause in clauses[:-1] for word in clause)
         return [Part(said, "closed", "tagged")]
     if words in TAGS:
         return [Part(words, "closed", "asked")]
-    starts = [place for place, clause in enumerate(clauses) if interrogative(clause)]
+    starts = [number for number, clause in enumerate(clauses) if interrogative(clause)]
     if not starts:
         return [Part(words, "closed", "declarative")]
     begin = starts[-1] if _short(clauses[starts[-1] :]) is False else starts[0]
@@ -91,7 +91,7 @@ def _short(clauses: Sequence[Words]) -> bool:
 
 
 def bare(words: Sequence[str]) -> Sequence[str]:
-    """Without the fillers that it begins with."""
+    """The words without fillers at the beginning."""
     start = 0
     while start < len(words) - 1 and words[start] in FILLERS:
         start += 1
@@ -99,7 +99,7 @@ def bare(words: Sequence[str]) -> Sequence[str]:
 
 
 def interrogative(words: Sequence[str]) -> bool:
-    """Whether it begins as a question does."""
+    """Whether the words begin as a question."""
     own = bare(words)
     if not own:
         return False
@@ -109,12 +109,12 @@ def interrogative(words: Sequence[str]) -> bool:
 
 
 def kind(words: Sequence[str]) -> QuestionKind:
-    """Whether a question is open: asked by what, how or why, or an indirect one; how many and how long are closed."""
+    """`open` for questions with what, how or why, and for indirect ones; else `closed`, also for how many, how long."""
     own = bare(words)
     text = " ".join(own)
-    for place, word in enumerate(own[:6]):
+    for index, word in enumerate(own[:6]):
         if word in OPENED:
-            following = own[place + 1] if place + 1 < len(own) else ""
+            following = own[index + 1] if index + 1 < len(own) else ""
             narrow = word == "how" and following in ("many", "much", "long", "often", "old", "far", "soon", "big")
             which = word == "which" or (word == "what" and following in ("time", "day", "age", "year"))
             return "closed" if narrow or which or word == "who" else "open"
@@ -122,6 +122,6 @@ def kind(words: Sequence[str]) -> QuestionKind:
 
 
 def invites(words: Sequence[str]) -> bool:
-    """Whether it asks to go on without a question mark."""
+    """Whether the words invite the patient to speak without a question mark ("tell me ...")."""
     own = bare(words)
     return bool(own) and own[0] in _INVITE_STARTS and " ".join(own).startswith(_INVITES)

@@ -1,9 +1,9 @@
-"""What a sentence is judged by: its cue words in order, its form, its place, and what it takes up of the patient's words.
+"""Features of a sentence: its cue words in order, its form, its position, and the patient's words that it takes up.
 
 Invariants:
-- Words that name a topic never count as themselves, only as the patient's own words (`=`), as a feeling (`@`), or as any
-  other (`_`): what is heard doesn't depend on what a session is about.
-- A feature is a string; the same turn after the same words always has the same ones.
+- A word that names a topic is never a feature itself. It counts as a word of the patient's (`=`), a feeling (`@`), a
+  number (`#`), or any other (`_`), so results do not depend on the topic of a session.
+- A feature is a string; the same turn after the same patient turns has the same features.
 """
 
 from bisect import bisect_left
@@ -18,12 +18,13 @@ from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
 from harness.text.words import FUNCTION_WORDS, parse, stem
 
 RECENT = 3
-"""Patient turns that a therapist's turn is heard against."""
+"""Number of last patient turns that a therapist turn is compared with."""
 RARE = 8
-"""Turns in which a word stands that counts as rare."""
+"""A word in at most this many turns of the training data counts as rare."""
 _TURN = 12
-"""Words of a patient's turn, on average."""
+"""Mean number of words of a patient's turn."""
 _LENGTHS = (2, 4, 7, 11, 16, 24, 36)
+"""Limits of the bins for numbers of words."""
 _MODALS = frozenset(
     (
         "should",
@@ -56,7 +57,7 @@ _STEMS = frozenset(
         *("you're telling", "in other", "sense that", "you told", "seems as", "sounds as"),
     )
 )
-"""Pairs of words by which reflections are announced."""
+"""Pairs of words that introduce reflections."""
 _SOFTENERS = frozenset(
     ("just", "maybe", "perhaps", "please", "always", "never", "first", "also", "instead", "simply", "why", "not")
 )
@@ -67,29 +68,29 @@ class Context(NamedTuple):
     """What the patient said before the turn."""
 
     last: Mapping[str, float]
-    """Meanings of the content words of the last turn that says something, with how rare they are (0 to 1)."""
+    """Meanings of the content words of the last turn, each with its weight (0 to 1, higher if rarer)."""
     before: Mapping[str, float]
-    """Those of the turns before."""
+    """The same for the turns before."""
     length: int
-    """Words of the last turn."""
+    """Number of words of the last turn."""
 
 
 class Rarity:
-    """How much the words of a patient's turn say.
+    """Weights for the words of a patient's turn.
 
-    A word weighs what its rarity says, less the chance that it stands in so many words of anybody: who says much shares
-    words with every answer.
+    A weight is the rarity of the word, times the probability that a turn of that length lacks the word by chance: a
+    long turn shares words with every answer.
     """
 
     def __init__(self, values: Mapping[str, float], turns: int) -> None:
-        """`values`: meaning to its rarity in [0, 1], 1 for those left out; counted on so many patient turns."""
+        """`values`: meaning to rarity in [0, 1]; 1 for all others. `turns`: number of patient turns in the counts."""
         self.values, self.turns = values, turns
         self._share = {meaning_: (RARE / turns) ** value for meaning_, value in values.items()}
-        """Of turns that hold it."""
+        """Meaning to the share of turns that contain it."""
         self.weights = lru_cache(maxsize=4096)(self._weights)
 
     def _weights(self, text: str) -> tuple[int, Mapping[str, float]]:
-        """How many words a turn has, and the weights of the meanings of its content words."""
+        """The number of words of a turn, and the weights of the meanings of its content words."""
         said = parse(text).said.words
         times, rare, values, share = len(said) / _TURN, RARE / self.turns, self.values, self._share
         meanings = {m for w in set(said) if w not in FUNCTION_WORDS and w not in BACKCHANNELS and (m := meaning(w))}
@@ -97,7 +98,7 @@ class Rarity:
 
 
 def context(heard: str | Sequence[str], rarity: Rarity) -> Context:
-    """What a turn is heard after: `heard` is the patient's last turn, or the last ones with the newest at the end."""
+    """The context of a therapist turn: `heard` is the patient's last turn, or the last ones, the newest last."""
     texts = [heard] if isinstance(heard, str) else list(heard)[-RECENT:]
     if not texts:
         return Context({}, {}, 0)
@@ -110,7 +111,7 @@ def context(heard: str | Sequence[str], rarity: Rarity) -> Context:
 
 @lru_cache(maxsize=16384)
 def _sort(word: str) -> tuple[str | None, str]:
-    """Meaning of a content word (None for others), and how it is seen where the patient did not say it."""
+    """(meaning of a content word, None for others; the token for the word if the patient did not say it)."""
     if word in FUNCTION_WORDS or word in BACKCHANNELS:
         return None, word
     seen = "@" if stem(word) in FEELINGS else word if word in CUES else "#" if word.isdigit() else "_"
@@ -118,22 +119,22 @@ def _sort(word: str) -> tuple[str | None, str]:
 
 
 class Looked(NamedTuple):
-    """One part of a turn as it is judged."""
+    """The features of one part of a turn."""
 
     features: set[str]
     taken_up: tuple[str, ...]
-    """Its words that stand in what the patient said."""
+    """Its words that the patient used, too, by meaning."""
 
 
 def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looked:
-    """The features of one part of a turn, and what it takes up."""
+    """The features of a part of a turn, and the words it takes up; `place` is its index in `every`."""
     tokens, taken, rare, content = _tokens(part.words, heard)
     pairs = [f"{a} {b}" for a, b in pairwise(tokens)]
     found = {*tokens, *pairs}
     own = bare(part.words)
     start = bare(tokens)
     first, form = _subject(own), part.form
-    told, grounded = f"told:{_bin(heard.length)}", _level(rare, content)
+    length, grounded = f"told:{_bin(heard.length)}", _level(rare, content)
     ground, subject, shape = f"ground:{grounded}", f"subject:{first}", f"form:{form}"
     found.update(
         (
@@ -146,8 +147,8 @@ def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looke
                 ground,
                 f"{ground} {subject}",
                 f"{ground} {shape}",
-                told,
-                f"{told} {ground}",
+                length,
+                f"{length} {ground}",
                 f"content:{min(content, 6)}",
             ),
             f"place:{min(place, 3)} of:{min(len(every), 4)}",
@@ -174,9 +175,9 @@ def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> l
 
 
 def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, ...], float, int]:
-    """Words as they are seen; those taken up; how rare these are together; how many content words there are.
+    """(tokens, words taken up, sum of their weights, number of different content words).
 
-    What was said before the last turn counts half.
+    Words from before the last turn have half their weight.
     """
     tokens: list[str] = []
     taken: list[str] = []
@@ -201,12 +202,12 @@ def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, 
 
 
 def _requests(own: Sequence[str]) -> bool:
-    """Whether it begins as a request does: `try`, `just call`, `maybe go`."""
+    """Whether the words begin as a request: `try`, `just call`, `maybe go`."""
     return own[0] in VERBS or (len(own) > 1 and own[0] in _SOFTENERS and own[1] in VERBS)
 
 
 def _level(rare: float, content: int) -> int:
-    """How much of what it says is the patient's, from 0 (nothing) to 4; length alone earns nothing."""
+    """How much of the content is the patient's, from 0 (nothing) to 4; relative to the number of content words."""
     if rare < 0.3 or not content:
         return 0
     portion = rare / content

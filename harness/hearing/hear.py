@@ -1,4 +1,4 @@
-"""Hears a therapist's turn: what each sentence does, and on which words that rests."""
+"""Classifies a therapist's turn: what each sentence does, and which words decide that."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,10 +13,10 @@ _SILENT = tuple(0.0 for _ in ACTS)
 
 
 def hear(text: str, heard: str | Sequence[str] = "") -> Heard:
-    """What the therapist's `text` does.
+    """What the therapist's turn `text` does.
 
-    `heard` is the patient's turn that it answers, or the patient's last turns with the newest at the end (three count).
-    Any text is taken; English is understood. The last turns that were heard are remembered.
+    `heard` is the patient's turn that it answers, or the patient's last turns, the newest last; three are used. Any
+    text is accepted, but results are meaningful only for English. Results are cached.
     """
     return _hear(text, (heard,) if isinstance(heard, str) else tuple(heard)[-RECENT:])
 
@@ -40,12 +40,12 @@ def _hear(text: str, heard: tuple[str, ...]) -> Heard:
 
 
 def rests_on(text: str, heard: str | Sequence[str], act: Act, most: int = 4) -> list[tuple[str, ...]]:
-    """For each sentence of the turn the words that speak most for `act`, the strongest first (for people who ask why)."""
+    """For each sentence, the features that support `act` most, at most `most`, the strongest first; an explanation."""
     known = model()
     cut = parts(parse(text))
     before = context(heard, known.rarity)
     column = PLACE[act]
-    told: list[tuple[str, ...]] = []
+    reasons: list[tuple[str, ...]] = []
     for place, part in enumerate(cut):
         weighed = sorted(
             (
@@ -55,5 +55,5 @@ def rests_on(text: str, heard: str | Sequence[str], act: Act, most: int = 4) -> 
             ),
             reverse=True,
         )
-        told.append(tuple(name for weight, name in weighed[:most] if weight > 0.05))
-    return told
+        reasons.append(tuple(name for weight, name in weighed[:most] if weight > 0.05))
+    return reasons

@@ -1,6 +1,6 @@
-"""The linear classifier: weights from a file, and the probabilities that they give.
+"""The linear classifier: its weights, read from a file, and the probabilities that it gives.
 
-Trained by scripts/train/hearing.py; docs/metrics.md says on what, and how well it agrees with people.
+scripts/train/hearing.py trains it; docs/metrics.md describes the data and the agreement with human coders.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,6 +16,7 @@ from harness.hearing.features import Rarity
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
 _MOST = 30.0
+"""Largest absolute value of a logit, so that the exponential does not overflow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +28,10 @@ class Model:
     """Features x acts; the last row is the intercept."""
     limits: Mapping[Act, float]
     rarity: Rarity
-    """Of meanings in patients' speech."""
+    """Of meanings in patients' turns."""
 
     def chances(self, found: Sequence[Collection[str]]) -> npt.NDArray[np.float64]:
-        """Probabilities, sentences x acts, from the features of each sentence."""
+        """Probabilities, an array of (sentences, acts), from the features of each sentence."""
         if not found:
             return np.empty((0, len(ACTS)))
         rows: list[int] = []
@@ -47,7 +48,7 @@ class Model:
 
 @cache
 def model() -> Model:
-    """The model that ships with the package."""
+    """The model in the package. Raises `ValueError` if its file was made for other acts."""
     with np.load(WEIGHTS, allow_pickle=False) as data:
         names = str(data["features"]).split("\n")
         meanings = str(data["meanings"]).split("\n")

@@ -1,4 +1,4 @@
-"""Words by which sentences are told apart: kept as they are, or seen as one of a group. English."""
+"""Word lists of the classifier, in English: words that are features themselves, and groups of similar words."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ FILLERS = word_set(
     yeah yep yes no
     """
 )
-"""What a spoken sentence may begin with before it begins."""
+"""Words that may precede the actual beginning of a spoken sentence."""
 BACKCHANNELS = word_set(
     """
     ah alright aha exactly gotcha great good hm hmm huh i indeed know mhm mm mm-hm mm-hmm mmhmm mmm okay ok oh
@@ -18,11 +18,11 @@ BACKCHANNELS = word_set(
     got cool perfect excellent wonderful nice
     """
 )
-"""A sentence of up to four of these only keeps the patient talking."""
+"""A sentence of at most four of these only keeps the patient talking."""
 _SHORT_ANSWER = 5
-"""Words up to which it can be one."""
+"""Maximum words of a short answer."""
 SHORT_ANSWERS = BACKCHANNELS | word_set("aha cool dunno idk maybe nah nope not thank thanks true you")
-"""A turn of nothing else answers or keeps the talk going; everybody says it again."""
+"""A turn of only these is a short answer or keeps the talk going, and is no repetition."""
 WH = word_set("what what's how how's why where when who whose which")
 AUXILIARY = word_set(
     """
@@ -83,7 +83,7 @@ TAGS = frozenset(
 
 
 def is_short_answer(words: Sequence[str]) -> bool:
-    """Whether a turn (its words in lower case) only answers or keeps the talk going; not for a turn without words."""
+    """Whether a turn, given as lower-case words, is a short answer or a backchannel; False without words."""
     return 0 < len(words) <= _SHORT_ANSWER and SHORT_ANSWERS.issuperset(words)
 
 
@@ -136,7 +136,7 @@ CUES = FUNCTION_WORDS | word_set(
     what're how're here's
     """
 )
-"""Words that a sentence is known by whatever it speaks of; other words are seen only as the patient's own, or not."""
+"""Words that are features themselves, because they do not name a topic."""
 
 _ALIKE = """
 tired exhausted worn drained weary fatigue burnt fatigued
@@ -214,7 +214,7 @@ for _line in _ALIKE.strip().splitlines():
 
 
 def meaning(word: str) -> str:
-    """What a word is compared by: the group of words like it, or else its stem."""
+    """The key for comparing words: the group of similar words (`=word`), else the stem."""
     root = _FORM.get(word) or stem(word)
     return _GROUP.get(root, root)
 

@@ -1,4 +1,4 @@
-"""The personas: files of a library and of users, read as `harness.reading.library` does it."""
+"""Reads personas from the library and from users' folders, with `harness.reading.library`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +11,11 @@ from harness.personas.schema import Persona
 from harness.reading.library import Library
 
 MAX_BYTES = 64_000
-"""A persona is a page; a larger file is something else."""
+"""A persona takes about a page; a larger file is something else."""
 
 
-def _today(data: Any, source: str) -> Any:
-    """The keys of an older file as they are called now: `verbosity` became `profile.length`."""
+def _upgraded(data: Any, source: str) -> Any:
+    """The data of an older file with the current keys: `verbosity` became `profile.length`."""
     if not isinstance(data, dict) or "verbosity" not in data or "profile" in data:
         return data
     length = {"short": "terse", "medium": "average", "long": "talkative"}.get(str(data["verbosity"]))
@@ -24,14 +24,14 @@ def _today(data: Any, source: str) -> Any:
     return {key: value for key, value in data.items() if key != "verbosity"} | {"profile": {"length": length}}
 
 
-FILES = Library(Persona, "persona", "personas", PersonaError, MAX_BYTES, upgraded=_today)
+FILES = Library(Persona, "persona", "personas", PersonaError, MAX_BYTES, upgraded=_upgraded)
 find, read, read_all, parse = FILES.find, FILES.read, FILES.read_all, FILES.parse
 
 
 def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Persona]:
-    """The personas of these ids, in this order, each from the first of `dirs` that has it; `all` sorts by id.
+    """The personas with these ids, in this order, or `all`, sorted by id. Each comes from the first of `dirs` with it.
 
-    Raises `PersonaError` with one line for every mistake in every file asked for.
+    Raises `PersonaError` with one line for every mistake in these files.
     """
     files = find(dirs)
     if not files:
@@ -40,6 +40,6 @@ def load(ids: Sequence[str] | Literal["all"], dirs: Sequence[Path]) -> list[Pers
 
 
 def to_yaml(persona: Persona) -> str:
-    """The persona as a file of the library would have it."""
+    """The persona as YAML text, in the layout of the library's files."""
     data = persona.model_dump(mode="json")
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))

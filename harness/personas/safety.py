@@ -1,5 +1,8 @@
-"""What no persona and no prompt may say: a means of suicide. Lists of words by language, not an assessment; they err on the
-side of refusing, since what can be left out of a fiction at no cost can't harm who reads it."""
+"""Finds means of suicide, which no persona and no prompt may name.
+
+These are word lists by language, not an assessment. They refuse too much rather than too little, because a fiction
+loses nothing without these words.
+"""
 
 import re
 
@@ -58,7 +61,7 @@ def means(text: str) -> str | None:
 
 
 def refusal(text: str) -> str | None:
-    """What is wrong with a text that names one, for a line of an error; None for any other."""
+    """The line of an error for a text that names a means of suicide; None for any other text."""
     if (named := means(text)) is None:
         return None
     return f"names a means of suicide ({named!r}); say that the patient won't discuss how, or leave it out"

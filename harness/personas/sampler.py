@@ -1,9 +1,9 @@
-"""Composes new personas from factors, under a seed.
+"""Composes new personas from factors, with a seed.
 
 Invariants:
-- The n-th persona of a seed is the same whatever number is asked for.
-- Factors don't contradict each other: age, occupation, household and problem are drawn from combinations that allow one
-  another (`factors.yaml`), and manner, stage, pace and start from what goes with them.
+- The n-th persona of a seed does not depend on how many are sampled.
+- Factors are consistent: age, occupation, household and problem are drawn from compatible combinations
+  (`factors.yaml`); manner, stage, pace and start are drawn from what fits them.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ UNLIKELY = {
     Style.PLEASING: {Resistance.HOSTILE, Resistance.SKEPTICAL, Resistance.TESTING},
     Style.HALTING: {Resistance.INTELLECTUALIZING, Resistance.FLATTERING},
 }
-"""Forms of resistance that don't go with a style of talking."""
+"""Forms of resistance that do not fit a style of talking."""
 EXCLUDES = {
     Resistance.HOSTILE: {Resistance.COMPLIANT_WITHOUT_CHANGE, Resistance.FLATTERING},
     Resistance.COMPLIANT_WITHOUT_CHANGE: {Resistance.HOSTILE, Resistance.SKEPTICAL, Resistance.HELP_REJECTING},
@@ -48,7 +48,7 @@ EXCLUDES = {
     Resistance.SILENT: {Resistance.FLATTERING},
     Resistance.FLATTERING: {Resistance.HOSTILE, Resistance.SKEPTICAL, Resistance.HELP_REJECTING, Resistance.SILENT},
 }
-"""Forms of resistance that don't go with one another."""
+"""Forms of resistance that do not fit one another."""
 TRUST = {
     Resistance.HOSTILE: 0.12,
     Resistance.TESTING: 0.2,
@@ -69,7 +69,7 @@ OVERWHELM_AT = {Speed.SLOW: 0.48, Speed.MODERATE: 0.6, Speed.QUICK: 0.72}
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """A frame with an occupation and a household that allow one another, and the ages at which they do."""
+    """A problem frame with a compatible occupation and household, and the ages for which they are compatible."""
 
     frame: Choice
     occupation: Choice
@@ -79,13 +79,14 @@ class _Setting:
 
 
 def sample(n: int, seed: int) -> list[Persona]:
-    """`n` new personas with the ids `sampled-SEED-0000`, ...; the same for the same seed."""
+    """`n` new personas with the ids `sampled-SEED-0000`, ...; the same seed gives the same personas."""
     factors = own_data(FACTORS)
     settings = [settings for frame in factors["frames"] if (settings := _settings(frame, factors))]
     return [_compose(factors, settings, Random(f"{seed}/{index}"), f"sampled-{seed}-{index:04d}") for index in range(n)]
 
 
 def _settings(frame: Choice, factors: Choice) -> list[_Setting]:
+    """All compatible settings of a problem frame."""
     allowed = []
     for occupation in factors["occupations"]:
         for living in factors["livings"]:
@@ -146,7 +147,7 @@ def _compose(factors: Choice, settings: list[list[_Setting]], random: Random, pe
 
 
 def _manner(random: Random, frame: Choice, factors: Choice) -> dict[str, Any]:
-    """Style, resistance, stage, pace and start that go together."""
+    """Style, resistance, stage, pace and start that fit one another."""
     style = random.choice(list(Style))
     first = random.choice([form for form in Resistance if form not in UNLIKELY[style]])
     excluded = UNLIKELY[style] | EXCLUDES.get(first, set()) | {first}
@@ -183,7 +184,7 @@ def _people(random: Random, household: list[str], factors: Choice) -> list[dict[
 
 
 def _disclosure(random: Random, frame: Choice, trust: float) -> list[dict[str, Any]]:
-    """Two layers, each asking for more trust than the patient brings."""
+    """Two layers; each requires more trust than the patient has at the start, the second more than the first."""
     first = max(0.38, trust + random.uniform(0.1, 0.2))
     second = first + random.uniform(0.1, 0.2)
     layers = random.sample(frame["layers"], 2)
@@ -195,7 +196,7 @@ def _disclosure(random: Random, frame: Choice, trust: float) -> list[dict[str, A
 
 
 def _filled(value: Any, names: Mapping[str, str]) -> Any:
-    """The data with the names put in for `{partner}`, `{child}` and `{late}`."""
+    """The data with the names in place of `{partner}`, `{child}` and `{late}`."""
     if type(value) is str:
         return value.format_map(names)
     if isinstance(value, Mapping):

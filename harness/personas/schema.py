@@ -1,9 +1,9 @@
-"""One patient, as data: the shape of a file in `personas/`.
+"""The schema of a persona: one patient, as in a file in `personas/`.
 
 Invariants:
-- A `Persona` is frozen and complete: whatever plays it needs no other source.
-- Free text is written to the patient's model, in the second person ("You still hear their voices"), and is plain text.
-- The lengths add up: the rendered prompt of any valid persona runs in a window of 2,048 tokens.
+- A `Persona` is frozen and complete: playing it needs no other source.
+- Free text is plain text that addresses the patient's model, in the second person ("You still hear their voices").
+- The lengths are bounded so that the rendered prompt of any valid persona fits a window of 2,048 tokens.
 
 Sources: the cognitive conceptualization follows Beck, *Cognitive Behavior Therapy: Basics and Beyond*, 3rd ed.
 (Guilford, 2020); communication styles follow Patient-Psi (Wang et al., EMNLP 2024); stages of change follow
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from harness.personas.safety import refusal
 
 MAX_TEXT = 2200
-"""Most characters of free text in the patient's prompt: about 550 tokens of English, so that the prompt stays under 900."""
+"""Maximum characters of free text in the patient's prompt: about 550 English tokens, for a prompt of under 900."""
 
 
 def _text(longest: int) -> StringConstraints:
@@ -35,7 +35,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Style(StrEnum):
-    """How the patient talks (the six styles of Patient-Psi)."""
+    """How the patient talks: the six styles of Patient-Psi, and `halting`."""
 
     PLAIN = "plain"
     UPSET = "upset"
@@ -44,7 +44,7 @@ class Style(StrEnum):
     TANGENTIAL = "tangential"
     PLEASING = "pleasing"
     HALTING = "halting"
-    """Words come hard: half sentences, everyday words, long stops."""
+    """Talking is hard: half sentences, everyday words, long pauses."""
 
 
 class Length(StrEnum):
@@ -56,14 +56,14 @@ class Length(StrEnum):
 
 
 class Channel(StrEnum):
-    """How the patient's words reach the therapist; people type shorter turns than they speak."""
+    """How the patient communicates. Typed turns are shorter than spoken ones."""
 
     TYPED = "typed"
     SPOKEN = "spoken"
 
 
 class Resistance(StrEnum):
-    """How the patient keeps change at arm's length."""
+    """How the patient resists change."""
 
     SKEPTICAL = "skeptical"
     MINIMIZING = "minimizing"
@@ -73,11 +73,11 @@ class Resistance(StrEnum):
     COMPLIANT_WITHOUT_CHANGE = "compliant_without_change"
     SILENT = "silent"
     AMBIVALENT = "ambivalent"
-    """Argues both sides, and swings back as soon as one of them is taken up."""
+    """Argues both sides, and changes to the other one if the therapist takes one up."""
     TESTING = "testing"
-    """Tries out whether the therapist can be trusted before saying anything that matters."""
+    """Tests whether the therapist can be trusted before saying anything important."""
     FLATTERING = "flattering"
-    """Praises the therapist, and keeps the talk away from itself by doing so."""
+    """Praises the therapist to avoid talking about itself."""
 
 
 class Stage(StrEnum):
@@ -91,8 +91,10 @@ class Stage(StrEnum):
 
 
 class Risk(StrEnum):
-    """Risk as a clinician would grade it at the start of the session: none; low; moderate: thoughts; high: plan and
-    intent; imminent: means at hand and a time. What the risk is of, `risk_kinds` says."""
+    """Risk as a clinician would grade it at the start of the session; `risk_kinds` says of what.
+
+    none; low; moderate: thoughts; high: plan and intent; imminent: means at hand and a time.
+    """
 
     NONE = "none"
     LOW = "low"
@@ -112,7 +114,7 @@ class RiskKind(StrEnum):
 
 
 class Problem(StrEnum):
-    """What brings the patient; for choosing and grouping personas, never shown to the patient's model."""
+    """The patient's problem, for choosing and grouping personas; never shown to the patient's model."""
 
     ADHD = "adhd"
     ADJUSTMENT = "adjustment"
@@ -154,7 +156,7 @@ class Problem(StrEnum):
 
 
 class Speed(StrEnum):
-    """How fast a session can go before it goes too fast for this patient."""
+    """How fast a session may go for this patient."""
 
     SLOW = "slow"
     MODERATE = "moderate"
@@ -162,7 +164,7 @@ class Speed(StrEnum):
 
 
 class Need(StrEnum):
-    """What the therapist's last turn must have done for a layer to be told, besides the trust it takes."""
+    """What the therapist's last turn must have done for a layer to unlock, in addition to the trust."""
 
     NOTHING = "nothing"
     ASKED = "asked"
@@ -171,7 +173,7 @@ class Need(StrEnum):
 
 
 class Part(BaseModel):
-    """Base of every part of a persona: frozen, strict about types, no unknown keys."""
+    """Base of every part of a persona: frozen, with strict types, without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -186,17 +188,17 @@ class Identity(Part):
     """Adults only."""
     gender: Word
     pronouns: Word
-    """As in `she/her`."""
+    """Such as `she/her`."""
     occupation: Line
-    """Goes on from "You are NAME, AGE, ...": as in `a bus driver on night routes`."""
+    """Continues "You are NAME, AGE, ...", such as `a bus driver on night routes`."""
     background: Line
-    """Culture and where the patient comes from, as a sentence."""
+    """Culture and origin of the patient, as a sentence."""
     living: Line
     """Living situation, as a sentence."""
 
 
 class Trigger(Part):
-    """One moment that sets it off, along the chain of the cognitive model (Beck 2020, ch. 3)."""
+    """A situation that triggers the problem, as a chain of the cognitive model (Beck 2020, ch. 3)."""
 
     situation: Line
     thought: Line
@@ -204,18 +206,18 @@ class Trigger(Part):
     emotion: Line
     body: Line
     behaviour: Line
-    """What the patient then does, as in `you go quiet and leave early`."""
+    """What the patient then does, such as `you go quiet and leave early`."""
 
 
 class Conceptualization(Part):
-    """Cognitive conceptualization diagram (Beck 2020): beliefs, what they ask for, and what sets them off."""
+    """Cognitive conceptualization diagram (Beck 2020): beliefs, coping, and triggers."""
 
     core_beliefs: Annotated[tuple[Line, ...], Field(min_length=1, max_length=3)]
     """Absolute beliefs about self, others or world, in the patient's own words."""
     intermediate_beliefs: Annotated[tuple[Line, ...], Field(min_length=1, max_length=4)]
     """Rules, attitudes and assumptions ("If I ..., then ...")."""
     coping: Annotated[tuple[Line, ...], Field(min_length=1, max_length=5)]
-    """What the patient does to get by, as verb phrases ("replay the day at night")."""
+    """What the patient does to cope, as verb phrases ("replay the day at night")."""
     triggers: Annotated[tuple[Trigger, ...], Field(min_length=1, max_length=3)]
 
 
@@ -224,45 +226,45 @@ class Person(Part):
 
     name: Word
     relation: Line
-    """As in `a friendly colleague who saves you a seat`."""
+    """Such as `a friendly colleague who saves you a seat`."""
 
 
 class Layer(Part):
     """Something the patient holds back at first. Layers are told in order, one at a time."""
 
     topic: Annotated[str, _text(90)]
-    """What stays off the table until then, told to the patient's model from the start; must not give the content away."""
+    """What the patient avoids until then, known to the patient's model. It must not reveal the content."""
     content: Annotated[str, _text(280)]
-    """What the patient can tell once this layer unlocks; the patient's model learns it only then."""
+    """What the patient can tell once the layer unlocks. The patient's model gets it only then."""
     trust: Share
-    """Least trust that it takes."""
+    """Least trust for the layer to unlock."""
     needs: Need = Need.NOTHING
     about: RiskKind | None = None
     """The danger that the layer is about. A calm, direct question about it gets `partial` at any trust."""
     partial: Annotated[str, _text(160)] | None = None
     """With `about`: the part of the truth that a direct question gets ("You do not deny it: some nights you hope not
-    to wake"); null for a plain yes without more."""
+    to wake"); null for a simple yes."""
     late: bool = False
-    """Said at the door or not at all: only in the last exchanges of a session."""
+    """Told only in the last exchanges of a session ("at the door"), or not at all."""
 
 
 class Pace(Part):
-    """How fast, and how much at once."""
+    """How fast a session may go, and how much the patient can take."""
 
     speed: Speed = Speed.MODERATE
     overwhelm_at: Annotated[float, Field(ge=0.2, le=1.0)] = 0.6
-    """Overwhelm (0 to 1) from which the patient asks for it slower or smaller."""
+    """With at least this overwhelm (0 to 1), the patient asks to go slower or to do less."""
 
 
 class Profile(Part):
-    """How the patient's turns come out: how long, and whether they are typed or spoken."""
+    """How long the patient's turns are, and whether they are typed or spoken."""
 
     length: Length = Length.AVERAGE
     channel: Channel = Channel.TYPED
 
 
 class Start(Part):
-    """Inner state as the patient walks in, each from 0 to 1."""
+    """Inner state at the start of the first session, each from 0 to 1."""
 
     trust: Share = 0.3
     hope: Share = 0.3
@@ -283,39 +285,39 @@ class Persona(Part):
     version: Literal[1]
     """Version of this schema."""
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-    """Lower-case words with hyphens; the file is called the same."""
+    """Lower-case words with hyphens; also the name of the file."""
     summary: Line
     """One line for lists; never shown to the patient's model."""
     problems: Annotated[tuple[Problem, ...], Field(min_length=1, max_length=4)]
-    """What brings the patient, the main problem first."""
+    """The patient's problems, the main one first."""
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
     """Code of the language that the patient speaks."""
     identity: Identity
     presenting_problem: Paragraph
-    """What the patient would say is wrong, and what it does to the days."""
+    """The problem as the patient describes it, and its effect on daily life."""
     history: Paragraph
-    """What the patient has lived through and is willing to have known from the start."""
+    """The patient's history, as far as the patient is willing to talk about it from the start."""
     conceptualization: Conceptualization
     strengths: Annotated[tuple[Line, ...], Field(min_length=1, max_length=4)]
     values: Annotated[tuple[Line, ...], Field(min_length=1, max_length=4)]
     people: Annotated[tuple[Person, ...], Field(max_length=4)] = ()
     style: Style
     profile: Profile = Profile()
-    """Turn length and channel; `patient.profile` of a run may choose another."""
+    """Turn length and channel; `patient.profile` of a run may replace it."""
     resistance: Annotated[tuple[Resistance, ...], Field(min_length=1, max_length=3)]
-    """The forms this patient's resistance takes, the strongest first."""
+    """The patient's forms of resistance, the strongest first."""
     stage: Stage
     disclosure: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=4)]
-    """What the patient holds back, in the order in which it can be told."""
+    """What the patient holds back, in the order in which the layers unlock."""
     pace: Pace = Pace()
     start: Start = Start()
     risk: Risk = Risk.NONE
     risk_kinds: Annotated[tuple[RiskKind, ...], Field(max_length=4)] = ()
-    """What the risk is of; empty where there is none, and suicide where a `risk` names nothing else."""
+    """What the risk is of. If empty, a `risk` other than none means suicide."""
     looks_like: Annotated[tuple[RiskKind, ...], Field(max_length=4)] = ()
-    """Dangers that this patient's words may be taken for, and that are not there: what false alarms are measured on."""
+    """Dangers that the patient's words suggest but that do not exist, to measure false alarms."""
     phrases: Annotated[tuple[Line, ...], Field(max_length=4)] = ()
-    """A few lines in the patient's voice: a sound to aim for, not a script."""
+    """A few lines as examples of the patient's voice, not a script."""
     provenance: Provenance
 
     @model_validator(mode="after")
@@ -342,7 +344,7 @@ class Persona(Part):
 
     @model_validator(mode="after")
     def _names_no_means(self) -> Self:
-        """Whoever wrote it, for whomever: the library, a user, a model, a plug-in."""
+        """Applies to every source: the library, a user, a model, a plug-in."""
         for key, text in _texts(self.model_dump(exclude={"provenance"})):
             if wrong := refusal(text):
                 raise ValueError(f"{key}: {wrong}")
@@ -366,19 +368,20 @@ class Persona(Part):
 
 
 def persona_hash(persona: Persona) -> str:
-    """SHA-256 (hex) of a persona's content, whatever the order and layout of its file.
+    """SHA-256 (hex) of a persona's content, independent of the order and layout of its file.
 
-    What this version's schema added counts only where it says something, so that older runs know their personas again.
+    Keys that newer schemas added count only if they are set, so that the hashes in older runs stay valid.
     """
     text = json.dumps(_content(persona), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 _VERBOSITY = {"terse": "short", "average": "medium", "talkative": "long"}
-"""Lengths of a profile by the names that they had."""
+"""Length of a profile to its former name."""
 
 
 def _content(persona: Persona) -> dict[str, Any]:
+    """The content to hash, in the keys of the first schema."""
     content: dict[str, Any] = persona.model_dump(mode="json")
     profile = content.pop("profile")
     content["verbosity"] = _VERBOSITY[profile["length"]]
@@ -393,7 +396,7 @@ def _content(persona: Persona) -> dict[str, Any]:
 
 
 def _texts(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in it with its dotted key."""
+    """(dotted key, text) for every text in nested data."""
     if isinstance(node, str):
         yield key, node
     elif isinstance(node, dict | list | tuple):

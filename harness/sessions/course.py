@@ -1,9 +1,9 @@
-"""A course of therapy: what one session leaves to the next.
+"""A course of therapy: the handover from one session to the next.
 
 Invariants:
-- A handover is an event of the session that it ends, so it stands in the journal before the next session begins.
-- It says all that the next session needs: both speakers' prompts and the patient's state follow from it.
-- A note is never empty and never longer than its bound, whoever writes it.
+- A handover is an event of the session that ends, so it is in the journal before the next session begins.
+- It contains all that the next session needs: both speakers' prompts and the patient's state follow from it.
+- A note is never empty and never longer than its bound, with or without a model.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from harness.sessions.loop import Session
 from harness.types import HANDOVER, Event, Handover, Speaker, Turn, derive_seed
 
 OLD_SHARE = 0.4
-"""Share of a digest that is kept for the sessions before the last one."""
+"""Share of a digest for the sessions before the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What a session knows of those before it in its course."""
+    """What a session knows about the earlier sessions of its course."""
 
     note: str
     told: int
-    """How many layers the patient told in them."""
+    """Number of layers that the patient told in them."""
     number: int
-    """Of the session that knows it, from 2."""
+    """1-based number of the current session, at least 2."""
     course: CourseConfig
 
     @classmethod
@@ -43,12 +43,12 @@ class Earlier:
 
 
 def handover_of(event: Event) -> Handover:
-    """What a `handover` event holds."""
+    """The handover in a `handover` event."""
     return Handover(str(event.data["note"]), event.data.get("state"))
 
 
 def following(session: Session, events: Sequence[Event]) -> Session | None:
-    """The session that comes after one that ended with these `events`; None after the last of its course."""
+    """The next session of the course, after one with these `events`; None after the last."""
     if not session.rest:
         return None
     handed = next(event for event in reversed(events) if event.kind == HANDOVER)
@@ -56,7 +56,7 @@ def following(session: Session, events: Sequence[Event]) -> Session | None:
 
 
 class HandoverWriter:
-    """Writes the handovers of a run."""
+    """Writes the handovers between the sessions of a run."""
 
     def __init__(self, summarizer: Summarizer | None, renderer: Renderer, bound: int) -> None:
         """A note has at most `bound` tokens of `renderer`; without a `summarizer` it is a digest."""
@@ -65,9 +65,9 @@ class HandoverWriter:
         self._bound = bound
 
     async def write(self, session: Session, state: object) -> Event:
-        """The handover after a session that is over; `state` is the patient's for the next one.
+        """The handover event after a finished session; `state` is the patient's state for the next one.
 
-        Raises `EngineUnavailable` where the engine is gone for everyone.
+        Raises `EngineUnavailable` if the engine is lost for all sessions.
         """
         data: dict[str, object] = {"by": "digest"}
         old = session.before.note if session.before else None
@@ -87,7 +87,7 @@ class HandoverWriter:
                 if note.retries:
                     data["retries"] = [retry.reason for retry in note.retries]
                 if _stutters(note.text):
-                    text, data = None, data | {"by": "digest", "reason": "the note says the same over and over"}
+                    text, data = None, data | {"by": "digest", "reason": "the note repeats itself"}
             except NoAnswer as error:
                 data["reason"] = str(error)
         if text is None:
@@ -97,8 +97,11 @@ class HandoverWriter:
 
 
 def digest(turns: Sequence[Turn], old: str | None, number: int, bound: int, renderer: Renderer) -> str:
-    """A note by rule: the patient's own sentences that establish most (names, times, numbers, quotes, plans), in the
-    order in which they were said, after as much of the `old` note as two fifths of the bound hold."""
+    """A note by rules, in at most `bound` tokens: the `old` note, then the patient's sentences with most facts.
+
+    Sentences are in the order of the session. Facts are names, times, numbers, quotes and plans. The old note is cut to
+    `OLD_SHARE` of the bound.
+    """
     before = clip(old, int(bound * OLD_SHARE), renderer.count_text) if old else ""
     head = f"{before}\nSession {number}, the patient said:" if before else f"Session {number}, the patient said:"
     said = [sentence for turn in turns if turn.speaker is Speaker.PATIENT for sentence in _sentences(turn.text)]
@@ -114,7 +117,7 @@ def digest(turns: Sequence[Turn], old: str | None, number: int, bound: int, rend
 
 
 def _stutters(text: str) -> bool:
-    """Whether a model got stuck in its note, by the guard's own rule at its default."""
+    """Whether a note repeats itself, by the guard's rule for `stutter` with default settings."""
     return SpeakerHistory(Speaker.THERAPIST, GuardConfig()).stutters(features(0, text)) is not None
 
 

@@ -1,8 +1,8 @@
-"""The two agents of a session: what a run fixes for each speaker, and, once engines run, the agents themselves.
+"""Makes the two agents of a session, from what a run fixes for each speaker.
 
 Invariants:
-- A `RoleContext` needs no engine, so everything about prompts is checked before a model loads.
-- Nothing of a session is kept here; all sessions of a run share one `AgentFactory`.
+- A `RoleContext` needs no engine, so prompts are checked before a model loads.
+- No state of a session is kept here; all sessions of a run share one `AgentFactory`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,20 +39,20 @@ from harness.sessions.loop import Session
 from harness.types import Event, Purpose, Speaker, Turn, View
 
 BRIEF_BELOW = 1536
-"""In windows smaller than this (in tokens) a patient gets the brief form of its prompt."""
+"""With a window below this many tokens, a patient gets the brief form of its prompt."""
 DIRECTION_TOKENS = 112
-"""Kept free in every prompt for a direction of about 80 words; in small windows a sixteenth of them."""
+"""Tokens kept free in every prompt for a direction of about 80 words; at most a sixteenth of the window."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleContext:
-    """What all sessions of a run share of one speaker."""
+    """What all sessions of a run share for one speaker."""
 
     speaker: Speaker
     role: RoleConfig
     renderer: Renderer
     window: Window
-    """Of the engine; shared by all roles on the same engine, so that what one learns about it all know."""
+    """The engine's window, shared by all roles on the engine, so that all know what one learns about it."""
 
     @property
     def direction_tokens(self) -> int:
@@ -60,14 +60,14 @@ class RoleContext:
         return min(DIRECTION_TOKENS, self.window.max_model_len // 16)
 
     def handover_bound(self, course: CourseConfig) -> int:
-        """Most tokens of a handover note in this speaker's prompts."""
+        """Maximum tokens of a handover note in this speaker's prompts."""
         budget = self.window.prompt_budget(self.role.max_new_tokens)
         return max(0, min(course.note_tokens, int(budget * NOTE_SHARE)))
 
     def preamble(self, persona: Persona, earlier: Earlier | None = None) -> Preamble:
-        """The constant part of this speaker's prompts, with what it knows of `earlier` sessions of the course.
+        """The constant part of this speaker's prompts, with its memory of the `earlier` sessions of the course.
 
-        The therapist is told nothing of the persona.
+        The therapist's contains nothing of the persona.
         """
         memory = "" if earlier is None else self._memory(persona, earlier)
         if self.speaker is Speaker.THERAPIST:
@@ -90,7 +90,7 @@ class RoleContext:
         return patient_memory(note, clip(told, bound, count), number)
 
     def handover_room(self, course: CourseConfig) -> int:
-        """Tokens kept free in every prompt for what this speaker knows of earlier sessions."""
+        """Tokens kept free in every prompt for this speaker's memory of earlier sessions."""
         if course.sessions == 1:
             return 0
         bound = self.handover_bound(course)
@@ -104,7 +104,7 @@ def _joined(system: str | None, memory: str) -> str | None:
 
 
 def check_fits(config: RunConfig, personas: Sequence[Persona], role_contexts: Mapping[Speaker, RoleContext]) -> None:
-    """Raise one `ConfigError` with a line for every persona and speaker whose fixed part leaves no room."""
+    """Raises a `ConfigError` with a line for every persona and speaker whose constant part leaves too little room."""
     lines: list[str] = []
     note = config.context.note_tokens if policy_type(config.context).notes else 0
     for speaker, role_context in role_contexts.items():
@@ -128,15 +128,15 @@ def check_fits(config: RunConfig, personas: Sequence[Persona], role_contexts: Ma
 
 @dataclass(frozen=True, slots=True)
 class SessionAgents:
-    """One session ready to play."""
+    """The agents of one session, ready to play."""
 
     agents: Mapping[Speaker, Agent]
     preambles: Mapping[Speaker, Preamble]
     simulated: SimulatedPatient | None
-    """The patient, where a model plays it."""
+    """The patient if a model plays it, else None."""
 
     def started(self) -> dict[str, Any]:
-        """What the journal keeps so that every prompt can be rebuilt."""
+        """The fields for the journal from which every prompt can be rebuilt."""
         return {
             str(speaker): {"system": preamble.system, "opening": preamble.opening}
             for speaker, preamble in self.preambles.items()
@@ -144,7 +144,7 @@ class SessionAgents:
 
 
 class AgentFactory:
-    """Makes the agents of sessions. `lines` are those of a replayed patient, who has no `RoleContext`."""
+    """Makes the agents of sessions. `lines` are those of a replayed patient, which has no `RoleContext`."""
 
     def __init__(
         self,
@@ -158,11 +158,11 @@ class AgentFactory:
         self._engines = engines
         self._lines = lines
         for speaker in role_contexts:
-            self._policy(speaker, Meter())  # a summarizer that can't be is refused before a session begins
+            self._policy(speaker, Meter())  # refuses an impossible summarizer before a session begins
         self._preambles: dict[tuple[Speaker, str], Preamble] = {}
 
     def session_agents(self, session: Session, persona: Persona) -> SessionAgents:
-        """The agents of a session, each going on from the view of its last turn."""
+        """The agents of a session. Each goes on from the view of its last turn."""
         preambles = {speaker: self._preamble(speaker, persona, session) for speaker in self._role_contexts}
         model_speakers = {
             speaker: self._model_speaker(session, speaker, preamble) for speaker, preamble in preambles.items()
@@ -186,29 +186,31 @@ class AgentFactory:
         return SessionAgents({Speaker.PATIENT: patient, Speaker.THERAPIST: therapist}, preambles, patient)
 
     async def hand_over(self, session_agents: SessionAgents, session: Session, persona: Persona) -> tuple[Event, ...]:
-        """What a session of a course leaves to the next one: the last of the events, `handover`.
+        """The events at the end of a session of a course; the last one is the `handover`.
 
-        Raises `EngineUnavailable` where the engine is gone for everyone.
+        Raises `EngineUnavailable` if the engine is lost for all sessions, and `RuntimeError` outside a course.
         """
         if self._config.course.sessions == 1 or session_agents.simulated is None:
-            raise RuntimeError(f"{session.spec.session_id} is no session of a course")
+            raise RuntimeError(f"{session.spec.session_id} is not a session of a course")
         state, events = await session_agents.simulated.left_with(session.turns)
         back = after_a_break(state, persona).to_dict() if state else None
         return (*events, await self._handover_writer(session.meter).write(session, back))
 
     def seen_by_therapist(self, session_agents: SessionAgents, turns: Sequence[Turn], view: View) -> list[str]:
-        """The texts of the therapist's last view: system text with its note, and the turns in it."""
+        """The messages of the therapist's last view: the system text with the note, and the turns."""
         preamble = session_agents.preambles[Speaker.THERAPIST]
         asked = turns if turns[-1].speaker is Speaker.PATIENT else turns[:-1]
         messages = project(preamble.system, preamble.opening, preamble.speaker, asked, view, preamble.renderer)
         return [message.content for message in messages]
 
     def _preamble(self, speaker: Speaker, persona: Persona, session: Session) -> Preamble:
-        """Rendered once for all sessions of a persona, or of the run for the therapist, who knows no persona; but for
-        sessions that follow others, each of which has its own, and those that go on: with what they began with, since
-        templates and the window may be others by now."""
-        if session.started is not None and (said := session.started.get(speaker)) is not None:
-            return Preamble(speaker, said["system"], said["opening"], self._role_contexts[speaker].renderer)
+        """The preamble of a session: cached per persona, and once for the therapist, who knows no persona.
+
+        A later session of a course has its own. A resumed session keeps the one in its journal, because templates or
+        the window may have changed since.
+        """
+        if session.started is not None and (kept := session.started.get(speaker)) is not None:
+            return Preamble(speaker, kept["system"], kept["opening"], self._role_contexts[speaker].renderer)
         if session.before is not None:
             earlier = Earlier.of(session.before, session.spec.number, self._config.course)
             return self._role_contexts[speaker].preamble(persona, earlier)
@@ -239,7 +241,7 @@ class AgentFactory:
         return SelfCheck(persona, session.spec, query)
 
     def _query(self, speaker: Speaker, max_new_tokens: int, purpose: Purpose, meter: Meter) -> StructuredQuery:
-        """Asks the model of a speaker beside the dialogue."""
+        """A query to a speaker's model outside the dialogue."""
         role_context = self._role_contexts[speaker]
         adapter = role_context.role.model.adapter
         return StructuredQuery(
@@ -284,7 +286,7 @@ class AgentFactory:
         return make_policy(context, Summarizer(self._query(writer, context.note_tokens, Purpose.NOTE, meter)))
 
     def _handover_writer(self, meter: Meter) -> HandoverWriter:
-        """Who writes handover notes; a note is as long as the speaker with more room may read."""
+        """The writer of handover notes. Their bound is that of the speaker with more room."""
         course, context = self._config.course, self._config.context
         writer = Speaker.THERAPIST if context.summarizer == "own" else Speaker(context.summarizer)
         bound = max(role_context.handover_bound(course) for role_context in self._role_contexts.values())

@@ -1,10 +1,11 @@
-"""The relay loop of one session. It knows nothing of files, GPUs or Hydra.
+"""The turn loop of one session. It is independent of files, GPUs and Hydra.
 
 Invariants:
 - The patient opens and turns alternate: turn `i` is the patient's where `i` is even.
-- A turn is recorded once, when it is whole, and after the events that belong to it.
+- A turn is recorded once, when it is complete, after its events.
 - An error leaves the loop as an exception; it is never dialogue.
-- A turn says something. An answer without a word, or of reasoning alone, is asked for again and then an error.
+- A turn has visible text. After an answer that is empty or has only reasoning, the turn is requested again; several of
+  them are an error.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,19 +20,19 @@ from harness.text.words import says_nothing
 from harness.types import Event, FinishReason, Handover, SessionResult, SessionSpec, Speaker, StopReason, Turn, View
 
 SILENT_DRAFTS = 8
-"""Most empty drafts of a turn. Where a fifth of all answers are empty, one turn in 400,000 fails."""
+"""Maximum number of empty drafts of a turn. If a fifth of all answers are empty, one turn in 400,000 fails."""
 THOUGHT_DRAFTS = 3
-"""Most drafts of reasoning without an answer; another seed seldom helps there."""
+"""Maximum number of drafts with reasoning but no answer, for which another seed seldom helps."""
 SPEAK = "(Say something, however short.)"
 ANSWER = "(Do not think it over. Give your answer itself, at once.)"
 
 OnTurn = Callable[[SessionSpec, Utterance], None]
-"""Told of every turn when it is whole; its events belong to it and stand before it."""
+"""Called with every complete turn. Its events come before it."""
 
 
 @dataclass(slots=True)
 class Session:
-    """A session under way: its turns and events so far, resumed ones included."""
+    """The state of a session: its turns and events so far, those before a resume included."""
 
     spec: SessionSpec
     turns: list[Turn] = field(default_factory=list)
@@ -39,22 +40,22 @@ class Session:
     views: dict[Speaker, View] = field(default_factory=dict)
     """The view of each speaker's last turn."""
     stop: StopReason | None = None
-    """Known before the loop only where the session was resumed after its last turn."""
+    """Set before the loop only if the session was resumed after its last turn."""
     started: Mapping[str, Any] | None = None
-    """What the journal holds of its beginning; None where that is not journalled yet."""
+    """The journal's fields for the start of the session; None if not journalled yet."""
     before: Handover | None = None
-    """What earlier sessions of its course left to it."""
+    """The handover from the session before it in its course."""
     rest: tuple[SessionSpec, ...] = ()
-    """The sessions of its course that come after it."""
+    """The later sessions of its course."""
     meter: Meter = field(default_factory=Meter)
-    """Counts its requests."""
+    """Counts the session's requests."""
 
     def speaker(self) -> Speaker:
-        """Whose turn is next."""
+        """The speaker of the next turn."""
         return Speaker.PATIENT if len(self.turns) % 2 == 0 else Speaker.THERAPIST
 
     def bound(self, exchanges: int) -> int:
-        """How many exchanges it has at most, where the run's sessions have `exchanges`."""
+        """Maximum number of exchanges of the session, given that of the run; a branch may have its own."""
         branch = self.spec.branch
         if branch is None or branch.exchanges is None:
             return exchanges
@@ -68,25 +69,25 @@ class Session:
 async def run_session(
     session: Session, agents: Mapping[Speaker, Agent], guard: Guard, max_exchanges: int, on_turn: OnTurn
 ) -> SessionResult:
-    """Relay turns until someone stops or `max_exchanges` are done. Raises what an agent raises."""
+    """Play turns until an agent or the guard ends it, or up to `max_exchanges`. Raises what an agent raises."""
     for turn in session.turns:
         guard.observe(turn)
     while session.stop is None and len(session.turns) < 2 * max_exchanges:
-        said = await _guarded(agents[session.speaker()], guard, session)
-        if isinstance(said, StopReason):
-            session.stop = said
+        utterance = await _guarded(agents[session.speaker()], guard, session)
+        if isinstance(utterance, StopReason):
+            session.stop = utterance
             break
-        session.events += said.events
-        session.turns.append(said.turn)
-        session.views[said.turn.speaker] = said.view
-        agents[said.turn.speaker].taken(said)
-        session.stop = said.stop
-        on_turn(session.spec, replace(said, usage=session.meter.take(said.turn)))
+        session.events += utterance.events
+        session.turns.append(utterance.turn)
+        session.views[utterance.turn.speaker] = utterance.view
+        agents[utterance.turn.speaker].taken(utterance)
+        session.stop = utterance.stop
+        on_turn(session.spec, replace(utterance, usage=session.meter.take(utterance.turn)))
     return session.result()
 
 
 async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | StopReason:
-    """One turn as the guard lets it pass: drafted once more where it asks for that; then the better draft is taken."""
+    """One turn after the guard: if the guard asks for a second draft, the better of the two."""
     said = await _first_draft(agent, guard.direction(session.speaker()), session)
     if isinstance(said, StopReason):
         return said
@@ -113,7 +114,7 @@ async def _guarded(agent: Agent, guard: Guard, session: Session) -> Utterance | 
 
 
 async def _first_draft(agent: Agent, nudge: str | None, session: Session) -> Utterance | StopReason:
-    """A draft that says something, or why there is none. Raises `EngineError` where none does."""
+    """The first draft with visible text, or a stop reason. Raises `EngineError` after too many empty drafts."""
     events: tuple[Event, ...] = ()
     draft = 0
     while True:
@@ -131,16 +132,16 @@ async def _first_draft(agent: Agent, nudge: str | None, session: Session) -> Utt
 
 
 def _silent(turn: Turn) -> Event:
-    """What is recorded of a draft that said nothing."""
-    said = "held no word" if turn.reasoning is None else "was reasoning alone"
-    data = {"by": "session", "of": "turn", "reason": f"the answer {said}", "completion_tokens": turn.completion_tokens}
+    """The event for a draft without visible text."""
+    fault = "contained no visible text" if turn.reasoning is None else "contained only reasoning"
+    data = {"by": "session", "of": "turn", "reason": f"the answer {fault}", "completion_tokens": turn.completion_tokens}
     return Event("retry", turn.index, turn.speaker, data | ({"reasoning": turn.reasoning} if turn.reasoning else {}))
 
 
 def _why_silent(turn: Turn, session: Session, drafts: int) -> str:
-    what = "held no word" if turn.reasoning is None else "were reasoning alone"
+    fault = "contained no visible text" if turn.reasoning is None else "contained only reasoning"
     cut = turn.finish_reason is FinishReason.LENGTH
     remedy = f"; raise {turn.speaker}.max_new_tokens ({turn.max_new_tokens})" if cut else ""
     if turn.reasoning is not None:
         remedy += (" or" if remedy else ";") + " turn the model's reasoning off (model.template_args)"
-    return f"{session.spec.session_id}: {drafts} answers of the {turn.speaker} for turn {turn.index} {what}{remedy}"
+    return f"{session.spec.session_id}: {drafts} answers of the {turn.speaker} for turn {turn.index} {fault}{remedy}"

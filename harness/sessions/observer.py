@@ -1,4 +1,4 @@
-"""Who is told what happens in sessions, as it happens: the log of a run, the reporter, a replica's counter."""
+"""Interfaces for what happens in sessions: a log that keeps it, and observers such as the terminal reporter."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -19,10 +19,10 @@ from harness.types import (
 
 
 class Observer(Protocol):
-    """Told of turns and ends; it can't change them."""
+    """Is notified of turns and of the end of sessions; it can't change them."""
 
     def turn(self, spec: SessionSpec, utterance: Utterance) -> None:
-        """A turn is whole; its events belong to it and stand before it."""
+        """A turn is complete. Its events come before it."""
         ...
 
     def finished(self, result: SessionResult) -> None: ...
@@ -31,10 +31,10 @@ class Observer(Protocol):
 
 
 class Log(Protocol):
-    """Where sessions are kept. Its methods raise `StorageError` once something could not be written."""
+    """Stores sessions. Its methods raise `StorageError` after something could not be written."""
 
     def start_session(self, spec: SessionSpec, **fields: Any) -> None:
-        """A session starts; `fields` hold what is needed to rebuild its prompts. Once per session."""
+        """A session starts. `fields` are needed to rebuild its prompts. Called once per session."""
         ...
 
     def record_turn(
@@ -46,15 +46,15 @@ class Log(Protocol):
         draft: int | str = 0,
         sampled: Sampled | None = None,
     ) -> None:
-        """A whole turn, after the events that belong to it."""
+        """A complete turn, after its events."""
         ...
 
     def record_event(self, session_id: str, event: Event) -> None:
-        """Something that happened besides turns."""
+        """An event of the session."""
         ...
 
     def record_usage(self, session_id: str, usage: Mapping[Purpose, RequestUsage]) -> None:
-        """What its requests cost since the last time."""
+        """Tokens of the session's requests since the last call, by purpose."""
         ...
 
     def finish_session(self, result: SessionResult, metrics: Mapping[str, Any]) -> None: ...

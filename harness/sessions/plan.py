@@ -1,4 +1,4 @@
-"""Which sessions a run holds: personas x seeds, with stable ids and derived seeds."""
+"""The sessions of a run: personas x seeds, with stable ids and derived seeds."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,10 +12,10 @@ def plan(
     course: int = 1,
     source: Source = Source.SIMULATED,
 ) -> Iterator[tuple[SessionSpec, ...]]:
-    """What a run holds: the sessions that follow one another with one patient, mostly a single one.
+    """The courses of a run, each a tuple of its sessions in order; without courses, a single session.
 
-    Round robin over personas, so that an early stop leaves every persona covered. With `course` sessions each, their ids
-    are `PERSONA-000.1`, `PERSONA-000.2`, ...; the first has the seed of the session that would stand alone.
+    Round robin over personas, so that a run that is stopped early covers all personas. In a course of several sessions,
+    their ids are `PERSONA-000.1`, `PERSONA-000.2`, ...; the first has the seed that it would have without a course.
     """
     for index in range(sessions_per_persona):
         for persona in personas:

@@ -1,8 +1,8 @@
-"""Plays the sessions of one run and keeps them.
+"""Plays the sessions of one run and records them in a log.
 
 Invariants:
-- What is journalled comes before what is derived from it.
-- A session is known here only while it is in flight.
+- A record is written to the journal before anything derived from it.
+- A session is in memory only while it is in flight.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from harness.types import Failure, SessionSpec, Speaker
 
 
 class JournalingRunner:
-    """Plays sessions of one config; their turns and ends go to `log`."""
+    """Plays sessions of one config and records them in `log`."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class JournalingRunner:
         self._observer = observer
 
     async def play(self, session: Session) -> Session | None:
-        """Play a session to its end and keep it; the session of its course that follows. Raises what made it fail."""
+        """Play a session to its end and record it. Returns the next session of its course. Raises what made it fail."""
         persona = self._personas[session.spec.persona_id]
         session_agents = self._factory.session_agents(session, persona)
         if session.started is None:
@@ -62,7 +62,7 @@ class JournalingRunner:
                 for event in handed:
                     self._log.record_event(session.spec.session_id, event)
                 result = replace(result, events=(*result.events, *handed))
-        finally:  # what was spent is spent, whatever came of it
+        finally:  # a failed session has used tokens, too
             self._log.record_usage(session.spec.session_id, session.meter.take())
         view = session.views.get(Speaker.THERAPIST)
         seen = self._factory.seen_by_therapist(session_agents, result.turns, view) if view else None

@@ -1,1 +1,1 @@
-"""Text: words and sentences, and what makes text safe to show."""
+"""Splits text into words and sentences, and makes text safe to show."""

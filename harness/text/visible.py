@@ -1,7 +1,7 @@
-r"""Text made safe to show: characters that control a terminal, reverse text or fake a line are escaped.
+r"""Makes text safe to show: escapes characters that control a terminal, reverse text or imitate a line break.
 
-The one place for it: terminals, transcripts, the report, comparisons. `\x1b` stands for ESC, `\u202e` for a
-right-to-left override. Data files (JSON) keep every character as it was.
+Terminals, transcripts, the report and comparisons all use it. ESC becomes `\x1b`, a right-to-left override `\u202e`.
+Data files (JSON) keep every character.
 """
 
 import json
@@ -19,32 +19,32 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def visible(text: str) -> str:
-    """The text with line breaks and tabs kept and everything else that is no printable character escaped."""
+    """The text with unsafe characters escaped; line breaks and tabs stay."""
     return _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """The same on one line: a line break, with the blanks around it, becomes one blank."""
+    """The same on one line: a line break and the blanks around it become one blank."""
     return visible(_BREAK.sub(" ", text.rstrip()))
 
 
 def say(text: str = "", *, end: str = "\n", file: TextIO | None = None) -> None:
-    """Print a text, of whatever origin, as `visible` has it; the way in which every command speaks."""
+    """Print a text of any origin through `visible`. All commands print with it."""
     print(visible(text), end=end, file=file, flush=True)
 
 
 def to_json(value: object, indent: int | None = None) -> str:
-    """`value` as JSON that shows no control character raw; read back, it is the same value."""
+    """`value` as JSON without raw control characters; parsing it gives the same value."""
     return visible_json(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def visible_json(text: str) -> str:
-    """JSON text with the same in it escaped as JSON has it."""
+    """JSON text with unsafe characters as JSON escapes."""
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def csv_cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it."""
+    """A value for a CSV cell. Text that a spreadsheet could take for a formula gets an apostrophe before it."""
     if not isinstance(value, str):
         return value
     return f"'{visible(value)}" if value.startswith(_FORMULA) else visible(value)

@@ -1,7 +1,7 @@
-"""Words, sentences and stems of a turn: the one place where text is cut up for the guard and the metrics.
+"""Splits a turn into words, sentences and stems, for the guard, the metrics and the classifiers.
 
 Invariants:
-- Every function takes any string (right-to-left, emoji, empty) and never raises.
+- Every function accepts any string (right-to-left, emoji, empty) and never raises.
 - Nothing here depends on a model, a locale or a clock: the same text always gives the same result.
 """
 
@@ -44,7 +44,7 @@ class Sentence(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A text as words and sentences."""
+    """The words and sentences of a text."""
 
     words: tuple[str, ...]
     sentences: tuple[Sentence, ...]
@@ -52,7 +52,7 @@ class Said(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """A text cut up."""
+    """The result of `parse`."""
 
     said: Said
     clauses: tuple[tuple[tuple[str, ...], ...], ...]
@@ -81,11 +81,11 @@ FUNCTION_WORDS = word_set(
     your yours yourself
     """
 )
-"""English words that carry grammar or hedging rather than matter."""
+"""English words of grammar or hedging, without content of their own."""
 
 
 def plain(text: str) -> str:
-    """Lower case with straight apostrophes, so that typography never decides whether two phrases are the same."""
+    """The text in lower case with straight apostrophes, so that typography does not affect comparisons."""
     low = text.lower()
     if not low.isascii():
         for mark, straight in _TYPOGRAPHY.items():
@@ -94,17 +94,17 @@ def plain(text: str) -> str:
 
 
 def says_nothing(text: str) -> bool:
-    """Whether a text shows no character: empty, blank, or made of what is invisible. `...` says something."""
+    """Whether a text has no visible character: it is empty, blank, or invisible. `...` is visible."""
     return all(unicodedata.category(character)[0] in "CZ" for character in text)
 
 
 def words(text: str) -> list[str]:
-    """Words in lower case; `let's` is one word, a CJK character is one, punctuation and emoji are none."""
+    """The words in lower case. `let's` is one word, as is a CJK character; punctuation and emoji are not words."""
     low = plain(text)
     return (_ASCII_WORDS if low.isascii() else _WORDS).findall(low)
 
 
-@lru_cache(maxsize=2048)  # guard and ears ask about the same turn, one exchange of all sessions in flight apart
+@lru_cache(maxsize=2048)  # guard and appraisal parse the same turn, one exchange apart, with other sessions in between
 def parse(text: str) -> Parsed:
     """Words, sentences and clauses in one pass. A line break ends a sentence."""
     low = plain(text)
@@ -114,11 +114,11 @@ def parse(text: str) -> Parsed:
     parts: list[tuple[tuple[str, ...], ...]] = []
     clauses: list[tuple[str, ...]] = []
     start = 0
-    for place in [place for place, token in enumerate(tokens) if token in _MARK_CHARACTERS]:
-        if start < place:
-            clauses.append(tuple(tokens[start:place]))
-        start = place + 1
-        if clauses and (mark := tokens[place]) in _END_MARKS:
+    for end in [index for index, token in enumerate(tokens) if token in _MARK_CHARACTERS]:
+        if start < end:
+            clauses.append(tuple(tokens[start:end]))
+        start = end + 1
+        if clauses and (mark := tokens[end]) in _END_MARKS:
             said = clauses[0] if len(clauses) == 1 else tuple(chain.from_iterable(clauses))
             sentences.append(Sentence(said, mark in _QUESTION_MARKS))
             parts.append(tuple(clauses))
@@ -129,7 +129,7 @@ def parse(text: str) -> Parsed:
 
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
-    """A light English stemmer: plural and verb endings off (after Harman, "How effective is suffixing?", 1991)."""
+    """An English word without plural and verb endings (after Harman, "How effective is suffixing?", 1991)."""
     w = word[:-2] if word.endswith("'s") else word
     if len(w) > 5 and w.endswith("ly"):
         w = w[:-2]
@@ -149,5 +149,5 @@ def stem(word: str) -> str:
 
 
 def content_stems(tokens: Sequence[str]) -> frozenset[str]:
-    """Stems of the words that carry meaning."""
+    """The stems of the content words."""
     return frozenset(map(stem, {*tokens} - FUNCTION_WORDS))

@@ -49,7 +49,11 @@ async def test_reasoning_is_recorded_beside_the_turn_and_asked_past_where_it_sta
     assert all(turn["text"].startswith("It is ") and THOUGHT not in turn["text"] for turn in session["turns"])
     assert [turn["reasoning"] for turn in session["turns"]] == [THOUGHT] * 4
     (retry,) = (event for event in session["events"] if event["kind"] == "retry")
-    assert (retry["by"], retry["reason"], retry["reasoning"]) == ("session", "the answer was reasoning alone", THOUGHT)
+    assert (retry["by"], retry["reason"], retry["reasoning"]) == (
+        "session",
+        "the answer contained only reasoning",
+        THOUGHT,
+    )
     assert len(server.bodies) == 5
     assert all(body["chat_template_kwargs"] == {"enable_thinking": True} for body in server.bodies)
     notes = [body["messages"][-1]["content"] for body in server.bodies]
@@ -68,7 +72,7 @@ async def test_thinking_alone_fails_the_session_with_the_remedy(small_model: Pat
     (line,) = (tmp_path / "run" / "failures.jsonl").read_text().splitlines()
     failure = json.loads(line)
     assert failure["turns"] == []
-    assert "3 answers of the patient for turn 0 were reasoning alone" in failure["message"]
+    assert "3 answers of the patient for turn 0 contained only reasoning" in failure["message"]
     assert "max_new_tokens" in failure["message"]
     assert "model.template_args" in failure["message"]
     assert '"event":"turn"' not in (tmp_path / "run" / "journal.jsonl").read_text()

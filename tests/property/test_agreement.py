@@ -109,7 +109,7 @@ def test_a_folder_of_our_label_form_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "holds no line"),
+        ("", "no lines"),
         ("session_id,turn\na,1\n", "no speaker, text, codes"),
         (HEAD + "a,first,patient,Hi,,x\n", "turn: found 'first'"),
         (HEAD + "a,1,doctor,Hi,,x\n", "speaker: found 'doctor'"),

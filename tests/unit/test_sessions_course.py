@@ -188,7 +188,7 @@ async def test_without_a_usable_note_a_digest_takes_its_place_and_says_why(rende
 async def test_a_note_that_says_the_same_over_and_over_is_no_handover(renderer: Renderer) -> None:
     looping = Scripted(lambda request: "I'm not sure I can do that. " * 3)
     event = await handover_writer(looping, renderer).write(session(), None)
-    assert (event.data["by"], event.data["reason"]) == ("digest", "the note says the same over and over")
+    assert (event.data["by"], event.data["reason"]) == ("digest", "the note repeats itself")
     assert event.data["summary_completion_tokens"] == 1  # what it cost stays on record
     assert "Friday" in handover_of(event).note
 

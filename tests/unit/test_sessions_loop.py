@@ -157,18 +157,20 @@ async def test_an_answer_that_says_nothing_is_asked_for_again_with_a_note_and_ne
     assert therapist.was_taken == [(1, AGAIN + 1)]
     retries = [event.data for event in result.events if event.kind == "retry"]
     assert [retry["by"] for retry in retries] == ["session", "session"]
-    assert retries[0]["reason"] == ("the answer was reasoning alone" if thought else "the answer held no word")
+    assert retries[0]["reason"] == (
+        "the answer contained only reasoning" if thought else "the answer contained no visible text"
+    )
     assert retries[0].get("reasoning") == ("she is tired" if thought else None)
 
 
 @pytest.mark.parametrize(
     ("silent", "asked", "says"),
     [
-        ("", SILENT_DRAFTS, "8 answers of the therapist for turn 1 held no word"),
+        ("", SILENT_DRAFTS, "8 answers of the therapist for turn 1 contained no visible text"),
         (
             "<hm>",
             THOUGHT_DRAFTS,
-            "3 answers of the therapist for turn 1 were reasoning alone; turn the model's reasoning off",
+            "3 answers of the therapist for turn 1 contained only reasoning; turn the model's reasoning off",
         ),
     ],
 )

@@ -123,9 +123,9 @@ def test_a_yaml_head_is_no_dialogue(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "what"),
     [
-        ("id: [a", ":2: the head is no YAML"),
-        ("- a\n- b", ":2: the head is no list"),
-        ("a: !!python/name:os.system x", "no YAML"),
+        ("id: [a", ":2: the head is not valid YAML"),
+        ("- a\n- b", ":2: the head is not a mapping"),
+        ("a: !!python/name:os.system x", "not valid YAML"),
     ],
 )
 def test_a_broken_head_is_refused_with_its_line(tmp_path: Path, head: str, what: str) -> None:

@@ -1,13 +1,13 @@
-"""Phrases by which a therapist's turn shows what it does to the patient, as tables by language.
+"""Tables of phrases, by language, that show what a therapist's turn does to the patient.
 
 Invariants:
-- A phrase is matched as whole words within one sentence, contractions written out; never inside quotation marks.
-- A phrase counts where the therapist means it: not behind a negation, nor in what somebody else said or the patient only
-  feels (`Table.find` says which kinds ask for which).
-- What a table lacks isn't guessed: a language without one gives no hits, and `languages()` says which have one.
+- A phrase is matched as whole words within one sentence, with contractions written out; never in quotation marks.
+- A phrase counts only as the therapist's own: not after a negation, and not as the words or feelings of others
+  (`Table.find` says which rule applies to which kinds).
+- A language without a table has no hits; `languages()` lists those with one.
 
-The kinds follow the behaviour codes of motivational interviewing (MITI 4.2.1, Moyers et al. 2014: reflection, affirmation,
-persuasion, confrontation), and for what hurts the red items of this library's safety rubric.
+The kinds follow the behaviour codes of motivational interviewing (MITI 4.2.1, Moyers et al. 2014: reflection,
+affirmation, persuasion, confrontation); for harm, they follow the red items of this library's safety rubric.
 """
 
 import re
@@ -22,13 +22,13 @@ from harness.text.words import plain, word_set
 
 FOLDER = Path(__file__).parent
 MOST_PHRASES = 20_000
-"""Bound of a table after its choices are written out."""
+"""Maximum number of phrases of a table after its choices are written out."""
 
 _QUOTED = re.compile(
     r"\"[^\"]{1,300}\"|“[^”]{1,300}”|«[^»]{1,300}»|„[^“”]{1,300}[“”]|(?<![\w'])'(?=\w)[^'\n]{2,200}'(?!\w)"
 )
 _OPENS = re.compile(r"'(?<![\w']')(?=\w)")
-"""A straight apostrophe that opens a quotation: none stands in most turns that hold one."""
+"""A straight apostrophe that opens a quotation. Most turns with an apostrophe have none."""
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?…;:\n]")
 _ENDS = frozenset(".!?…;:\n")
 _WHOLE = {
@@ -115,22 +115,22 @@ _REPORTED = frozenset(
         "wondering",
     ]
 )
-"""Before a phrase they make it somebody's words or worry, and not the therapist's opinion."""
+"""Before a phrase, these make it somebody's words or worry, not the therapist's opinion."""
 _OWN_VIEW = word_set(
     """
     i honestly frankly agree right
     """
 )
-"""They make it the therapist's opinion again."""
+"""These make it the therapist's opinion again."""
 _IMPERATIVE = word_set(
     "tell keep stop forget stay throw do bring trust cut ring call text message phone never come talk"
 )
-"""First words of phrases that hurt as orders; behind a noun they tell what somebody does."""
+"""First words of phrases that are harmful as orders; after a noun, they describe what somebody does."""
 _BEFORE_ORDERS = word_set(
     "please just so and but then or should must to do simply only always now better best would never let not"
 )
-_TURNED = {"i": "you", "me": "you", "my": "your", "am": "are"}
-"""A patient's words as a therapist says them."""
+_SECOND_PERSON = {"i": "you", "me": "you", "my": "your", "am": "are"}
+"""A patient's words in the form in which a therapist gives them back."""
 _UNNEGATED = frozenset(
     ("validating", "advising", "reflecting", "flattering", "harming", "missing", "rushing", "gentle")
 )
@@ -139,38 +139,38 @@ _OWN_WORDS = frozenset(("harming", "missing", "advising"))
 
 ANY = "_"
 COMMON = "_common"
-"""Key of the words that tell nothing; the others are kinds of phrases."""
+"""Key of the words without content of their own; the other keys are kinds of phrases."""
 _KINDS = " "
-"""Key of the kinds at the end of a phrase; no word is a blank."""
+"""Key of the kinds that end at a node; no word is a blank."""
 _Node = dict[str, Any]
 
 
 class Hit(NamedTuple):
-    """One phrase found."""
+    """A phrase that was found."""
 
     kind: str
     sentence: int
-    """In which sentence, from 0."""
+    """0-based number of its sentence."""
     start: int
-    """Index of its first word among all words."""
+    """Index of its first word among all words; `end` is the index after its last."""
     end: int
 
 
 class Words(NamedTuple):
-    """A turn as the matcher reads it: lower case, contractions written out, quotations left out."""
+    """A turn for matching: lower case, contractions written out, quotations left out."""
 
     words: tuple[str, ...]
     sentences: tuple[tuple[int, int, bool], ...]
-    """Begin and end among the words, and whether it is a question."""
+    """(start, end, whether it is a question); start and end index `words`."""
 
 
 class Table:
     """The phrases of one language, as a tree of their words."""
 
     def __init__(self, kinds: Mapping[str, Any]) -> None:
-        """Raises `ValueError` for a table that writes out to too many phrases."""
+        """`kinds` is the content of a table's file. Raises `ValueError` for more than `MOST_PHRASES`."""
         self.common = word_set(kinds.get(COMMON, ""))
-        """Words of the language that tell nothing."""
+        """Words of the language without content of their own."""
         self._tree: _Node = {}
         rows = [
             (row, kind)
@@ -188,16 +188,17 @@ class Table:
             node[_KINDS] = tuple(sorted({*node.get(_KINDS, ()), kind}))
 
     def find(self, text: Words, heard: str = "") -> list[Hit]:
-        """The phrases in the text that the therapist means; `heard` is the patient's turn before.
+        """The phrases in the text that count as the therapist's own; `heard` is the patient's turn before.
 
-        Left out: of most kinds what stands behind a negation (three words); of advice, brushing aside and harm also what
-        somebody else says or the patient feels; of advice and brushing aside what the patient said in the same words.
+        Left out are: for most kinds, a phrase within three words after a negation; for `advising`, `missing` and
+        `harming`, also the words or feelings of others; for `advising` and `missing`, also what the patient said in the
+        same words; and `validating` within a phrase of `missing` or `harming`.
         """
         found = self._all(text)
         if not found:
             return found
-        own = heard and any(hit.kind in _OWN_WORDS for hit in found)
-        said = f" {' '.join(_TURNED.get(word, word) for word in read(heard).words)} " if own else ""
+        compared = heard and any(hit.kind in _OWN_WORDS for hit in found)
+        said = f" {' '.join(_SECOND_PERSON.get(word, word) for word in read(heard).words)} " if compared else ""
         meant = [hit for hit in found if self._meant(hit, text, said)]
         grave = [hit for hit in meant if hit.kind in ("missing", "harming")]
         return [hit for hit in meant if hit.kind != "validating" or not any(_within(hit, other) for other in grave)]
@@ -205,17 +206,18 @@ class Table:
     def _all(self, text: Words) -> list[Hit]:
         words, tree, hits = text.words, self._tree, list[Hit]()
         for number, (start, end, _) in enumerate(text.sentences):
-            for place in range(start, end):
-                node = tree.get(words[place])
+            for first in range(start, end):
+                node = tree.get(words[first])
                 if node is None:
                     continue
-                after = words[place + 1] if place + 1 < end else None
-                if _KINDS in node or after in node or (after is not None and ANY in node):  # most go no further
-                    _follow(node, words, place + 1, end, Hit(" ", number, place, place), hits)
+                after = words[first + 1] if first + 1 < end else None
+                if _KINDS in node or after in node or (after is not None and ANY in node):  # most words go no further
+                    _follow(node, words, first + 1, end, Hit(" ", number, first, first), hits)
         return hits
 
     @staticmethod
     def _meant(hit: Hit, text: Words, said: str) -> bool:
+        """Whether a phrase counts as the therapist's own; `said` is the patient's turn in the second person."""
         start, _, question = text.sentences[hit.sentence]
         before = text.words[max(start, hit.start - 3) : hit.start]
         if hit.kind in _UNNEGATED and not _NEGATIONS.isdisjoint(before):
@@ -230,7 +232,7 @@ class Table:
         if not _REPORTED.isdisjoint(wide) and _OWN_VIEW.isdisjoint(wide[-6:]):
             return False
         if hit.end - hit.start == 1 and f" {text.words[hit.start]} " in said and hit.kind != "advising":
-            return False  # the patient's own word, given back
+            return False  # the patient's own word, repeated
         if hit.kind == "harming":
             if text.words[hit.start] in _IMPERATIVE and before and before[-1] not in _BEFORE_ORDERS:
                 return False  # "most tell nobody"
@@ -239,7 +241,7 @@ class Table:
 
 
 def _follow(node: _Node, words: Sequence[str], stop: int, end: int, begun: Hit, hits: list[Hit]) -> None:
-    """Add the phrases that go on from a node of the tree with the words from `stop`."""
+    """Add to `hits` the phrases that continue from a node of the tree with the words from `stop`."""
     while True:
         if _KINDS in node:
             hits += [Hit(kind, begun.sentence, begun.start, stop) for kind in node[_KINDS]]
@@ -261,7 +263,7 @@ def _within(one: Hit, other: Hit) -> bool:
 
 
 def read(text: str) -> Words:
-    """Cut a turn up for matching."""
+    """Split a turn into words and sentences for matching."""
     low = plain(text)
     if '"' in low or not low.isascii() or _OPENS.search(low):
         low = _QUOTED.sub(" \u2026 ", low)
@@ -294,7 +296,7 @@ def _spelled(token: str) -> tuple[str, ...]:
 
 @cache
 def table(language: str) -> Table | None:
-    """The table of a language (`de-AT` is `de`), or None where there is none."""
+    """The table of a language (`de-AT` is `de`), or None if there is none."""
     code = language.split("-")[0]
     return Table(own_data(path(code))) if code in languages() else None
 
@@ -311,7 +313,7 @@ def languages() -> tuple[str, ...]:
 
 
 def _written_out(phrase: str) -> Iterator[tuple[str, ...]]:
-    """`so?|very? hard|sad` and the like as rows of words."""
+    """All rows of words that a phrase such as `so?|very? hard|sad` stands for."""
     slots: list[list[tuple[str, ...]]] = []
     for slot in phrase.split():
         optional = slot.endswith("?")

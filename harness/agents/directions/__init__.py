@@ -1,11 +1,11 @@
-"""From the patient's inner state to a direction for the patient's model: words for one turn, never numbers.
+"""Derives a direction for the patient's model from the inner state: words for one turn, never numbers.
 
 Invariants:
 - At most one behaviour per turn, and none again before its cool-down is over.
-- Wordings rotate, so that a small model isn't handed the same words again and again.
-- A direction is at most 60 words, in round brackets, as the patient's prompt announces it, in the patient's language where
-  there are words for it (`languages()`), else in English.
-- A layer counts as told where its content was said (`confirmed`); the direction alone is no telling.
+- Wordings rotate, so that a small model does not get the same words again and again.
+- A direction has at most 60 words, in round brackets, as the patient's prompt announces. It is in the patient's
+  language if there are words for it (`languages()`), else in English.
+- A layer counts as told if its content was said (`confirmed`); a direction to tell it is not enough.
 """
 
 import zlib
@@ -51,62 +51,63 @@ COOL_DOWN = {
     "doubt": 5,
     "bring_in": 3,
 }
-"""Patient turns from one showing of a behaviour to the earliest next."""
+"""Least number of patient turns from a behaviour to its next use."""
 
 EARLIEST_END = 8
 """Patient turns before a patient may end the session on good terms."""
 EARLIEST_WALK_OUT = 10
+"""Patient turns before a patient may walk out."""
 LEAVES = 2.5
-"""Strain from which any patient has borne enough."""
+"""With at least this strain, any patient may walk out."""
 TELLING_HURTS = 0.08
-"""What telling a layer adds to distress, as a share of what is left to 1."""
+"""How much telling a layer raises distress, as a share of the gap to 1."""
 MOODS = {"silence": 9, "humour": 8, "ask_personal": 13}
-"""Behaviours that come of themselves: about once in so many turns, each patient at turns of its own."""
+"""Behaviours without a cause: each about once in this many turns, at other turns for each persona."""
 FAR_AWAY = {Problem.COMPLEX_TRAUMA, Problem.TRAUMA_ABUSE, Problem.TRAUMA_ACCIDENT, Problem.TRAUMA_BULLYING}
-"""Problems with which a patient who is flooded may drift off."""
+"""Problems with which an overwhelmed patient may drift off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wordings:
-    """The words of one language."""
+    """The wordings of one language."""
 
     words: Mapping[str, Sequence[str]]
     """By behaviour."""
     resist: Mapping[str, Sequence[str]]
-    """How each form of resistance pushes back."""
+    """By form of resistance: how the patient pushes back."""
     doubt: Mapping[str, Sequence[str]]
-    """How each form of resistance keeps its distance where nothing was proposed."""
+    """By form of resistance: how the patient keeps its distance if nothing was proposed."""
     life: Mapping[str, str]
-    """Frames for pieces of the patient's life."""
+    """Sentence templates for topics of the patient's life."""
 
 
 @cache
 def wordings(language: str) -> Wordings:
-    """The words for a language (`de-AT` is `de`); the English ones where it has none."""
+    """The wordings for a language (`de-AT` is `de`), in English if it has none."""
     return Wordings(**own_data(path(language)))
 
 
 def path(language: str) -> Path:
-    """The file of the words for a language."""
+    """The file of the wordings for a language."""
     code = language.split("-")[0]
     return FOLDER / f"{code if code in languages() else 'en'}.yaml"
 
 
 @cache
 def languages() -> tuple[str, ...]:
-    """Codes of the languages that have words of their own."""
+    """Codes of the languages with their own wordings."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
 def direction(state: InnerState, persona: Persona, left: int | None = None) -> tuple[str | None, InnerState]:
-    """The direction for the patient's next turn, if any, and the state as that turn leaves it.
+    """The direction for the patient's next turn, if any, and the state after that turn.
 
-    Call it once before each patient turn, the first included, and journal the state that it returns, after `confirmed`
-    has seen what was said. `left` counts the exchanges that are left after this one, where the patient can know.
+    Call it once before each patient turn, the first included. Pass the returned state through `confirmed` with the text
+    of the turn before it is journalled. `left` is the number of exchanges left after this one, None if unknown.
     """
     behaviour = None
     if state.turn > 0:
-        behaviour = next((name for name in _wishes(state, persona, left) if _cool(state, name)), None)
+        behaviour = next((name for name in _candidates(state, persona, left) if _cool(state, name)), None)
     if behaviour is None:
         return None, state._replace(turn=state.turn + 1)
     after = state._replace(turn=state.turn + 1, shown=state.shown_with(behaviour))
@@ -117,14 +118,14 @@ def direction(state: InnerState, persona: Persona, left: int | None = None) -> t
 
 
 def confirmed(state: InnerState, persona: Persona, text: str) -> InnerState:
-    """The state after a turn with this text: a layer that was to be told, and whose content wasn't said, isn't told."""
+    """The state after a turn with this text. A layer that was to be told does not count if its content was not said."""
     if state.told and state.last_shown("tell") == state.turn - 1 and not says(text, persona.disclosure[state.told - 1]):
         return state._replace(told=state.told - 1)
     return state
 
 
 def shown_in(state: InnerState) -> str | None:
-    """The behaviour that was directed for the turn that this state comes with."""
+    """The behaviour that was directed for the turn of this state; None if there was none."""
     return next((name for name, (turn, _) in state.shown.items() if turn == state.turn - 1), None)
 
 
@@ -133,8 +134,8 @@ def _cool(state: InnerState, behaviour: str) -> bool:
     return last is None or state.turn - last >= COOL_DOWN[behaviour]
 
 
-def _wishes(state: InnerState, persona: Persona, left: int | None) -> Iterator[str]:
-    """What the patient would do now, the strongest wish first."""
+def _candidates(state: InnerState, persona: Persona, left: int | None) -> Iterator[str]:
+    """The behaviours that the patient could show now, in order of priority."""
     did = state.appraisal
     yield from _endings(state)
     if did.dangers:
@@ -146,10 +147,10 @@ def _wishes(state: InnerState, persona: Persona, left: int | None) -> Iterator[s
         yield "hurt"
     if state.unlocked > state.told and not state.hurt:
         yield "tell"
-    yield from _answers(state, persona)
+    yield from _reactions(state, persona)
     if left == 0:
         yield "door"
-    yield from _of_itself(state, persona)
+    yield from _unprompted(state, persona)
 
 
 def _endings(state: InnerState) -> Iterator[str]:
@@ -160,8 +161,8 @@ def _endings(state: InnerState) -> Iterator[str]:
         yield "close"
 
 
-def _answers(state: InnerState, persona: Persona) -> Iterator[str]:
-    """To what the therapist did."""
+def _reactions(state: InnerState, persona: Persona) -> Iterator[str]:
+    """Reactions to what the therapist did."""
     did, full = state.appraisal, state.overwhelm >= persona.pace.overwhelm_at
     if full:
         yield "slow_down"
@@ -196,8 +197,8 @@ def _answers(state: InnerState, persona: Persona) -> Iterator[str]:
         yield "moved"
 
 
-def _of_itself(state: InnerState, persona: Persona) -> Iterator[str]:
-    """What comes whatever the therapist did."""
+def _unprompted(state: InnerState, persona: Persona) -> Iterator[str]:
+    """Behaviours that do not depend on what the therapist did."""
     for mood, every in MOODS.items():
         if zlib.crc32(f"{persona.id}/{mood}/{state.turn}".encode()) % every == 0:
             yield mood
@@ -207,18 +208,19 @@ def _of_itself(state: InnerState, persona: Persona) -> Iterator[str]:
 
 
 def _ruptured(state: InnerState) -> bool:
-    """Whether something went wrong between the two in the last turns."""
+    """Whether the relationship was damaged in the last three turns."""
     shown = (state.last_shown(name) for name in ("hurt", "correct", "push_back", "slow_down", "unheard"))
     return any(turn is not None and state.turn - turn <= 3 for turn in shown)
 
 
 def _danger(state: InnerState, persona: Persona) -> Layer | None:
-    """The first layer that isn't told yet about a danger that was asked about."""
+    """The first untold layer about a danger that the therapist asked about."""
     asked = state.appraisal.dangers
     return next((layer for layer in persona.disclosure[state.told :] if layer.about in asked), None)
 
 
 def _words(behaviour: str, state: InnerState, persona: Persona) -> str:
+    """The wording of the direction, without brackets."""
     own, count = wordings(persona.language), state.times_shown(behaviour)
     if behaviour == "tell":
         return _in_turn(own.words["tell"], persona, count).format(persona.disclosure[state.told].content.rstrip("."))
@@ -234,12 +236,12 @@ def _words(behaviour: str, state: InnerState, persona: Persona) -> str:
 
 
 def _in_turn(wordings: Sequence[str], persona: Persona, count: int) -> str:
-    """The wording whose turn it is; where the turn begins differs from persona to persona."""
+    """The next wording in rotation; the first one depends on the persona."""
     return wordings[(zlib.crc32(persona.id.encode()) + count) % len(wordings)]
 
 
 def _life(persona: Persona, state: InnerState, own: Wordings) -> tuple[str, ...]:
-    """Things of the patient's own to talk about: what keeps a long session from going round in circles."""
+    """Topics of the patient's life to bring up, so that a long session does not go round in circles."""
     frame = own.life
     moments = [frame["moment"].format(trigger.situation) for trigger in persona.conceptualization.triggers]
     people = [frame["person"].format(f"{person.name[:1].upper()}{person.name[1:]}") for person in persona.people]

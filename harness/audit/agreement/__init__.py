@@ -1,4 +1,4 @@
-"""How far the product's measures agree with people who coded the same turns."""
+"""Agreement of the product's measures with human codes of the same turns."""
 
 from harness.audit.agreement.agree import Agreement, agree
 from harness.audit.agreement.coded import CodedSession, read_coded

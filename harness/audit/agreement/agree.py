@@ -1,4 +1,4 @@
-"""The product's measures against people's codes: turn by turn, session by session, and group against group."""
+"""Compares the product's measures with human codes: by turn, by session, and between groups of sessions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ from harness.metrics import session_metrics
 from harness.types import Speaker
 
 Hears = Callable[[str, tuple[str, ...]], Heard | None]
-"""Hears a therapist's turn after the patient's last turns; None: not heard, so that the turn is left out."""
+"""Classifies a therapist's turn after the patient's last turns; None leaves the turn out."""
 CODES: Mapping[str, Callable[[Heard], bool]] = {
     "question": lambda heard: heard.questions > 0,
     "open_question": lambda heard: heard.open_questions > 0,
@@ -46,37 +46,38 @@ CODES: Mapping[str, Callable[[Heard], bool]] = {
     "permission": lambda heard: heard.does(Act.PERMISSION),
     "backchannel": lambda heard: heard.backchannel,
 }
-"""Codes that can be compared, and what counts as the same here."""
+"""Code of a human coder to its condition on the product's result."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeAgreement:
-    """Of one code, over the therapist's turns."""
+    """Agreement on one code, over the coded therapist turns."""
 
     code: str
     coded: int
-    """Turns with it."""
+    """Number of turns with the code from human coders."""
     found: int
+    """Number of turns with the code from the product."""
     precision: Estimate
     recall: Estimate
     f1: Estimate
     kappa: Estimate
     session_rate: Estimate
-    """Correlation of the sessions' shares of turns with it."""
+    """Correlation, over sessions, of the shares of turns with the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What `python -m harness agree` shows."""
+    """The result of `python -m harness agree`."""
 
     sessions: int
     turns: int
     """Coded therapist turns."""
     codes: tuple[CodeAgreement, ...]
     areas: Mapping[str, Estimate]
-    """Measure of the therapist to how well it tells the high group from the others (AUC); empty without a group."""
+    """Therapist metric to its AUC for separating the high group from the others; empty without a group."""
     unknown: tuple[str, ...]
-    """Codes in the file that have no counterpart here."""
+    """Codes in the data without a counterpart in `CODES`."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -86,9 +87,9 @@ class Agreement:
 def agree(
     sessions: Sequence[CodedSession], *, group: str | None = None, high: str | None = None, hears: Hears = hear
 ) -> Agreement:
-    """Compare. `group` names a column and `high` its value for the better sessions.
+    """The agreement over these sessions. `group` names a column and `high` its value for the better sessions.
 
-    Raises `TranscriptError` where no turn is coded with anything that is measured here, or the group can't be told.
+    Raises `TranscriptError` if no code of `CODES` occurs, or if the group has fewer than two values or lacks `high`.
     """
     heard = [_heard(session, hears) for session in sessions]
     given = frozenset[str]().union(*(codes for session in sessions for codes in session.codes.values()))
@@ -106,6 +107,7 @@ def agree(
 
 
 def _heard(session: CodedSession, hears: Hears) -> dict[int, Heard]:
+    """The product's result for each coded turn, by index."""
     said: list[str] = []
     found: dict[int, Heard] = {}
     for turn in session.turns:
@@ -117,7 +119,7 @@ def _heard(session: CodedSession, hears: Hears) -> dict[int, Heard]:
 
 
 def asked(sessions: Sequence[CodedSession]) -> list[tuple[str, tuple[str, ...]]]:
-    """What has to be heard: the coded turns, each with the patient's last turns before it."""
+    """The coded turns, each with the patient's last turns before it: what a `Hears` gets."""
     listed: list[tuple[str, tuple[str, ...]]] = []
 
     def note(text: str, heard: tuple[str, ...]) -> None:
@@ -135,16 +137,16 @@ def _code(code: str, sessions: Sequence[CodedSession], heard: Sequence[Mapping[i
     founds = [np.array([CODES[code](one) for one in own.values()], np.bool_) for own in heard]
 
     def over(measure: Callable[[Flags, Flags], float]) -> Estimate:
-        def drawn(places: Sequence[int]) -> float:
-            return measure(np.concatenate([truths[p] for p in places]), np.concatenate([founds[p] for p in places]))
+        def of_sessions(indices: Sequence[int]) -> float:
+            return measure(np.concatenate([truths[i] for i in indices]), np.concatenate([founds[i] for i in indices]))
 
-        return by_session(drawn, len(truths))
+        return by_session(of_sessions, len(truths))
 
-    def rates(places: Sequence[int]) -> float:
-        held = [p for p in places if truths[p].size]
+    def rates(indices: Sequence[int]) -> float:
+        coded = [i for i in indices if truths[i].size]
         return correlation(
-            np.array([truths[p].mean() for p in held], np.float64),
-            np.array([founds[p].mean() for p in held], np.float64),
+            np.array([truths[i].mean() for i in coded], np.float64),
+            np.array([founds[i].mean() for i in coded], np.float64),
         )
 
     return CodeAgreement(
@@ -172,9 +174,9 @@ def _areas(sessions: Sequence[CodedSession], group: str, high: str | None) -> di
         raise TranscriptError(
             f"group {group}: found {', '.join(found) or 'no value'}; expected two or more, and --high one of them"
         )
-    held = [session for session, value in zip(sessions, values, strict=True) if value is not None]
+    grouped = [session for session, value in zip(sessions, values, strict=True) if value is not None]
     is_high = np.array([value == high for value in values if value is not None], np.bool_)
-    measured = [session_metrics(session.turns)["therapist"] for session in held]
+    measured = [session_metrics(session.turns)["therapist"] for session in grouped]
     areas: dict[str, Estimate] = {}
     for name in measured[0]:
         column = [one[name] for one in measured]
@@ -183,9 +185,9 @@ def _areas(sessions: Sequence[CodedSession], group: str, high: str | None) -> di
         known = np.array([value is not None for value in column], np.bool_)
         numbers = np.array([float(value or 0.0) for value in column], np.float64)
 
-        def drawn(places: Sequence[int], numbers: Any = numbers, known: Any = known) -> float:
-            kept = [p for p in places if known[p]]
+        def of_sessions(indices: Sequence[int], numbers: Any = numbers, known: Any = known) -> float:
+            kept = [i for i in indices if known[i]]
             return area(is_high[kept], numbers[kept])
 
-        areas[name] = by_session(drawn, len(held))
+        areas[name] = by_session(of_sessions, len(grouped))
     return areas

@@ -1,4 +1,4 @@
-"""Has a language model hear turns, many at once (`hearing=model`)."""
+"""Classifies turns with a language model, many at once (`hearing=model`)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,16 +15,17 @@ from harness.models import fetch
 from harness.types import derive_seed
 
 AT_ONCE = 64
+"""Maximum number of requests in flight."""
 _DATE = datetime(2000, 1, 1)
-"""What a template that prints the day sees: the same on any day."""
+"""The date for chat templates that print one, fixed so that prompts are the same on any day."""
 Asked = tuple[str, tuple[str, ...]]
 """A therapist's turn, and the patient's last turns."""
 
 
 def hear_all(role: RoleConfig, turns: Sequence[Asked], seed: int = 0) -> dict[Asked, Heard | None]:
-    """What the model of a role hears in each turn; None where it gave no answer of the form asked for.
+    """The result of the role's model for each different turn; None without a valid answer.
 
-    Raises `ConfigError` for settings that can't be had, `EngineError` where the engine can't be started.
+    Raises `ConfigError` for invalid settings and `EngineError` if the engine can't be started.
     """
     return asyncio.run(_hear_all(role, list(dict.fromkeys(turns)), seed))
 
@@ -40,7 +41,7 @@ async def _hear_all(role: RoleConfig, turns: Sequence[Asked], seed: int) -> dict
         query = StructuredQuery(engine, renderer, window, max_new_tokens=by_model.ANSWER_TOKENS)
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(place: int, asked: Asked) -> Heard | None:
+        async def one(number: int, asked: Asked) -> Heard | None:
             text, heard = asked
             async with slots:
                 try:
@@ -48,14 +49,14 @@ async def _hear_all(role: RoleConfig, turns: Sequence[Asked], seed: int) -> dict
                         lambda texts: by_model.question(texts["heard"], texts["text"]),
                         {"heard": " / ".join(heard), "text": text},
                         by_model.SCHEMA,
-                        seed=derive_seed(seed, place, "hearing"),
-                        request_id=f"hearing/{place}",
+                        seed=derive_seed(seed, number, "hearing"),
+                        request_id=f"hearing/{number}",
                     )
                 except NoAnswer:
                     return None
             return by_model.parse(answer.text, text)
 
-        found = await asyncio.gather(*(one(place, asked) for place, asked in enumerate(turns)))
+        found = await asyncio.gather(*(one(number, asked) for number, asked in enumerate(turns)))
     finally:
         await engine.close()
     return dict(zip(turns, found, strict=True))

@@ -1,8 +1,8 @@
-"""Reads transcripts whose turns people have coded: a CSV or JSONL of turns, or the folder of an imported run.
+"""Reads transcripts with human codes: a CSV or JSONL of turns, or the folder of an imported run.
 
-A line of a file holds `session_id`, `turn` (a number), `speaker` (patient or therapist), `text`, and `codes`: names as
-`reflection`, `open_question`, `advice`, several with `|`, `;` or `,` between them, empty where a turn has none. A column
-that groups sessions may have any name. A folder holds sessions.jsonl and labels.jsonl, as `python -m harness import` writes them.
+Each line of a file has `session_id`, `turn` (a number), `speaker` (patient or therapist), `text`, and `codes`: names
+such as `reflection`, `open_question` or `advice`, separated by `|`, `;` or `,`; empty if a turn has none. Any other
+column may group sessions. A folder has sessions.jsonl and labels.jsonl, as `python -m harness import` writes them.
 """
 
 import csv
@@ -21,29 +21,31 @@ from harness.store.records import read_sessions
 from harness.types import Speaker, Turn
 
 MOST_BYTES = 200_000_000
+"""Maximum size of a file."""
 NEEDED = ("session_id", "turn", "speaker", "text", "codes")
+"""Required columns."""
 _SPEAKERS = {"patient": Speaker.PATIENT, "client": Speaker.PATIENT, "therapist": Speaker.THERAPIST}
 
 
 @dataclass(frozen=True, slots=True)
 class CodedSession:
-    """A session with what people coded."""
+    """A session with its human codes."""
 
     id: str
     turns: tuple[Turn, ...]
     codes: Mapping[int, frozenset[str]]
-    """Of therapist turns that were coded, by index; empty where a coder found nothing."""
+    """Index of each coded therapist turn to its codes, which may be empty."""
     groups: Mapping[str, str]
-    """What the session belongs to, by name of the column."""
+    """Name of each other column to its value for the session."""
 
 
 def read_coded(path: Path) -> list[CodedSession]:
-    """The coded sessions of a file or a run folder. Raises `TranscriptError` or `StorageError` with file, line, remedy."""
+    """The coded sessions of a file or run folder. Raises `TranscriptError` or `StorageError` with file and line."""
     if path.is_dir():
         return _folder(path)
     rows = list(_rows(path))
     if not rows:
-        raise TranscriptError(f"{path}: holds no line; expected one per turn, with {', '.join(NEEDED)}")
+        raise TranscriptError(f"{path}: no lines; expected one per turn, with {', '.join(NEEDED)}")
     by_session: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
     for line, row in rows:
         missing = [name for name in NEEDED if row.get(name) is None]
@@ -64,7 +66,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     except UnicodeDecodeError as error:
         raise TranscriptError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start}); convert it") from error
     except csv.Error as error:
-        raise TranscriptError(f"{path}: is no CSV: {error}") from error
+        raise TranscriptError(f"{path}: is not valid CSV: {error}") from error
 
 
 def _csv(file: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -80,22 +82,23 @@ def _jsonl(path: Path, file: Iterable[str]) -> Iterator[tuple[int, Mapping[str, 
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise TranscriptError(f"{path}:{number}: is no JSON; expected one object per line") from error
+            raise TranscriptError(f"{path}:{number}: is not valid JSON; expected one object per line") from error
         if not isinstance(row, dict):
             raise TranscriptError(f"{path}:{number}: found {type(row).__name__}, expected an object")
         yield number, row
 
 
 def _session(path: Path, name: str, lines: list[tuple[int, Mapping[str, Any]]]) -> CodedSession:
+    """The session of these numbered lines; successive lines of one speaker become one turn."""
     turns: list[Turn] = []
     codes: dict[int, frozenset[str]] = {}
-    placed: list[tuple[float, int, Mapping[str, Any]]] = []
+    ordered: list[tuple[float, int, Mapping[str, Any]]] = []
     for line, row in lines:
         try:
-            placed.append((float(row["turn"]), line, row))
+            ordered.append((float(row["turn"]), line, row))
         except (TypeError, ValueError) as error:
             raise TranscriptError(f"{path}:{line}: turn: found {row['turn']!r}, expected a number") from error
-    for _, line, row in sorted(placed, key=lambda one: (one[0], one[1])):
+    for _, line, row in sorted(ordered, key=lambda one: (one[0], one[1])):
         speaker = _SPEAKERS.get(str(row["speaker"]).strip().lower())
         if speaker is None:
             raise TranscriptError(f"{path}:{line}: speaker: found {row['speaker']!r}, expected patient or therapist")
@@ -113,7 +116,7 @@ def _session(path: Path, name: str, lines: list[tuple[int, Mapping[str, Any]]]) 
 
 
 def names(codes: object) -> frozenset[str]:
-    """The names in a cell, a list, or a mapping as our label files have it (`reflection: simple`, `also: [safety]`)."""
+    """The codes in a cell, a list, or a mapping as in label files (`reflection: simple`, `also: [safety]`)."""
     if isinstance(codes, Mapping):
         found: set[str] = set()
         for name, value in codes.items():
@@ -140,7 +143,7 @@ def _tidy(name: str) -> str:
 def _folder(path: Path) -> list[CodedSession]:
     sessions, labels = path / "sessions.jsonl", path / "labels.jsonl"
     if not labels.exists():
-        raise TranscriptError(f"{path}: holds no labels.jsonl; import the transcripts with their labels first")
+        raise TranscriptError(f"{path}: no labels.jsonl; import the transcripts with their labels first")
     coded: dict[str, dict[int, frozenset[str]]] = {}
     for number, row in _rows(labels):
         if row.get("turn") is None or row.get("speaker") == "patient":

@@ -1,7 +1,8 @@
-"""Agreement of two codings in numbers, with intervals.
+"""Measures of agreement between two codings, with intervals.
 
-Sources: kappa (Cohen 1960); area under the curve as the chance that one of the high group is above one of the others
-(Hanley & McNeil 1982); intervals by resampling whole sessions (Efron & Tibshirani 1993, percentiles).
+Sources: kappa (Cohen 1960); area under the curve as the probability that a session of the high group has a higher value
+than one of the others (Hanley & McNeil 1982); percentile intervals by resampling whole sessions (Efron & Tibshirani
+1993). A measure that is not defined is NaN.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value in its scale's range and its 95% interval; None where it can't be computed."""
+    """A value with its 95% interval; each None if it can't be computed."""
 
     value: float | None
     interval: tuple[float, float] | None
@@ -48,29 +49,31 @@ def kappa(truth: Flags, found: Flags) -> float:
 
 
 def correlation(a: Values, b: Values) -> float:
-    """Pearson's; nan below three pairs or where one side doesn't vary."""
+    """Pearson's correlation; NaN with fewer than three pairs or without variation on one side."""
     if a.size < 3 or not a.std() or not b.std():
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])
 
 
 def area(high: Flags, values: Values) -> float:
-    """Area under the ROC curve of `values` for telling the high group; ties count half."""
-    ours, others = values[high], values[~high]
-    if not ours.size or not others.size:
+    """Area under the ROC curve of `values` for the high group; ties count half."""
+    highs, others = values[high], values[~high]
+    if not highs.size or not others.size:
         return float("nan")
-    above = (ours[:, None] > others[None, :]).mean() + 0.5 * (ours[:, None] == others[None, :]).mean()
+    above = (highs[:, None] > others[None, :]).mean() + 0.5 * (highs[:, None] == others[None, :]).mean()
     return float(above)
 
 
 def by_session(measure: Callable[[Sequence[int]], float], sessions: int, seed: int = 0) -> Estimate:
-    """`measure` over all sessions (by their places), and over sessions drawn again and again."""
+    """`measure` over all session indices, with an interval from `RESAMPLES` resamples of the sessions."""
     value = measure(range(sessions))
     if isnan(value):
         return Estimate(None, None)
     draw = np.random.default_rng(seed)
-    again = [measure(draw.integers(0, sessions, sessions).tolist()) for _ in range(RESAMPLES)] if sessions > 1 else []
-    known = [one for one in again if not isnan(one)]
+    resampled = (
+        [measure(draw.integers(0, sessions, sessions).tolist()) for _ in range(RESAMPLES)] if sessions > 1 else []
+    )
+    known = [one for one in resampled if not isnan(one)]
     if len(known) < RESAMPLES // 2:
         return Estimate(round(value, 4), None)
     low, high = np.quantile(known, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))

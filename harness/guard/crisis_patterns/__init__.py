@@ -1,7 +1,7 @@
-"""What people say when they speak of wanting to die, of harming themselves or others: the one place for it, by language.
+"""All patterns of crisis content, by language: a wish to die, self-harm, harm to others.
 
-Written from how people put it, outright and in euphemisms, abbreviations and half sentences. Nothing here names how to do
-anything. A pattern stands for lower case with straight apostrophes, which many leave out (`dont`, `im`).
+They cover explicit words, euphemisms, abbreviations and half sentences. They do not explain how to do anything.
+Patterns match lower case with straight apostrophes, which many people leave out (`dont`, `im`).
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from harness.guard.patterns import Hinted
 __all__ = ["ASKED", "BY_LANGUAGE", "DENIALS", "FIGURES", "OTHERS", "TIERS"]
 
 BY_LANGUAGE: Mapping[str, Mapping[str, Hinted]] = {"en": ENGLISH, "de": GERMAN, "es": SPANISH, "fr": FRENCH}
-"""Other languages have none: there nothing is found, which docs/guard.md says."""
+"""Language code to the patterns of each level, the gravest first. In other languages nothing is found."""
 
 TIERS: Mapping[str, str] = {"behaviour": "plan", "plan": "plan", "thoughts": "thoughts", "wish": "thoughts"}
-"""The tier of the safety gate that a level speaks for; harm without a wish to die has none."""
+"""Level to the tier of the safety gate; harm without a wish to die has none."""
 DENIALS: Mapping[str, str] = {
     "en": r"\b(?:not|never|no(?! one\b)|don't|dont|didn't|didnt|wouldn't|wouldnt|won't|wont|isn't|isnt|nothing|nor|without|ain't)"
     r"(?: (?!wait\b|stop\b|help\b|mind\b|and\b|but\b|so\b|because\b|cause\b|since\b)[\w']+){0,5} $"
@@ -27,4 +27,4 @@ DENIALS: Mapping[str, str] = {
     "es": r"\b(?:no|nunca|jamás|sin)(?: \w+){0,4} $",
     "fr": r"\b(?:pas|jamais|aucun\w*|sans)(?: \w+){0,4} $",
 }
-"""Before a finding, in its clause: it is denied. By language."""
+"""By language: a finding with this right before it, in the same clause, is denied."""

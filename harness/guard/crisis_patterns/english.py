@@ -435,4 +435,4 @@ ENGLISH: Mapping[str, Hinted] = {
         r"\bthere(?:'s| is) (?:nobody|no one) with (?:him|her|them)\b",
     ),
 }
-"""The gravest first. Levels in the order of the Columbia Suicide Severity Rating Scale."""
+"""Level to its patterns, the gravest first, in the order of the Columbia Suicide Severity Rating Scale."""

@@ -1,4 +1,4 @@
-"""English wording that only sounds like a crisis of the patient's: idioms, accidents, others' acts, questions."""
+"""English wording that only sounds like a crisis of the patient's: idioms, accidents, acts of others, questions."""
 
 from harness.guard.patterns import Hinted
 
@@ -37,7 +37,7 @@ FIGURES = Hinted.any_of(
     r"injuring) myself(?= (?:lifting|running|at|in the gym|again at|when i (?:lift|run|train)))",
     r"\bend it (?:with|between)\b",
 )
-"""What only sounds like it."""
+"""Idioms and accidents."""
 OTHERS = Hinted.any_of(
     ("suicid", "attempt", "kill", "overdose", "own li", "his li", "her li", "their li", "end it all"),
     r"\b(?:brother|sister|mother|father|mom|mum|dad|friend|friends|son|daughter|cousin|uncle|aunt|"
@@ -53,7 +53,7 @@ OTHERS = Hinted.any_of(
     r"(?:^|[.!?\n:-] )(?!i )[a-z]+ (?:just |recently |also )?had a suicide attempt\b",
     r"\blost (?:\w+ ){1,3}to suicide\b",
 )
-"""Somebody else did it or tried to."""
+"""An act or attempt of somebody else."""
 ASKED = Hinted.any_of(
     ("suicidal", "planning something", "going to", "gonna"),
     r"\b(?:if|whether) (?:i|i'm|im|i am|i was|you'?re?) (?:am |was |were |feel |'m )?(?:suicidal|"
@@ -61,4 +61,4 @@ ASKED = Hinted.any_of(
     r"\b(?:ask\w*|think|thinks|thought|said|says) (?:me |that )?(?:if |whether )?i(?:'m|m| am|"
     r" was) (?:suicidal|going to|gonna)\b",
 )
-"""A question or a claim of others that is only told."""
+"""A reported question or claim of somebody else."""

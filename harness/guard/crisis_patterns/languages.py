@@ -1,4 +1,4 @@
-"""Patterns of other languages: what is said outright; fewer ways of saying it than the English ones."""
+"""Patterns in German, Spanish and French: explicit words only, with fewer variants than in English."""
 
 from collections.abc import Mapping
 
