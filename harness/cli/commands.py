@@ -20,7 +20,7 @@ COMMANDS = {
     "judge-calibrate": "compare judges with people who rated the same sessions",
     "rubrics": "list, show, validate or make rubrics",
     "list": "say what there is: personas, therapists, models, rubrics, engines, metrics, ...",
-    "fidelity": "say how like people a run's patients are, and whether they part good from poor",
+    "fidelity": "compare simulated patients with people, and test whether they distinguish therapists",
     "audit": "try to talk patients round without listening, and say what it earns",
     "personas": "list, show, validate, make or sample personas",
     "fetch": "get the small model that runs on any CPU",
