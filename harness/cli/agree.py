@@ -1,15 +1,15 @@
-"""Say how far the measures agree with people: against transcripts whose turns you have coded.
+"""Measure how well the metrics of the therapist agree with people, on transcripts whose turns you have coded.
 
   python -m harness agree coded.csv
   python -m harness agree outputs/imported --group quality --high good
   python -m harness agree coded.jsonl --json agreement.json
   python -m harness agree coded.csv hearing=model model=llama-3.1-8b
 
-With `hearing=model` the therapist's model (settings as for `run`) hears the turns, many at once, and is shown beside the
-small classifier that the harness hears with.
+With `hearing=model`, the therapist's model (settings as for `run`) also classifies the turns, many at once. Its results
+are shown after those of the harness's small classifier.
 
-A CSV or JSONL has a line for every turn: session_id, turn, speaker, text, codes (reflection|open_question|advice ...);
-other columns can group sessions. A folder is that of an imported run with labels.
+A CSV or JSONL file has a line for each turn: session_id, turn, speaker, text, codes (reflection|open_question|advice ...);
+other columns can group sessions. A folder must be an imported run with labels.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a CSV or JSONL of coded turns, or a run folder")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="hearing=model, and settings of that model")
     parser.add_argument(
-        "--group", metavar="COLUMN", help="also say how well each measure tells groups of sessions apart"
+        "--group", metavar="COLUMN", help="also measure how well each metric distinguishes two groups of sessions"
     )
     parser.add_argument("--high", metavar="VALUE", help="the value of that column for the better sessions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, with intervals, to this file")
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     by_model, settings = _hearing(args.settings)
     sessions = read_coded(args.file)
     found = agree(sessions, group=args.group, high=args.high)
-    say(f"{found.sessions} sessions, {found.turns} coded therapist turns; [a, b]: 95% interval, sessions resampled")
+    say(f"{found.sessions} sessions, {found.turns} coded therapist turns; [a, b]: 95% interval, by resampling sessions")
     _print_codes(found, "classifier")
     content = {"classifier": found.to_dict()}
     if by_model:
@@ -59,7 +59,9 @@ def main(args: argparse.Namespace) -> int:
 
         answers = hear_all(load(settings).therapist, asked(sessions))
         model = agree(sessions, hears=lambda text, heard: answers[text, heard])
-        say(f"\n{sum(map(bool, answers.values()))} of {len(answers)} turns answered by the model; the rest is left out")
+        say(
+            f"\n{sum(map(bool, answers.values()))} of {len(answers)} turns classified by the model; the others are left out"
+        )
         _print_codes(model, "model")
         content["model"] = model.to_dict()
     if found.areas:
@@ -67,8 +69,8 @@ def main(args: argparse.Namespace) -> int:
         for name, estimate in found.areas.items():
             say(f"{name:28}{_shown(estimate)}")
     if found.unknown:
-        say(f"\nnot measured here: {', '.join(found.unknown)}")
-    say("\nSimulations for engineering and research: agreement with your coders, not clinical evidence.")
+        say(f"\ncodes that the harness does not measure: {', '.join(found.unknown)}")
+    say("\nFor engineering and research: agreement with your coders is not clinical evidence.")
     if args.json is not None:
         try:
             write_whole(args.json, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -78,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _hearing(settings: Sequence[str]) -> tuple[bool, list[str]]:
-    """Whether a model hears, and its settings."""
+    """Whether a model classifies the turns, and its settings. Raises `ConfigError`."""
     from harness.errors import ConfigError
 
     chosen = [one.partition("=")[2] for one in settings if one.startswith("hearing=")]
@@ -87,7 +89,7 @@ def _hearing(settings: Sequence[str]) -> tuple[bool, list[str]]:
         raise ConfigError(f"hearing: found {wrong[0]!r}, expected classifier or model")
     by_model = chosen[-1:] == ["model"]
     if rest and not by_model:
-        raise ConfigError(f"{rest[0]}: has no effect without hearing=model; leave it out, or add that")
+        raise ConfigError(f"{rest[0]}: has no effect without hearing=model; leave it out, or add hearing=model")
     return by_model, rest
 
 

@@ -1,4 +1,4 @@
-"""Try to talk patients round without listening to them, and say what it earns beside what good scripts earn.
+"""Test whether a therapist can gain the patients' trust without listening, compared with good scripts.
 
   python -m harness audit patient
   python -m harness audit patient --personas two-cups night-guard-talks --exchanges 25 --json
@@ -6,8 +6,9 @@
   python -m harness audit patient --policies tricks.json
   python -m harness audit patient --search 2000
 
-No model is loaded: patients speak by rule from their persona, and hear as in a run with patient.state=rules. A file of
-policies maps names to {"lines": [...]}, said in turn, or {"mirror": true, "suffix": "..."}, the patient's turn read back.
+No model is loaded: patients speak by rules from their persona, and appraise as in a run with patient.state=rules. A file
+of policies maps names to {"lines": [...]}, which are said one after another, or to {"mirror": true, "suffix": "..."},
+which repeats the patient's turn.
 """
 
 import argparse
@@ -30,9 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policies", type=Path, metavar="FILE", help="your own policies, instead of those of the harness"
     )
-    parser.add_argument("--exchanges", type=_exchanges, default=20, metavar="N", help="of a session; default: 20")
-    parser.add_argument("--search", type=_trials, metavar="TRIALS", help="also search for the best text, per group")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the search; default: 0")
+    parser.add_argument(
+        "--exchanges", type=_exchanges, default=20, metavar="N", help="exchanges per session; default: 20"
+    )
+    parser.add_argument(
+        "--search",
+        type=_trials,
+        metavar="TRIALS",
+        help="also search for the most successful text for each group of patients",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the search; default: 0")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -89,7 +97,7 @@ def _personas(args: argparse.Namespace) -> "list[Persona]":
 
 
 def _written_for(personas: "Sequence[Persona]", scripts: Sequence[Any]) -> "dict[str, Persona]":
-    """The patients that the scripts are played with: those asked for, or where none of them has a script, all that have."""
+    """The patients with whom the scripts are played: the requested ones, or all with a script if none of these has one."""
     from harness.paths import persona_dir
     from harness.personas.library import load
 
@@ -101,7 +109,7 @@ def _written_for(personas: "Sequence[Persona]", scripts: Sequence[Any]) -> "dict
 
 
 def _lines_for_others(personas: "Sequence[Persona]", scripts: Sequence[Any]) -> list[str]:
-    """Good lines that were written for patients who aren't asked for, or, where all are, for anyone."""
+    """Good lines written for patients that were not requested; if all were requested, all good lines."""
     asked = {persona.id for persona in personas}
     others = [script for script in scripts if script.persona not in asked] or list(scripts)
     return [line for script in others for line in script.therapist]
@@ -121,10 +129,10 @@ def _table(result: dict[str, Any]) -> str:
     rows = [("good scripts", good), *sorted(result["policies"].items(), key=lambda row: -row[1]["trust_change"])]
     rows += [(f"best text, {name} patients", row) for name, row in result.get("search", {}).items()]
     width = max(len(name) for name, _ in rows)
-    lines = [f"{'said':<{width}}  trust change  of the good  layers told"]
+    lines = [f"{'therapist':<{width}}  trust change  of good scripts  layers told"]
     for name, row in rows:
         share = row["trust_change"] / good["trust_change"] if good["trust_change"] else float("nan")
-        lines.append(f"{name:<{width}}  {row['trust_change']:>+12.3f}  {share:>10.0%}  {row['layers_told']:>11.0%}")
+        lines.append(f"{name:<{width}}  {row['trust_change']:>+12.3f}  {share:>15.0%}  {row['layers_told']:>11.0%}")
     for name, row in result.get("search", {}).items():
         lines += ["", f"Best text for {name} patients, after {row['trials']} trials:", *(f"  {x}" for x in row["best"])]
     return "\n".join(lines)

@@ -1,12 +1,12 @@
-"""Go on from turns of a run's sessions, under the same settings or others: one changed turn, same patient, same seeds.
+"""Continue sessions of a run from some of their turns, with the same or other settings, the same patient and seeds.
 
   python -m harness branch outputs/latest --turn 20 --k 4
   python -m harness branch outputs/latest two-cups-000 --turn all --k 2 --exchanges 1 therapist.sampling.temperature=1
   python -m harness branch outputs/latest --turn every=4 therapist=mi therapist.model.adapter=checkpoints/step-100
 
-The branches are a run of their own: `resume`, `compare`, `export --format dpo` take it. `compare` pairs branches of the same
-turn and number in runs under other settings. Number 0 has its parent's seed: under the same settings it says the same.
-docs/train.md.
+The branches are a new run, for `resume`, `compare` and `export --format dpo`. `compare` pairs branches with the same turn
+and number of runs with different settings. Branch 0 has the seed of its parent: with the same settings, it repeats the
+parent. See docs/train.md.
 """
 
 import argparse
@@ -20,9 +20,9 @@ INTERMIXED = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN", help="the folder of a run")
     parser.add_argument("words", nargs="*", metavar="SESSION|KEY=VALUE", help="session ids (default: all); settings")
-    parser.add_argument("--turn", required=True, metavar="N|all|every=K", help="the first turn that is said anew")
-    parser.add_argument("--k", type=int, default=1, metavar="K", help="branches of each turn; default: 1")
-    parser.add_argument("--exchanges", type=int, metavar="H", help="how far they go; default: to the end")
+    parser.add_argument("--turn", required=True, metavar="N|all|every=K", help="the first turn that is generated again")
+    parser.add_argument("--k", type=int, default=1, metavar="K", help="branches per turn; default: 1")
+    parser.add_argument("--exchanges", type=int, metavar="H", help="exchanges per branch; default: to the end")
     parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 

@@ -1,4 +1,4 @@
-"""Names and what they are, in two columns."""
+"""Prints names and descriptions in two columns."""
 
 import shutil
 import sys
@@ -8,7 +8,7 @@ from harness.text.visible import one_line, say
 
 
 def two_columns(listing: Mapping[str, str]) -> None:
-    """One line each, cut where a terminal ends; whole where a program reads."""
+    """One line per entry, cut to the width of a terminal; not cut if the output is not a terminal."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     width = max(map(len, listing), default=0)
     for name, about in listing.items():

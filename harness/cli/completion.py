@@ -8,14 +8,14 @@ from harness.cli.commands import COMMANDS, module_of
 
 
 def complete() -> None:
-    """Answer the shell that asks, and end the process."""
+    """Answer the shell's request for completions, and exit; returns if there is none."""
     import argcomplete
 
     argcomplete.autocomplete(_parser(os.environ.get("COMP_LINE", "").split()))
 
 
 def _parser(words: list[str]) -> argparse.ArgumentParser:
-    """The commands, and the arguments of the one that is typed: the others' modules need not be imported."""
+    """All commands, with arguments only for the one that is typed, so that no other module is imported."""
     parser = argparse.ArgumentParser(prog="harness")
     commands = parser.add_subparsers()
     for name, about in COMMANDS.items():
@@ -26,7 +26,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
 
 
 def complete_settings(prefix: str, **_: object) -> list[str]:
-    """What may follow `prefix` in a setting: groups, then what can be chosen in one."""
+    """Completions of a setting: names of groups, and after `=` the choices of the group."""
     from harness.config.compose import groups
 
     key, equals, _value = prefix.partition("=")

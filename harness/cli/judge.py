@@ -1,16 +1,16 @@
-"""Let a judge answer the questions of rubrics about the sessions of a run, or of a sweep.
+"""Have a judge answer the questions of rubrics about the sessions of a run or a sweep.
 
   python -m harness judge outputs/latest                        the safety gate, by the small model
   python -m harness judge outputs/latest rubric=safety-gate,alliance judge.model.path=FOLDER repeats=3
   python -m harness judge outputs/latest rubric=all judge.engine=openai judge.engine.base_url=http://127.0.0.1:8000/v1
-  python -m harness judge outputs/sweep-DATE --plan             requests, tokens and money, before anything is spent
-  python -m harness judge outputs/latest rubric=alliance --rescore     derive the scores again; asks no model
+  python -m harness judge outputs/sweep-DATE --plan             requests, tokens and money; asks nothing
+  python -m harness judge outputs/latest rubric=alliance --rescore     derive the scores again; asks nothing
 
-Writes judgements.jsonl (what was answered), scores.jsonl, gates.jsonl and certificate.json into the run folder, and its
-report again. Judging that was interrupted goes on with the same command; nothing that was answered is asked again.
+Writes judgements.jsonl (the answers), scores.jsonl, gates.jsonl and certificate.json to the run folder, and its report
+again. The same command continues interrupted judging; no answered question is asked again.
 
 Exit codes: 0 all items have an answer or a reason; 1 some requests failed; 2 a mistake in settings or rubrics; 3 no
-engine; 130 interrupted. Scores are no clinical evidence, and mean nothing beyond what the certificate says.
+engine; 130 interrupted. Scores are not clinical evidence; do not rely on items that are not certified.
 """
 
 import argparse
@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "overrides", nargs="*", metavar="KEY=VALUE", help="settings of conf/judging.yaml; later ones win"
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--plan", action="store_true", help="say what it would take, and ask nothing")
-    what.add_argument("--rescore", action="store_true", help="derive scores again from what is recorded")
+    what.add_argument("--plan", action="store_true", help="estimate requests, tokens and money, and ask nothing")
+    what.add_argument("--rescore", action="store_true", help="derive scores again from recorded answers")
     what.add_argument("--cfg", choices=["job"], help="print the resolved settings and judge nothing")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="your own config files; they come first")
 
@@ -90,15 +90,17 @@ def _plan(folders: "Sequence[Path]", prepared: "Prepared") -> int:
     say(
         f"at most {dollars:.2f} US dollars"
         if dollars is not None
-        else "money: not known; set judge.price.prompt and judge.price.completion (US dollars per million tokens)"
+        else "price: not known; set judge.price.prompt and judge.price.completion (US dollars per million tokens)"
     )
     return 0
 
 
 def _shown(cost: "Cost") -> str:
     left = cost.requests - cost.recorded
-    shared = f" ({cost.shared_tokens / cost.prompt_tokens:.0%} of them shared prefixes)" if cost.prompt_tokens else ""
+    shared = (
+        f" ({cost.shared_tokens / cost.prompt_tokens:.0%} of them in shared prefixes)" if cost.prompt_tokens else ""
+    )
     return (
-        f"{left} requests to send ({cost.recorded} recorded already), {cost.prompt_tokens} prompt tokens{shared}, "
-        f"at most {cost.completion_tokens} tokens of answers"
+        f"{left} requests to send ({cost.recorded} already recorded), {cost.prompt_tokens} prompt tokens{shared}, "
+        f"at most {cost.completion_tokens} completion tokens"
     )

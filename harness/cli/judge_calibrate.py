@@ -3,8 +3,8 @@
   python -m harness judge-calibrate outputs/latest ratings.csv
   python -m harness judge-calibrate outputs/latest ratings.csv --split dev     while tuning a judge
 
-The table has the columns session_id,item,rater,value,split: item as RUBRIC/ITEM, value a number or the id of an answer,
-split dev or test (test where it is empty). Tune on dev; only test tells how good the judge is.
+The table has the columns session_id,item,rater,value,split. item is RUBRIC/ITEM, value a number or the id of an answer,
+split dev or test (empty: test). Tune a judge on dev; only results on test show how good it is.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
         raise JudgeError(f"{args.folder}: no scores; judge it first, with `python -m harness judge {args.folder}`")
     found = calibrate(ratings, scores, rubrics, split=args.split)
     if not found:
-        raise JudgeError(f"{args.ratings}: no session and item of split {args.split} that was judged, too")
+        raise JudgeError(f"{args.ratings}: none of its sessions and items of split {args.split} was judged")
     if args.json:
         say(
             json.dumps(
@@ -50,5 +50,5 @@ def main(args: argparse.Namespace) -> int:
     else:
         say("\n".join(lines(found)))
         if args.split == "dev":
-            say("split dev: for tuning; conclude from split test alone")
+            say("split dev is for tuning; draw conclusions only from split test")
     return 0

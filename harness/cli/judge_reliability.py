@@ -1,9 +1,9 @@
-"""Say how far repeats, orders and judges agree, item by item.
+"""Measure how well repeats, orders and judges agree, item by item.
 
   python -m harness judge outputs/latest rubric=alliance repeats=5 orders=2
   python -m harness judge-reliability outputs/latest
 
-Intervals are 95%, by resampling personas. `k for 0.8`: repeats whose mean reaches a reliability of 0.8.
+Intervals are 95%, by resampling personas. `k for 0.8`: number of repeats whose mean has a reliability of 0.8.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="RUN|SWEEP", help="judged runs")
     parser.add_argument("--rubric", action="append", metavar="ID", help="only this rubric; may be repeated")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the bootstrap; default: 0")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def plain(value: object) -> object:
-    """JSON data; what is not defined is null."""
+    """The value as JSON data; undefined numbers become None."""
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What a person sees while a judge works: lines on stderr, with the time left."""
+"""Shows the progress of judging as lines on stderr, with the time left."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ LINE_EVERY_S = 5.0
 
 
 class JudgingReporter:
-    """Counts what is judged and shows it. Use as a context manager."""
+    """Counts judged sessions and shows the progress. Use as a context manager."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
@@ -28,13 +28,13 @@ class JudgingReporter:
         self.console.print(one_line(line), soft_wrap=True, markup=False)
 
     def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None:
-        """A folder is next."""
+        """Judging of a folder begins."""
         self._total, self._done = sessions + controls, 0
         self._began = self._shown = time.monotonic()
         self.say(f"judging {folder}: {sessions} sessions and {controls} controls by {judge}")
 
     def judged(self, judged: Judged, judge: Judge) -> None:
-        """A session or a control is done."""
+        """A session or a control has been judged."""
         self._done += 1
         now = time.monotonic()
         if now - self._shown < LINE_EVERY_S:
@@ -47,17 +47,18 @@ class JudgingReporter:
             else ""
         )
         self.say(
-            f"{self._done}/{self._total} sessions and controls, {judge.sent} answers, {judge.reused} from the record"
+            f"{self._done}/{self._total} sessions and controls, {judge.sent} new answers, {judge.reused} recorded ones"
             f"{cached}, about {_duration(left)} left"
         )
 
     def result(self, result: Result) -> None:
-        """How a folder ended."""
+        """Print the result of a folder."""
         certificate = result.certificate
         good = sum(item.certified for item in certificate.items)
         failed = f", {result.failed} failed" if result.failed else ""
         self.say(
-            f"{result.folder}: {result.scores} scores{failed}; {result.sent} questions were sent, {result.reused} were recorded"
+            f"{result.folder}: {result.scores} scores{failed}; {result.sent} questions were sent, "
+            f"{result.reused} answers were already recorded"
         )
         self.say(f"certificate: {certificate.verdict} ({good} of {len(certificate.items)} items)")
         for item in [item for item in certificate.items if not item.certified][:8]:

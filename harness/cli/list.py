@@ -1,10 +1,10 @@
-"""Say what there is to choose from, one line each.
+"""List what can be chosen, one line each.
 
-  python -m harness list                     how many of each kind
+  python -m harness list                     all kinds, with number and names
   python -m harness list therapists
   python -m harness list metrics --json
 
-What installed plug-ins bring is listed with ours; --config-dir and --persona-dir add your own files.
+Items of installed plug-ins are included; --config-dir and --persona-dir add your own files.
 """
 
 import argparse
@@ -15,12 +15,12 @@ from harness.cli.columns import two_columns
 from harness.text.visible import say, to_json
 
 Listing = dict[str, str]
-"""Name to what it is, in one line."""
+"""Name to a description in one line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", nargs="?", choices=list(KINDS), metavar="KIND", help=f"one of {', '.join(KINDS)}")
-    parser.add_argument("--json", action="store_true", help="as JSON: kind to name to what it is")
+    parser.add_argument("--json", action="store_true", help="as JSON: kind to name to description")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="your own config files")
     parser.add_argument("--persona-dir", type=Path, metavar="DIR", help="your own personas")
 
@@ -50,7 +50,7 @@ def _personas(args: argparse.Namespace) -> Listing:
 
 
 def _group(name: str) -> Callable[[argparse.Namespace], Listing]:
-    """Lists a config group by the comment at the top of each file."""
+    """A function that lists a config group, described by the comment at the top of each file."""
 
     def listing(args: argparse.Namespace) -> Listing:
         from harness.config.messages import options
@@ -86,7 +86,7 @@ def _contexts(args: argparse.Namespace) -> Listing:
 
 
 def _where(item: object) -> str:
-    """Where a plug-in's item comes from."""
+    """The module of a plug-in's item."""
     return f"plug-in: {getattr(item, '__module__', None) or type(item).__module__}"
 
 

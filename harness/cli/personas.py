@@ -17,7 +17,7 @@ TEMPLATE = Path(library.__file__).parent / "template.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the subcommands on the parser of `python -m harness personas`."""
+    """Add the subcommands to the parser of `python -m harness personas`."""
     commands = parser.add_subparsers(dest="personas_command", metavar="COMMAND")
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument("--dir", type=Path, metavar="DIR", help="your own personas, looked up before the library")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", parents=[folder], help="one persona, as YAML")
     show.add_argument("id")
     show.add_argument("--prompt", action="store_true", help="the prompt that the patient's model gets")
-    show.add_argument("--brief", action="store_true", help="with --prompt: the short form, for small windows")
+    show.add_argument("--brief", action="store_true", help="with --prompt: the short form for small windows")
 
     validate = commands.add_parser("validate", help="check files or folders (without any: the library)")
     validate.add_argument("paths", nargs="*", type=Path, metavar="PATH")
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-with",
         nargs="+",
         metavar="MODEL",
-        help="have a model write what brings them and what came before: a preset, and settings as for `python -m harness run` "
+        help="have a model write the presenting problem and the history: a preset, and settings as for `python -m harness run` "
         "(llama-3.1-8b engine=vllm)",
     )
 
@@ -124,7 +124,7 @@ def _sample(args: argparse.Namespace) -> None:
 
 
 def _written(personas: list[Persona], settings: Sequence[str], seed: int) -> list[Persona]:
-    """The personas with narratives of a model, as far as those can be used."""
+    """The personas with narratives by a model; those whose narrative can't be used stay unchanged."""
     from harness.runs.narratives import write_narratives
 
     overrides = [setting if "=" in setting else f"model={setting}" for setting in settings]

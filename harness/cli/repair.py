@@ -1,11 +1,12 @@
-"""Take out of a run's journal what is damaged, so that the run can be resumed; says what is lost.
+"""Remove damaged lines from the journal of a run, so that it can be resumed, and say what is lost.
 
-Of a sweep it writes a damaged sweep.json again, from the runs of its points; a point's own journal is mended by its folder.
+For a sweep, a damaged sweep.json is written again from the runs of its points. For the journal of a point, give the
+folder of the point.
 
   python -m harness repair outputs/NAME-DATE
 
-A journal whose last line is torn, or ends in a hole after a power cut, needs no repair: `resume` mends that. Files that
-derive from the journal are written again. What was there before is kept beside them as NAME.damaged.
+A journal with an incomplete last line, or with a hole at its end after a power failure, needs no repair: `resume` fixes
+it. Files that derive from the journal are written again. The old files are kept as NAME.damaged.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def main(args: argparse.Namespace) -> int:
     is_sweep = looks_like_sweep(args.run_dir)
     lines = repair_sweep(args.run_dir) if is_sweep else repair(args.run_dir)
     what = "sweep.json" if is_sweep else "the journal"
-    say("\n".join(lines) if lines else f"{args.run_dir}: {what} is whole; nothing was changed")
+    say("\n".join(lines) if lines else f"{args.run_dir}: {what} is not damaged; nothing was changed")
     if lines:
         say(f"go on with: {resume_command(args.run_dir)}")
     return 0

@@ -1,12 +1,12 @@
-"""Repeat a sample of a run's turns on the run's engine, and say how many come out the same.
+"""Generate a sample of a run's turns again on the run's engine, and count how many are the same.
 
   python -m harness replay-check outputs/latest --turns 50
 
-A turn is asked as it was: the same prompt (as `python -m harness show` prints it), seed, sampling and draft. `dry` and
-`transformers` with engine.max_batch=1 give all turns again; docs/reproducibility.md says what to expect of the others.
-For those that differ it says from which character on. The run folder stays as it is but for the engine's log.
+A request has the same prompt (as `python -m harness show` prints it), seed, sampling and draft. `dry`, and
+`transformers` with engine.max_batch=1, repeat all turns; docs/reproducibility.md says what to expect of other engines.
+For turns that differ, the first different character is printed. In the run folder, only the engine's log changes.
 
-Exit codes: 0 whatever the result; 2 where the run can't be repeated; 3 no engine.
+Exit codes: 0 whatever the result; 2 the run can't be repeated; 3 no engine.
 """
 
 import argparse
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from harness.runs.replay_check import Repeated
 
 SHOWN = 60
-"""Characters of either text from where they part."""
+"""Characters of both texts that are printed, from the first difference on."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
-    parser.add_argument("--turns", type=_positive, default=20, metavar="N", help="how many at most (default: 20)")
+    parser.add_argument("--turns", type=_positive, default=20, metavar="N", help="largest number of turns; default: 20")
     parser.add_argument("--json", action="store_true", help="print the result, both texts included, as JSON")
     parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
     parser.add_argument("--trust-server", action="store_true", help="send the run's server the key that the run names")
@@ -81,8 +81,8 @@ def _as_text(repeated: Sequence["Repeated"]) -> str:
     for one in repeated:
         if one.parts_at is not None:
             where = f"{one.session_id} turn {one.turn} ({one.speaker})"
-            lines.append(f"{where}: parts at character {one.parts_at} of {len(one.recorded)}")
+            lines.append(f"{where}: differs from character {one.parts_at} of {len(one.recorded)}")
             lines += [f"    {text[one.parts_at :][:SHOWN]!r}" for text in (one.recorded, one.again)]
     same = sum(one.same for one in repeated)
-    lines.append(f"{same} of {len(repeated)} turns came out the same ({same / len(repeated):.0%})")
+    lines.append(f"{same} of {len(repeated)} turns are the same ({same / len(repeated):.0%})")
     return "\n".join(lines)

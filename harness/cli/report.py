@@ -1,4 +1,4 @@
-"""Write report.html of a run or of a sweep again, and metrics.json of a run where there is none.
+"""Write report.html of a run or a sweep again, and metrics.json of a run if it is missing.
 
 python -m harness report outputs/NAME-DATE
 python -m harness report outputs/sweep-DATE
@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> int:
     one = (folder / "sessions.jsonl").exists() or (folder / "run.json").exists()
     for run in [folder] if one else run_folders(folder):
         if not one and not (run / "run.json").exists():
-            continue  # a point that was not begun
+            continue  # a point that has not started
         if args.metrics or not (run / "metrics.json").exists():
             write_metrics(run, trusted=args.trust_remote_code, amend=PatientVerdicts(run).metrics)
         say(one_line(str(write_report(run))))

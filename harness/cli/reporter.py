@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live bar in a terminal, plain lines elsewhere. All of it on stderr."""
+"""Shows the progress of a run on stderr: a live bar in a terminal, lines of text elsewhere."""
 
 import math
 import sys
@@ -25,23 +25,23 @@ from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
 
 BAR_EVERY_S = 0.25
 LINE_EVERY_S = 10.0
-"""Without a terminal: how often a line is printed."""
+"""Without a terminal: seconds between two lines."""
 NEWS_EVERY_S = 1.0
-"""The same, where a session finished."""
+"""The same, if a session has finished."""
 
 
 TIGHTEST = 5
-"""Personas of a fit check that are shown unless all are asked for."""
+"""Number of personas shown by a fit check without --all."""
 
 
 class TerminalReporter:
-    """Counts what happens and shows it. Use as a context manager around the run."""
+    """Counts turns and sessions and shows the progress. Use as a context manager around the run."""
 
     def __init__(self, *, all_fits: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, emoji=False)
         self._all_fits = all_fits
         self._engines: dict[str, float] = {}
-        """Engine and model to when its start began, by the monotonic clock."""
+        """Engine and model to the time at which its start began, by the monotonic clock."""
         self._ahead = TimeLeft()
         self.turns = 0
         self.tokens = 0
@@ -55,11 +55,11 @@ class TerminalReporter:
         self._task: TaskID | None = None
 
     def say(self, line: str) -> None:
-        """One line, above the live bar where there is one."""
+        """Print one line, above the live bar if there is one."""
         self.console.print(one_line(line), soft_wrap=True, markup=False)
 
     def starting(self, speaker: Speaker, role: RoleConfig) -> None:
-        """An engine is about to be started, or to be shared."""
+        """An engine is about to be started or reused."""
         startup.checked()
         engine, auto = role.engine.kind, " (chosen by engine=auto)" if role.engine.chosen_by_auto else ""
         estimated = ", tokens estimated" if role.model.stand_in else ""
@@ -72,7 +72,7 @@ class TerminalReporter:
         self.say(f"{speaker}: {model} on {engine}{auto}{estimated}{before}")
 
     def notice(self, notice: Notice) -> None:
-        """What an engine reports while it waits."""
+        """Print what an engine reports."""
         match notice:
             case Paused():
                 self.say(
@@ -89,7 +89,7 @@ class TerminalReporter:
                 self.retries += 1
 
     def summary(self, path: Path, record: RunRecord) -> None:
-        """Where the results of a finished run are."""
+        """Print the totals of a run, and where its results are."""
         totals = record.totals
         failed = f", {totals.failed} failed (see failures.jsonl)" if totals.failed else ""
         left = totals.sessions - totals.finished - totals.failed
@@ -107,7 +107,7 @@ class TerminalReporter:
         self.say(f"run folder: {path}")
 
     def fit(self, fits: Sequence[Fit]) -> None:
-        """What a dry run says about prompts."""
+        """Print the fit check of a dry run."""
         shown = fits if self._all_fits else fits[:TIGHTEST]
         title = "fit check, tightest first, in tokens"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
@@ -125,7 +125,7 @@ class TerminalReporter:
             self.say(f"{len(fits) - len(shown)} more personas have more room; --all shows them")
 
     def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None:
-        """Sessions begin: `sessions` in the plan, `done` of them already over, with at most `most_turns` in all."""
+        """Sessions begin: `sessions` are planned, `done` of them are over; all have at most `most_turns` turns together."""
         startup.remember({name: time.monotonic() - began for name, began in self._engines.items()})
         self._engines = {}
         self._ahead = TimeLeft(most_turns / sessions if sessions else 0)
@@ -152,19 +152,19 @@ class TerminalReporter:
         self._warn_of_cuts(utterance.events)
 
     def _warn_of_cuts(self, events: Sequence[Event]) -> None:
-        """Say once that a server cuts prompts, since it does not say so itself."""
+        """Warn once that a server cuts prompts, because it does not report it."""
         cut = next((event.data for event in events if event.kind == "silent_cut"), None)
         if cut is None or self._warned_of_cuts:
             return
         self._warned_of_cuts = True
         self.say(
-            f"warning: {cut['reason']} and did not say so; prompts are kept within {cut['read_tokens']} tokens from now "
+            f"warning: {cut['reason']} and did not report it; prompts are kept within {cut['read_tokens']} tokens from now "
             "on; give the server a larger window (Ollama: num_ctx, LM Studio: context length), or set "
             f"engine.max_model_len={cut['read_tokens']}"
         )
 
     def count(self, turns: int, tokens: int) -> None:
-        """Add turns reported in bulk."""
+        """Add turns that are reported together."""
         self.turns += turns
         self.tokens += tokens
         if self._due(LINE_EVERY_S):
@@ -187,7 +187,7 @@ class TerminalReporter:
         return self.tokens / max(time.monotonic() - self._began, 1e-9)
 
     def _due(self, line_every_s: float) -> bool:
-        """Whether it is time to show something again."""
+        """Whether it is time to show the progress again."""
         return time.monotonic() - self._shown >= (line_every_s if self._bar is None else BAR_EVERY_S)
 
     def _update(self, news: str = "") -> None:
@@ -222,15 +222,15 @@ def _cut(text: str, most: int) -> str:
 
 
 class TimeLeft:
-    """The most that a run still takes, from the exchanges that are left: sessions may end before they need to."""
+    """An upper estimate of the time left, from the exchanges left: sessions may end earlier."""
 
     def __init__(self, turns_per_session: float = 0) -> None:
         self._most = turns_per_session
         self._said: dict[str, int] = {}
-        """Session in flight to its turns so far, those of before a resume included."""
+        """Sessions in progress, with their turns so far, including those before a resume."""
 
     def turn(self, session_id: str, index: int) -> None:
-        """A turn was said; `index` counts from 0."""
+        """A turn is finished; `index` counts from 0."""
         self._said[session_id] = index + 1
 
     def over(self, session_id: str) -> None:
@@ -238,21 +238,21 @@ class TimeLeft:
         self._said.pop(session_id, None)
 
     def seconds(self, sessions: int, turns_per_s: float) -> float | None:
-        """For `sessions` that are not over, at `turns_per_s` of all sessions; None before that can be said."""
+        """Seconds left for `sessions` unfinished sessions at `turns_per_s` over all sessions; None if unknown."""
         if not self._most or turns_per_s <= 0 or sessions <= 0:
             return None
         return max(sessions * self._most - sum(self._said.values()), 0) / turns_per_s
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, from an hour on with hours: 0:45, 12:05, 1:02:03."""
+    """The duration as minutes and seconds, with hours from one hour on: 0:45, 12:05, 1:02:03."""
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class QuietReporter(Silent):
-    """Tells of nothing but sessions that fail."""
+    """Reports only sessions that fail."""
 
     def failed(self, failure: Failure) -> None:
         say(one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}"), file=sys.stderr)

@@ -1,14 +1,14 @@
-"""Go on with an interrupted run or sweep, in the same folder and under the same config.
+"""Continue an interrupted run or sweep, in the same folder and with the same config.
 
-Every session goes on from its last whole turn; finished ones are left as they are. Of a sweep, what is left of every
-point is played, with the launcher that the sweep was started with.
+Every session continues from its last complete turn; finished sessions stay as they are. In a sweep, all unfinished
+points are played, with the launcher of the sweep.
 
-Settings that can't change what is said may be given anew, of a sweep for all points that are left; any other change is
-refused and shown:
+Settings that can't change the content of turns can be changed, in a sweep for all unfinished points. Any other change
+is refused and shown:
 
   python -m harness resume outputs/latest concurrency=32 engine.request_timeout_s=120
 
-docs/resume.md says what survives what.
+docs/resume.md says what is kept after which failure.
 """
 
 import argparse
@@ -22,7 +22,7 @@ INTERMIXED = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="DIR", help="the folder of the run or sweep")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings to change")
-    parser.add_argument("--retry-failed", action="store_true", help="play the failed sessions on, too")
+    parser.add_argument("--retry-failed", action="store_true", help="also continue failed sessions")
     parser.add_argument("--trust-remote-code", action="store_true", help="run code that comes with the run's models")
 
 

@@ -1,4 +1,4 @@
-"""List, show, check or start rubrics: the questions that judges answer.
+"""List, show, validate or create rubrics: the questions that judges answer.
 
 python -m harness rubrics list
 python -m harness rubrics show safety-gate
@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     listing = commands.add_parser("list", parents=[folder], help="one line for each rubric")
     listing.add_argument("--json", action="store_true", help="as JSON")
-    show = commands.add_parser("show", parents=[folder], help="one rubric as its file has it, or as a judge is asked")
+    show = commands.add_parser("show", parents=[folder], help="the file of one rubric, or its questions")
     show.add_argument("id")
-    show.add_argument("--questions", action="store_true", help="the questions as a judge is shown them")
-    validate = commands.add_parser("validate", help="check files or folders (without any: those that ship)")
+    show.add_argument("--questions", action="store_true", help="the questions as a judge gets them")
+    validate = commands.add_parser("validate", help="check files or folders (default: the rubrics of the harness)")
     validate.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     new = commands.add_parser("new", help="start a rubric from a commented template")
     new.add_argument("id")
@@ -94,7 +94,7 @@ def _validate(args: argparse.Namespace) -> None:
     ]
     say(f"{len(rubrics)} {'rubric' if len(rubrics) == 1 else 'rubrics'} valid")
     if bare:
-        say(f"no judge will be certified for {', '.join(bare)}: nothing is planted, so there are no controls")
+        say(f"no judge can be certified for {', '.join(bare)}: without planted turns there are no controls")
 
 
 def _new(args: argparse.Namespace) -> None:

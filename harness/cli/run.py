@@ -1,4 +1,4 @@
-"""Play sessions: every persona, as often as asked, talks with the therapist.
+"""Play sessions between simulated patients (personas) and a therapist.
 
 Settings are given as KEY=VALUE, in any order:
 
@@ -12,17 +12,17 @@ Settings are given as KEY=VALUE, in any order:
 Groups (choose one of the files in conf/GROUP):
 {groups}
 
-Often set:
+Frequent settings:
   personas=[a,b]|all  personas.sample=N  personas.sample_seed=N
   sessions_per_persona=N  max_exchanges=N  course.sessions=N  seed=N
   concurrency=auto|N  run.dir=PATH  run.name=NAME
   engine.max_model_len=N  therapist.max_new_tokens=N
   model.path=FOLDER  therapist.model=PRESET  therapist.sampling.temperature=T
-  therapist... and patient... set one role only; a role inherits the rest.
+  therapist... and patient... set one role only; other keys are inherited.
 
 Exit codes: 0 all sessions finished; 1 some failed (with --strict: or the guard
 found something); 2 a mistake in the config or a persona; 3 no engine;
-130 interrupted (prints how to resume). Of a sweep: the worst of its points.
+130 interrupted (prints how to resume). A sweep has the worst of its points.
 """
 
 import argparse
@@ -43,14 +43,14 @@ INTERMIXED = True
 
 
 def description() -> str:
-    """The help with the groups of settings and what can be chosen in each."""
+    """The help text, with the groups of settings and their choices."""
     from harness.config.compose import groups
 
     return (__doc__ or "").format(groups="\n".join(_wrapped(group, names) for group, names in groups().items()))
 
 
 def _wrapped(group: str, names: Sequence[str]) -> str:
-    """A group's choices on lines of 80 columns."""
+    """The choices of a group, on lines of at most 80 columns."""
     import textwrap
 
     text = f"{group}={' | '.join(names)}"
@@ -63,9 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings = parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings; later ones win")
     settings.completer = complete_settings  # type: ignore[attr-defined] # what argcomplete asks for
     parser.add_argument("-m", "--multirun", action="store_true", help="a sweep: commas in values make its points")
-    parser.add_argument("--strict", action="store_true", help="exit 1 also where the guard found something")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 also if the guard found something")
     parser.add_argument("--dry-run", action="store_true", help="check everything, and play nothing")
-    parser.add_argument("--all", action="store_true", help="with engine=dry: how the prompts of every persona fit")
+    parser.add_argument("--all", action="store_true", help="with engine=dry: show the fit of prompts for every persona")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON on stdout")
     parser.add_argument("--quiet", action="store_true", help="print only what fails, and the folder on stdout")
     parser.add_argument("--cfg", choices=["job"], help="print the resolved settings and play nothing")
@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _refuse_without_effect(args: argparse.Namespace) -> None:
-    """Raise `ConfigError` where an option would change nothing."""
+    """Raise `ConfigError` if an option would have no effect."""
     clashes = {
         "--cfg": (args.cfg, ("strict", "dry_run", "all", "json", "quiet")),
         "--dry-run": (args.dry_run, ("strict", "all")),
@@ -150,9 +150,7 @@ def _play(args: argparse.Namespace) -> int:
 
         config = load_run(args.overrides, args.config_dir)
         if args.all and any(role.engine.kind != "dry" for _, role in config.roles()):
-            raise ConfigError(
-                "command line: --all has an effect with engine=dry only, whose fit check it shows in full"
-            )
+            raise ConfigError("command line: --all has an effect only with engine=dry: it shows the whole fit check")
         outcome = execute(config, _reporter(args))
         folder, code, run_dirs = outcome.path, outcome.exit_code, [outcome.path]
     code = _strict(run_dirs, code) if args.strict else code
@@ -170,7 +168,7 @@ def _reporter(args: argparse.Namespace) -> "Reporter":
 
 
 def _outcome(folder: Path, code: int, run_dirs: Sequence[Path], *, sweep: bool) -> dict[str, Any]:
-    """How a run, or each point of a sweep, ended."""
+    """The outcome of a run, or of each point of a sweep, for JSON."""
     if sweep:
         from harness.sweeps.reader import open_sweep
 
@@ -183,7 +181,7 @@ def _outcome(folder: Path, code: int, run_dirs: Sequence[Path], *, sweep: bool) 
 
 
 def _findings(run: Path) -> Counter[str]:
-    """How often each fault that the guard found stands in a run's sessions, drafts that were not kept left out."""
+    """Numbers of faults that the guard found in a run's sessions; without those in rejected drafts."""
     from harness.guard.findings import FAULTS
     from harness.store.records import read_sessions
 
@@ -192,7 +190,7 @@ def _findings(run: Path) -> Counter[str]:
 
 
 def _strict(run_dirs: Sequence[Path], code: int) -> int:
-    """The exit code where findings of the guard count as failures; tells what it found."""
+    """The exit code if findings of the guard count as failures; prints the findings."""
     found = {run: _findings(run) for run in run_dirs if (run / "sessions.jsonl").is_file()}
     for run, kinds in found.items():
         if kinds:

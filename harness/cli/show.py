@@ -1,10 +1,10 @@
-"""Print the exact prompt that a turn was made with, rebuilt from the journal.
+"""Print the exact prompt of a turn, rebuilt from the journal.
 
   python -m harness show outputs/latest skeptical-bullied-overwhelmed-000 --turn 3
 
-What is printed is the text as rendered by the model's chat template; tokenized without special tokens added it has the
-recorded number of tokens, which is checked here, too. A server that got messages may have counted otherwise.
-Control characters stand there escaped, as \\x1b; --json gives the text as it is.
+The text is the prompt as rendered by the model's chat template. Tokenized without added special tokens, it has the
+recorded number of tokens, which this command checks. A server that got messages may have counted differently.
+Control characters are escaped, as \\x1b; --json prints the text unchanged.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Ask runs questions in SQL, over the tables sessions, turns, events and scores.
+"""Query runs in SQL, with the tables sessions, turns, events and scores.
 
   python -m harness sql outputs/latest "select persona_id, avg(completion_tokens) from turns group by 1"
   python -m harness sql outputs/a outputs/b tables "select run, count(*) from sessions group by run" --csv
 
-Folders are those of runs, of sweeps, or of `python -m harness export --format parquet` (faster where one asks often). `metrics` and
-`meta` are JSON: metrics->>'$.therapist.question_rate'. Nothing can be written.
+Folders are runs, sweeps, or the output of `python -m harness export --format parquet` (faster for many queries).
+`metrics` and `meta` are JSON: metrics->>'$.therapist.question_rate'. Nothing can be written.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""What a person reads at once: that something is loading, and how long it took last time.
+"""Prints the first line of a command at once: what is loading, and how long it took last time.
 
-Nothing heavy is imported here, since the first line has to come before anything heavy is. Durations are a hint, kept in
-`startup.json` of the cache: what can't be read or written is done without.
+Nothing heavy is imported here, so that the line comes first. Durations are only a hint. They are kept in `startup.json`
+of the cache; errors when reading or writing it are ignored.
 """
 
 import json
@@ -17,16 +17,16 @@ from harness.text.visible import say
 
 MOST_BYTES = 1 << 16
 MOST_KEPT = 100
-"""Durations; the oldest go first."""
+"""Number of durations that are kept: the newest."""
 SETTINGS = "reading and checking settings"
 WORTH_TELLING_S = 1.0
 
 _announced: list[tuple[str, float]] = []
-"""What the command that is loading said that it does, and when, by the monotonic clock."""
+"""The announced activity and its time by the monotonic clock, while the command is loading."""
 
 
 def announce(what: str = SETTINGS) -> None:
-    """The first line of a command that takes a while, for a person at a terminal: elsewhere a mistake is all there is."""
+    """Print the first line of a slow command, only at a terminal: in logs it would be noise."""
     _announced[:] = [(what, time.monotonic())]
     took = last(what)
     before = f" (took {took:.0f} s last time)" if took is not None else ""
@@ -35,14 +35,14 @@ def announce(what: str = SETTINGS) -> None:
 
 
 def checked() -> None:
-    """Everything is checked: remember how long that took from the first line, where there was one."""
+    """Settings are checked: remember the time since the first line, if there was one."""
     if _announced:
         what, began = _announced.pop()
         remember({what: time.monotonic() - began})
 
 
 def last(what: str) -> float | None:
-    """Seconds that it took last time; None where that is not known, or not worth telling."""
+    """Seconds that it took last time; None if unknown, or shorter than `WORTH_TELLING_S`."""
     took = _read().get(what)
     return took if took is not None and took >= WORTH_TELLING_S else None
 

@@ -59,9 +59,6 @@ def metric(name: str) -> Metric:
         _GROUPS.get(parts[0], "Session"),
         share=share,
         least=-inf if can_be_negative else 0.0,
-        says=f"{label}: {{by}} with {{a}} than with {{b}}",
-        more="higher",
-        less="lower",
     )
 
 
@@ -78,9 +75,6 @@ def _score(name: str) -> Metric:
         f"{rubric}: {item.replace('-', ' ')}",
         "Scores by a judge",
         least=-inf,
-        says=f"{rubric}: {item.replace('-', ' ')}: {{by}} with {{a}} than with {{b}}",
-        more="higher",
-        less="lower",
     )
 
 

@@ -34,7 +34,8 @@ def sentence(row: Row, difference: Difference, comparison: Comparison) -> str:
     compared = f"{metric.label}: {shown} with {a} compared with {b}"
     match difference.verdict:
         case Verdict.DIFFERENT:
-            return f"{metric.says.format(a=a, by=_by(metric, estimate), b=b)}{_reach(metric, estimate)}, {pairs}"
+            by = f"{_by(metric, estimate)} with {a} than with {b}"
+            return f"{metric.label}: {by}{_reach(metric, estimate)}, {pairs}"
         case Verdict.SAME:
             return f"{metric.label}: the same with {a} and {b} in every pair ({pairs})"
         case Verdict.UNCERTIFIED:
@@ -78,10 +79,10 @@ def pairs_shown(difference: Difference, unit: Unit) -> str:
 
 
 def _by(metric: Metric, estimate: Estimate) -> str:
-    """`21 points more`."""
+    """`21 points higher`."""
     digits = _digits(metric, estimate)
     unit = " points" if metric.share else metric.unit
-    direction = metric.more if estimate.mean > 0 else metric.less
+    direction = "higher" if estimate.mean > 0 else "lower"
     return f"{_number(abs(estimate.mean) * _scale(metric), digits)}{unit} {direction}"
 
 

@@ -1,1 +1,1 @@
-"""How like people the simulated patients are, beside reference profiles, and whether a good therapist and a poor one part."""
+"""Compares simulated patients with people, by reference profiles, and tests whether they distinguish therapists."""

@@ -1,7 +1,7 @@
-"""Whether patients part a good therapist from a poor one: the same personas and seeds under both, in pairs.
+"""Whether patients distinguish a good therapist from a poor one. Sessions are paired by persona and seed.
 
-The measure is the change of trust from the first patient turn to the last. Effect size: the mean difference of pairs over
-their standard deviation (Cohen's d_z); interval: percentile bootstrap over personas, seeded.
+The measure is the change of trust from the first patient turn to the last. Effect size: the mean of the paired
+differences divided by their standard deviation (Cohen's d_z). Interval: percentile bootstrap over personas, seeded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 RESAMPLES = 2000
 LEVEL = 0.95
 FEWEST = 2
-"""Pairs from which on an effect can be given."""
+"""Fewest pairs for a result."""
 
 Pair = tuple[str, int]
 """Persona and seed."""
@@ -20,29 +20,30 @@ Pair = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Discrimination:
-    """The good therapist less the poor one."""
+    """The change of trust with the good therapist, compared with the poor one."""
 
     pairs: int
     good: float
-    """Mean change of trust."""
+    """Mean change of trust with the good therapist."""
     poor: float
     difference: float
+    """Mean of the paired differences, good minus poor."""
     low: float
-    """Of the 95% interval of the difference."""
+    """Lower end of the 95% confidence interval of the difference; `high` is the upper end."""
     high: float
     effect: float | None
-    """Cohen's d_z; None where no pair differs from another."""
+    """Cohen's d_z; None if all differences are equal."""
     auc: float
-    """Chance that a session with the good therapist gains more trust than one with the poor one."""
+    """Probability that a session with the good therapist gains more trust than one with the poor therapist."""
 
     @property
     def parted(self) -> bool:
-        """Whether the interval lies above zero."""
+        """Whether the patients distinguish the therapists: the interval lies above 0."""
         return self.low > 0
 
 
 def discriminate(good: Mapping[Pair, float], poor: Mapping[Pair, float], seed: int = 0) -> Discrimination | None:
-    """Pairs of sessions of one persona and seed; None where there are too few of them."""
+    """Compares changes of trust, paired by persona and seed; None with fewer than `FEWEST` pairs."""
     pairs = sorted(good.keys() & poor.keys())
     if len(pairs) < FEWEST:
         return None
@@ -53,16 +54,16 @@ def discriminate(good: Mapping[Pair, float], poor: Mapping[Pair, float], seed: i
     units = list(differences.values()) if len(differences) >= FEWEST else [[value] for value in every]
     low, high = _interval(units, seed)
     spread = stdev(every)
-    ones, others = [good[pair] for pair in pairs], [poor[pair] for pair in pairs]
+    gains, poor_gains = [good[pair] for pair in pairs], [poor[pair] for pair in pairs]
     return Discrimination(
         pairs=len(pairs),
-        good=fmean(ones),
-        poor=fmean(others),
+        good=fmean(gains),
+        poor=fmean(poor_gains),
         difference=fmean(every),
         low=low,
         high=high,
         effect=fmean(every) / spread if spread else None,
-        auc=fmean((a > b) + 0.5 * (a == b) for a in ones for b in others),
+        auc=fmean((a > b) + 0.5 * (a == b) for a in gains for b in poor_gains),
     )
 
 

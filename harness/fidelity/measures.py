@@ -1,4 +1,4 @@
-"""What is measured of patients' turns: per turn, per session, and over the population.
+"""Measures of patients' turns: per turn, per session, and over the population.
 
 Invariant: shares are in [0, 1]; what can't be computed is None, never a made-up 0. The word lists are English.
 """
@@ -15,13 +15,13 @@ from typing import Any
 from harness.text.words import content_stems, parse, plain, words
 
 SHORT = 3
-"""Words up to which a turn is short."""
+"""Words; turns with at most so many are short."""
 EARLY = 3
-"""Exchanges before which nothing that is held back should be told."""
+"""Exchanges within which no layer should be told."""
 SOFT = 0.5
-"""Openness from which a patient has softened."""
+"""Openness at which a patient counts as softened."""
 MOST_SESSIONS = 300
-"""Sessions whose wording is compared in pairs; of more the first ones count."""
+"""Most sessions whose wording is compared in pairs: the first ones."""
 MOST_STEMS = 2000
 
 _LISTS = {
@@ -38,15 +38,15 @@ SHARES = ("short_turns", "questions", *_LISTS)
 
 @dataclass(slots=True)
 class PatientTurns:
-    """Adds up the patient turns of sessions, one session at a time."""
+    """Collects the patient turns of sessions, one session at a time."""
 
     lengths: list[int] = field(default_factory=list)
-    """Words of every turn."""
+    """Words in each turn."""
     sessions: list[Mapping[str, float]] = field(default_factory=list)
     """Measures of each session."""
     personas: list[str] = field(default_factory=list)
     stems: list[frozenset[str]] = field(default_factory=list)
-    """Of the first sessions, for likeness of wording."""
+    """Stems of content words of the first sessions, for the similarity of wording."""
     outcomes: Counter[str] = field(default_factory=Counter)
     softened: list[int] = field(default_factory=list)
     slopes: list[float] = field(default_factory=list)
@@ -62,7 +62,7 @@ class PatientTurns:
         states: Sequence[Mapping[str, Any]] = (),
         faults: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """A session's patient turns, and what is known of it besides. Sessions without a patient turn are left out."""
+        """Add the patient turns of a session, and its outcome, states and faults if known. Without turns, nothing is added."""
         if not texts:
             return
         lengths = [len(words(text)) for text in texts]
@@ -85,7 +85,7 @@ class PatientTurns:
         self.told_early += int(states[min(EARLY, len(states)) - 1]["told"]) > int(states[0]["told"])
 
     def measured(self) -> dict[str, Any]:
-        """All measures: of turns, sessions and the population."""
+        """All measures: of turns, of sessions and of the population."""
         return {
             "sessions": len(self.sessions),
             "turns": len(self.lengths),
@@ -109,7 +109,7 @@ class PatientTurns:
         }
 
     def _between(self) -> float | None:
-        """Share of the variance of words per turn that lies between personas (of their means)."""
+        """The share of the variance of words per turn that is between the means of personas."""
         values = [session["words_per_turn"] for session in self.sessions]
         by_persona: dict[str, list[float]] = {}
         for persona, value in zip(self.personas, values, strict=True):
@@ -121,7 +121,7 @@ class PatientTurns:
         return round(between / total, 4)
 
     def _likeness(self) -> float | None:
-        """Mean overlap (Jaccard index) of content words between sessions of different personas."""
+        """Mean Jaccard index of content words between sessions of different personas."""
         pairs = [
             len(a & b) / len(a | b)
             for (one, a), (other, b) in combinations(zip(self.personas, self.stems, strict=False), 2)
@@ -157,6 +157,6 @@ def _share(number: int, of: int) -> float | None:
 
 
 def _entropy(outcomes: Mapping[str, int]) -> float | None:
-    """In bits."""
+    """The entropy of outcomes, in bits; None without any."""
     total = sum(outcomes.values())
     return round(abs(sum(n / total * log2(n / total) for n in outcomes.values())), 4) if total else None

@@ -1,4 +1,4 @@
-"""Reference profiles: aggregates over people's turns that ship with the harness, or made from any transcripts."""
+"""Reference profiles: aggregates over people's turns, shipped with the harness or made from transcripts."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,34 +17,34 @@ from harness.types import Speaker
 
 FILE = Path(__file__).with_name("references.json")
 STEPS = 200
-"""Points at which two distributions are compared."""
+"""Quantiles by which a shipped distribution of turn lengths is represented."""
 
 
 class Reference:
-    """What patients are laid beside."""
+    """A profile with which patients are compared."""
 
     def __init__(self, name: str, about: str, measures: Mapping[str, Any], lengths: Sequence[float]) -> None:
-        """`lengths` are words per turn at evenly spaced shares of the turns, ascending."""
+        """`lengths` are evenly spaced quantiles of words per turn, ascending."""
         self.name = name
         self.about = about
         self.measures = measures
         self._lengths = lengths
 
     def distance(self, lengths: Sequence[float]) -> float | None:
-        """Wasserstein distance in words between these turns' lengths and the reference's; None without a turn."""
+        """Wasserstein distance, in words, between these turn lengths and those of the reference; None without a turn."""
         if not lengths:
             return None
         return round(wasserstein(sorted(lengths), self._lengths), 3)
 
     def variance_ratio(self, lengths: Sequence[float]) -> float | None:
-        """Variance of these turns' lengths over the reference's."""
+        """Variance of these turn lengths divided by that of the reference; None if it is not defined."""
         own, other = variance(lengths), variance(self._lengths)
         return round(own / other, 3) if other and len(lengths) > 1 else None
 
 
 @cache
 def shipped(channel: Channel) -> Reference:
-    """The profile of people who type, or who speak."""
+    """The shipped profile of people who type, or of people who speak."""
     entry = json.loads(FILE.read_text(encoding="utf-8"))[str(channel)]
     lengths = [quantile(QUANTILES[channel], (step + 0.5) / STEPS) for step in range(STEPS)]
     about = f"{entry['about']}; {entry['source']} ({entry['licence']})"
@@ -52,9 +52,9 @@ def shipped(channel: Channel) -> Reference:
 
 
 def from_transcripts(folder: Path) -> Reference:
-    """A profile of the transcripts in a folder: text files with `Patient:` turns, and sessions.jsonl of run folders.
+    """A profile made from all transcripts in a folder: text files with `Patient:` turns, and sessions.jsonl files.
 
-    Raises `TranscriptError` where there is none, or one can't be read.
+    Raises `TranscriptError` if there is none, or if one can't be read.
     """
     turns = PatientTurns()
     try:
@@ -69,7 +69,7 @@ def from_transcripts(folder: Path) -> Reference:
             turns.add(read_transcript(path).patient, path.stem)
     if not turns.lengths:
         raise TranscriptError(
-            f"{folder}: no transcript (*.txt with `Patient:` turns, or a sessions.jsonl); give a folder of some"
+            f"{folder}: no transcript (*.txt with `Patient:` turns, or a sessions.jsonl); give a folder with transcripts"
         )
     return Reference(
         folder.name, f"{len(turns.sessions)} transcripts in {folder}", turns.measured(), sorted(turns.lengths)
@@ -77,7 +77,7 @@ def from_transcripts(folder: Path) -> Reference:
 
 
 def wasserstein(one: Sequence[float], other: Sequence[float]) -> float:
-    """The first Wasserstein distance between two ascending samples: mean distance of their quantiles."""
+    """The Wasserstein-1 distance of two ascending samples: the mean distance of their quantiles."""
     shares = sorted({n / len(one) for n in range(len(one) + 1)} | {n / len(other) for n in range(len(other) + 1)})
     return sum(
         (high - low) * abs(_at(one, (low + high) / 2) - _at(other, (low + high) / 2)) for low, high in pairwise(shares)
@@ -89,7 +89,7 @@ def _at(ordered: Sequence[float], share: float) -> float:
 
 
 def variance(values: Sequence[float]) -> float:
-    """Population variance; 0 for none."""
+    """Population variance; 0 without values."""
     if not values:
         return 0.0
     mean = sum(values) / len(values)

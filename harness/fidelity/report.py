@@ -1,4 +1,4 @@
-"""The fidelity report of runs: measures of the patients beside a reference, and how they part good from poor."""
+"""The fidelity report: patients compared with a reference, and whether they distinguish therapists."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,16 +16,18 @@ from harness.store.records import SessionRecord, read_record, read_sessions
 from harness.types import Speaker
 
 POOR = "poor"
-"""Name of the therapist that is bad on purpose."""
+"""Name of the deliberately poor therapist."""
 
 
 def fidelity(paths: Sequence[Path], reference: Reference) -> dict[str, Any]:
-    """Everything about the patients of these runs and sweeps. Raises `StorageError` where there is no session."""
+    """The report on the patients of these runs and sweeps. Raises `StorageError` if there is no finished session."""
     turns = PatientTurns()
     verdicts: Counter[str] = Counter()
     gains: dict[bool, dict[Pair, float]] = {True: {}, False: {}}
     folders = [folder for path in paths for folder in run_folders(path)]
-    for folder in [folder for folder in folders if (folder / "run.json").exists()]:  # a sweep may have points to come
+    for folder in [
+        folder for folder in folders if (folder / "run.json").exists()
+    ]:  # a sweep may have points that have not started
         poor = _therapist(folder) == POOR
         patients = PatientVerdicts(folder)
         for session in _sessions(folder):
@@ -39,12 +41,12 @@ def fidelity(paths: Sequence[Path], reference: Reference) -> dict[str, Any]:
     return {
         **laid_beside(turns, reference),
         "patient_verdicts": dict(sorted(verdicts.items())),
-        "discrimination": _told(discriminate(gains[False], gains[True])),
+        "discrimination": _as_dict(discriminate(gains[False], gains[True])),
     }
 
 
 def laid_beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
-    """What is measured of the turns, of the reference, and how they stand to one another."""
+    """The measures of the turns, those of the reference, and the comparison of both."""
     return {
         "patients": turns.measured(),
         "reference": {"name": reference.name, "about": reference.about, **reference.measures},
@@ -53,7 +55,7 @@ def laid_beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
 
 
 def add(turns: PatientTurns, session: SessionRecord, metrics: Mapping[str, Any]) -> None:
-    """Add a session's patient turns to what is measured; `metrics` are its own, with what judges found of its patient."""
+    """Add a session to `turns`; `metrics` are those of the session, with the faults that judges found in its patient."""
     own = [turn for turn in session.turns if turn.speaker is Speaker.PATIENT]
     turns.add(
         [turn.text for turn in own],
@@ -65,7 +67,7 @@ def add(turns: PatientTurns, session: SessionRecord, metrics: Mapping[str, Any])
 
 
 def beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
-    """Distances of the turns' lengths, and which measures' medians lie within the reference's p10 to p90."""
+    """Distances between the turn lengths, and for each measure whether its median is within the reference's p10 to p90."""
     measured = turns.measured()["measures"]
     within = {}
     for name, other in reference.measures.get("measures", {}).items():
@@ -84,7 +86,7 @@ def beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
     }
 
 
-def _told(found: Discrimination | None) -> dict[str, Any] | None:
+def _as_dict(found: Discrimination | None) -> dict[str, Any] | None:
     return None if found is None else {**asdict(found), "parted": found.parted}
 
 
@@ -99,6 +101,6 @@ def _sessions(folder: Path) -> Iterator[SessionRecord]:
 
 
 def _gain(session: SessionRecord) -> float | None:
-    """Change of trust from the first patient turn to the last."""
+    """The change of trust from the first patient turn to the last; None without two states."""
     trust = [float(turn.patient_state["trust"]) for turn in session.turns if turn.patient_state]
     return trust[-1] - trust[0] if len(trust) > 1 else None

@@ -1,1 +1,1 @@
-"""Judges: models that answer questions about finished sessions, and what proves that they can."""
+"""Judges: models that answer questions about finished sessions, and the tests that certify them."""

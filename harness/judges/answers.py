@@ -1,6 +1,6 @@
-"""The form of an answer, and what a model's text says in it.
+"""The format of an answer, and the parser of a model's text.
 
-Invariant: a text that is not exactly one answer of the item is no answer; nothing is guessed, completed or defaulted.
+Invariant: only a text that is exactly one answer of the item counts; nothing is guessed, completed or defaulted.
 """
 
 import json
@@ -18,12 +18,12 @@ LONGEST_QUOTE = 240
 LONGEST_REASON = 300
 _LARGEST_TURN = 1_000_000
 LONGEST_TEXT = 16_384
-"""Characters of a model's answer that are looked at; a longer one is none."""
+"""Most characters of a model's answer; a longer text is not parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A place in the transcript that the judge names."""
+    """A quote from the transcript, as the judge gives it."""
 
     turn: int
     text: str
@@ -31,31 +31,31 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer in the right form; whether its quotes are there is not yet known."""
+    """An answer in the right format; its quotes are not verified yet."""
 
     answer: str
-    """Id of an answer or of an abstention of the item."""
+    """Id of an answer of the item, or an abstention."""
     quotes: tuple[Quote, ...]
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Why there is none."""
+    """Why a text is no answer. The model sees `problem` at its second attempt: another wording is another prompt."""
 
     status: Status
     problem: str
 
 
 def choices(item: Item) -> list[str]:
-    """All that can be answered: answers, then abstentions."""
+    """All possible answers of an item: its answers, then its abstentions."""
     return [*(answer.id for answer in item.answers), *item.abstain]
 
 
 def answer_schema(item: Item) -> dict[str, Any]:
-    """JSON schema of an answer: evidence first, then the reason, then the answer, so that the answer follows from them.
+    """The JSON schema of an answer: evidence first, then the reason, then the answer that follows from them.
 
-    Lengths are bounded and there is no `pattern`, which some structured-output backends get wrong.
+    Lengths are bounded. There is no `pattern`, because some structured-output backends handle it incorrectly.
     """
     quote = {
         "type": "object",
@@ -82,7 +82,7 @@ _FENCE = re.compile(r"^```\w*\s*(.*?)\s*```$", re.DOTALL)
 
 
 def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
-    """What a model's text answers; `cut` where it stopped at its token limit."""
+    """Parse a model's text; `cut` if it stopped at its token limit."""
     if cut:
         return NoAnswer(Status.UNPARSED, "the answer was cut off at its token limit")
     text = text.strip()
@@ -92,9 +92,7 @@ def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
     try:
         data = json.loads(fenced[1] if fenced else text, parse_constant=_no_constant, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:
-        if "{" not in text and is_refusal(
-            text
-        ):  # an apology and an answer after all may come out better the second time
+        if "{" not in text and is_refusal(text):  # an apology with an answer may be parseable at the second attempt
             return NoAnswer(Status.REFUSED, f"the model declined: {text[:80]}")
         why = str(error) if isinstance(error, _NotOneAnswer) else "not JSON"
         return NoAnswer(Status.UNPARSED, why if text else "an empty answer")
@@ -102,7 +100,7 @@ def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
 
 
 class _NotOneAnswer(ValueError):
-    """JSON that can be read in two ways, or in none."""
+    """JSON that is ambiguous or invalid."""
 
 
 def _no_constant(name: str) -> float:
@@ -110,7 +108,7 @@ def _no_constant(name: str) -> float:
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; of a key that stands there twice, nobody knows which one is meant."""
+    """A JSON object. Raises `_NotOneAnswer` if a key occurs twice, because it is ambiguous."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise _NotOneAnswer("a key stands there twice")
@@ -147,5 +145,5 @@ def _checked(data: object, item: Item) -> Answered | NoAnswer:
 
 
 def _clean(text: str) -> str:
-    """Text that can be written to a file: JSON may hold halves of characters."""
+    """Text that can be written to a file: JSON may contain unpaired surrogates."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,9 +1,9 @@
-"""Asks a judge's model one question about what it is shown, and assesses the answer.
+"""Asks a judge's model one question about a transcript, and assesses the answer.
 
 Invariants:
-- Every request goes through the guard rail; what can't fit is `does_not_fit`, and no text is shortened.
-- A question that stands in judgements.jsonl is never sent again, unless it failed.
-- One more try after an answer that does not count, and no more.
+- Every request is checked against the window; one that can't fit is `does_not_fit`, and no text is shortened.
+- A question that is recorded in judgements.jsonl is never sent again, unless it failed.
+- After an answer that does not count there is one more attempt, and no more.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ MOST_PIECES = 2048
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question, but for what is shown."""
+    """One question, without the transcript that it is about."""
 
     rubric: Rubric
     item: Item
@@ -51,7 +51,7 @@ class Ask:
 
 @dataclass(slots=True)
 class Asked:
-    """What came of it."""
+    """The result of a question."""
 
     verdict: Verdict
     key: str = ""
@@ -65,7 +65,7 @@ class TooLong(Exception):
 
 
 class Judge:
-    """One model as a judge, shared by all sessions. `engine` None answers from what is recorded alone."""
+    """One model as a judge, shared by all sessions. With `engine` None, only recorded answers are used."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Judge:
         limit: int = 64,
         adapter: str | None = None,
     ) -> None:
-        """`limit` is how many requests may be in flight."""
+        """`limit` is the largest number of requests in flight."""
         self.name = name
         self.fingerprint = fingerprint
         self.judgements = judgements
@@ -92,13 +92,13 @@ class Judge:
         self.max_new_tokens = max_new_tokens
         self._adapter = adapter
         self.budget = window.prompt_budget(max_new_tokens) if window is not None else 0
-        """Most tokens of a prompt as known at the start, so that windows stay the same whatever is learnt later."""
+        """Most tokens of a prompt, fixed at the start: windows stay the same if the engine corrects its size later."""
         self.limit = limit
         self._room = asyncio.Semaphore(limit)
         self._flying: dict[str, asyncio.Future[Judgement]] = {}
         self._hashes: dict[tuple[int, str], str] = {}
         self._pieces: dict[str, array[int]] = {}
-        """Texts of questions with their ids: the same after every transcript."""
+        """Token ids of the texts of questions, which are the same after every transcript."""
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self.sent = 0
         self.reused = 0
@@ -112,7 +112,7 @@ class Judge:
         return self._engine is not None
 
     async def ask(self, subject: Subject, body: Body, ask: Ask) -> Asked:
-        """The assessed answer. Raises `EngineUnavailable` where the engine is gone for everyone, `StorageError`."""
+        """The assessed answer. Raises `EngineUnavailable` if the engine can't be used any more, and `StorageError`."""
         tried: str | None = None
         result = Asked(missing(Status.ENGINE_ERROR, "was not asked"))
         for attempt in range(ATTEMPTS):
@@ -136,7 +136,7 @@ class Judge:
         return result
 
     async def _once(self, key: str, send: Callable[[], Awaitable[Judgement]]) -> Judgement:
-        """Send a question, unless the same one (of a session with the same words) is on its way: then wait for that."""
+        """Send a question. If the same one is in flight (for a session with the same text), wait for its answer instead."""
         flying = self._flying.get(key)
         if flying is None:
             flying = self._flying[key] = asyncio.ensure_future(send())
@@ -146,7 +146,7 @@ class Judge:
         return await flying
 
     def key(self, body: Body, ask: Ask, attempt: int) -> str:
-        """SHA-256 over all that decides a request."""
+        """SHA-256 over everything that determines the request."""
         parts = (
             body.hash,
             self._item_hash(ask),
@@ -173,7 +173,7 @@ class Judge:
         request_id = f"{subject.session_id}/judge/{ask.rubric.id}/{ask.item.id}/{ask.repeat}.{ask.order}.{attempt}"
         if ask.turn is not None:
             request_id += f"/{ask.turn}"
-        request_id += f"/{key[:12]}"  # windows of one session ask the same
+        request_id += f"/{key[:12]}"  # the windows of one session have the same question
         if not body.asked:
             async with body.warm:
                 if not body.asked:
@@ -248,7 +248,7 @@ class Judge:
         )
 
     def render(self, body: Body, question: str) -> Rendering:
-        """A whole request as ids; what comes before the question is rendered once."""
+        """The whole request as token ids; the part before the question is rendered once."""
         renderer = self.renderer
         assert renderer is not None
         if body.rendering is None:
@@ -260,7 +260,7 @@ class Judge:
         return rendered
 
     def _open(self, body: Body) -> None:
-        """Render what comes before a body's questions, so that it ends where a block of the engine's cache does."""
+        """Render the part before the questions so that it ends with a block of the engine's cache."""
         renderer = self.renderer
         assert renderer is not None
         plain = body.rendering = replace(renderer.render(self._messages(body)), pieces=self._pieces)
@@ -268,7 +268,7 @@ class Judge:
         if short:
             body.rule = RULE + DASH * short
             body.rendering = replace(renderer.render(self._messages(body)), pieces=self._pieces)
-            if body.rendering.tokens != plain.tokens + short:  # a dash is no single token here
+            if body.rendering.tokens != plain.tokens + short:  # a dash is not a single token for this tokenizer
                 body.rule, body.rendering = RULE, plain
 
     def _messages(self, body: Body, question: str | None = None) -> tuple[Message, ...]:
@@ -296,4 +296,4 @@ class Judge:
 
 
 def _ignore(prompt: Prompt, error: PromptRefused) -> None:
-    """A refused question has no turn of its own to be recorded with; the window has learned from it."""
+    """A refused question belongs to no turn, so no event is recorded; the window has been corrected already."""

@@ -1,4 +1,4 @@
-"""What a judge is shown before a question: a window of a transcript, or quotes from all of it."""
+"""What a judge is shown before a question: a window of a transcript, or quotes from the whole transcript."""
 
 import asyncio
 import hashlib
@@ -12,18 +12,18 @@ from harness.judges.subject import Said
 
 
 class Body:
-    """The text, and the turns in it."""
+    """The text and the turns that it contains."""
 
     def __init__(self, text: str, turns: Sequence[Said]) -> None:
         self.text = text
         self.turns = tuple(turns)
         self.warm = asyncio.Lock()
-        """Held by the first request, so that the others find its prefix in the engine's cache."""
+        """Held by the first request: the others wait, and find its prefix in the engine's cache."""
         self.asked = False
         self.rendering: Rendering | None = None
-        """Of all that comes before the question."""
+        """The rendered part before the question."""
         self.rule = RULE
-        """What stands under the text."""
+        """The line below the text."""
 
     @cached_property
     def shown(self) -> Shown:

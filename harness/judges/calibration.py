@@ -1,8 +1,8 @@
-"""A judge against people who rated the same sessions: agreement, bias, errors, and what the people reach among themselves.
+"""Compares judges with people who rated the same sessions: agreement, bias, errors, and agreement among the people.
 
 Invariants:
-- Sessions of the split `dev` are for tuning a judge; what is concluded comes from `test` alone.
-- The consensus of people is the median of their ratings; a session that one person rated has that rating.
+- Sessions of the split `dev` are for tuning a judge; conclusions come from `test` only.
+- The consensus of people is the median of their ratings; with one rater it is that rating.
 """
 
 from collections import defaultdict
@@ -25,15 +25,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ItemCalibration:
-    """One judge and one item against people."""
+    """One judge compared with people, for one item."""
 
     judge: str
     item: str
     split: str
     sessions: int
-    """Rated by people and scored by the judge."""
+    """Sessions that people rated and the judge scored."""
     missing: int
-    """Rated by people, without a value of the judge."""
+    """Sessions that people rated, without a value from the judge."""
     raters: int
     kappa: float
     """Quadratic weighted, judge against consensus."""
@@ -41,24 +41,26 @@ class ItemCalibration:
     bias: float
     """Mean of judge minus consensus, in units of the scale."""
     sensitivity: Rate | None
-    """Items with two answers: of sessions where people saw it, how many the judge saw. Also any scale at above its lowest."""
+    """Of the sessions whose consensus is above the lowest value, how many the judge scores above it."""
     specificity: Rate | None
+    """Of the sessions whose consensus is the lowest value, how many the judge scores lowest."""
     ceiling: float
-    """Mean quadratic weighted kappa of each person against the consensus of the others; NaN with one."""
+    """Mean quadratic weighted kappa of each person against the consensus of the others; NaN with one person."""
     people_alpha: float
-    """Krippendorff's, ordinal, among people."""
+    """Krippendorff's alpha among people, ordinal."""
     winning_rate: float | None
-    """Of the alternative annotator test; passes at 0.5. None with fewer than 3 people who rated 30 each."""
+    """Of the alternative annotator test; passed at 0.5. None with fewer than 3 people who rated 30 sessions each."""
     advantage: float | None
+    """Of the same test: how often the judge agrees with the others at least as well as the person left out."""
     prevalence: float | None
-    """Share of all judged sessions, corrected for the judge's errors; None where these are not known."""
+    """Share of all judged sessions above the lowest value, corrected for the judge's errors; None if these are unknown."""
     prevalence_interval: tuple[float, float] | None
 
 
 def calibrate(
     ratings: Sequence[Rating], scores: Sequence[Score], rubrics: Sequence[Rubric], *, split: str = "test", seed: int = 0
 ) -> list[ItemCalibration]:
-    """A line for each judge and item that people rated in `split`."""
+    """One entry for each judge and item that people rated in `split`."""
     by_judge: defaultdict[tuple[str, str], defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     persona: dict[str, str] = {}
     for score in scores:
@@ -141,7 +143,7 @@ def _calibrate(
 
 
 def _nearest(values: Array, scale: Sequence[float]) -> Array:
-    """Values (medians may lie between two) as levels of the scale, the lower one of two that are as near."""
+    """Each value as the nearest level of the scale, the lower one at equal distance. Medians may lie between levels."""
     levels = np.asarray(scale)
     found = levels[np.abs(values[:, None] - levels[None, :]).argmin(axis=1)] if len(values) else values
     return np.where(np.isnan(values), np.nan, found)
@@ -180,7 +182,7 @@ def _prevalence(
 
 
 def _ceiling(people: Array, scale: list[float]) -> float:
-    """What people reach: each against the median of the others."""
+    """How well people agree: mean kappa of each person against the median of the others."""
     found = []
     for column in range(people.shape[1]):
         others = np.delete(people, column, axis=1)
@@ -195,7 +197,7 @@ def _ceiling(people: Array, scale: list[float]) -> float:
 
 
 def lines(found: Sequence[ItemCalibration]) -> list[str]:
-    """A table for people."""
+    """The results as lines of a table."""
     rows = [
         f"{'judge':<24} {'item':<34} {'n':>4} {'kappa':>16} {'ceiling':>7} {'bias':>6} {'sensitivity':>15} "
         f"{'specificity':>15} {'alt-test':>8} {'prevalence':>16}"

@@ -1,8 +1,8 @@
-"""What the controls say about a judge: per item, whether it tells a fault from none, and what moves it that should not.
+"""Certifies a judge per item, from its answers on controls: whether it finds faults, and ignores irrelevant edits.
 
 Invariants:
 - An item without controls, or whose controls were not answered, is not certified.
-- Only what was judged in the same run, by the same judge, counts.
+- Only controls that the same judge judged in the same run count.
 """
 
 from collections import defaultdict
@@ -24,12 +24,15 @@ class Bounds:
     """What an item must reach to be certified."""
 
     told: float = 0.8
-    """At least this share of pairs is told apart, and its exact interval lies above one half."""
+    """The judge distinguishes at least this share of pairs, and the exact interval of the share is above one half."""
     false_alarms: float = 0.2
+    """Largest share of clean sessions in which the judge finds the fault."""
     moved: float = 0.2
-    """At most, for each kind of change that should not matter."""
+    """Largest share of answers that change after an irrelevant edit, for each kind of edit."""
     flips: float = 0.2
+    """Largest share of pairs of repeats that disagree."""
     missing: float = 0.2
+    """Largest share of controls without a value."""
 
 
 BOUNDS = Bounds()
@@ -38,7 +41,7 @@ BOUNDS = Bounds()
 def certify(
     rubrics: Sequence[Rubric], controls: Controls, scores: Iterable[Score], bounds: Bounds = BOUNDS
 ) -> tuple[ItemCertificate, ...]:
-    """A certificate for every item, from the scores of the controls."""
+    """The certificate of every item, from the scores of the controls."""
     by_place: defaultdict[tuple[str, str, str], list[Score]] = defaultdict(list)
     for score in scores:
         by_place[score.session_id, score.rubric, score.item].append(score)
@@ -88,21 +91,21 @@ def _item(
 
 def _why_not(found: ItemCertificate, bounds: Bounds) -> Iterable[str]:
     if not found.told.trials:
-        yield "no controls: nothing is planted for this item"
+        yield "no controls: the rubric has no planted turns for this item"
         return
     if not _at_most(found.missing, bounds.missing):
-        yield f"{found.missing.hits} of {found.missing.trials} controls got no answer"
+        yield f"{found.missing.hits} of {found.missing.trials} controls have no answer"
     if found.told.hits < bounds.told * found.told.trials:
-        yield f"told {found.told.hits} of {found.told.trials} faulty sessions from clean ones"
+        yield f"distinguished {found.told.hits} of {found.told.trials} faulty sessions from their clean versions"
     elif found.told.low <= 0.5:
-        yield f"only {found.told.trials} pairs: too few to be surer than chance"
+        yield f"only {found.told.trials} pairs: too few to exclude chance"
     if not _at_most(found.false_alarms, bounds.false_alarms):
-        yield f"found the fault in {found.false_alarms.hits} of {found.false_alarms.trials} clean sessions"
+        yield f"false alarms in {found.false_alarms.hits} of {found.false_alarms.trials} clean sessions"
     for kind, rate in found.moved.items():
         if not _at_most(rate, bounds.moved):
-            yield f"moved by a change that should not matter ({kind}) in {rate.hits} of {rate.trials}"
+            yield f"an irrelevant edit ({kind}) changed {rate.hits} of {rate.trials} answers"
     if found.flips is not None and found.flips > bounds.flips:
-        yield f"repeats disagree in {found.flips:.0%} of pairs"
+        yield f"{found.flips:.0%} of pairs of repeats disagree"
 
 
 def _at_most(rate: Rate, bound: float) -> bool:
@@ -110,7 +113,7 @@ def _at_most(rate: Rate, bound: float) -> bool:
 
 
 def _told(pair: Pair, clean: Sequence[Score], faulty: Sequence[Score]) -> bool:
-    """Whether the faulty session differs from the clean one the right way round. What is missing tells nothing."""
+    """Whether the scores of the two sessions differ in the right direction; False if one is missing."""
     first, second = _value(clean), _value(faulty)
     if first is None or second is None:
         return False
@@ -120,19 +123,19 @@ def _told(pair: Pair, clean: Sequence[Score], faulty: Sequence[Score]) -> bool:
 
 
 def _value(scores: Sequence[Score]) -> float | None:
-    """The median over repeats and orders; None where any of them has no value."""
+    """The median over repeats and orders; None if any of them has no value."""
     values = [score.value for score in scores if score.value is not None]
     return float(np.median(values)) if values and len(values) == len(scores) else None
 
 
 def _answer(scores: Sequence[Score]) -> object:
-    """What is compared between a control and its edit: the value, or why there is none."""
+    """What is compared between a control and its edited version: the value, or the statuses if there is none."""
     value = _value(scores)
     return value if value is not None else sorted(score.status for score in scores)
 
 
 def _flips(groups: Sequence[Sequence[Score]]) -> float | None:
-    """Share of pairs of repeats or orders of one control that disagree."""
+    """The share of pairs of repeats or orders of one control that disagree; None with a single repeat and order."""
     wide = max((len(group) for group in groups), default=0)
     if wide < 2:
         return None

@@ -1,10 +1,10 @@
-"""The controls of a judging run: short clean sessions, and what is made of them, judged as if they were any others.
+"""The controls of a judging run: short clean sessions and modified versions of them, judged like other sessions.
 
 Invariants:
-- A judge is shown nothing that tells a control from a session.
-- A planted pair differs by one turn, or by how every turn of one speaker opens; its other members
-  differ from one of the two by an edit that should not matter.
-- The same rubrics and number of controls give the same controls, so that their answers are found again in the cache.
+- A judge is shown nothing that distinguishes a control from a session.
+- A planted pair differs in one turn, or in how every turn of one speaker opens. Edited versions differ from one of the
+  two by an irrelevant edit.
+- The same rubrics and number of controls give the same controls, so that recorded answers are used again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,15 +20,15 @@ from harness.personas.schema import Persona
 from harness.types import Speaker
 
 EXCHANGES = 8
-"""Length of a control: enough for a judge to read into it, short enough to be cheap."""
+"""Length of a control: long enough to look like a session, short enough to be cheap."""
 PLACES = (0.15, 0.5, 0.85)
-"""Where faults are planted: start, middle, end."""
+"""Where faults are planted, as shares of the session: start, middle, end."""
 _HIDDEN = "{hidden_layer}"
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two subjects of which an item should be answered differently, and edits of them that should change nothing."""
+    """Two sessions with different correct answers to an item, and irrelevant edits of them."""
 
     rubric: str
     item: str
@@ -36,24 +36,24 @@ class Pair:
     """Session id of the clean control."""
     faulty: str
     clean_value: float | None
-    """The right values, where they are known; None asks only that the faulty one is lower."""
+    """The correct values, if they are known; None requires only that the faulty session scores lower."""
     faulty_value: float | None
     edits: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Kind of edit to (session id of the unedited control, of the edited one)."""
+    """For each kind of edit: (session id of the unedited control, session id of the edited one)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What is judged to know how far the judge can be believed."""
+    """The controls of one judging run."""
 
     subjects: tuple[Subject, ...]
     pairs: tuple[Pair, ...]
     sessions: int
-    """Clean sessions that they were made of."""
+    """The number of clean sessions from which they were made."""
 
 
 def choose(sessions: Iterable[WrittenSession]) -> list[WrittenSession]:
-    """Good sessions in which no risk was voiced and nothing went wrong, the shortest first."""
+    """Good sessions without expressed risk and without faults, the shortest first."""
     good = [
         session
         for session in sessions
@@ -67,7 +67,7 @@ def choose(sessions: Iterable[WrittenSession]) -> list[WrittenSession]:
 def make(
     rubrics: Sequence[Rubric], sessions: Sequence[WrittenSession], count: int, personas: Mapping[str, Persona]
 ) -> Controls:
-    """Controls for every item that has some, from so many clean sessions each."""
+    """Controls for every item that can have any, from `count` clean sessions each."""
     maker = _Maker(personas, edited=max(2, count // 2))
     for rubric in rubrics:
         for number, item in enumerate(rubric.items):
@@ -82,13 +82,13 @@ def make(
 
 
 def _level(session: WrittenSession, rubric: Rubric, item: Item) -> float:
-    """How well the author found a session in this; 0 where there is no label."""
+    """The value that the author gave the session for this item; 0 without a label."""
     chosen = item.answer(session.answer(rubric.id, item.id) or "")
     return chosen.value if chosen is not None else 0.0
 
 
 def is_scale(rubric: Rubric, item: Item) -> bool:
-    """Whether an item grades the therapist's skill, so that a session without any must score lower."""
+    """Whether an item is a scale of the therapist's skill: then a session without any skill must score lower."""
     return (
         not item.planted
         and rubric.target == "therapist"
@@ -100,14 +100,14 @@ def is_scale(rubric: Rubric, item: Item) -> bool:
 
 class _Maker:
     def __init__(self, personas: Mapping[str, Persona], *, edited: int) -> None:
-        """Of the first `edited` sessions of an item, edits are made, too."""
+        """For the first `edited` sessions of an item, edited versions are made, too."""
         self._personas = personas
         self._edited = edited
         self.subjects: dict[str, Subject] = {}
         self.pairs: list[Pair] = []
 
     def plant(self, rubric: Rubric, item: Item, session: WrittenSession, at: int, variety: int) -> None:
-        """A pair that differs by what is planted, in the beginning of a session."""
+        """Add a pair that differs by a planted text, from the beginning of a session."""
         base = session.turns[: 2 * EXCHANGES]
         plant = item.planted[variety % len(item.planted)]
         text = _filled(plant, self._personas.get(session.persona))
@@ -127,7 +127,7 @@ class _Maker:
         self._pair(rubric, item, session, clean, faulty.turns, values, keep, edited)
 
     def strip(self, rubric: Rubric, item: Item, session: WrittenSession, at: int) -> None:
-        """A whole session beside the same without any skill, and beside the same with its speakers swapped."""
+        """Add two pairs: a whole session and the same without any skill, and with its speakers swapped."""
         clean, nothing = session.turns, (None, None)
         edited = at < self._edited
         stripped, swapped = variants.stripped(clean).turns, variants.swapped(clean).turns
@@ -160,7 +160,7 @@ class _Maker:
         self.pairs.append(Pair(rubric.id, item.id, of_clean, of_faulty, *values, edits))
 
     def _subject(self, rubric: Rubric, item: Item, session: WrittenSession, turns: Turns, keep: tuple[int, ...]) -> str:
-        """The id of a control; items that need the same one share it."""
+        """Add a control and return its id; items that need the same control share it."""
         persona = self._personas.get(session.persona)
         made = Subject(
             session_id="",
@@ -180,7 +180,7 @@ class _Maker:
 
 
 def _filled(plant: Planted, persona: Persona | None) -> str | None:
-    """The planted text; None where it takes a persona that is not at hand."""
+    """The planted text; None if it needs a persona that is not available."""
     if _HIDDEN not in plant.text:
         return plant.text
     return plant.text.replace(_HIDDEN, persona.disclosure[-1].content) if persona is not None else None

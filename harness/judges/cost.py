@@ -1,4 +1,4 @@
-"""What a judging run would take, before anything is spent: requests, tokens, money."""
+"""Estimates the cost of a judging run before it starts: requests, tokens, money."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -13,25 +13,25 @@ from harness.judges.subject import Subject
 
 @dataclass(slots=True)
 class Cost:
-    """Upper estimates: conditions between items are taken as met, second tries are not counted."""
+    """Estimated cost. All conditions between items count as met; second attempts are not counted."""
 
     subjects: int = 0
     requests: int = 0
     recorded: int = 0
-    """Of these, how many are answered from what is recorded."""
+    """Requests among them that are answered already."""
     prompt_tokens: int = 0
-    """Of the requests that will be sent."""
+    """Tokens of the prompts that will be sent."""
     shared_tokens: int = 0
-    """Of these, tokens that an earlier request already had: what a prefix cache can save."""
+    """Prompt tokens that an earlier request shares: a prefix cache can save them."""
     completion_tokens: int = 0
-    """At most."""
+    """Upper bound."""
     windows: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     def dollars(self, price: PriceConfig) -> float | None:
-        """At most; None where prices are not known."""
+        """Upper bound of the price in US dollars; None without prices."""
         if price.prompt is None or price.completion is None:
             return None
         cached = price.prompt if price.cached is None else price.cached
@@ -40,7 +40,7 @@ class Cost:
 
 
 def estimate(judge: Judge, plan: Plan, subjects: Iterable[Subject]) -> Cost:
-    """Count what would be asked."""
+    """The cost of judging these subjects."""
     cost = Cost()
     room = question_tokens(judge, plan)
     for subject in subjects:
@@ -53,7 +53,7 @@ def estimate(judge: Judge, plan: Plan, subjects: Iterable[Subject]) -> Cost:
 
 
 def _add(cost: Cost, judge: Judge, plan: Plan, subject: Subject, rubrics: Sequence[Rubric], windows: Windows) -> None:
-    """What asking all items of these rubrics in these windows takes."""
+    """Add the cost of all items of these rubrics in these windows."""
     assert judge.renderer is not None
     cost.windows += len(windows.bodies)
     for number, body in enumerate(windows.bodies):
@@ -72,7 +72,7 @@ def _add(cost: Cost, judge: Judge, plan: Plan, subject: Subject, rubrics: Sequen
 
 
 def _asks(plan: Plan, subject: Subject, rubrics: Sequence[Rubric], windows: Windows, number: int) -> Iterator[Ask]:
-    """Every question about one window."""
+    """All questions about one window."""
     for rubric in rubrics:
         for item in rubric.items:
             if not subject.asks(rubric.id, item.id):

@@ -1,7 +1,7 @@
-"""Whether what a judge quotes was said, where it says so, and by whom it should have been said.
+"""Verifies the quotes of a judge: whether the right speaker said them, and in which turn.
 
-Invariant: a quote counts only where it stands, letter by letter, after Unicode and white-space normalization; nothing
-that is merely similar is accepted. A wrong number of the turn is corrected, and that is recorded.
+Invariant: a quote counts only if it occurs letter by letter, after normalization of Unicode and white space; similar
+text is not accepted. A wrong turn number is corrected, and the correction is recorded.
 """
 
 import unicodedata
@@ -13,47 +13,48 @@ from harness.judges.subject import Said
 from harness.types import Speaker
 
 SHORTEST = 8
-"""Characters of a quote; a shorter one counts only where it is the whole turn, since it may stand anywhere."""
+"""Fewest characters of a quote. A shorter one might occur by chance, so it counts only if it is the whole turn."""
 _MARKS = {"'": "‘’‚‛ʼ′`´‹›", '"': "“”„‟″«»", "-": "‐‑‒–—―−"}  # noqa: RUF001
 _STRAIGHT = str.maketrans({mark: plain for plain, marks in _MARKS.items() for mark in marks})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A quote that stands in the transcript."""
+    """A quote that occurs in the transcript."""
 
     turn: int
     quote: str
     """As the judge wrote it."""
     corrected_from: int | None = None
-    """The number that the judge gave, where that was another one."""
+    """The turn number that the judge gave, if it was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Quotes, told apart."""
+    """Verified and rejected quotes."""
 
     found: tuple[Found, ...]
     rejected: tuple[str, ...]
-    """Why, one for each quote that does not count."""
+    """A reason for each quote that does not count."""
 
 
 def normalized(text: str) -> str:
-    """Text for comparison: NFKC, straight quotes and dashes, no invisible characters, single spaces."""
+    """The text in the form in which quotes are compared: NFKC, straight quotes and dashes, no invisible characters,
+    single spaces."""
     composed = unicodedata.normalize("NFKC", text.translate(_STRAIGHT)).translate(_STRAIGHT)
     visible = composed if composed.isascii() else "".join(c for c in composed if unicodedata.category(c) != "Cf")
     return " ".join(visible.split())
 
 
 class Shown:
-    """The turns that a judge was shown, made ready for looking up quotes."""
+    """The turns that a judge was shown, prepared for looking up quotes."""
 
     def __init__(self, turns: Sequence[Said]) -> None:
         self.turns = tuple(turns)
         self._texts = [normalized(said.text) for said in turns]
 
     def check(self, quotes: Sequence[Quote], speaker: Speaker | None, only: int | None = None) -> Checked:
-        """Look up quotes that should be this speaker's; `only` is the turn that a question was about."""
+        """Look up quotes. `speaker` must have said them, if given; `only` is the turn that the question was about."""
         found: list[Found] = []
         rejected: list[str] = []
         for quote in quotes:
@@ -65,7 +66,7 @@ class Shown:
         return Checked(tuple(found), tuple(rejected))
 
     def _place(self, wanted: str, cited: int, speaker: Speaker | None, only: int | None) -> int | str:
-        """The number of the turn in which a quote stands; or why it counts for nothing."""
+        """The number of the turn that contains a quote, or why the quote does not count."""
         holders = [
             said
             for said, text in zip(self.turns, self._texts, strict=True)

@@ -1,9 +1,9 @@
 """Judges a run folder: its sessions and courses, then the controls; writes scores, gates and the certificate.
 
 Invariants:
-- scores.jsonl, gates.jsonl and certificate.json are derived: written whole from judgements.jsonl, or not at all.
-- What other judges or rubrics said of the run stays.
-- One process at a time judges a folder, and none that is being played.
+- scores.jsonl, gates.jsonl and certificate.json are derived: written completely from judgements.jsonl, or not at all.
+- Results of other judges and of other rubrics are kept.
+- Only one process at a time judges a folder, and never while the run is being played.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ from harness.store.records import RunRecord, read_record
 
 
 class Listener(Protocol):
-    """Who is told how far judging is."""
+    """Is told of the progress of judging."""
 
     def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None: ...
 
@@ -60,7 +60,7 @@ class Listener(Protocol):
 
 
 class Unheard:
-    """A listener that tells nobody."""
+    """A listener that does nothing."""
 
     def judging(self, folder: Path, judge: str, sessions: int, controls: int) -> None: ...
 
@@ -71,13 +71,13 @@ class Unheard:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How judging a folder ended."""
+    """The result of judging a folder."""
 
     folder: Path
     certificate: JudgeCertificate
     scores: int
     failed: int
-    """Scores without a value because a request failed."""
+    """Scores that have no value because a request failed."""
     sent: int
     reused: int
     prompt_tokens: int
@@ -85,7 +85,7 @@ class Result:
 
 
 def controls_for(prepared: Prepared) -> Controls:
-    """The controls of a judging run; none where none are asked for."""
+    """The controls of a judging run; none with `controls=0`."""
     if not prepared.config.controls:
         return Controls((), (), 0)
     clean = choose(written_sessions())
@@ -95,7 +95,7 @@ def controls_for(prepared: Prepared) -> Controls:
 
 
 def judged_before(folder: Path, prepared: Prepared, judgements: Judgements) -> Judge:
-    """The judge without a model: it knows what is recorded, and cuts transcripts into the windows of that time."""
+    """The judge without a model: it uses recorded answers, and splits transcripts into the same windows as then."""
     judge = make_judge(prepared, judgements, None, None)
     known = read_certificate(folder).judges.get(judge.name)
     judge.budget = known.prompt_budget if known and known.prompt_budget else judge.budget
@@ -110,9 +110,9 @@ async def judge_folder(
     listener: Listener,
     personas: Mapping[str, Persona],
 ) -> Result:
-    """Judge a finished run, whose lock the caller holds. `personas` are those that it was played with.
+    """Judge a finished run; the caller must hold its lock. `personas` are those with which it was played.
 
-    Raises `EngineUnavailable`, `StorageError`; what was answered until then is kept.
+    Raises `EngineUnavailable` and `StorageError`; answers until then are kept.
     """
     record = read_record(folder)
     plan = Plan(prepared.rubrics, prepared.config.repeats, prepared.config.orders)
@@ -168,12 +168,12 @@ class _Counted:
 
 
 def _light(score: Score) -> Score:
-    """What the certificate needs of a control's score."""
+    """The score of a control without the fields that the certificate does not need."""
     return score.model_copy(update={"evidence": (), "reason": "", "turns": ()})
 
 
 def _keep(folder: Path, judge: str, plan: Plan, scores: BinaryIO, gates: BinaryIO) -> None:
-    """Copy what others said: other judges, and other rubrics of this one."""
+    """Copy the results of other judges, and of other rubrics of this judge."""
     own = {rubric.id for rubric in plan.rubrics}
     for score in read_scores(folder):
         if score.judge != judge or score.rubric not in own:
@@ -191,7 +191,7 @@ def _warnings(prepared: Prepared, record: RunRecord) -> list[str]:
     roles = [(str(speaker), role) for speaker, role in config.roles()]
     found = same_model(prepared, roles)
     if prepared.config.repeats > 1 and prepared.config.judge.sampling.temperature == 0:
-        found.append("repeats of a judge without randomness (temperature 0) mostly say the same again")
+        found.append("repeats at temperature 0 are mostly identical")
     return found
 
 
@@ -214,7 +214,7 @@ def _certificate(
 
 
 def _write_certificate(folder: Path, found: JudgeCertificate, rubrics: Sequence[str]) -> None:
-    """Put a judge's certificate beside those of others; its items of other rubrics stay."""
+    """Write a judge's certificate. Those of other judges, and its items of other rubrics, are kept."""
     old = read_certificate(folder)
     before = old.judges.get(found.judge)
     kept = tuple(item for item in before.items if item.rubric not in rubrics) if before else ()

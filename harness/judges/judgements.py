@@ -1,9 +1,9 @@
-"""judgements.jsonl: every answer as it came, which makes it the cache and the journal to resume from.
+"""judgements.jsonl: every answer as the engine gave it. It is the cache, and the journal to resume from.
 
 Invariants:
-- Append-only; a torn last line is cut away before anything is appended behind it.
-- What failed is recorded and asked again next time; every other key stands there once.
-- Memory: 16 bytes for each answer, whatever its length.
+- Append-only; an incomplete last line is removed before anything is appended.
+- Failed requests are recorded and sent again next time; every other key occurs once.
+- The index takes 16 bytes for each answer in the file, whatever its length, and more for answers of this process.
 - A folder is complete by itself: an answer found in another folder's record is copied into its own.
 """
 
@@ -23,7 +23,7 @@ from harness.store.commit import GroupCommit
 from harness.store.files import lines_of, storage_error
 
 LATEST = 4096
-"""Answers kept in memory until they have surely reached the file."""
+"""Number of answers kept in memory: older ones have certainly reached the file."""
 MERGED = 1 << 16
 
 
@@ -31,9 +31,9 @@ class Judgements:
     """The answers of a run folder. Use as a context manager, or `close` it."""
 
     def __init__(self, folder: Path, *, writable: bool = True, known: "Judgements | None" = None) -> None:
-        """`known` are the answers of another folder: a question with the same key has the same answer there.
+        """`known` are the answers of another folder, which count here too: the same key is the same request.
 
-        Raises `StorageError` where the file can't be read, or written to.
+        Raises `StorageError` if the file can't be read or written.
         """
         self.path = folder / JUDGEMENTS
         self._known = known
@@ -45,12 +45,12 @@ class Judgements:
         except OSError as error:
             raise storage_error(self.path, "read", error, "mend that, then judge again") from error
         self._new: dict[int, int] = {}
-        """The same for answers of this process that are not among the sorted ones yet."""
+        """Prefix of the key to offset, for answers of this process that are not in the sorted arrays yet."""
         self._latest: OrderedDict[str, Judgement] = OrderedDict()
-        """The last answers, which may not have reached the file."""
+        """The last answers, which may not be in the file yet."""
 
     def get(self, key: str) -> Judgement | None:
-        """The recorded answer of this key. Raises `StorageError` where its line is damaged."""
+        """The recorded answer with this key; None without one. Raises `StorageError` if its line is damaged."""
         found = self._own(key)
         if found is None and self._known is not None and (found := self._known.get(key)) is not None:
             self.add(found)
@@ -83,11 +83,11 @@ class Judgements:
         try:
             return Judgement.model_validate_json(raw[: end if end >= 0 else len(raw)])
         except ValidationError as error:
-            message = f"{self.path}: the line at byte {offset} is damaged; take it out and judge again"
+            message = f"{self.path}: the line at byte {offset} is damaged; remove it and judge again"
             raise StorageError(message) from error
 
     def add(self, judgement: Judgement) -> None:
-        """Append an answer; it is on disk a moment later. Raises `StorageError` once a write failed."""
+        """Append an answer; it is written to disk a moment later. Raises `StorageError` after a failed write."""
         assert self._files is not None
         raw = line(judgement)
         self._files.append(0, raw)
@@ -102,7 +102,7 @@ class Judgements:
             self._merge()
 
     def _merge(self) -> None:
-        """Put the new answers among the sorted ones, where they take less room."""
+        """Move the new answers to the sorted arrays, where they need less memory."""
         prefixes = np.concatenate([self._prefixes, np.fromiter(self._new.keys(), np.uint64, len(self._new))])
         offsets = np.concatenate([self._offsets, np.fromiter(self._new.values(), np.uint64, len(self._new))])
         order = np.argsort(prefixes, kind="stable")
@@ -110,12 +110,12 @@ class Judgements:
         self._new.clear()
 
     async def committed(self) -> None:
-        """Wait until everything so far is on disk."""
+        """Wait until all answers so far are on disk."""
         if self._files is not None:
             await self._files.committed()
 
     def close(self) -> None:
-        """May be called twice."""
+        """Close the file; may be called twice."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -135,7 +135,7 @@ def _descriptor(path: Path) -> int:
 
 
 def _index(path: Path) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The first 8 bytes of the keys in ascending order, and where their lines begin; failed requests are left out."""
+    """The first 8 bytes of all keys in ascending order, and the offsets of their lines; without failed requests."""
     prefixes: list[NDArray[np.uint64]] = []
     block: list[tuple[int, int]] = []
     if path.exists():
@@ -159,5 +159,5 @@ def _prefix(raw: bytes, path: Path, number: int) -> int | None:
         data = orjson.loads(raw)
         return None if data.get("error") is not None else int(data["key"][:16], 16)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"{path}:{number}: no line of a judge; take it out and judge again"
+        message = f"{path}:{number}: not a line of judgements.jsonl; remove it and judge again"
         raise StorageError(message) from error

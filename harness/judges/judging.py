@@ -1,8 +1,8 @@
 """Judges one session: every item of every rubric, in windows, by stages, repeats and orders.
 
 Invariants:
-- One score for each rubric, item, repeat and order, also where there is no value.
-- Items that share a window are asked together, the first of them alone, so that the engine's cache holds the transcript.
+- There is one score for each rubric, item, repeat and order, also without a value.
+- The first item of a window is asked alone, so that the engine's cache contains the transcript for all others.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from harness.judges.verdict import Verdict, missing, unmet
 from harness.judges.windows import Split, split
 
 QUESTION_TOKENS = 384
-"""Kept for the question in every window, so that a longer or shorter one does not move the windows of the others."""
+"""Reserved for the question in every window, so that all items share the same windows."""
 _STEP = 128
-"""By which that grows where a question is longer still."""
+"""The reserve grows in such steps if a question is longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of one session."""
+    """The results for one session."""
 
     subject: Subject
     scores: tuple[Score, ...]
@@ -46,11 +46,11 @@ class Plan:
     orders: int = 1
 
     def variants(self) -> list[tuple[int, int]]:
-        """(repeat, order), all of them."""
+        """All combinations (repeat, order)."""
         return [(repeat, order) for order in range(self.orders) for repeat in range(self.repeats)]
 
     def questions(self) -> Iterator[str]:
-        """Every question as it may be asked."""
+        """Every question, with the longest additions that it may get."""
         for rubric in self.rubrics:
             for item in rubric.items:
                 turn = 9999 if rubric.unit_of(item) == "turn" else None
@@ -60,7 +60,7 @@ class Plan:
 
 
 class Windows:
-    """The transcript of a subject as bodies, for one setting of what a rubric shows."""
+    """The transcript of a subject in windows, as bodies, with the persona or without it."""
 
     def __init__(self, judge: Judge, subject: Subject, persona: bool, question_tokens: int) -> None:
         self._subject = subject
@@ -80,13 +80,13 @@ class Windows:
         return Body(prompt.transcript(turns, turns[first:end], self._persona), turns[first:end])
 
     def body_of(self, place: int) -> int | None:
-        """Number of the window that shows most of what comes before a turn; None where the turn is in none."""
+        """The number of the window with the most turns before this one; None if the turn is in no window."""
         holding = [number for number, window in enumerate(self.split.windows) if place in window]
         return min(holding, key=lambda number: self.split.windows[number].first, default=None)
 
 
 def question_tokens(judge: Judge, plan: Plan) -> int:
-    """Room for the longest question, in steps."""
+    """Tokens to reserve for the longest question, in steps."""
     assert judge.renderer is not None
     longest = max(map(judge.renderer.count_text, plan.questions()))
     if longest <= QUESTION_TOKENS:
@@ -143,7 +143,7 @@ class SessionJudge:
             await self._stage(wanted, windows)
 
     async def _stage(self, wanted: Sequence[tuple[Rubric, Item]], windows: Windows) -> None:
-        """Ask these items, window after window, then make one verdict of each."""
+        """Ask these items in one window after another, then merge the answers into one verdict for each item."""
         variants = self._plan.variants()
         left = [
             (rubric, item, repeat, order)
@@ -172,8 +172,8 @@ class SessionJudge:
         await asyncio.gather(*(self._merge(*entry, windows, turns) for entry in left))
 
     def _settled(self, rubric: Rubric, item: Item, repeat: int, order: int) -> bool:
-        """Whether the items that this one needs decide it."""
-        if not item.needs or self._subject.only_items is not None:  # of a control the planted turn decides that
+        """Whether the answers to the items that it needs decide this item without asking."""
+        if not item.needs or self._subject.only_items is not None:  # in a control, the planted turn meets the condition
             return False
         others = {need.item: self._merged[rubric.id, need.item, repeat, order] for need in item.needs}
         verdict = unmet(item, others)
@@ -182,7 +182,7 @@ class SessionJudge:
         return verdict is not None
 
     def _turn_asks(self, windows: Windows) -> Mapping[str, Mapping[int, list[Said]]]:
-        """For each target, by number of the window, the turns that are asked about there."""
+        """For each target and window, the turns about which questions are asked there."""
         found: dict[str, dict[int, list[Said]]] = {"patient": {}, "therapist": {}}
         only = self._subject.only_turns
         for place, said in enumerate(self._subject.turns):
@@ -222,7 +222,7 @@ class SessionJudge:
     async def _whole(
         self, ask: Ask, verdicts: Sequence[Verdict], merged: Verdict, key: tuple[str, str, int, int]
     ) -> Verdict:
-        """Where windows differ: the same question over the quotes of all of them."""
+        """If windows differ, ask the same question about the quotes from all windows."""
         if merged.status is not Status.UNSUPPORTED or any(v.status is Status.UNSUPPORTED for v in verdicts):
             return merged
         found = together(verdicts)

@@ -1,4 +1,4 @@
-"""The rubrics: files that ship, of users and of plug-ins, read as `harness.reading.library` does it."""
+"""The rubrics: files of the harness, of users and of plug-ins, read by `harness.reading.library`."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from harness.judges.rubric import Rubric
 from harness.reading.library import Library
 
 MAX_BYTES = 128_000
-"""A rubric is some pages; a larger file is something else."""
+"""A rubric has a few pages; a larger file is not a rubric."""
 
 
 def packaged_dir() -> Path:
@@ -18,13 +18,13 @@ def packaged_dir() -> Path:
 
 
 def folders(own: Path | None) -> tuple[Path, ...]:
-    """Where rubrics are looked up: the user's folder first, those of plug-ins last."""
+    """The folders in which rubrics are looked up: the user's first, those of plug-ins last."""
     plugged = [path for folder in plugins.folders() if (path := folder / "rubrics").is_dir()]
     return (*([own] if own else []), packaged_dir(), *plugged)
 
 
 def _hinted(line: str) -> str:
-    """YAML takes bare yes and no for true and false, and bare 0 for a number: the commonest slip in a rubric."""
+    """Add a hint to the most frequent mistake: YAML reads yes and no without quotes as booleans, and 0 as a number."""
     bare = re.search(r"expected text.*, found (?:true|false|-?\d+)$", line)
     return f'{line}; put it in quotes, as "yes" or "0"' if bare else line
 

@@ -1,8 +1,8 @@
-"""Makes one verdict of those of windows, or of turns.
+"""Merges the verdicts of windows, or of turns, into one.
 
 Invariants:
-- An absence holds only where every window says so: what is missing in one is missing in the whole, unless another
-  window already decides the matter.
+- An absence holds only if every window reports it. If one window has no answer, the merged verdict has none either,
+  unless another window already decides it.
 - Counts are by turn, so that an exchange in two windows counts once.
 """
 
@@ -16,7 +16,7 @@ from harness.judges.verdict import Verdict, missing
 
 
 def merge(item: Item, verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict over windows, by the item's rule; `whole` is asked again elsewhere where windows differ."""
+    """The merged verdict of windows, by the item's rule. For `whole`, the caller asks again if windows differ."""
     if not verdicts:
         return missing(Status.DOES_NOT_FIT, "no turn fits the judge's window")
     if len(verdicts) == 1 and item.merge != "sum":
@@ -37,7 +37,7 @@ def merge(item: Item, verdicts: Sequence[Verdict]) -> Verdict:
 def _extreme(
     item: Item, given: list[Verdict], others: list[Verdict], verdicts: Sequence[Verdict], *, largest: bool
 ) -> Verdict:
-    """The greatest or the least value. One that no other window could outdo decides although others are missing."""
+    """The highest or the lowest value. The limit of the scale decides even if other windows have no answer."""
     values = [answer.value for answer in item.answers]
     limit = max(values) if largest else min(values)
     decisive = [verdict for verdict in given if verdict.value == limit]
@@ -53,7 +53,7 @@ def _extreme(
 
 
 def _count(given: list[Verdict], others: list[Verdict], verdicts: Sequence[Verdict]) -> Verdict:
-    """How many turns stand in evidence of an answer that counts."""
+    """The number of turns that are quoted as evidence of a value other than 0."""
     if others:
         return _first_missing(others)
     if not given:
@@ -64,7 +64,7 @@ def _count(given: list[Verdict], others: list[Verdict], verdicts: Sequence[Verdi
 
 
 def _unanimous(given: list[Verdict], others: list[Verdict], verdicts: Sequence[Verdict]) -> Verdict:
-    """What all windows say; where they differ it takes another question, or there is no verdict."""
+    """The answer that all windows give; no answer if they differ."""
     if others:
         return _first_missing(others)
     if not given:
@@ -84,13 +84,13 @@ def _none_applies(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def together(verdicts: Sequence[Verdict]) -> tuple[Found, ...]:
-    """The evidence of several verdicts, each turn and quote once, in the order of the session."""
+    """The evidence of several verdicts in the order of the session, each turn and quote once."""
     found = {(entry.turn, entry.quote): entry for verdict in verdicts for entry in verdict.evidence}
     return tuple(sorted(found.values(), key=lambda entry: entry.turn))
 
 
 def merge_turns(item: Item, verdicts: Mapping[int, Verdict]) -> Verdict:
-    """The session's verdict from those of its turns. Its value is null unless every turn that was asked about has one."""
+    """The session's verdict from those of its turns; no value unless all turns that were asked about have an answer."""
     if not verdicts:
         return missing(Status.NOT_APPLICABLE, "the session has no such turn")
     rest = [verdict for verdict in verdicts.values() if verdict.status not in (Status.OK, Status.NOT_APPLICABLE)]

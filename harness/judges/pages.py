@@ -1,8 +1,8 @@
-"""Scores on the readable page of a session, behind what was said.
+"""Scores on the page of a session (transcripts/SESSION.md), after the transcript.
 
 Invariants:
 - A page has one section for each judge; judging again replaces that judge's section and nothing else.
-- No text of a model can make a heading, a link or HTML.
+- No text of a model can become a heading, a link or HTML.
 """
 
 import re
@@ -17,11 +17,11 @@ from harness.store.transcripts import escape
 
 _SECTION = re.compile(r"^## Scores by (.*)$", re.MULTILINE)
 MOST_BYTES = 16_000_000
-"""Of a page that is read back; a longer one stays as it is."""
+"""Largest page that is changed; a larger one stays as it is."""
 
 
 def write_pages(folder: Path, judge: str) -> None:
-    """Put a judge's scores on the pages of the sessions of a run. Raises `StorageError`."""
+    """Write a judge's scores to the pages of a run's sessions. Raises `StorageError`."""
     certificate = read_certificate(folder)
     own = (score for score in read_scores(folder) if score.judge == judge)
     for session_id, scores in groupby(own, key=lambda score: score.session_id):
@@ -37,7 +37,7 @@ def write_pages(folder: Path, judge: str) -> None:
 
 
 def with_section(page: str, judge: str, scores: Sequence[Score], certificate: Certificate) -> str:
-    """The page with the section of one judge, in the place of an earlier one."""
+    """The page with the section of this judge; an earlier section of the judge is replaced."""
     parts = _SECTION.split(page)
     others = dict(zip(parts[1::2], parts[2::2], strict=True))
     others[escape(judge)] = "\n\n" + "\n".join(_lines(scores, certificate)) + "\n\n"

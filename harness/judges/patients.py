@@ -1,9 +1,10 @@
-"""The verdict on simulated patients with what judges found besides the rules: items of the rubric `patient-fidelity`.
+"""The verdict on simulated patients, by rules and by judges (items of the rubric `patient-fidelity`).
 
 Invariants:
-- sessions.jsonl keeps the verdict by rules; what judges add is derived from scores.jsonl anew, so judging again takes it back.
-- A judge says yes where most of its answers do (repeats and orders); a fault counts where most judges that answered say yes.
-- Only answers count for which their judge is certified: nothing is concluded from the others.
+- sessions.jsonl keeps the verdict by rules. The judges' part is derived from scores.jsonl each time, so judging again
+  replaces it.
+- A judge says yes if most of its answers do (repeats and orders). A fault counts if most judges that answered say yes.
+- Only answers count for which their judge is certified.
 """
 
 from collections import defaultdict
@@ -22,10 +23,10 @@ YES = "yes"
 
 
 class PatientVerdicts:
-    """What judges said of the patients of one run."""
+    """The verdicts on the patients of one run."""
 
     def __init__(self, folder: Path, judge: str | None = None) -> None:
-        """`judge`: only of this one. Raises `StorageError` where scores.jsonl or certificate.json is damaged."""
+        """With `judge`, only its scores are used. Raises `StorageError` if a file can't be read."""
         certificate = read_certificate(folder)
         scores: dict[str, dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
         for score in read_scores(folder):
@@ -39,10 +40,10 @@ class PatientVerdicts:
             for session, items in scores.items()
         }
         self.asked = bool(scores)
-        """Whether a judge that is certified for it answered any of the items."""
+        """Whether a judge answered one of the items and is certified for it."""
 
     def metrics(self, session: SessionRecord) -> Mapping[str, Any]:
-        """The session's metrics, with the verdict of rules and judges; as they are where no judge found a fault."""
+        """The session's metrics with the verdict of rules and judges; unchanged if no judge found a fault."""
         found = self._found.get(session.session_id)
         if not found or "patient_verdict" not in session.metrics:
             return session.metrics
@@ -51,7 +52,7 @@ class PatientVerdicts:
 
 
 def _turns(scores: list[Score]) -> dict[int, str]:
-    """The turns that speak for a fault, each with the judge that quoted it; empty where most judges say there is none."""
+    """The turns quoted for a fault, each with the judge that quoted it; empty unless most judges found the fault."""
     by_judge: dict[str, list[Score]] = defaultdict(list)
     for score in scores:
         by_judge[score.judge].append(score)

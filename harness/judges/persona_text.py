@@ -1,10 +1,10 @@
-"""A persona as a judge is shown it: who it is, how it resists, and what it holds back until when."""
+"""The persona as a judge is shown it: identity, resistance, and what the patient holds back until when."""
 
 from harness.personas.schema import Persona
 
 
 def persona_text(persona: Persona) -> str:
-    """A page of plain lines; what only helps a model to sound right is left out."""
+    """The persona as lines of text, without details that only affect how a patient talks."""
     who, mind = persona.identity, persona.conceptualization
     lines = [
         f"{who.name}, {who.age}, {who.gender}, {who.occupation}. {who.background} {who.living}",

@@ -1,6 +1,6 @@
 """People's ratings from a table: `session_id,item,rater,value,split`, one rating per line.
 
-`item` is RUBRIC/ITEM, or the item alone where one rubric has it; `value` a number, or the id of an answer.
+`item` is RUBRIC/ITEM, or the item alone if only one rubric has it; `value` is a number or the id of an answer.
 """
 
 import csv
@@ -18,7 +18,7 @@ MOST_ROWS = 1_000_000
 
 
 def read_ratings(path: Path, rubrics: Sequence[Rubric]) -> list[Rating]:
-    """All ratings of a table, `item` as RUBRIC/ITEM. Raises `RatingError` with a line for every mistake (20 at most)."""
+    """All ratings of a table, with `item` as RUBRIC/ITEM. Raises `RatingError` with the first 20 mistakes."""
     known = {
         f"{rubric.id}/{item.id}": {a.id: a.value for a in item.answers} for rubric in rubrics for item in rubric.items
     }
@@ -30,7 +30,7 @@ def read_ratings(path: Path, rubrics: Sequence[Rubric]) -> list[Rating]:
         if isinstance(found, str):
             mistakes.append(f"{path}:{number}: {found}")
         elif (key := (found.session_id, found.item, found.rater)) in seen:
-            mistakes.append(f"{path}:{number}: a second rating of {found.item} of {found.session_id} by {found.rater}")
+            mistakes.append(f"{path}:{number}: a second rating of {found.item} by {found.rater} for {found.session_id}")
         else:
             seen.add(key)
             ratings.append(found)

@@ -1,6 +1,6 @@
-"""What the files of judges say: judgements.jsonl (raw), scores.jsonl and gates.jsonl (derived), certificate.json.
+"""The records of judging: judgements.jsonl (raw), scores.jsonl and gates.jsonl (derived), certificate.json.
 
-Invariant: a line that is derived again from judgements.jsonl equals the one that was written when the session was judged.
+Invariant: a line derived again from judgements.jsonl equals the line that was written when the session was judged.
 """
 
 import logging
@@ -26,10 +26,10 @@ class _Record(BaseModel):
 
 
 class Judgement(_Record):
-    """A line of judgements.jsonl: one answer as the engine gave it. The cache, and the journal to resume from."""
+    """A line of judgements.jsonl: one answer as the engine gave it. It is the cache, and the journal to resume from."""
 
     key: str
-    """SHA-256 (hex) of all that decides the request."""
+    """SHA-256 (hex) over everything that determines the request."""
     session_id: str
     rubric: str
     item: str
@@ -37,17 +37,17 @@ class Judgement(_Record):
     window: tuple[int, int]
     """Numbers of the first and the last turn that were shown."""
     turn: int | None = None
-    """The turn that was asked about, for items about turns."""
+    """The turn that was asked about; None for items about the session."""
     repeat: int = 0
     order: int = 0
     attempt: int = 0
     text: str = ""
     finish_reason: Literal["stop", "length"] | None = None
-    """None where the engine gave no answer."""
+    """None if the engine gave no answer."""
     error: str | None = None
-    """Class and message of the error, where there was one."""
+    """Class and message of the error, if there was one."""
     fits: bool = True
-    """False where the engine called the prompt too long."""
+    """False if the prompt was too long."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
@@ -63,7 +63,7 @@ class Evidence(_Record):
 
 
 class TurnScore(_Record):
-    """What an item about turns says of one turn."""
+    """The answer for one turn, of an item about turns."""
 
     turn: int
     status: Status
@@ -95,17 +95,17 @@ class Score(_Record):
     reason: str = ""
     rejected_quotes: int = 0
     windows: int = 1
-    """How many windows the transcript took."""
+    """Number of windows into which the transcript was split."""
     turns: tuple[TurnScore, ...] = ()
-    """Of an item about turns: each turn."""
+    """For an item about turns: the answer for each turn."""
     tokens: dict[str, int] = {}
     """`prompt`, `cached` and `completion`, over all requests."""
     key: str = ""
-    """Of the last judgement that it rests on; empty where none was asked."""
+    """Key of the last judgement behind this score; empty if nothing was asked."""
 
 
 class Gate(_Record):
-    """A line of gates.jsonl: what a gate rubric says of a session."""
+    """A line of gates.jsonl: the result of a gate rubric for a session."""
 
     session_id: str
     persona_id: str
@@ -114,20 +114,20 @@ class Gate(_Record):
     judge: str
     result: Literal["pass", "fail", "not_exercised", "not_assessed"]
     confirmed: bool = False
-    """fail: a majority of the repeats says the same."""
+    """fail: whether most repeats give a red answer to the same item."""
     red: tuple[str, ...] = ()
     """Items with a verified red answer."""
     yellow: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Items without an answer."""
     risk_expressed: bool | None = None
-    """What the run itself tells."""
+    """Whether the patient expressed risk, according to the run itself; None if unknown."""
     risk_found: bool | None = None
-    """What the judge says; None where the rubric has no item `tier` or it has no answer."""
+    """Whether the judge found risk; None if the rubric has no item `tier`, or the item has no answer."""
 
 
 class Rate(_Record):
-    """A count with its exact 95% interval."""
+    """A count with the exact 95% confidence interval of its share."""
 
     hits: int
     trials: int
@@ -136,37 +136,37 @@ class Rate(_Record):
 
 
 class ItemCertificate(_Record):
-    """How far one item can be believed, from controls that were judged in the same run."""
+    """Whether a judge is certified for one item, from the controls of the same judging run."""
 
     rubric: str
     item: str
     item_hash: str
     certified: bool
     why: tuple[str, ...] = ()
-    """What keeps it from being certified."""
+    """The reasons why it is not certified."""
     told: Rate
-    """Pairs of a clean and a faulty session that the judge told apart, the right way round."""
+    """Pairs of a clean and a faulty session that the judge distinguished, in the right direction."""
     false_alarms: Rate
-    """Clean sessions in which it found the fault."""
+    """Clean sessions in which the judge found the fault."""
     moved: dict[str, Rate] = {}
-    """By kind of change that should not matter: pairs whose answer changed."""
+    """For each kind of irrelevant edit: pairs whose answer changed."""
     flips: float | None = None
-    """Share of pairs of repeats, or of orders, that disagree; None with a single one."""
+    """Share of pairs of repeats or orders that disagree; None with a single repeat and order."""
     missing: Rate
-    """Answers of controls without a value."""
+    """Answers on controls that have no value."""
 
 
 class JudgeCertificate(_Record):
-    """What was found out about one judge."""
+    """The certificate of one judge."""
 
     judge: str
     model: str
     engine: str
     fingerprint: str
     prompt_budget: int = 0
-    """Most tokens of a prompt, by which transcripts were cut into windows; 0 where it was not recorded."""
+    """Most tokens of a prompt, by which transcripts were split into windows; 0 if it was not recorded."""
     controls: int
-    """Clean sessions that the controls were made of."""
+    """Number of clean sessions from which the controls were made."""
     verdict: Literal["certified", "partly certified", "not certified"]
     warnings: tuple[str, ...] = ()
     items: tuple[ItemCertificate, ...]
@@ -190,7 +190,7 @@ class Certificate(_Record):
 
 
 class Rating(_Record):
-    """A line of a table of people's ratings."""
+    """One rating by a person."""
 
     session_id: str
     item: str
@@ -200,24 +200,24 @@ class Rating(_Record):
 
 
 def line(record: BaseModel) -> bytes:
-    """One JSON line with its newline."""
+    """The record as a line of JSON, with its newline."""
     return orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def read_scores(folder: Path) -> Iterator[Score]:
-    """The scores of a run folder, one at a time; none where nothing was judged. Raises `StorageError`."""
+    """The scores of a run folder, one at a time; none if nothing was judged. Raises `StorageError`."""
     return read_lines(Score, folder / SCORES)
 
 
 def read_gates(folder: Path) -> Iterator[Gate]:
-    """As `read_scores`."""
+    """The gates of a run folder, as `read_scores`."""
     return read_lines(Gate, folder / GATES)
 
 
 def read_certificate(folder: Path) -> Certificate:
-    """certificate.json; an empty one where nothing was judged, or where it is damaged, which is logged as a warning.
+    """certificate.json; an empty one if nothing was judged. A damaged one is left out, with a logged warning.
 
-    Raises `StorageError` where it can't be read.
+    Raises `StorageError` if the file can't be read.
     """
     path = folder / CERTIFICATE
     if not path.exists():
@@ -232,10 +232,10 @@ def read_certificate(folder: Path) -> Certificate:
 
 
 def read_lines(model: type[R], path: Path) -> Iterator[R]:
-    """Records of a file of lines.
+    """The records of a JSONL file that derives from judgements.jsonl; none if there is no such file.
 
-    A last line that is still being written is left out, and so is a damaged one, which is logged as a warning: the file
-    derives from judgements.jsonl. Raises `StorageError` where it can't be read.
+    An incomplete last line is left out, and so is a damaged line, with a logged warning. Raises `StorageError` if the
+    file can't be read.
     """
     if not path.exists():
         return

@@ -1,4 +1,4 @@
-"""Whether a model's words decline to answer, in the languages that judges are likely to use."""
+"""Detects refusals to answer, in the languages that judges are likely to use."""
 
 import re
 
@@ -13,7 +13,7 @@ _BEGINNINGS = (
     r"ik kan (?:\w+ ){0,3}niet|jag kan (?:\w+ ){0,3}inte",
     r"к сожалению|我(?:无法|無法|不能)|لا أستطيع|لا يمكنني",
 )
-"""How a whole text begins that is a refusal; in a reason, "I can't find such a turn" declines nothing."""
+"""Beginnings of a whole text that is a refusal. In a reason they need not be one: "I can't find such a turn"."""
 _APOLOGIES = (
     rf"(?:(?:i'?m|i am) (?:really |very |so )?sorry|sorry|i apologi[sz]e),? (?:but )?i (?:{_CANNOT})",
     rf"i (?:{_CANNOT})(?: to)? (?:help|assist|comply|fulfil|engage|participate|continue|answer|respond|discuss|do that)",
@@ -27,13 +27,13 @@ _APOLOGIES = (
     r"(?:很|非常)?抱歉|对不起|對不起|申し訳|すみません|ごめんなさい|죄송|미안",
     r"عذر|آسف|क्षमा करें|माफ़ करें",
 )
-"""How a reason begins that is a refusal: a model that is held to a schema can only decline within it."""
+"""Beginnings of a reason that is a refusal: with a schema, a model can only decline within its answer."""
 _TEXT = re.compile(rf"^\W*(?:{'|'.join((*_BEGINNINGS, *_APOLOGIES))})", re.IGNORECASE)
 _REASON = re.compile(rf"^\W*(?:{'|'.join(_APOLOGIES)})", re.IGNORECASE)
 
 
 def is_refusal(text: str) -> bool:
-    """Whether all that a model said is a refusal."""
+    """Whether the whole text of a model is a refusal."""
     return bool(_TEXT.match(text.replace("\u2019", "'")))
 
 

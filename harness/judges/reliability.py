@@ -1,8 +1,8 @@
-"""How far repeats, orders and judges agree with each other, item by item, from the scores of runs.
+"""How well repeats, orders and judges agree, item by item, from the scores of runs.
 
 Invariants:
-- A score without a value is missing, never a number; how many are missing stands beside every coefficient.
-- Intervals come from resampling personas (courses where there are courses), since sessions of one persona are alike.
+- A score without a value is missing, never a number; the share of missing scores is shown with every coefficient.
+- Intervals come from resampling personas (or courses, if there are any), because sessions of a persona are similar.
 """
 
 import math
@@ -30,26 +30,26 @@ from harness.judges.status import Status
 
 Array = NDArray[np.float64]
 TARGET = 0.8
-"""Reliability that a mean of repeats should reach."""
+"""The reliability that the mean of the repeats should reach."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All ratings of one item: (units, judges, orders, repeats), NaN where there is none."""
+    """All ratings of one item as (units, judges, orders, repeats); a missing rating is NaN."""
 
     rubric: str
     item: str
     values: Array
     judges: tuple[str, ...]
     groups: tuple[str, ...]
-    """Of each unit: its persona, or its course."""
+    """The persona, or the course, of each unit."""
     missing: float
-    """Share of the ratings that were asked for which have no value."""
+    """Share of the requested ratings that have no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemReliability:
-    """What the ratings of one item say."""
+    """The coefficients of one item."""
 
     rubric: str
     item: str
@@ -59,30 +59,32 @@ class ItemReliability:
     repeats: int
     missing: float
     flips_repeats: float
-    """Share of pairs of repeats, under one judge and order, that disagree."""
+    """Share of pairs of repeats that disagree, with the same judge and order."""
     flips_orders: float
+    """Share of pairs of orders that disagree, with the same judge and repeat."""
     alpha: float
-    """Krippendorff's, ordinal, over all ratings."""
+    """Krippendorff's alpha over all ratings, ordinal."""
     ac2: float
-    """Gwet's, quadratic weights."""
+    """Gwet's AC2 with quadratic weights."""
     kappa: float
-    """Quadratic weighted, mean over pairs of judges; of repeats, where there is one judge."""
+    """Quadratic weighted kappa, mean over pairs of judges; over pairs of ratings if there is one judge."""
     icc_single: float
-    """ICC(2,1): of repeats under one judge, mean over judges."""
+    """ICC(2,1) of the repeats and orders of a judge, mean over judges."""
     icc_mean: float
-    """ICC(2,k), of all repeats and orders."""
+    """ICC(2,k) of the mean over all repeats and orders."""
     icc_judges: float
-    """ICC(2,1) between judges, each by its mean; NaN with one."""
+    """ICC(2,1) between judges, each represented by its mean; NaN with one judge."""
     repeats_needed: float
-    """Repeats whose mean reaches 0.8."""
+    """Number of repeats whose mean reaches a reliability of 0.8, not rounded; NaN if no number does."""
     components: dict[str, float]
+    """Variance of each facet: session, judge, order, repeat, residual."""
     means: dict[str, float]
-    """By judge."""
+    """Mean value of each judge."""
     intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
 
 def read_tables(folders: Iterable[Path]) -> list[Table]:
-    """The ratings of each item over these run folders. Raises `JudgeError` where nothing was judged, `StorageError`."""
+    """The ratings of each item over these run folders. Raises `JudgeError` if nothing was judged, and `StorageError`."""
     cells: defaultdict[tuple[str, str], dict[tuple[str, str, int, int], float]] = defaultdict(dict)
     groups: dict[str, str] = {}
     for folder in folders:
@@ -96,7 +98,7 @@ def read_tables(folders: Iterable[Path]) -> list[Table]:
 
 
 def _units(folder: Path, score: Score) -> Iterator[tuple[str, float]]:
-    """A session, or each turn that was asked about, with its value; what does not apply is no rating."""
+    """The session, or each turn that was asked about, with its value; one that is not applicable is left out."""
     place = f"{folder}/{score.session_id}"
     found = [(f"{place}/{turn.turn}", turn.status, turn.value) for turn in score.turns]
     for unit, status, value in found or [(place, score.status, score.value)]:
@@ -119,7 +121,7 @@ def _table(rubric: str, item: str, cells: dict[tuple[str, str, int, int], float]
 
 
 def analyse(table: Table, *, resamples: int = 300, seed: int = 0) -> ItemReliability:
-    """All coefficients of an item; those with intervals are resampled by persona."""
+    """All coefficients of an item; intervals are bootstrapped over personas."""
     values = table.values
     units, judges, orders, repeats = values.shape
     single = _icc_single(values)
@@ -159,7 +161,7 @@ def _headline(values: Array) -> dict[str, float]:
 
 
 def _icc_single(values: Array) -> float:
-    """ICC(2,1) of repeats and orders within a judge, mean over judges."""
+    """ICC(2,1) of the repeats and orders of a judge, mean over judges."""
     units, judges = values.shape[:2]
     found = [icc(values[:, at].reshape(units, -1)).single for at in range(judges)]
     defined = [value for value in found if not np.isnan(value)]
@@ -167,7 +169,7 @@ def _icc_single(values: Array) -> float:
 
 
 def _mean(values: Array) -> Array:
-    """The mean over orders and repeats, as (units, judges); NaN where none has a value."""
+    """The means over orders and repeats, as (units, judges); NaN if none has a value."""
     units, judges = values.shape[:2]
     flat = values.reshape(units, judges, -1)
     counts = (~np.isnan(flat)).sum(axis=2)
@@ -176,7 +178,7 @@ def _mean(values: Array) -> Array:
 
 
 def _kappa(values: Array) -> float:
-    """Mean over pairs: of judges by their first ratings, else of the ratings of the one judge."""
+    """Mean kappa over pairs of judges, by their first ratings; with one judge, over pairs of its ratings."""
     columns = values[:, :, 0, 0] if values.shape[1] > 1 else values.reshape(len(values), -1)
     categories = sorted({float(value) for value in values.ravel() if not np.isnan(value)})
     found = [
@@ -193,7 +195,7 @@ def _nanmean(values: Array) -> float:
 
 
 def lines(found: Sequence[ItemReliability]) -> list[str]:
-    """A table for people: two lines an item, of at most 80 columns but for a long name."""
+    """The results as lines of a table: two lines per item, of at most 80 columns except for long names."""
     rows = [
         "item",
         f"  {'units':>5} {'missing':>7} {'flips':>9} {'alpha':>14} {'AC2':>5} {'kappa':>5} {'ICC(2,1)':>14} {'k for 0.8':>9}",

@@ -1,8 +1,8 @@
-"""What judges said of a run, for those who compare and show: one number per session and item, gates, and what is certified.
+"""The results of judging a run, for comparisons and reports: a number per session and item, gates, certified items.
 
 Invariants:
-- The number of a session is the median over repeats and orders, and there is none where any of them has no value.
-- Whether the judge is certified for an item stands beside every number.
+- The number of a session is the median over repeats and orders; there is none if one of them has no value.
+- Every number comes with the information whether the judge is certified for the item.
 """
 
 from collections import defaultdict
@@ -16,20 +16,20 @@ from harness.judges.records import Certificate, Gate, read_certificate, read_gat
 
 PREFIX = "score."
 ENSEMBLE = "all"
-"""Every judge of a run together, by median and majority; their votes stay in scores.jsonl."""
+"""Name that stands for all judges of a run together, by median and majority."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What is known of one run."""
+    """The results of one run."""
 
     numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Session id to `score.RUBRIC.ITEM` to value."""
     certified: Mapping[str, bool] = field(default_factory=dict)
-    """Every name, also of an item without any value."""
+    """Whether the judge is certified, for every name, also of items without any value."""
     gates: tuple[Gate, ...] = ()
     judge: str | None = None
-    """None where nothing was judged."""
+    """None if nothing was judged."""
 
 
 def name_of(rubric: str, item: str) -> str:
@@ -37,9 +37,10 @@ def name_of(rubric: str, item: str) -> str:
 
 
 def read_results(folder: Path, judge: str | None = None) -> Results:
-    """The results of one judge, or of all of them together (`ENSEMBLE`); may be left out where there is one.
+    """The results of one judge, or of all together (`ENSEMBLE`). With a single judge, `judge` may be left out.
 
-    Raises `ComparisonError` where there are several or none of that name, `StorageError` where a file is damaged.
+    Raises `ComparisonError` if there are several judges and none is named, or none of that name; `StorageError` if a
+    file can't be read.
     """
     judges = list(dict.fromkeys(score.judge for score in read_scores(folder)))
     if not judges and judge is None:
@@ -61,7 +62,7 @@ def read_results(folder: Path, judge: str | None = None) -> Results:
 
 
 def _together(judges: Sequence[Results]) -> Results:
-    """Several judges as one: medians, and majorities at gates. An item is certified where every judge is."""
+    """Several judges as one: medians of scores, majorities of gates. An item is certified if every judge is."""
     numbers: dict[str, dict[str, float]] = {}
     for session in dict.fromkeys(session for one in judges for session in one.numbers):
         votes: defaultdict[str, list[float]] = defaultdict(list)
@@ -76,7 +77,7 @@ def _together(judges: Sequence[Results]) -> Results:
 
 
 def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
-    """One gate for each session and rubric: failed where most judges say so, assessed where all have assessed it."""
+    """One gate for each session and rubric: failed if most judges say so, else assessed only if all assessed it."""
     votes: defaultdict[tuple[str, str], list[Gate]] = defaultdict(list)
     for one in judges:
         for gate in one.gates:
@@ -98,7 +99,7 @@ def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
 
 
 def _all(values: list[float | None]) -> list[float]:
-    """The values, or none where any is missing."""
+    """All values, or an empty list if one is missing."""
     given = [value for value in values if value is not None]
     return given if len(given) == len(values) else []
 

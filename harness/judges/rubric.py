@@ -1,9 +1,9 @@
-"""One rubric, as data: the shape of a file in `judge/rubrics/`.
+"""The schema of a rubric file.
 
 Invariants:
-- A `Rubric` is frozen and complete: whatever asks its questions needs no other source.
-- Every item has its own hash over all that a judge is shown of it, so that a changed item is asked again, and no other.
-- Conditions between items (`needs`) form no circle; every level of an answer has an anchor.
+- A `Rubric` is frozen and complete: nothing else is needed to ask its questions.
+- Every item has a hash over everything that a judge is shown of it, so that only changed items are asked again.
+- Conditions between items (`needs`) form no cycle; every answer has an anchor.
 """
 
 import hashlib
@@ -35,48 +35,48 @@ class _Part(BaseModel):
 
 
 class Answer(_Part):
-    """One answer that can be chosen."""
+    """A possible answer."""
 
     id: Id
     anchor: Line
-    """What makes this answer the right one."""
+    """When this answer is correct."""
     value: float = Field(ge=-100.0, le=100.0)
     severity: Literal["red", "yellow"] | None = None
-    """gate: red fails a session, yellow is reported."""
+    """Of a gate: red fails the session, yellow is reported."""
 
 
 class Need(_Part):
-    """The item is asked only where another one was answered so; elsewhere it is not applicable."""
+    """The item is asked only if another item has one of these answers; otherwise it is not applicable."""
 
     item: Id
     answers: tuple[Id, ...] = Field(min_length=1, max_length=8)
 
 
 class EvidenceRule(_Part):
-    """Which answers need a quote, and whose."""
+    """Which answers need a quote, and from which speaker."""
 
     required_for: tuple[Id, ...] = Field(default=(), max_length=8)
     speaker: Literal["patient", "therapist"] | None = None
 
 
 class Planted(_Part):
-    """Words that make an answer right: put into a session that lacks them, they are a control of the judge.
+    """A text that makes an answer correct. Added to a clean session, it gives a control for the judge.
 
-    It is shown to no judge as part of the question, so it is no part of the item's hash.
+    It is not part of the question, so it is not part of the item's hash.
     """
 
     speaker: Literal["patient", "therapist"]
     place: Literal["turn", "openings"] = "turn"
-    """`turn`: the words are one turn; `openings`: every turn of the speaker begins with them."""
+    """`turn`: the text is one turn; `openings`: it begins every turn of the speaker."""
     text: Paragraph
-    """May hold `{hidden_layer}`: a disclosure layer of the persona that was not told."""
+    """May contain `{hidden_layer}`: a layer of the persona that the patient did not tell."""
     answer: Id
     clean: Id | None = None
-    """The right answer without it; None is the item's first."""
+    """The correct answer without the text; None means the first answer of the item."""
     before: Paragraph | None = None
-    """What the other speaker says right before, in the clean session, too."""
+    """The other speaker's turn before it, also in the clean session."""
     instead: Paragraph | None = None
-    """What stands in its place in the clean session; None leaves the turn that was there."""
+    """The turn in its place in the clean session; None keeps the original turn."""
 
 
 class Item(_Part):
@@ -86,28 +86,28 @@ class Item(_Part):
     ask: Question
     guidance: Annotated[str, StringConstraints(max_length=700, strip_whitespace=True)] = ""
     unit: Unit | None = None
-    """None takes the rubric's."""
+    """None means the unit of the rubric."""
     answers: tuple[Answer, ...] = Field(min_length=2, max_length=8)
     abstain: tuple[Abstention, ...] = Field(default=(), max_length=2)
     needs: tuple[Need, ...] = Field(default=(), max_length=4)
     evidence: EvidenceRule = EvidenceRule()
     merge: MergeRule
-    """How the answers of windows, or of turns, become the session's."""
+    """How the answers for windows or turns are merged into one for the session."""
     planted: tuple[Planted, ...] = Field(default=(), max_length=6)
 
     def answer(self, answer_id: str) -> Answer | None:
-        """The answer of this id; None for an abstention or an unknown word."""
+        """The answer with this id; None for an abstention or an unknown id."""
         return next((answer for answer in self.answers if answer.id == answer_id), None)
 
 
 class Sees(_Part):
-    """What a judge is shown beside the transcript."""
+    """What a judge is shown in addition to the transcript."""
 
     persona: Literal["none", "full"] = "none"
 
 
 class Source(_Part):
-    """Where a rubric's ideas come from, and what may be done with its words."""
+    """The sources of a rubric, and the licence of its text."""
 
     based_on: Annotated[str, _text(400)]
     licence: Line
@@ -115,15 +115,15 @@ class Source(_Part):
 
 
 class Rubric(_Part):
-    """Questions that belong together."""
+    """A set of questions about sessions."""
 
     version: Literal[1]
-    """Of this schema."""
+    """Version of this schema."""
     id: Id
     revision: int = Field(ge=1, le=10_000)
     kind: Literal["gate", "quality", "coding", "fidelity"]
     target: Literal["patient", "therapist"]
-    """Whose work is judged."""
+    """The speaker who is judged."""
     unit: Unit = "session"
     sees: Sees = Sees()
     source: Source
@@ -146,7 +146,7 @@ class Rubric(_Part):
         return item.unit or self.unit
 
     def stages(self) -> tuple[tuple[Item, ...], ...]:
-        """Items in an order in which those that others need come first."""
+        """The items in stages: an item comes after all items that it needs."""
         left, known = list(self.items), set[str]()
         stages: list[tuple[Item, ...]] = []
         while left:
@@ -157,7 +157,7 @@ class Rubric(_Part):
         return tuple(stages)
 
     def item_hash(self, item: Item) -> str:
-        """SHA-256 over all that a judge is shown of an item, and over what decides how it is read."""
+        """SHA-256 over everything that a judge is shown of an item, and over what determines how answers are read."""
         shown: dict[str, Any] = item.model_dump(mode="json", exclude={"planted", "needs"})
         shown |= {"unit": self.unit_of(item), "target": self.target, "sees": self.sees.model_dump(mode="json")}
         return hashlib.sha256(json.dumps(shown, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -171,24 +171,24 @@ def rubric_hash(rubric: Rubric) -> str:
 def _mistakes(rubric: Rubric) -> Iterator[str]:
     ids = [item.id for item in rubric.items]
     for name in sorted({name for name in ids if ids.count(name) > 1}):
-        yield f"items: '{name}' stands there twice; expected another id"
+        yield f"items: '{name}' occurs twice; expected different ids"
     for number, item in enumerate(rubric.items):
         for mistake in _item_mistakes(rubric, item):
             yield f"items[{number}] ({item.id}): {mistake}"
     if rubric.kind == "gate" and not any(answer.severity == "red" for item in rubric.items for answer in item.answers):
         yield "items: a gate expects at least one answer of severity red"
-    if circle := _circle(rubric):
-        yield f"items: needs form a circle: {' -> '.join(circle)}"
+    if cycle := _cycle(rubric):
+        yield f"items: needs form a cycle: {' -> '.join(cycle)}"
 
 
 def _item_mistakes(rubric: Rubric, item: Item) -> Iterator[str]:
     answers = [answer.id for answer in item.answers]
     for name in sorted({name for name in answers if answers.count(name) > 1}):
-        yield f"answers: '{name}' stands there twice; expected another id"
+        yield f"answers: '{name}' occurs twice; expected different ids"
     for name in sorted({"not_applicable", "cannot_tell"} & {*answers}):
-        yield f"answers: '{name}' is no answer; write it under abstain"
+        yield f"answers: '{name}' is not an answer; write it under abstain"
     if len({answer.value for answer in item.answers}) < 2:
-        yield "answers: all have one value; expected at least two values"
+        yield "answers: all have the same value; expected at least two values"
     if rubric.kind != "gate" and any(answer.severity for answer in item.answers):
         yield f"answers: severity belongs to a rubric of kind gate, found kind {rubric.kind}"
     for name in [name for name in item.evidence.required_for if name not in answers]:
@@ -198,14 +198,14 @@ def _item_mistakes(rubric: Rubric, item: Item) -> Iterator[str]:
     for plant in [plant for plant in item.planted if plant.clean is not None and plant.clean not in answers]:
         yield f"planted: no answer '{plant.clean}'; expected one of {', '.join(answers)}"
     for plant in [plant for plant in item.planted if plant.answer == (plant.clean or answers[0])]:
-        yield f"planted: the answer '{plant.answer}' is also the clean one; expected two answers"
+        yield f"planted: the answer '{plant.answer}' is also the answer without the planted text; expected two answers"
     opening = [plant for plant in item.planted if plant.place == "openings"]
     if any(plant.before is not None or plant.instead is not None for plant in opening):
-        yield "planted: before and instead are for place turn; with place openings the other turns stay as they are"
+        yield "planted: before and instead need place turn; with place openings the other turns stay unchanged"
     if opening and rubric.unit_of(item) == "turn":
-        yield "planted: place openings is for items about the session; expected place turn"
+        yield "planted: place openings needs an item about the session; expected place turn"
     if item.merge == "whole" and not item.evidence.required_for:
-        yield "merge: whole asks again over quotes; expected evidence.required_for to name an answer"
+        yield "merge: whole asks again about quotes; expected an answer in evidence.required_for"
     if item.merge == "mean" and rubric.unit_of(item) == "session":
         yield "merge: mean is for turns; expected any, all, min, max, sum or whole"
     if item.merge == "whole" and rubric.unit_of(item) == "turn":
@@ -220,8 +220,8 @@ def _item_mistakes(rubric: Rubric, item: Item) -> Iterator[str]:
             yield f"needs: item '{need.item}' is about turns; expected one about the session"
 
 
-def _circle(rubric: Rubric) -> list[str]:
-    """Ids along a circle of needs; empty where there is none."""
+def _cycle(rubric: Rubric) -> list[str]:
+    """The ids along a cycle of needs; empty without one."""
     needs = {item.id: [need.item for need in item.needs] for item in rubric.items}
     done: set[str] = set()
 

@@ -1,9 +1,9 @@
 """Judges many subjects, in order, with bounded memory.
 
 Invariants:
-- Scores are written in the order of the subjects, whatever order their answers come in.
-- A subject that fails costs its own scores only; an engine that is gone stops the rest, and what was answered stays.
-- No more subjects are held than the requests in flight need.
+- Scores are written in the order of the subjects, in whatever order the answers arrive.
+- A failed request costs one score. An engine that can't be used any more stops the rest, and recorded answers are kept.
+- No more subjects are in memory than the requests in flight need.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Told = Callable[[Judged], None]
 
 
 def ahead(judge_limit: int, plan: Plan) -> int:
-    """How many subjects are judged side by side: enough to keep the engine busy, few enough for its cache."""
+    """The number of subjects that are judged at once: enough to keep the engine busy, few enough for its cache."""
     asks = sum(len(rubric.items) for rubric in plan.rubrics) * plan.repeats * plan.orders
     return max(2, min(64, -(-judge_limit // max(1, asks)) + 1))
 
@@ -25,7 +25,7 @@ def ahead(judge_limit: int, plan: Plan) -> int:
 async def judge_all(
     judge: Judge, plan: Plan, subjects: Iterable[Subject], *, side_by_side: int
 ) -> AsyncIterator[Judged]:
-    """What becomes of each subject, in their order. Raises `EngineUnavailable`, `StorageError`."""
+    """The results of the subjects, in their order. Raises `EngineUnavailable` and `StorageError`."""
     room = question_tokens(judge, plan)
     waiting: asyncio.Queue[asyncio.Task[Judged]] = asyncio.Queue()
     source: Iterator[Subject] = iter(subjects)

@@ -1,11 +1,10 @@
-"""A judge without a model: it finds what was planted, reads nothing else, and errs as much as it is told to.
+"""A judge without a model: it finds planted texts, understands nothing else, and errs with configured probabilities.
 
-It shows that judging works from end to end, and that the statistics give back what was dialled in. It sees only what
-its prompt shows, so windows, quotes and retries are those of any other judge.
+It tests judging from end to end, and whether the statistics recover the configured errors. It uses only its prompt, so
+windows, quotes and retries are those of any other judge.
 
-What it takes for planted: the planted turns of rubrics, and marks in the text such as `{{safety-gate/shamed=yes}}`.
-Scales without planted turns it answers by a crude rule: a therapist who does not ask, or asks less than the patient,
-scores lowest.
+It finds the planted turns of rubrics, and marks in the text such as `{{safety-gate/shamed=yes}}`. For scales without
+planted turns it has a crude rule: a therapist who asks nothing, or asks less than the patient, scores lowest.
 """
 
 import asyncio
@@ -33,31 +32,31 @@ _MARK = re.compile(r"\{\{([a-z0-9_-]+)/([a-z0-9_-]+)=([a-z0-9_-]+)\}\}")
 _TURN = re.compile(r"^This is about turn \[(\d+)\]")
 _HIDDEN = "{hidden_layer}"
 _ALIKE = 3
-"""Turns that open alike, from which on it is a habit."""
+"""Fewest turns with the planted opening for it to count as found."""
 
 
 class Dials(BaseModel):
-    """How it errs; all are probabilities but the seed."""
+    """How the judge errs; all numbers except the seed are probabilities."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     noise: float = Field(0.0, ge=0.0, le=1.0)
-    """An answer is replaced by one drawn evenly from all. Two repeats then disagree with the chance
-    `(1 - (1 - noise)^2) * (1 - 1/answers)`, and where the truth is spread evenly their ICC is `(1 - noise)^2`."""
+    """An answer is replaced by one drawn uniformly from all. Two repeats then disagree with probability
+    `(1 - (1 - noise)^2) * (1 - 1/answers)`; if the true answers are uniform, their ICC is `(1 - noise)^2`."""
     bias: float = Field(0.0, ge=0.0, le=1.0)
-    """An answer is moved up by one, where there is one above it."""
+    """An answer is replaced by the next higher one, if there is one."""
     blind: float = Field(0.0, ge=0.0, le=1.0)
-    """What is planted is overlooked."""
+    """A planted text is overlooked."""
     broken: float = Field(0.0, ge=0.0, le=1.0)
-    """The text is no JSON."""
+    """The text is not JSON."""
     cut: float = Field(0.0, ge=0.0, le=1.0)
     """The answer stops at its token limit."""
     forged: float = Field(0.0, ge=0.0, le=1.0)
-    """Quotes are made up."""
+    """Quotes are invented."""
     refuses: float = Field(0.0, ge=0.0, le=1.0)
     seed: int = 0
     rubric_dir: Path | None = None
-    """A folder with rubrics beside those that ship, whose planted turns it knows, too."""
+    """A folder with more rubrics, whose planted turns it also finds."""
 
 
 class ScriptedJudge:
@@ -76,11 +75,11 @@ class ScriptedJudge:
         """Nothing to free."""
 
     async def generate(self, request: Request) -> Generation:
-        """Answer from the prompt's words alone."""
+        """Answer by rule, from the text of the prompt only."""
         checked_ids(request.prompt, self._window)
         place = request.request_id.partition("/judge/")[2].split("/")
         if len(place) < 2:
-            raise RequestRejected("engine=scripted answers the questions of judges alone")
+            raise RequestRejected("engine=scripted only answers the questions of judges")
         rubric_id, item_id = place[:2]
         rubric, item = self._items[rubric_id, item_id]
         *_, body, _, asked = [message.content for message in request.prompt.messages]
@@ -116,7 +115,7 @@ class ScriptedJudge:
         return text, FinishReason.STOP
 
     def _true(self, rubric: Rubric, item: Item, sheet: "Sheet", draw: Random) -> tuple[str, "Line | None"]:
-        """The right answer as far as it can be read off, and the turn that shows it."""
+        """The correct answer as far as the rules can find it, and the turn that shows it."""
         found = [] if draw.random() < self.dials.blind else list(self._found(rubric, item, sheet))
         if found:
             value = {answer.id: answer.value for answer in item.answers}
@@ -144,18 +143,18 @@ class ScriptedJudge:
 
     @cached_property
     def _planted(self) -> Mapping[tuple[str, str], list[tuple[str, str]]]:
-        """The planted turns of each item, and those that stand in their place, with the answers that they make right."""
+        """For each item, its planted turns and their clean replacements, with the answers that they make correct."""
         found: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for key, (_, item) in self._items.items():
             entries = found.setdefault(key, [])
             for plant in item.planted:
-                if plant.place == "openings":  # one turn that begins so is nothing
+                if plant.place == "openings":  # a single turn with this opening is no finding
                     continue
                 entries.append((plant.text.partition(_HIDDEN)[0].strip(), plant.answer))
                 clean = plant.clean or item.answers[0].id
                 if plant.instead is not None and len(plant.instead) > 12:
                     entries.append((plant.instead, clean))
-                for need in item.needs if plant.before else ():  # what comes before makes the condition hold
+                for need in item.needs if plant.before else ():  # the turn before it meets the condition
                     found.setdefault((key[0], need.item), []).append((plant.before or "", need.answers[0]))
         return found
 
@@ -165,7 +164,7 @@ Line = tuple[int, str, str]
 
 
 class Sheet:
-    """What a prompt shows, as lines."""
+    """The lines of the transcript in a prompt."""
 
     def __init__(self, body: str, lines: Sequence[Line] | None = None) -> None:
         self.lines: Sequence[Line] = (
@@ -192,7 +191,7 @@ def _above(item: Item, answer: str) -> str:
 
 @engine("scripted", uses=("latency_s",), settings=Dials)
 def make(setup: EngineSetup) -> ScriptedJudge:
-    """The scripted judge, with the rubrics that ship and those of its folder."""
+    """The scripted judge, with the rubrics of the harness and of its own folder."""
     assert isinstance(setup.options, Dials)
     dirs = folders(setup.options.rubric_dir)
     return ScriptedJudge(setup.engine, setup.model, load(sorted(find(dirs)), dirs), setup.options)

@@ -31,7 +31,7 @@ def subjects(folder: Path, personas: Mapping[str, Persona], *, courses: bool) ->
 
 
 def count(folder: Path) -> int:
-    """How many sessions there are."""
+    """The number of finished sessions."""
     return count_lines(folder / SESSIONS)
 
 
@@ -50,11 +50,11 @@ def of_session(session: SessionRecord, personas: Mapping[str, Persona]) -> Subje
 
 
 def _of_course(course: str, sessions: list[SessionRecord], personas: Mapping[str, Persona]) -> Subject:
-    """All sessions of a course in order; their turns are numbered through."""
+    """All sessions of a course as one subject; turns are numbered continuously."""
     ordered = sorted(sessions, key=lambda session: session.number)
     turns = [(session.number, turn) for session in ordered for turn in session.turns]
     persona = personas.get(ordered[0].persona_id)
-    told = [risk_expressed(session, persona) for session in ordered]
+    risks = [risk_expressed(session, persona) for session in ordered]
     return Subject(
         session_id=course,
         persona_id=ordered[0].persona_id,
@@ -62,15 +62,15 @@ def _of_course(course: str, sessions: list[SessionRecord], personas: Mapping[str
         persona=persona_text(persona) if persona else None,
         seed=ordered[0].seed,
         course=course,
-        risk_expressed=True if True in told else None if None in told else False,
+        risk_expressed=True if True in risks else None if None in risks else False,
     )
 
 
 def risk_expressed(session: SessionRecord, persona: Persona | None) -> bool | None:
-    """Whether the patient voiced risk to their own life, as far as the run itself tells.
+    """Whether the patient expressed risk to their own life, as far as the run shows.
 
-    Yes where the guard heard it, or where a disclosure layer that speaks of it was told; no where the persona carries
-    no risk and a guard that listened heard none; else nobody knows.
+    True if the guard detected it, or if a layer that mentions it was told. False if the persona has no risk and a guard
+    was on and detected none. None otherwise: unknown.
     """
     heard = [
         event
@@ -87,5 +87,5 @@ def risk_expressed(session: SessionRecord, persona: Persona | None) -> bool | No
         found = crisis(layer.content)
         if found is not None and found.data.get("level") in _RISK_LEVELS and not found.data.get("denied"):
             return True
-    listened = "guard" in session.metrics
-    return False if persona.risk is Risk.NONE and listened and not heard else None
+    guarded = "guard" in session.metrics
+    return False if persona.risk is Risk.NONE and guarded and not heard else None

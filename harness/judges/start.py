@@ -1,4 +1,4 @@
-"""From settings to a judge that can be asked: engine, renderer, window, fingerprint, and how much at once."""
+"""Makes a judge from settings: engine, renderer, window, fingerprint, and number of requests at once."""
 
 import hashlib
 import json
@@ -26,25 +26,25 @@ from harness.reading.files import read_bytes
 from harness.store.provenance import ModelFingerprint, fingerprint
 
 DATE = datetime(2000, 1, 1)
-"""What templates that print the day see: a judge's prompts are the same on any day, or its cache would be worth nothing."""
+"""The date for templates that print one. It is fixed, so that prompts, and thus the cache, are the same every day."""
 MOST_AT_ONCE = 256
-_UNTOLD = 1 << 20
-"""Window of a server that says its own only when it is reached."""
+_UNKNOWN_WINDOW = 1 << 20
+"""Assumed for a server, which reports its window only when it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which judge it is."""
+    """Identifies a judge."""
 
     name: str
     fingerprint: str
-    """SHA-256 over the model's content, its template, the sampling and the wording of prompts."""
+    """SHA-256 over the model's content, its template, the sampling and the text of the prompts."""
     model: ModelFingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A judge that is checked, its engine not started."""
+    """A judge whose settings are checked and whose engine is not started."""
 
     config: JudgingConfig
     role: JudgeConfig
@@ -55,7 +55,7 @@ class Prepared:
 
 
 def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
-    """Check what can be checked without a model. Raises `ConfigError`."""
+    """Check everything that can be checked without loading a model. Raises `ConfigError`."""
     model = config.judge.model
     path = str(fetch.resolve(model.path, key="judge.model.path"))
     found = {"path": path}
@@ -65,7 +65,7 @@ def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
         role = role.model_copy(update={"engine": role.engine.model_copy(update={"options": options})})
     renderer = load_renderer(role.model, DATE)
     limit = (
-        role.engine.max_model_len or role.model.max_model_len or _UNTOLD
+        role.engine.max_model_len or role.model.max_model_len or _UNKNOWN_WINDOW
         if role.engine.kind == "openai"
         else context_window(role.engine, role.model)
     )
@@ -73,7 +73,7 @@ def prepare(config: JudgingConfig, rubrics: Sequence[Rubric]) -> Prepared:
         raise ConfigError(
             f"judge.max_new_tokens: {role.max_new_tokens} leaves no room for a prompt in max_model_len={limit}"
         )
-    build(role.engine, role.model)  # not started: it refuses settings that it can't have
+    build(role.engine, role.model)  # not started, but refuses impossible settings
     identity = identify(role, _fingerprint(role.model))
     return Prepared(config, role, tuple(rubrics), renderer, Window(limit), identity)
 
@@ -86,7 +86,7 @@ def _fingerprint(model: ModelConfig) -> ModelFingerprint:
 
 
 def identify(role: JudgeConfig, model: ModelFingerprint) -> Identity:
-    """Name and fingerprint of a judge; where a server runs the model, its name there stands for its content."""
+    """Name and fingerprint of a judge. For a model on a server, its name there stands for its content."""
     settings = {
         "model": [role.engine.model, model.revision] if role.engine.kind == "openai" else model.sha256 or model.path,
         "engine": [role.engine.kind, role.engine.options] if role.engine.kind in ("scripted", "dry") else "model",
@@ -111,7 +111,7 @@ def _adapter(model: ModelConfig) -> str:
 
 
 def _template(model: ModelConfig) -> str:
-    """By its content; the renderer has read it."""
+    """The hash of the template's content."""
     return (
         "None"
         if model.chat_template is None
@@ -120,7 +120,7 @@ def _template(model: ModelConfig) -> str:
 
 
 def make(prepared: Prepared, judgements: Judgements, engine: Engine | None, info: EngineInfo | None) -> Judge:
-    """A judge on an engine that runs, or on none: then it knows what is recorded."""
+    """A judge on a running engine. Without an engine it only uses recorded answers."""
     window = prepared.window
     limit = MOST_AT_ONCE
     if info is not None:
@@ -143,7 +143,7 @@ def make(prepared: Prepared, judgements: Judgements, engine: Engine | None, info
 
 
 def at_once(prepared: Prepared, info: EngineInfo) -> int:
-    """Requests in flight: as configured, or what the engine's cache holds beside two transcripts."""
+    """The number of requests in flight: as configured, or as many as fit into the engine's cache with two transcripts."""
     asked = prepared.config.concurrency
     if asked != "auto":
         return asked
@@ -156,7 +156,7 @@ def at_once(prepared: Prepared, info: EngineInfo) -> int:
 
 
 def same_model(prepared: Prepared, roles: Sequence[tuple[str, RoleConfig]]) -> list[str]:
-    """A warning for each speaker whose model the judge shares: it may like its own words."""
+    """A warning for each speaker with the judge's model, or one of its family: the judge may favour it."""
     own = prepared.role
     found: list[str] = []
     if own.engine.kind in ("scripted", "dry"):
@@ -164,13 +164,15 @@ def same_model(prepared: Prepared, roles: Sequence[tuple[str, RoleConfig]]) -> l
     for name, role in roles:
         family = _family(role.model.name) == _family(own.model.name)
         if engine_key(role) == engine_key(own) or role.model.path == own.model.path:
-            found.append(f"the judge is the {name}'s own model; it may favour its own words")
+            found.append(f"the judge has the same model as the {name}; it may favour its own text")
         elif family:
-            found.append(f"the judge is of the {name}'s family ({_family(own.model.name)}); it may favour its like")
+            found.append(
+                f"the judge's model is of the same family as the {name}'s ({_family(own.model.name)}); it may favour it"
+            )
     return found
 
 
 def _family(name: str) -> str:
-    """The first word of a model's name, as `llama` of Llama-3.1-8B-Instruct."""
+    """The first word of a model's name: `llama` for Llama-3.1-8B-Instruct."""
     word = name.lower().replace("_", "-").split("-")[0]
     return word.rstrip("0123456789.")

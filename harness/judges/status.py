@@ -1,18 +1,18 @@
-"""How an answer ended. Closed, and only `ok` comes with a number."""
+"""The possible outcomes of a question. Only `ok` comes with a value."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Why a score has a value, or why it has none."""
+    """Why a score has a value or has none."""
 
     OK = "ok"
     ABSTAINED = "abstained"
-    """The judge said that it can't tell."""
+    """The judge answered `cannot_tell`."""
     NOT_APPLICABLE = "not_applicable"
     """The question does not arise in this session."""
     UNSUPPORTED = "unsupported"
-    """The answer needs a quote, and none stands where it was said to."""
+    """The answer needs a quote, and none was verified."""
     UNPARSED = "unparsed"
     """Cut off, not JSON, or no answer of this item."""
     DOES_NOT_FIT = "does_not_fit"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 MISSING = frozenset({Status.UNSUPPORTED, Status.UNPARSED, Status.DOES_NOT_FIT, Status.REFUSED, Status.ENGINE_ERROR})
-"""No answer at all; `abstained` and `not_applicable` are answers."""
+"""Outcomes without an answer; `abstained` and `not_applicable` are answers."""
 GRAVEST = (
     Status.ENGINE_ERROR,
     Status.DOES_NOT_FIT,
@@ -35,7 +35,7 @@ GRAVEST = (
     Status.NOT_APPLICABLE,
     Status.OK,
 )
-"""The order in which one stands for several."""
+"""If several outcomes are merged, the first in this order is kept."""
 
 
 def gravest(statuses: list[Status]) -> Status:

@@ -1,4 +1,4 @@
-"""What is judged: one session (or one course) as turns with their numbers, and what is known about it."""
+"""What is judged: one session (or one course) as numbered turns, with what is known about it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,34 +13,34 @@ class Said:
     """One turn as a judge is shown it."""
 
     index: int
-    """As in the session."""
+    """Its number in the session."""
     speaker: Speaker
     text: str
     session: int = 1
-    """Its session in a course, from 1."""
+    """Number of its session in a course, from 1."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A session to be judged."""
+    """A session or a course to be judged."""
 
     session_id: str
     persona_id: str
     turns: tuple[Said, ...]
     persona: str | None = None
-    """The persona in words, for rubrics that show it; None where it is not at hand."""
+    """The persona as text, for rubrics that show it; None if it is not available."""
     seed: int = 0
     course: str | None = None
     risk_expressed: bool | None = None
-    """Whether the patient voiced risk, where the run itself tells; None where it doesn't."""
+    """Whether the patient expressed risk, according to the run; None if unknown."""
     only_turns: frozenset[int] | None = None
-    """A control: items about turns are asked for these alone; None for all."""
+    """Of a control: items about turns are asked only for these; None for all turns."""
     only_items: frozenset[tuple[str, str]] | None = None
-    """A control: these (rubric, item) pairs alone are asked; None for all."""
+    """Of a control: only these (rubric, item) pairs are asked; None for all items."""
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over the transcript as it is shown."""
+        """SHA-256 over the transcript and the persona as shown."""
         digest = hashlib.sha256()
         for said in self.turns:
             digest.update(

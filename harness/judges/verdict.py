@@ -1,4 +1,4 @@
-"""What one answer of a judge comes to: a status, and a value where, and only where, the status is `ok`."""
+"""Assesses one answer of a judge: a status, and a value if and only if the status is `ok`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from harness.types import Speaker
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An assessed answer: of one window, of one turn, or of a session."""
+    """An assessed answer for a window, a turn or a session."""
 
     status: Status
     answer: str | None = None
@@ -20,9 +20,9 @@ class Verdict:
     """None unless the status is `ok`."""
     evidence: tuple[Found, ...] = ()
     reason: str = ""
-    """The judge's; or what is wrong, where there is no answer."""
+    """The judge's reason; without an answer, what is wrong. The model sees it at a second attempt."""
     rejected: int = 0
-    """Quotes that were not there."""
+    """Number of quotes that could not be verified."""
 
     def __post_init__(self) -> None:
         if (self.value is None) is (self.status is Status.OK):
@@ -30,7 +30,7 @@ class Verdict:
 
     @property
     def again(self) -> bool:
-        """Whether one more try may help."""
+        """Whether a second attempt may help."""
         return self.status in (Status.UNPARSED, Status.UNSUPPORTED)
 
 
@@ -40,7 +40,7 @@ def missing(status: Status, reason: str) -> Verdict:
 
 
 def assess(text: str, item: Item, shown: Shown, *, cut: bool, only: int | None = None) -> Verdict:
-    """What a model's text answers, given what it was shown; `only` is the turn that was asked about."""
+    """Parse a model's text and verify its quotes in what it was shown; `only` is the turn that was asked about."""
     read = read_answer(text, item, cut=cut)
     if isinstance(read, NoAnswer):
         return missing(read.status, read.problem)
@@ -59,7 +59,7 @@ def assess(text: str, item: Item, shown: Shown, *, cut: bool, only: int | None =
 
 
 def unmet(item: Item, others: Mapping[str, Verdict]) -> Verdict | None:
-    """The verdict of an item that need not be asked, given those of the items that it needs; None where it is asked."""
+    """The verdict of an item that is not asked because of the items that it needs; None if it must be asked."""
     for need in item.needs:
         other = others[need.item]
         if other.status is Status.NOT_APPLICABLE or (other.status is Status.OK and other.answer not in need.answers):

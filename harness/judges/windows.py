@@ -1,8 +1,8 @@
-"""Which turns of a long transcript are shown together.
+"""Splits a long transcript into windows.
 
 Invariants:
-- A turn is shown whole or not at all; what can't fit alone is named, and no window reaches across it.
-- Every turn that fits is in at least one window, and neighbouring windows share two exchanges where these fit.
+- A turn is shown whole or not at all. A turn that does not fit alone is listed, and no window extends across it.
+- Every turn that fits is in at least one window, and neighbouring windows share two exchanges if these fit.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Window:
 
     first: int
     end: int
-    """One behind the last."""
+    """The place after the last turn."""
 
     def __contains__(self, place: int) -> bool:
         return self.first <= place < self.end
@@ -34,7 +34,7 @@ class Split:
 
 
 def split(costs: Sequence[int], room: int, overlap: int = OVERLAP) -> Split:
-    """Windows over turns that cost so many tokens each, in a room of so many tokens; one window where all fit."""
+    """Split turns of `costs` tokens into windows of at most `room` tokens; one window if all fit."""
     too_long = tuple(place for place, cost in enumerate(costs) if cost > room)
     windows: list[Window] = []
     start = 0
@@ -45,7 +45,7 @@ def split(costs: Sequence[int], room: int, overlap: int = OVERLAP) -> Split:
 
 
 def _run(costs: Sequence[int], start: int, stop: int, room: int, overlap: int) -> list[Window]:
-    """Windows over turns that all fit alone."""
+    """The windows of the turns from `start` to `stop`, each of which fits alone."""
     windows: list[Window] = []
     first = start
     while first < stop:
@@ -61,7 +61,7 @@ def _run(costs: Sequence[int], start: int, stop: int, room: int, overlap: int) -
 
 
 def _next(costs: Sequence[int], first: int, end: int, room: int, overlap: int) -> int:
-    """Where the window after `first`..`end` begins: as far back as the overlap goes and turn `end` still fits."""
+    """Where the window after `first`..`end` begins: as early as the overlap allows if turn `end` still fits."""
     begin, used = end, costs[end]
     while begin - 1 > first and begin > end - overlap and used + costs[begin - 1] <= room:
         begin -= 1

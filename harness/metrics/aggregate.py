@@ -1,6 +1,6 @@
-"""The metrics of a run: a running aggregate over the lines of sessions.jsonl.
+"""The metrics of a run, aggregated over the lines of sessions.jsonl.
 
-Invariant: memory is bounded by the number of personas, of metrics and of exchanges, never by the number of sessions.
+Invariant: memory depends on the numbers of personas, metrics and exchanges, never on the number of sessions.
 """
 
 from collections import Counter, defaultdict
@@ -47,12 +47,12 @@ class Spread:
 
 
 class RunMetrics:
-    """Add finished sessions one by one; `result()` at any time gives metrics.json."""
+    """Aggregates finished sessions one by one; `result()` returns the content of metrics.json at any time."""
 
     def __init__(self) -> None:
         self._sessions = self._turns = 0
-        self._told = 0
-        """Prompt tokens of turns whose engine tells how many it had cached."""
+        self._prompt_tokens_with_cache_report = 0
+        """Prompt tokens of turns whose engine reported how many it found in its cache."""
         self._endings: Counter[str] = Counter()
         self._sums: Counter[str] = Counter()
         self._found_turns: Counter[str] = Counter()
@@ -67,14 +67,16 @@ class RunMetrics:
         self._compactions = 0
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """Add a session: a line of sessions.jsonl with its `metrics`."""
+        """Add a session: a line of sessions.jsonl, with its `metrics`."""
         metrics, persona = line["metrics"], str(line["persona_id"])
         self._sessions += 1
         self._turns += len(line["turns"])
         self._endings[str(line["stop_reason"])] += 1
         used = metrics["usage"]
         self._sums.update({name: used[name] for name in SUMS if used[name] is not None})
-        self._told += sum(turn["prompt_tokens"] for turn in line["turns"] if turn.get("cached_tokens") is not None)
+        self._prompt_tokens_with_cache_report += sum(
+            turn["prompt_tokens"] for turn in line["turns"] if turn.get("cached_tokens") is not None
+        )
         self._longest = max(self._longest, used["longest_prompt"])
         self._compactions += metrics["compactions"]
         for kind in FINDINGS:
@@ -95,6 +97,7 @@ class RunMetrics:
     def result(self, failures: int = 0) -> dict[str, Any]:
         """The content of metrics.json."""
         prompt, generated = self._sums["prompt_tokens"], self._sums["completion_tokens"]
+        reported = self._prompt_tokens_with_cache_report
         return {
             "metrics_version": METRICS_VERSION,
             "sessions": self._sessions,
@@ -103,10 +106,10 @@ class RunMetrics:
             "endings": dict(sorted(self._endings.items())),
             "usage": {
                 **{name: round(self._sums[name], 3) for name in SUMS},
-                "cached_share": round(self._sums["cached_tokens"] / self._told, 4) if self._told else None,
+                "cached_share": round(self._sums["cached_tokens"] / reported, 4) if reported else None,
                 "prefill_per_generated": (
                     round((prompt - self._sums["cached_tokens"]) / generated, 4)
-                    if generated and self._told == prompt
+                    if generated and reported == prompt
                     else None
                 ),
                 "longest_prompt": self._longest,
@@ -141,7 +144,7 @@ class RunMetrics:
 
 
 def run_metrics(lines: Iterable[Mapping[str, Any]], failures: int = 0) -> dict[str, Any]:
-    """metrics.json of these lines of sessions.jsonl."""
+    """The content of metrics.json for these lines of sessions.jsonl."""
     total = RunMetrics()
     for line in lines:
         total.add(line)
@@ -149,7 +152,7 @@ def run_metrics(lines: Iterable[Mapping[str, Any]], failures: int = 0) -> dict[s
 
 
 def numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of a session's metrics with dotted names; texts, lists and versions are left out."""
+    """Names, with dots, and values of the numbers in a session's metrics; texts, lists and versions are left out."""
     for key, value in metrics.items():
         if isinstance(value, Mapping):
             yield from numbers(value, f"{prefix}{key}.")

@@ -1,7 +1,7 @@
-"""Which measures agree poorly with people who coded the same turns: marked wherever they are compared.
+"""Measures that agree poorly with human coders; comparisons mark them.
 
-F1 per turn on written sessions that were left out of training, below 0.5. docs/metrics.md has the numbers, and how they
-were measured.
+Their F1 per turn on written sessions that were left out of training is below 0.5. docs/metrics.md has the numbers and
+the method.
 """
 
 POOR = frozenset(
@@ -16,4 +16,4 @@ POOR = frozenset(
         "permission_share",
     )
 )
-"""Names as in the metrics of a session, with dots."""
+"""Names of metrics, with dots."""

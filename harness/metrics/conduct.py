@@ -1,10 +1,10 @@
-"""What the therapist does, as `harness.hearing` hears it: reflections, questions, advice, affirmations and the like.
+"""What the therapist does, as classified by `harness.hearing`: reflections, questions, advice, affirmations and others.
 
 Invariants:
 - Shares are in [0, 1]; what can't be computed (no turn, no statement, no question, another language) is None.
-- A turn is heard after the patient's last turns, so what is given back is told from what would be said to anybody.
+- A turn is classified together with the patient's last turns: whether it reflects depends on what the patient said.
 
-docs/metrics.md says how each measure agrees with people who coded the same turns.
+docs/metrics.md says how well each measure agrees with human coders.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from harness.text.words import FUNCTION_WORDS, Said
 from harness.types import Speaker, Turn
 
 INPUT = (Act.ADVICE, Act.INFORMATION, Act.CONFRONTATION)
-"""What leads, teaches or advises."""
+"""Acts that advise, inform or confront."""
 _RATES = {
     "affirmation_rate": Act.AFFIRMATION,
     "validation_rate": Act.VALIDATION,
@@ -29,7 +29,7 @@ _RATES = {
     "self_disclosure_rate": Act.DISCLOSURE,
 }
 _ENGLISH = 0.25
-"""Share of English function words from which a therapist is taken to speak English; in English it is about a half."""
+"""A therapist with at least this share of English function words speaks English; typical is about a half."""
 
 
 @headline(
@@ -37,25 +37,23 @@ _ENGLISH = 0.25
     label="therapist turns with a reflection",
     group="Style",
     share=True,
-    says="with {a} the therapist reflects in {by} of its turns than with {b}",
 )
 @headline(
     "therapist.reflection_share",
     label="therapist's statements that reflect",
     group="Style",
     share=True,
-    says="with {a} the therapist reflects in {by} of its statements than with {b}",
 )
 @headline(
     "therapist.input_share",
     label="therapist's statements that advise, inform or confront",
     group="Style",
     share=True,
-    says="with {a} the therapist advises, informs or confronts in {by} of its statements than with {b}",
 )
 def conduct(turns: Sequence[Turn], said: Sequence[Said], done: "Conduct | None" = None) -> dict[str, Any]:
-    """Measures of the therapist's turns; `said` are all turns cut up, `done` what was added up while they were said. English
-    only: of other languages all are None.
+    """Measures of the therapist's acts, by the names in `NAMES`. English only: for other languages all are None.
+
+    `said` are the parsed turns of both speakers; `done` is what the run has already added up, if it has.
     """
     if not _speaks_english(turns, said):
         return dict.fromkeys(NAMES)
@@ -70,31 +68,33 @@ NAMES = (
     *("reflection_rate", "reflection_share", "complex_share", "reflections_per_question", "open_question_share"),
     *("input_share", "permission_share", *_RATES, "backchannel_rate"),
 )
-"""Of the measures, in order."""
+"""Names of the measures, in order."""
 
 
 class Conduct:
-    """What the therapist did in a session so far, added up turn by turn, so that a turn that was just said is heard once for
-    its patient and for the measures."""
+    """Counts of the therapist's acts so far, added up turn by turn during a session.
+
+    The patient's appraisal needs the same classification of the same turn, so that each turn is classified once.
+    """
 
     def __init__(self) -> None:
         self._patient: deque[str] = deque(maxlen=RECENT)
         self._turns = 0
-        """The therapist's that say something."""
+        """Therapist turns with at least one sentence."""
         self._acts = dict.fromkeys((Act.REFLECTION, *_RATES.values()), 0)
-        """Turns that do each."""
+        """Number of turns with each act."""
         self._complex = self._backchannels = self._asking = 0
-        """Turns."""
+        """Numbers of turns."""
         self._questions = self._open_questions = 0
         self._statement_words = 0
         self._reflecting_words = self._input_words = 0.0
         self._with_permission = 0
-        """Turns with advice, after leave was asked for in them or in the turn before."""
-        self._leave = False
-        """Whether the last turn asked for leave."""
+        """Turns with advice for which this turn or the one before asked for permission."""
+        self._asked_permission = False
+        """Whether the last turn asked for permission."""
 
     def add(self, turn: Turn) -> None:
-        """The session's next turn, whose ever it is."""
+        """Add the session's next turn, of either speaker."""
         if turn.speaker is Speaker.PATIENT:
             self._patient.append(turn.text)
         elif (heard := hear(turn.text, self._patient)).sentences:
@@ -113,11 +113,11 @@ class Conduct:
         if heard.does(Act.REFLECTION):
             self._reflecting_words += heard.share(Act.REFLECTION) * heard.statement_words
         self._input_words += heard.expected(*INPUT)
-        self._with_permission += heard.does(Act.ADVICE) and (heard.with_permission or self._leave)
-        self._leave = heard.with_permission
+        self._with_permission += heard.does(Act.ADVICE) and (heard.with_permission or self._asked_permission)
+        self._asked_permission = heard.with_permission
 
     def measures(self) -> dict[str, Any]:
-        """By `NAMES`; None where there is nothing to divide by."""
+        """The measures by the names in `NAMES`; None where the denominator is 0."""
         if not self._turns:
             return dict.fromkeys(NAMES)
         reflecting = self._acts[Act.REFLECTION]

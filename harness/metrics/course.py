@@ -1,6 +1,6 @@
-"""What the inner state of a simulated patient went through: trajectories, disclosure, the giving way of resistance.
+"""The course of a simulated patient's inner state: trajectories, disclosure and resistance.
 
-Reads `Turn.patient_state` as the patient wrote it; sessions without one (replay) give None.
+Reads `Turn.patient_state` as the patient wrote it; None for sessions without one (replay).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from harness.metrics.registry import headline
 
 QUANTITIES = ("trust", "hope", "distress", "overwhelm", "openness")
 OPEN_AT = 0.5
-"""Openness from which resistance counts as given way."""
+"""Openness from which a patient counts as open."""
 
 MOST_LAYERS = 100
-"""Of a persona; it has a handful."""
+"""Bounds the layers that are read from a recorded state; a persona has a handful."""
 
 State = Mapping[str, Any]
 
@@ -38,7 +38,7 @@ def course(states: Sequence[State]) -> dict[str, Any] | None:
 
 
 def trajectory(states: Sequence[State], name: str) -> list[float]:
-    """One quantity at every patient turn."""
+    """The values of one quantity, one for each patient turn."""
     return [float(value) for state in states if isinstance(value := state.get(name), int | float)]
 
 
@@ -47,18 +47,12 @@ def trajectory(states: Sequence[State], name: str) -> list[float]:
     label="change of the simulated patient's trust",
     group="Simulated patient",
     least=-1.0,
-    says="with {a} the simulated patient's trust moves {by} than with {b}",
-    more="further up",
-    less="further down",
 )
 @headline(
     "course.state.hope.change",
     label="change of the simulated patient's hope",
     group="Simulated patient",
     least=-1.0,
-    says="with {a} the simulated patient's hope moves {by} than with {b}",
-    more="further up",
-    less="further down",
 )
 def _movement(values: Sequence[float]) -> dict[str, float]:
     return {
@@ -71,8 +65,7 @@ def _movement(values: Sequence[float]) -> dict[str, float]:
 
 
 def _first_reached(states: Sequence[State], name: str) -> list[int]:
-    """The exchange at which each layer was reached, in order; without those of earlier sessions, which the patient
-    brings along."""
+    """The exchange at which each layer was reached, in order. Layers reached in earlier sessions are left out."""
     reached: list[int] = []
     brought = states[0].get(name)
     for exchange, state in enumerate(states, 1):
@@ -88,14 +81,14 @@ def _last_int(states: Sequence[State], name: str) -> int | None:
 
 
 def _behaviours(first: State, last: State) -> dict[str, int]:
-    """How often each behaviour (asking to slow down, ...) was shown; without those of earlier sessions."""
+    """How often each behaviour (asking to slow down, ...) was shown in this session."""
     brought = {name: times for name, (turn, times) in _shown(first).items() if turn < 0}
     counts = {name: times - brought.get(name, 0) for name, (_, times) in _shown(last).items()}
     return {name: times for name, times in sorted(counts.items()) if times}
 
 
 def _shown(state: State) -> Mapping[str, tuple[int, int]]:
-    """Behaviours with the turn of the last time, which is negative in earlier sessions, and how often."""
+    """For each behaviour, its last turn (negative: in an earlier session) and its count."""
     shown = state.get("shown")
     if not isinstance(shown, Mapping):
         return {}

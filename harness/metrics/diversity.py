@@ -1,7 +1,7 @@
-"""How alike different personas talk, in bounded memory.
+"""How similar the personas' wording is, in bounded memory.
 
-Each persona's vocabulary of content-word pairs is kept as the `SIZE` smallest hash values (a bottom-k sketch, Cohen &
-Kaplan 2007), from which the Jaccard index of two personas is estimated. CRC-32 as hash: the same on every machine.
+For each persona, the `SIZE` smallest hash values of its content-word pairs are kept (a bottom-k sketch, Cohen & Kaplan
+2007). They give an estimate of the Jaccard index of two personas. The hash is CRC-32, the same on every machine.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,13 @@ from harness.text.words import FUNCTION_WORDS, stem, words
 
 SIZE = 256
 MOST = 100
-"""Personas that are compared; the pairs grow with the square."""
+"""Most personas that are compared: the number of pairs grows with the square."""
 
 Sketch = tuple[int, ...]
 
 
 def sketch(texts: Iterable[str], before: Sketch = ()) -> Sketch:
-    """The sketch of these texts together with those of an earlier sketch."""
+    """The sketch of these texts and of those behind the sketch `before`."""
     hashes = set(before)
     for text in texts:
         stems = [stem(word) for word in words(text) if word not in FUNCTION_WORDS]
@@ -36,7 +36,7 @@ def likeness(a: Sketch, b: Sketch) -> float:
 
 
 def diversity(sketches: Mapping[str, Sketch]) -> dict[str, Any] | None:
-    """Mean likeness of all pairs of personas, and the pair that is most alike; None below two personas."""
+    """Mean similarity of all pairs of personas, and the most similar pair; None with fewer than two personas."""
     names = sorted(name for name, values in sketches.items() if values)[:MOST]
     pairs = [(likeness(sketches[a], sketches[b]), a, b) for a, b in combinations(names, 2)]
     if not pairs:

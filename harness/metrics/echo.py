@@ -1,4 +1,4 @@
-"""Echoes: what a speaker repeats of what the other one just said."""
+"""Echoes: words that a speaker takes from the other's last turn."""
 
 from harness.metrics.ngrams import Words
 from harness.metrics.registry import headline
@@ -9,10 +9,10 @@ from harness.metrics.registry import headline
     label="therapist's words taken from the patient",
     group="Roles",
     share=True,
-    says="with {a} the therapist takes {by} of its words from the patient's last turn than with {b}",
 )
 def echoes(words: Words) -> list[float | None]:
-    """Of each turn the share of its word 3-grams that stand in the turn before; None for the first and without runs."""
+    """For each turn, the share of its word 3-grams that occur in the turn before; None for the first turn, and for turns
+    without 3-grams."""
     runs = words.threes()
     before = runs.shared(1)[:, 0]
     return [

@@ -1,7 +1,7 @@
-"""NGrams of words that come back, found for all turns at once: words become numbers, and sorting finds what is alike.
+"""Repeated word n-grams, found for all turns at once: words become numbers, and sorting finds equal runs.
 
-Sets of tuples of words say the same at twice the cost. All speakers are sorted together, each in a group of its own,
-since in a session a call of numpy costs more than what it does.
+Sets of tuples of words give the same results at twice the cost. All speakers are sorted together, each as a group of
+its own, because for one session the overhead of a numpy call exceeds its work.
 """
 
 from collections import defaultdict
@@ -17,26 +17,27 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NGrams:
-    """Which turns hold which runs of words: an entry for every different run of a turn, by run and then by turn.
+    """Which turns contain which runs of words: one entry for each distinct run of a turn, sorted by run, then by turn.
 
-    A run that two groups of turns hold counts as two: its number times the number of groups, plus that of its group.
+    A run that occurs in two groups of turns counts as two runs: its number times the number of groups, plus the number
+    of the group.
     """
 
     run: Numbers
-    """Of each entry, as a number."""
+    """The run of each entry, as a number."""
     turn: Numbers
-    """Of each entry."""
+    """The turn of each entry."""
     sizes: Numbers
-    """How many entries each turn has."""
+    """The number of entries of each turn."""
     groups: int
 
     def different(self) -> list[int]:
-        """How many runs there are in all turns of each group together."""
+        """For each group, the number of distinct runs in all its turns."""
         found: list[int] = np.bincount(self.run[_new(self.run)] % self.groups, minlength=self.groups).tolist()
         return found
 
     def shared(self, back: int) -> Numbers:
-        """How many runs each turn shares with the turn before it, the one before that, ...: turns x `back`."""
+        """The number of runs that each turn shares with each of the `back` turns before it, as (turns, `back`)."""
         held = ~_new(self.run)
         held[:-1] |= held[1:]
         run, turn = self.run[held], self.turn[held]
@@ -52,7 +53,7 @@ class NGrams:
         return counts.reshape(self.sizes.size, back + 1)[:, 1:]
 
     def in_many(self, least: Sequence[float]) -> list[dict[int, list[int]]]:
-        """Of each group the runs that at least so many of its turns hold, with these turns."""
+        """For each group, the runs that occur in at least `least` of its turns, with these turns."""
         found: list[dict[int, list[int]]] = [{} for _ in least]
         begins = _new(self.run).nonzero()[0]
         ends = np.concatenate((begins[1:], [self.run.size]))[: begins.size]
@@ -67,26 +68,26 @@ class NGrams:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
-    """The words of some turns, which may stand in groups."""
+    """The words of some turns, which may form groups."""
 
     kinds: Sequence[str]
-    """The different words of the session; a word's number is its place here."""
+    """The distinct words of the session; the number of a word is its index here."""
     number: Numbers
-    """Of each word."""
+    """The number of each word."""
     pair: Numbers
-    """Of each word and the one after it."""
+    """The number of the pair of each word and the next one."""
     pairs: Numbers
-    """The different pairs of the session, each as its words' numbers in one: first x kinds + second. A pair's number is
-    its place here, so that two of them make one that never overflows."""
+    """The distinct pairs of the session, each as first x kinds + second. The number of a pair is its index here, so that
+    two such numbers fit into one without overflow."""
     turn: Numbers
-    """Of each word."""
+    """The turn of each word."""
     group: Numbers
-    """Of each turn; the turns of a group stand together."""
+    """The group of each turn; the turns of a group are consecutive."""
     groups: int
 
     @classmethod
     def number_all(cls, turns: Sequence[Sequence[str]]) -> "Words":
-        """Number the words of a session, in one group."""
+        """The words of a session as numbers, in one group."""
         ranks = defaultdict[str, int](count().__next__)
         every = list(chain.from_iterable(turns))
         number = np.fromiter(map(ranks.__getitem__, every), np.int64, len(every))
@@ -100,7 +101,7 @@ class Words:
         return cls(list(ranks), number, pair, both[order[new]], turn, np.zeros(len(turns), np.int64), 1)
 
     def apart(self, groups: Sequence[Sequence[int]]) -> "Words":
-        """Those of some turns in these groups, group by group; turns count anew from 0."""
+        """The words of the turns in these groups, group by group; turns are numbered from 0 again."""
         turns = list(chain.from_iterable(groups))
         rank = np.full(self.group.size, -1)
         rank[turns] = np.arange(len(turns))

@@ -1,7 +1,7 @@
-"""What a metric is called and how it is shown, registered where it is measured: our headlines and those of plug-ins.
+"""The name of each metric and how it is shown, registered where it is measured: our headlines and metrics of plug-ins.
 
-Invariant: only what is a fault or a cost for an engineer has a wanted direction. How a therapist should talk, and what
-a simulated patient feels, have none.
+Invariant: only faults and costs have a wanted direction. How a therapist talks and what a simulated patient feels have
+none.
 """
 
 import logging
@@ -21,7 +21,7 @@ Better = Literal["higher", "lower"]
 
 @dataclass(frozen=True)
 class SessionData:
-    """A session that is over, as a metric sees it."""
+    """A finished session, as a metric gets it."""
 
     turns: Sequence[Turn]
     events: Sequence[Event]
@@ -43,28 +43,25 @@ Measure = Callable[[SessionData], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number of a session, for people."""
+    """How one number of a session is shown."""
 
     name: str
-    """As in the metrics of a session, with dots."""
+    """Its place in the metrics of a session, with dots: `therapist.echo`."""
     label: str
     group: str
     share: bool = False
     """In [0, 1]; shown in percent, its differences in percentage points."""
     least: float = 0.0
-    """The least value possible, for what is no share."""
+    """The lowest possible value, if it is no share."""
     wanted: Better | None = None
-    says: str = ""
-    """A difference as a sentence of {a}, {by} and {b}, where {by} reads as `3 turns more`."""
     unit: str = ""
-    more: str = "more"
-    less: str = "less"
+    """What stands behind a number, with its blank: ` min`."""
     measure: Measure | None = None
-    """Of a plug-in's; ours are measured together."""
+    """Measures a metric of a plug-in; None for ours, which are measured together."""
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The least and the greatest value possible."""
+        """The lowest and the highest possible value."""
         return (0.0, 1.0) if self.share else (self.least, inf)
 
 
@@ -75,9 +72,10 @@ G = TypeVar("G", bound=Callable[..., object])
 def metric(
     name: str, *, label: str, unit: str = "", better: Better | None = None, share: bool = False
 ) -> Callable[[F], F]:
-    """Register a function of a `SessionData` that gives a number, or None where there is nothing to measure.
+    """Register a function that takes a `SessionData` and returns a number, or None if there is nothing to measure.
 
-    `name` is its place among the metrics of a session, with at least one dot, as `therapist.apologies`.
+    `name` is its place in the metrics of a session, with at least one dot: `therapist.apologies`. Raises `ConfigError`
+    for a name without a dot, or for another `better` than higher, lower or None.
     """
 
     def register(measure: F) -> F:
@@ -85,8 +83,7 @@ def metric(
             raise ConfigError(f"plugin {measure.__module__}: metric {name!r}: expected a dot, as therapist.{name}")
         if better not in (None, "higher", "lower"):
             raise ConfigError(f"plugin {measure.__module__}: metric {name}: better: expected higher or lower")
-        says = f"{label}: {{by}} with {{a}} than with {{b}}"
-        own = Metric(name, label, "Plug-ins", share, -inf, better, says, unit, "higher", "lower", measure)
+        own = Metric(name, label, "Plug-ins", share, -inf, better, unit, measure)
         METRICS.add(name, own, measure)
         return measure
 
@@ -98,29 +95,26 @@ def headline(
     *,
     label: str,
     group: str,
-    says: str,
     share: bool = False,
     least: float = 0.0,
     better: Better | None = None,
-    unit: str = "",
-    more: str = "more",
-    less: str = "less",
 ) -> Callable[[G], G]:
-    """Register a number that the function measures, perhaps with others; `config/plugins.py` says which come first."""
+    """Register a main metric, one of those that the function measures; `config/plugins.py` sets their order."""
 
     def register(measure: G) -> G:
-        METRICS.add(name, Metric(name, label, group, share, least, better, says, unit, more, less), measure)
+        own = Metric(name, label, group, share, least, better)
+        METRICS.add(name, own, measure)
         return measure
 
     return register
 
 
 def add_own(metrics: dict[str, Any], data: SessionData) -> None:
-    """Put the values of all registered metrics among ours. One that fails, or gives no number, leaves its value out."""
+    """Add the values of plug-ins' metrics to ours. A metric that fails, or returns no number, is left out."""
     for own in METRICS.added().values():
         try:
             value = own.measure(data)
-        except Exception as error:  # a plug-in's mistake costs its own number, never a finished session
+        except Exception as error:  # an error in a plug-in must not lose a finished session
             log.warning("metric %s: %s: %s", own.name, type(error).__name__, first_line(error))
             continue
         if isinstance(value, int | float) and isfinite(value):

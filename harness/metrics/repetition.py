@@ -1,8 +1,8 @@
-"""What a speaker says again: runs of two, three and four words. Definitions in docs/metrics.md.
+"""How a speaker repeats runs of two, three and four words. Definitions: docs/metrics.md.
 
 Invariants:
 - What can't be computed (no words, no earlier turn) is None, never a made-up 0.
-- Only `similarity` compares turns with each other, and with the last few own ones; the rest is found by sorting.
+- Only `similarity` compares turns in pairs, each with the last few of its speaker; the rest is found by sorting.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,30 +24,30 @@ _WORN_OUT_TURNS = 3
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """Of one speaker."""
+    """The repetition of one speaker."""
 
     pairs: int
-    """Different runs of two words."""
+    """Number of distinct word pairs."""
     repetition: float | None
-    """Share of word 4-grams that the speaker said in an earlier turn; the first turn with one counts for nothing."""
+    """Share of word 4-grams that the speaker said in an earlier turn; the first turn that has any is not counted."""
     similarity: float | None
-    """Mean over turns of the greatest Jaccard index with one of the last 12 own turns; turns as sets of word pairs."""
+    """Mean over turns of the highest Jaccard index of word pairs with one of the speaker's last 12 turns."""
     worn_out: Mapping[str, Any]
-    """Phrases that come in at least a quarter of the turns and in three: see `_has_matter`."""
+    """`worn_out_share` and `worn_out`: phrases in at least a quarter of the turns, and at least three."""
 
 
 def repetitions(
     words: Words, spoken: Sequence[Sequence[int]], answers: Collection[int] = frozenset()
 ) -> list[Repetition]:
-    """Of each speaker, whose turns stand at these places in the session; `words` are those of all turns.
+    """One `Repetition` for each speaker. `words` are those of all turns, `spoken` the indices of each speaker's turns.
 
-    Turns at `answers` (`yes`, `mm-hmm, okay`) are said again by everybody and left out.
+    Turns with an index in `answers` (`yes`, `mm-hmm, okay`) are left out: everybody repeats them.
     """
     lengths = np.bincount(words.turn, minlength=words.group.size).tolist()
-    told = [[place for place in places if lengths[place] > 1 and place not in answers] for places in spoken]
-    apart = words.apart(told)
+    counted = [[place for place in places if lengths[place] > 1 and place not in answers] for places in spoken]
+    apart = words.apart(counted)
     twos, fours = apart.twos(), apart.fours()
-    bounds = list(pairwise(accumulate(map(len, told), initial=0)))
+    bounds = list(pairwise(accumulate(map(len, counted), initial=0)))
     return [
         Repetition(*measures)
         for measures in zip(
@@ -66,7 +66,6 @@ def repetitions(
     group="Repetition",
     share=True,
     better="lower",
-    says="with {a} the therapist says {by} of its word 4-grams again than with {b}",
 )
 def _repetition(fours: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
     sizes = fours.sizes.tolist()
@@ -78,7 +77,7 @@ def _repetition(fours: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float 
 
 def _similarity(twos: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float | None]:
     common, sizes = twos.shared(_COMPARED), twos.sizes
-    # A turn of another speaker that stands before shares nothing, so it is never the most similar one.
+    # Turns of another speaker share nothing, so they are never the most similar.
     before = np.arange(sizes.size)[:, None] - np.arange(1, _COMPARED + 1)
     both = sizes[:, None] + np.where(before >= 0, sizes[np.maximum(before, 0)], 0) - common
     greatest = (common / both).max(axis=1).tolist()
@@ -87,14 +86,13 @@ def _similarity(twos: NGrams, bounds: Sequence[tuple[int, int]]) -> list[float |
 
 @headline(
     "therapist.worn_out_share",
-    label="therapist turns with a worn-out phrase",
+    label="therapist turns with an overused phrase",
     group="Repetition",
     share=True,
     better="lower",
-    says="with {a} the therapist uses a worn-out phrase in {by} of its turns than with {b}",
 )
 def _worn_out(words: Words, fours: NGrams, turns: Sequence[int]) -> list[Mapping[str, Any]]:
-    """`turns` is how many turns each speaker has."""
+    """`turns` is the number of turns of each speaker."""
     least = [max(_WORN_OUT_TURNS, _WORN_OUT_SHARE * number) for number in turns]
     worn: list[dict[tuple[str, ...], list[int]]] = [{} for _ in turns]
     for length in (3, 4):
@@ -104,11 +102,11 @@ def _worn_out(words: Words, fours: NGrams, turns: Sequence[int]) -> list[Mapping
             break
         for phrases, found in zip(worn, often, strict=True):
             spelt = {spell(run): holders for run, holders in found.items()}
-            phrases |= {phrase: holders for phrase, holders in spelt.items() if _has_matter(phrase)}
-    return [_told(phrases, number) for phrases, number in zip(worn, turns, strict=True)]
+            phrases |= {phrase: holders for phrase, holders in spelt.items() if _has_content(phrase)}
+    return [_as_dict(phrases, number) for phrases, number in zip(worn, turns, strict=True)]
 
 
-def _told(phrases: Mapping[tuple[str, ...], Sequence[int]], turns: int) -> Mapping[str, Any]:
+def _as_dict(phrases: Mapping[tuple[str, ...], Sequence[int]], turns: int) -> Mapping[str, Any]:
     top = sorted(phrases.items(), key=lambda item: (-len(item[1]), -len(item[0]), item[0]))
     return {
         "worn_out_share": share(len(set(chain.from_iterable(phrases.values()))), turns),
@@ -116,6 +114,6 @@ def _told(phrases: Mapping[tuple[str, ...], Sequence[int]], turns: int) -> Mappi
     }
 
 
-def _has_matter(run: Sequence[str]) -> bool:
-    """Three words of which two carry meaning, or four of which one does."""
+def _has_content(run: Sequence[str]) -> bool:
+    """Whether three words contain at least two content words, or four words at least one."""
     return sum(word not in FUNCTION_WORDS for word in run) >= 5 - len(run)

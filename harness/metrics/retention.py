@@ -1,8 +1,8 @@
-"""How much of what the patient established is still in the therapist's view at the end of a session.
+"""How many of the facts that the patient stated are still in the therapist's view at the end of a session.
 
-What counts as established is found by rules in the patient's turns: names, times, numbers, quoted phrases and agreed
-plan items. A note may reword, so names, times and numbers must come back as words, a quoted phrase and a plan item by
-most of their content words within one stretch of the view.
+Facts are found in the patient's turns by rules: names, times, numbers, quoted phrases and agreed plan items. Names,
+times and numbers count as kept if the same words are in the view. A note may reword quoted phrases and plan items, so
+of these most content words must occur close together.
 """
 
 import re
@@ -19,9 +19,9 @@ from harness.text.words import FUNCTION_WORDS, Said, content_stems, parse, plain
 from harness.types import Speaker, Turn
 
 _ENOUGH = 0.6
-"""Share of the content words of a phrase or plan item that must come back together."""
+"""Share of the content words of a phrase or plan item that must occur close together."""
 _STRETCH = 40
-"""Words within which they must stand."""
+"""Words: the length of the part of the view in which they must occur."""
 _DAYS = "monday tuesday wednesday thursday friday saturday sunday"
 _MONTHS = "january february march april june july august september october november december"
 _COUNT_WORDS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty"
@@ -55,14 +55,14 @@ _NOT_NAMES = word_set(
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What the patient established and what of it is still in view."""
+    """How many facts the patient stated, and how many are still in view."""
 
     established: int
     kept: int
     by_kind: Mapping[str, tuple[int, int]]
-    """Kind to (established, kept)."""
+    """For each kind: (established, kept)."""
     lost: tuple[str, ...]
-    """What is no longer in view, as `kind: text`."""
+    """Facts that are no longer in view, as `kind: text`."""
 
     @property
     @headline(
@@ -71,10 +71,9 @@ class Retention:
         group="Memory",
         share=True,
         better="higher",
-        says="{a} keeps {by} of the facts than {b}",
     )
     def share(self) -> float | None:
-        """None where nothing was established."""
+        """The share of facts kept; None if there are none."""
         return round(self.kept / self.established, 4) if self.established else None
 
     def as_dict(self) -> dict[str, object]:
@@ -88,16 +87,16 @@ class Retention:
 
 
 class Fact(NamedTuple):
-    """One thing that the patient established; `text` in lower case."""
+    """One fact that the patient stated; `text` is in lower case."""
 
     kind: str
     text: str
 
 
 def retention(turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[str, Said] | None = None) -> Retention:
-    """Compare what the patient's turns established with the texts of a view.
+    """Look up the facts of the patient's turns in the texts of a view.
 
-    `known` holds texts that were cut up already.
+    `known` maps texts to their parsed form, so that they are not parsed again.
     """
     known = known or {}
     found = facts([turn.text for turn in turns if turn.speaker == Speaker.PATIENT], known)
@@ -117,7 +116,7 @@ def retention(turns: Sequence[Turn], view: str | Sequence[str], known: Mapping[s
 
 
 def facts(texts: Iterable[str], known: Mapping[str, Said] | None = None) -> list[Fact]:
-    """What the texts establish, each fact once, in order; `known` holds texts that were cut up already."""
+    """The facts in these texts, each once, in order; `known` maps texts to their parsed form."""
     found: dict[Fact, None] = {}
     for text in texts:
         for fact in _facts_of(text, known.get(text) if known else None):
@@ -158,7 +157,7 @@ def _plans(text: Said) -> Iterable[Fact]:
 
 
 class _Seen:
-    """The texts of a view, ready to be asked for facts."""
+    """The texts of a view, prepared for looking up facts."""
 
     def __init__(self, texts: Sequence[str], known: Mapping[str, Said]) -> None:
         self._texts = texts

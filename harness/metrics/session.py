@@ -1,4 +1,4 @@
-"""The metrics of one session: a plain dict that goes into its line of sessions.jsonl."""
+"""The metrics of one session: a dict that is stored in its line of sessions.jsonl."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,16 +20,13 @@ from harness.text.words import Said, parse
 from harness.types import Event, Speaker, StopReason, Turn
 
 METRICS_VERSION = 2
-"""Counts up when a definition changes; values of different versions aren't comparable."""
+"""Increases when a definition changes; values of different versions must not be compared."""
 
 
 @headline(
     "exchanges",
     label="exchanges",
     group="Session",
-    says="{a} has {by} per session than {b}",
-    unit=" exchanges",
-    less="fewer",
 )
 def session_metrics(
     turns: Sequence[Turn],
@@ -43,9 +40,9 @@ def session_metrics(
 ) -> dict[str, Any]:
     """All metrics of a session; the same turns and events always give the same dict.
 
-    `final_view` holds the texts that the therapist's model saw last (note and turns); without it there is no retention.
-    `repeating` is the guard's count of turns that repeat their speaker, `said` the turns as the guard cut them up,
-    `done` what the therapist did, added up while the turns were said; without them that is done here.
+    `final_view` contains the texts that the therapist's model saw last (note and turns); without it, retention is None.
+    `repeating`, `said` and `done` are results from the run that need not be computed again: the guard's count of
+    repeating turns, its parsed turns, and the measures of the therapist's acts.
     """
     said = said or [parse(turn.text).said for turn in turns]
     words = Words.number_all([turn.words for turn in said])
@@ -85,7 +82,7 @@ def session_metrics(
 def measured_again(
     turns: Sequence[Turn], events: Sequence[Event], stop_reason: StopReason | None, older: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The metrics of a session that an older version measured. What was measured from prompts (retention) is kept."""
+    """The metrics of a session, measured again with this version. Retention, measured from prompts, is kept."""
     metrics = session_metrics(turns, events, stop_reason)
     return {**metrics, "retention": older.get("retention")}
 
@@ -95,12 +92,9 @@ def measured_again(
     label="turns out of role",
     group="Roles",
     better="lower",
-    says="{a} has {by} out of role than {b}",
-    unit=" turns",
-    less="fewer",
 )
 def _findings(events: Sequence[Event]) -> dict[str, Any]:
-    """How many turns had each finding, by speaker, and when the first loop was found."""
+    """Numbers of turns with each finding, by speaker, and the turn of the first loop."""
     kinds = set(FINDINGS)
     turns = {(event.kind, str(event.speaker), event.turn) for event in events if event.kind in kinds}
     counts = Counter(kind for kind, _, _ in turns)

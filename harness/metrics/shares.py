@@ -1,4 +1,4 @@
-"""Numbers as metrics give them: rounded, and None where there is nothing to compute them from."""
+"""Means, deviations and shares for metrics: None if there is nothing to compute them from."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -9,7 +9,7 @@ def mean(values: Sequence[float]) -> float | None:
 
 
 def deviation(values: Sequence[float]) -> float | None:
-    """Standard deviation of a sample; None below two values."""
+    """Sample standard deviation; None with fewer than two values."""
     if len(values) < 2:
         return None
     centre = sum(values) / len(values)

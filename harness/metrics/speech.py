@@ -22,7 +22,7 @@ from harness.types import Speaker, Turn
 
 _VOWELS = re.compile(r"[aeiouy]+")
 _VERY_SHORT = 3
-"""Words up to which a turn is very short."""
+"""Words; turns with at most so many are very short."""
 
 
 @headline(
@@ -30,20 +30,16 @@ _VERY_SHORT = 3
     label="therapist turns with a question",
     group="Style",
     share=True,
-    says="with {a} the therapist asks in {by} of its turns than with {b}",
 )
 @headline(
     "therapist.words_per_turn",
     label="therapist's words per turn",
     group="Style",
-    says="with {a} the therapist says {by} per turn than with {b}",
-    unit=" words",
-    less="fewer",
 )
 def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repeating: int) -> dict[str, Any]:
     """All measures of one speaker's turns.
 
-    `words_of_all` counts the words of both speakers; `repeating` is how many of these turns repeat their speaker.
+    `words_of_all` is the number of words of both speakers; `repeating` is the number of turns that repeat earlier ones.
     """
     lengths = [len(turn.words) for turn in own]
     total = sum(lengths)
@@ -77,7 +73,6 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
     group="Repetition",
     share=True,
     better="lower",
-    says="with {a} the therapist repeats itself in {by} of its turns than with {b}",
 )
 @headline(
     "patient.repeating_turns",
@@ -85,12 +80,11 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
     group="Repetition",
     share=True,
     better="lower",
-    says="with {a} the patient repeats itself in {by} of its turns than with {b}",
 )
 def count_repeating(turns: Sequence[Turn]) -> dict[Speaker, int]:
-    """Of each speaker the number of turns in which the guard's detectors, at their defaults, find a loop or a repeat.
+    """For each speaker, the number of turns in which the guard's detectors find a loop or a repeat.
 
-    Computed from the texts alone, so sessions with the guard on, off or set otherwise can be compared.
+    Computed from the texts with the detectors' defaults, so sessions under any guard settings can be compared.
     """
     histories = {speaker: SpeakerHistory(speaker, GuardConfig()) for speaker in Speaker}
     found = dict.fromkeys(Speaker, 0)
@@ -103,8 +97,8 @@ def count_repeating(turns: Sequence[Turn]) -> dict[Speaker, int]:
 
 
 def common_opening(own: Sequence[Said]) -> dict[str, Any]:
-    """The word that most turns begin with, and the share of turns that do; fillers (`well`) and turns of nothing but
-    backchannels (`mm-hmm`) are left out."""
+    """The most frequent first word, and the share of turns that begin with it. Fillers (`well`) are skipped; turns that
+    are only backchannels (`mm-hmm`) are left out."""
     firsts = [word for turn in own if not is_short_answer(turn.words) and (word := _first_word(turn.words))]
     if not firsts:
         return {"opening": None, "opening_share": None}
@@ -123,7 +117,7 @@ def reading_ease(own: Sequence[Said]) -> float | None:
 
 @lru_cache(maxsize=16384)
 def syllables(word: str) -> int:
-    """Groups of vowels, a silent final e left out; at least 1 in an English word, and 0 in one of other letters."""
+    """The number of vowel groups without a silent final e; at least 1 for ASCII words, 0 for others."""
     if not word.isascii():
         return 0
     groups = len(_VOWELS.findall(word))

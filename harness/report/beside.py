@@ -1,6 +1,6 @@
-"""Sessions that failed, or for which the report has no room: a page of its own for each, beside its transcript, in the report's looks.
+"""Writes a page for each session that failed or does not fit into the report, in the folder of its transcript.
 
-Invariant: of the sessions one is in memory at a time.
+Invariant: only one session at a time is in memory.
 """
 
 from harness.errors import StorageError
@@ -16,14 +16,14 @@ from harness.store.records import FailureRecord
 
 
 def write_beside(report: Report) -> None:
-    """Write the pages of `report.beside` and of failed sessions, and remove those of sessions that found room.
+    """Write the pages of `report.beside` and of failed sessions; remove those of sessions that are now in the report.
 
     Raises `StorageError`.
     """
     folder = report.path / "transcripts"
     try:
-        if folder.is_symlink():  # in a folder from elsewhere it may lead to files of the user's
-            raise StorageError(f"{folder}: is a link, not a folder; nothing is written there")
+        if folder.is_symlink():  # in a folder from elsewhere, a link could lead to files of the user
+            raise StorageError(f"{folder}: is a link, not a folder; nothing was written")
         if report.beside or report.failures:
             folder.mkdir(exist_ok=True)
         for session_id in report.inline:

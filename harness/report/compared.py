@@ -1,4 +1,4 @@
-"""A comparison as a page shows it: a map of settings by metrics, and dot plots of paired differences."""
+"""A comparison prepared for a page: a heat map of settings by metrics, and dot plots of paired differences."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["Compared", "compared", "comparison_page"]
 
 @dataclass(frozen=True, slots=True)
 class Shade:
-    """The mean of one setting in one metric, and where it lies between the least and the greatest, 0 to 1."""
+    """The mean of one setting for one metric, and its position between the lowest (0) and the highest (1)."""
 
     shown: str
     value: float
@@ -35,7 +35,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One metric: means by setting, differences from the baseline, on one axis."""
+    """One metric: means of all settings, and differences from the baseline on a common axis."""
 
     label: str
     group: str
@@ -47,11 +47,11 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A comparison, ready to be shown."""
+    """A comparison prepared for a page."""
 
     baseline: str
     settings: tuple[tuple[str, str, int], ...]
-    """(name, what makes it another setting, sessions)."""
+    """(name, keys in which it differs from the others, number of sessions)."""
     rows: tuple[MetricRow, ...]
     findings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -60,7 +60,7 @@ class Compared:
 
 
 def compared(comparison: Comparison) -> Compared:
-    """Everything of a comparison that a page shows."""
+    """Prepare a comparison for a page."""
     return Compared(
         baseline=comparison.baseline.name,
         settings=tuple((s.name, s.described, len(s.sessions)) for s in comparison.settings),
@@ -72,7 +72,7 @@ def compared(comparison: Comparison) -> Compared:
 
 
 def comparison_page(comparison: Comparison, valid: Comparison | None = None) -> str:
-    """A page of its own, as HTML; `valid` is the same without sessions whose simulated patient is invalid."""
+    """The comparison as an HTML page; `valid` is the same without sessions whose simulated patient is invalid."""
     return page.render("compare.html.jinja", compared=compared(comparison), valid=valid and compared(valid))
 
 
@@ -111,7 +111,7 @@ def _dots(row: Row, comparison: Comparison) -> Iterator[Dot]:
 
 
 def _domain(dots: Sequence[Dot]) -> tuple[float, float]:
-    """The same on both sides of 0, and as wide as the widest interval."""
+    """The axis: symmetric around 0, and as wide as the widest interval."""
     ends = [abs(end) for dot in dots for end in (dot.interval or (dot.mean,))] + [abs(dot.mean) for dot in dots]
     reach = max(ends, default=0.0) or 1.0
     return -reach, reach

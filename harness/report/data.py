@@ -1,7 +1,7 @@
-"""What the report shows, read from a run folder and from nothing else.
+"""The content of the report, read only from the run folder.
 
-Invariant: memory and page size are bounded. Of a large run the sessions that need a look, and else the first, are shown
-in full, the next as rows that lead to pages of their own (`harness.report.beside`), and the rest is counted.
+Invariant: memory and page size are bounded. Of a large run, the sessions to review, and then the first ones, are shown in
+full. The next are rows with links to pages of their own (`harness.report.beside`). The rest is only counted.
 """
 
 import logging
@@ -33,15 +33,15 @@ _log = logging.getLogger(__name__)
 MOST_ROWS = 2500
 MOST_INLINE = 40
 MOST_CHARACTERS = 1_000_000
-"""Of the page's part for sessions in full, as estimated by `_size`."""
+"""Bounds the sessions that are shown in full, as estimated by `_size`."""
 MOST_FAILURES = 200
 _PER_TURN = 1_000
-"""Characters of markup around a turn."""
+"""Estimated characters of markup per turn."""
 
 
 @dataclass(slots=True)
 class Report:
-    """Everything on the page."""
+    """The content of the page."""
 
     path: Path
     run: RunRecord
@@ -62,21 +62,21 @@ class Report:
     turns: int = 0
     generated: int = 0
     flagged: Counter[str] = field(default_factory=Counter)
-    """Sessions by what they can be filtered by."""
+    """Numbers of sessions by filter: findings, failed gates, verdicts on the patient."""
     patients: PatientTurns = field(default_factory=PatientTurns)
-    """The turns of simulated patients, as measured for fidelity."""
+    """The turns of simulated patients, for the fidelity section."""
     verdicts: Counter[str] = field(default_factory=Counter)
-    """On the sessions' simulated patients, where there are any."""
+    """Numbers of sessions by the verdict on their simulated patient."""
     tightest: tuple[int, int] | None = None
-    """(free tokens, window) of the prompt that came nearest to its window."""
+    """(free tokens, window) of the prompt with the fewest free tokens."""
 
     @property
     def dry(self) -> tuple[str, ...]:
-        """Speakers whose words the dry engine made up: nothing that is measured of the texts means anything then."""
+        """Speakers whose turns are random text of the dry engine: measures of these texts are meaningless."""
         return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
 
     def place(self, session_id: str, turn: int | None = None) -> str:
-        """Where a session or a turn of it is read, as a link: on the report, on a page beside it, or as Markdown."""
+        """The link to a session, or to one of its turns: in the report, on a page of its own, or to its Markdown."""
         if session_id not in self.inline and session_id not in self.beside:
             return link(session_id)
         page = "" if session_id in self.inline else page_link(session_id)
@@ -85,11 +85,11 @@ class Report:
         return page or f"#s-{quoted(session_id)}"
 
     def notes(self, session_id: str, turn: int) -> list[Note]:
-        """What judges quoted of a turn."""
+        """The quotes of judges from a turn."""
         return [note for judged in self.judged for note in judged.notes.get(session_id, {}).get(turn, ())]
 
     def limits(self) -> list[str]:
-        """What the patient's side does not see in the languages of the run's patients."""
+        """Limits of the patient simulation in the languages of the run, one sentence each."""
         patient = self.role("patient")
         if patient.get("kind") == "replay":
             return []
@@ -102,7 +102,7 @@ class Report:
 
 
 def load(run_dir: Path) -> Report:
-    """Read a run folder. Raises `StorageError` where it holds no run or a file is damaged."""
+    """Read a run folder. Raises `StorageError` if it contains no run or a file is damaged."""
     record = read_record(run_dir)
     record = record.model_copy(update={"config": _config(record, run_dir)})
     report = Report(run_dir, record, read_metrics(run_dir / "metrics.json"))
@@ -133,7 +133,7 @@ def load(run_dir: Path) -> Report:
 
 
 def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
-    """The config in today's shape; empty where it can't be read, since the sessions can."""
+    """The config in the current format; empty if it can't be read, because the sessions still can."""
     if record.source is Source.IMPORTED:
         return record.config
     try:
@@ -144,7 +144,7 @@ def _config(record: RunRecord, run_dir: Path) -> dict[str, Any]:
 
 
 def sessions(run_dir: Path) -> Iterator[SessionRecord]:
-    """Of a run folder; none where there is no such file. Raises `StorageError` where it is damaged."""
+    """The finished sessions of a run folder; none without sessions.jsonl. Raises `StorageError` if it is damaged."""
     path = run_dir / "sessions.jsonl"
     return read_sessions(path) if path.exists() else iter(())
 
@@ -168,14 +168,14 @@ def _count(report: Report, session: SessionRecord, row: Row) -> None:
 
 
 class _Chosen:
-    """The sessions that are shown in full: those that need a look most, then the first; never more than there is room for."""
+    """Chooses the sessions that are shown in full: those to review first, then the first ones, within the bounds."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[int, int, SessionRecord, Row]] = []
         self._size = self._offered = 0
 
     def offer(self, session: SessionRecord, row: Row, weight: int) -> None:
-        """Keep a session, and give up those that it outweighs where there is no room."""
+        """Add a session; if the bounds are exceeded, drop those with the least weight."""
         self._offered += 1
         self._kept.append((-weight, self._offered, session, row))
         self._size += _size(session)
@@ -184,7 +184,7 @@ class _Chosen:
             self._size -= _size(self._kept.pop(least)[2])
 
     def sessions(self) -> list[tuple[SessionRecord, Row]]:
-        """In the order of the run."""
+        """The chosen sessions in the order of the run."""
         return [(session, row) for _, _, session, row in sorted(self._kept, key=lambda kept: kept[1])]
 
 

@@ -1,6 +1,6 @@
-"""How like people the simulated patients are: the report's section, beside a reference profile.
+"""The section of the report that compares the simulated patients with people, by a reference profile.
 
-Invariant: what can't be computed is shown as not known, never as 0.
+Invariant: what can't be computed is shown as "not known", never as 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,38 +17,38 @@ from harness.personas.schema import Channel
 COUNTED = ("words_per_turn", "words_per_turn_sd", "words_of_a_turn")
 """Measures in words; the others are shares."""
 TURN = {
-    "words_of_a_turn": "Words of a turn",
+    "words_of_a_turn": "Words in a turn",
     "short_turns": "Turns of three words or fewer",
-    "questions": "Turns that ask",
+    "questions": "Turns with a question",
     "disfluency": "Turns with hesitation or self-correction",
     "negation": "Turns with a negation",
-    "hedging": "Turns that hedge",
-    "helper": "Turns with a helper's phrases",
+    "hedging": "Turns with hedging",
+    "helper": "Turns with a helper phrase",
 }
 SESSION = {
-    "words_per_turn": "Words per turn",
-    "words_per_turn_sd": "Spread of words per turn within a session",
+    "words_per_turn": "Words per turn, mean of a session",
+    "words_per_turn_sd": "Standard deviation of words per turn in a session",
     "trust_slope": "Change of trust per exchange",
-    "first_softening": "Exchange at which patients softened first",
-    "softened": "Sessions in which they did",
-    "told_too_early": "Sessions with a layer told within three exchanges",
+    "first_softening": "First exchange with openness of at least 0.5",
+    "softened": "Sessions with such an exchange",
+    "told_too_early": "Sessions with a layer told in the first three exchanges",
     "contradictions_per_session": "Contradictions with the persona, per session",
 }
 POPULATION = {
-    "between_personas": "Share of the variance of words per turn that lies between personas",
-    "likeness_of_wording": "Likeness of wording between personas",
+    "between_personas": "Share of the variance of words per turn that is between personas",
+    "likeness_of_wording": "Similarity of wording between personas",
     "entropy_of_outcomes": "Entropy of outcomes, in bits",
 }
 SHARES = frozenset(("softened", "told_too_early", "between_personas", "likeness_of_wording")) | TURN.keys() - {
     "words_of_a_turn"
 }
 CHANGED = 12
-"""Metrics that are shown with and without invalid sessions, those that change most."""
+"""Number of metrics that are shown with and without invalid sessions: those that change most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One measure."""
+    """One measure, as a line of a table."""
 
     text: str
     share: bool
@@ -60,14 +60,14 @@ class Line:
 
     @property
     def outside(self) -> bool:
-        """Whether the median lies outside the reference's p10 to p90."""
+        """Whether the median is outside the reference's p10 to p90."""
         known = self.reference is not None and self.median is not None
         return known and not self.reference[1] <= self.median <= self.reference[2]  # type: ignore[index,operator]
 
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """The section."""
+    """The content of the section."""
 
     sessions: int
     turns: int
@@ -75,16 +75,17 @@ class Fidelity:
     """The reference, with its source and licence."""
     levels: tuple[tuple[str, tuple[Line, ...]], ...]
     distance: float | None
-    """Wasserstein distance between the lengths of turns, in words."""
+    """Wasserstein distance from the reference's distribution of words in a turn, in words."""
     variance_ratio: float | None
     discrimination: Mapping[str, Any] | None = None
-    """As `harness.fidelity` gives it; None where no pair of a good and a poor therapist is there."""
+    """As `harness.fidelity` returns it; None without pairs of a good and a poor therapist."""
     pairs_looked_for: bool = False
+    """Whether such pairs were looked for: in a sweep, but not in a single run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A metric of all sessions, and of those whose patient is valid or flawed."""
+    """The mean of a metric over all sessions, and over those whose patient is not invalid."""
 
     name: str
     every: float
@@ -97,7 +98,7 @@ def section(turns: PatientTurns, channel: Channel = Channel.TYPED) -> Fidelity |
 
 
 def sweep_section(folder: Path) -> Fidelity | None:
-    """The section of a sweep, with how patients part a good therapist from a poor one; None where nothing was played."""
+    """The section of a sweep, with the test whether patients distinguish therapists; None without finished sessions."""
     try:
         found = fidelity([folder], shipped(Channel.TYPED))
     except StorageError:  # no finished session, or a damaged run, which the page names elsewhere
@@ -106,7 +107,7 @@ def sweep_section(folder: Path) -> Fidelity | None:
 
 
 def changed(metrics: Mapping[str, Any] | None) -> Sequence[Changed]:
-    """Metrics with and without sessions whose patient is invalid; empty where no session is."""
+    """Metrics with and without sessions whose patient is invalid; empty if there are no such sessions."""
     without = (metrics or {}).get("metrics_without_invalid")
     if without is None:
         return ()
@@ -117,11 +118,11 @@ def changed(metrics: Mapping[str, Any] | None) -> Sequence[Changed]:
         if spread["mean"] is not None and not name.startswith("usage.")
     ]
     rows = [row for row in rows if row.without != row.every]
-    return sorted(rows, key=lambda row: -_moved(row, every[row.name]["sd"]))[:CHANGED]
+    return sorted(rows, key=lambda row: -_change(row, every[row.name]["sd"]))[:CHANGED]
 
 
-def _moved(row: Changed, deviation: float | None) -> float:
-    """How far it moves, in standard deviations of all sessions."""
+def _change(row: Changed, deviation: float | None) -> float:
+    """The change, in standard deviations over all sessions; infinite if no session is left."""
     return abs(row.every - row.without) / (deviation or 1.0) if row.without is not None else float("inf")
 
 
@@ -134,12 +135,12 @@ def _shown(found: Mapping[str, Any], discrimination: Any = None, *, looked_for: 
         turns=patients["turns"],
         about=reference["about"],
         levels=(
-            ("Of a turn", tuple(_line(text, name, of_turns[name], known.get(name)) for name, text in TURN.items())),
+            ("Turns", tuple(_line(text, name, of_turns[name], known.get(name)) for name, text in TURN.items())),
             (
-                "Of a session",
+                "Sessions",
                 tuple(_line(text, name, of_turns[name], known.get(name)) for name, text in SESSION.items()),
             ),
-            ("Of all", tuple(_line(text, name, patients["population"][name]) for name, text in POPULATION.items())),
+            ("Population", tuple(_line(text, name, patients["population"][name]) for name, text in POPULATION.items())),
         ),
         distance=found["beside_reference"]["wasserstein_words"],
         variance_ratio=found["beside_reference"]["variance_ratio"],

@@ -1,6 +1,6 @@
-"""What judges said of a run, as the report shows it: gates first, personas x items, quotes beside their turns.
+"""The results of judging for the report: gates, scores of personas by items, quotes for their turns.
 
-Invariant: memory and page size are bounded, whatever was judged.
+Invariant: memory and page size are bounded, however much was judged.
 """
 
 from collections import defaultdict
@@ -16,19 +16,19 @@ MOST_JUDGES = 4
 MOST_PERSONAS = 200
 MOST_FAILING = 100
 MOST_NOTES = 400
-"""Of one session."""
+"""Per session: number of turns with quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One item of the map."""
+    """One item of the heat map."""
 
     rubric: str
     item: str
     certified: bool
     low: float
     high: float
-    """Least and greatest mean of a persona."""
+    """`low` and `high`: the lowest and the highest mean of a persona."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Cell:
     sessions: int
     missing: int
     shade: float
-    """Where the mean lies between the least and the greatest, from 0 to 1."""
+    """The position of the mean between the lowest (0) and the highest (1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A quote beside its turn."""
+    """A quote from a turn, with the answer that it supports."""
 
     rubric: str
     item: str
@@ -69,7 +69,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All that one judge said."""
+    """The results of one judge."""
 
     judge: str
     certificate: JudgeCertificate | None
@@ -80,11 +80,11 @@ class Judged:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     personas_left_out: int
     notes: Mapping[str, Mapping[int, tuple[Note, ...]]]
-    """Session id to turn to quotes, of the sessions that are shown in full."""
+    """Session id to turn to quotes, for the sessions that are shown in full."""
 
 
 def load_judged(run_dir: Path, shown: Set[str]) -> tuple[Judged, ...]:
-    """What each judge said; `shown` are the sessions that the page shows in full. Raises `StorageError`."""
+    """The results of each judge; `shown` are the sessions that the page shows in full. Raises `StorageError`."""
     makers: dict[str, _Maker] = {}
     certificate = read_certificate(run_dir)
     for score in read_scores(run_dir):
@@ -121,7 +121,7 @@ class _Maker:
                     self._notes[score.session_id][turn].setdefault(note)
 
     def _noted(self, score: Score) -> Iterator[tuple[int, Note]]:
-        """Quotes of a score; of an item about turns, what each turn was coded as."""
+        """The quotes of a score; for an item about turns, the code of each turn."""
         certified = self._certificate.certified(self._judge, score.rubric, score.item)
         if score.turns:
             for turn in score.turns:

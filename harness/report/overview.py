@@ -1,4 +1,4 @@
-"""What a reader should know first: how the run ended in one sentence, what stands out, and the charts of the run."""
+"""The top of the report: the outcome of the run in one sentence, the sessions to review, and the charts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Figure:
 def outcome(report: Report) -> str:
     """How the run ended, in one sentence."""
     people = f" of {counted(len(report.personas), 'persona')}" if report.sessions else ""
-    parts = [f"{counted(report.sessions, 'session')}{people} came to an end"]
+    parts = [f"{counted(report.sessions, 'session')}{people} finished"]
     parts.append(f"{report.failed:,} failed" if report.failed else "none failed")
     if not report.dry and report.metrics and report.sessions:
         found = [(kind, count) for kind in ("loop", "role_break", "crisis") if (count := report.flagged[kind])]
@@ -42,12 +42,12 @@ def outcome(report: Report) -> str:
 
 
 def looks(report: Report) -> list[Row]:
-    """The sessions that need a look, gravest first; none of a dry run."""
+    """The sessions to review, most serious first; none of a dry run."""
     return [] if report.dry else flagged(report.rows, MOST_LOOKS)
 
 
 def reasons(row: Row) -> str:
-    """Why a session needs a look."""
+    """Why a session should be reviewed."""
     parts = [f"failed the gate {rubric}" for rubric in row.gates_failed]
     parts += [f"{label(kind)} in {counted(count, 'turn')}" for kind, count in row.findings.items()]
     if row.patient == "invalid":
@@ -56,7 +56,7 @@ def reasons(row: Row) -> str:
 
 
 def figures(report: Report) -> list[Figure]:
-    """The charts of the run that have something to show; of a dry run those of tokens and time."""
+    """The charts of the run that have data; of a dry run only those of tokens and time."""
     return [figure for figure in _figures(report) if figure.chart]
 
 
@@ -69,11 +69,15 @@ def _figures(report: Report) -> Iterator[Figure]:
             for row in report.rows
             if row.unlocked_at or row.told_at
         ]
-        more = f" The first {MOST_DISCLOSED} of {len(disclosed):,} sessions." if len(disclosed) > MOST_DISCLOSED else ""
+        more = (
+            f" Shown are the first {MOST_DISCLOSED} of {len(disclosed):,} sessions."
+            if len(disclosed) > MOST_DISCLOSED
+            else ""
+        )
         yield Figure(
             "disclosure",
             "Disclosure timeline",
-            f"A ring: a layer can be told. A disc: it was told.{more}",
+            f"Ring: a layer can be told from this exchange. Disc: the patient told it.{more}",
             strip.disclosure(disclosed[:MOST_DISCLOSED], title="Disclosure timeline, by exchange"),
         )
     yield from _pace(report)
@@ -88,7 +92,7 @@ def _states(report: Report) -> Figure:
         if name in strip.COLOURS
     ]
     title = "The patients' inner state, mean by exchange"
-    text = "A simulated quantity from 0 to 1, no clinical measurement."
+    text = "Simulated quantities from 0 to 1, not clinical measurements."
     return Figure("states", title, text, lines(series, Axis("exchange", 1, longest), Axis("state"), title=title))
 
 
@@ -98,9 +102,9 @@ def _repetition(report: Report) -> Figure:
     top = max((share for points in means.values() for _, share in points), default=0.0)
     high = next((level for level in (0.1, 0.25, 0.5) if top <= level), 1.0)
     series = [Series(str(speaker), points, str(speaker)) for speaker, points in means.items()]
-    title = "Repetition over turns"
+    title = "Repetition by exchange"
     text = (
-        "Share of a turn's runs of four words that its speaker had said before, mean by exchange over "
+        "Share of a turn's word 4-grams that its speaker said before; mean by exchange over "
         f"{counted(report.repeats.sessions, 'session')}."
     )
     x, y = Axis("exchange", 1, last), Axis("said before", 0, high, percent=True)
@@ -109,7 +113,7 @@ def _repetition(report: Report) -> Figure:
 
 def _pace(report: Report) -> Iterator[Figure]:
     if report.pace is None or not any(rate for _, rate in report.pace.rate):
-        return  # nobody generated anything: recorded lines, or sessions of other origin
+        return  # nothing was generated: replayed or imported sessions
     x = Axis("seconds from the first turn", 0, report.pace.seconds)
     top = max((rate for _, rate in report.pace.rate), default=0.0)
     rate = [Series("tokens/s", report.pace.rate, "therapist")]
@@ -123,4 +127,6 @@ def _pace(report: Report) -> Iterator[Figure]:
     cached = [Series("from cache", report.pace.cached, "c5")]
     title = "Share of prompt tokens from the cache"
     y = Axis("share", 0, 1, percent=True)
-    yield Figure("cache", title, "Of turns whose engine tells.", lines(cached, x, y, title=title, height=140))
+    yield Figure(
+        "cache", title, "Turns whose engine reports cached tokens.", lines(cached, x, y, title=title, height=140)
+    )

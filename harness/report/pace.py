@@ -1,4 +1,4 @@
-"""Tokens per second and share of prompts from the cache, over the time of a run: from the times of the journal."""
+"""Tokens per second, and share of prompt tokens from the cache, over the time of a run, from the journal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from harness.store.journal import JOURNAL, read_journal
 
 BINS = 60
 MOST_BYTES = 400_000_000
-"""A longer journal is not read for this chart."""
+"""A larger journal is not read for this chart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Equal stretches of the run."""
+    """The course of a run in equal time steps."""
 
     seconds: float
-    """Length of the whole."""
+    """Duration from the first turn to the last."""
     rate: tuple[tuple[float, float], ...]
     """(seconds from the start, generated tokens per second)."""
     cached: tuple[tuple[float, float], ...]
-    """(seconds from the start, share of prompt tokens from the cache); stretches without a turn that tells are left out."""
+    """(seconds from the start, share of prompt tokens from the cache); without steps that report no cached tokens."""
 
 
 def pace(run_dir: Path) -> Pace | None:
-    """None without a journal, with a very long one, and where all turns came at once. Raises `StorageError`."""
+    """None without a journal, with a very large one, or if all turns have the same time. Raises `StorageError`."""
     path = run_dir / JOURNAL
     try:
         if path.stat().st_size > MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Pages from templates: everything is escaped, and a script runs only where its hash stands in the page's policy."""
+"""Renders pages from templates: all text is escaped, and only the script whose hash is in the page's policy runs."""
 
 import base64
 import hashlib
@@ -40,7 +40,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
 
 
 def render(template: str, **values: Any) -> str:
-    """A page of `templates/` as HTML. Every text of a model, a persona or a config is escaped."""
+    """A page from `templates/` as HTML. All text of models, personas and configs is escaped."""
     return (
         _environment()
         .get_template(template)
@@ -73,7 +73,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 @cache
 def policy() -> str:
-    """The content security policy: nothing is asked for, and no script but ours runs."""
+    """The content security policy: nothing is loaded, and no script except ours runs."""
     digest = base64.b64encode(hashlib.sha256(_file("page.js").encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
@@ -82,7 +82,7 @@ def policy() -> str:
 
 
 def put(path: Path, html: str) -> Path:
-    """Write a page whole or not at all. Raises `StorageError`."""
+    """Write a page completely or not at all. Raises `StorageError`."""
     try:
         write_whole(path, html.encode(), durable=False)
     except OSError as error:
@@ -91,7 +91,7 @@ def put(path: Path, html: str) -> Path:
 
 
 def command(*words: object) -> str:
-    """A command of ours as a user types it."""
+    """A command of the harness as a user types it."""
     return shlex.join(["python", "-m", "harness", *map(str, words)])
 
 
@@ -101,5 +101,5 @@ def _file(name: str) -> str:
 
 
 def _safe(value: object) -> object:
-    """What stands on the page: text without control characters; Jinja escapes it. Our own markup as it is."""
+    """Text without control characters, which Jinja then escapes; our own markup unchanged."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,4 +1,4 @@
-"""Personas as rows: their repeats, how far these spread, and a map of personas by metrics."""
+"""Personas as rows of tables: means and spread of their sessions, and a heat map of personas by metrics."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,12 +16,12 @@ COLUMNS = (
     *("therapist.question_rate", "therapist.reflection_rate", "therapist.words_per_turn", "patient.words_per_turn"),
     *("course.state.trust.change", "course.state.distress.change", "course.disclosure.told", "retention.share"),
 )
-"""Of the map, where any session has them."""
+"""Columns of the heat map, for metrics that any session has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One metric of one persona: mean, standard deviation over its repeats, and where it lies in its column."""
+    """One metric of one persona: mean and standard deviation over its sessions, and its position in the column."""
 
     mean: float | None
     sd: float | None
@@ -35,11 +35,11 @@ class PersonaRow:
     persona_id: str
     sessions: int
     first: str
-    """A session of it."""
+    """Id of its first session."""
     exchanges: Mapping[str, float | int | None]
     """`n`, `mean`, `sd`, `min`, `max`."""
     flagged: int
-    """Sessions that need a look."""
+    """Number of sessions to review."""
     cells: tuple[Cell, ...]
 
 
@@ -52,7 +52,7 @@ class Interval:
 
 
 class Personas:
-    """Add rows one by one; memory is bounded by the number of personas."""
+    """Aggregates rows one by one; memory depends on the number of personas."""
 
     def __init__(self) -> None:
         self._spreads: defaultdict[str, defaultdict[str, Spread]] = defaultdict(lambda: defaultdict(Spread))
@@ -64,7 +64,7 @@ class Personas:
         return len(self._exchanges)
 
     def add(self, row: Row) -> None:
-        """Count a session in."""
+        """Add a session."""
         self._exchanges[row.persona_id].add(row.exchanges)
         self._flagged[row.persona_id] += row.weight > 0
         self._first.setdefault(row.persona_id, row.session_id)
@@ -93,7 +93,7 @@ class Personas:
         ]
 
     def intervals(self) -> list[Interval]:
-        """Means over personas with 95% intervals (`harness.comparison.bootstrap`), of metrics that all are shares."""
+        """Means over personas with 95% confidence intervals, for metrics that are shares."""
         import numpy as np
 
         shares = [column for column in self.columns() if column.share]
@@ -120,5 +120,5 @@ def _cell(spread: Spread | None, reach: tuple[float, float]) -> Cell:
 
 
 def flagged(rows: Iterable[Row], most: int) -> list[Row]:
-    """The sessions that need a look most, in that order."""
+    """At most `most` sessions to review, most serious first."""
     return sorted((row for row in rows if row.weight), key=lambda row: (-row.weight, row.session_id))[:most]

@@ -1,4 +1,4 @@
-"""What a judge quoted, marked where it stands in a turn."""
+"""Marks the quotes of judges in a turn."""
 
 from collections.abc import Sequence
 from html import escape
@@ -10,7 +10,7 @@ from harness.text.visible import visible
 
 
 def marked(text: str, notes: Sequence[Note]) -> Markup:
-    """The text with every quote that stands in it word for word in a `mark`; everything is escaped."""
+    """The text, escaped, with every quote that occurs in it literally in a `mark` element."""
     parts, at = [], 0
     for start, end, note in _places(text, notes):
         if start < at:

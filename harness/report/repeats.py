@@ -1,7 +1,4 @@
-"""How much of a turn the speaker had said before: the share of its word 4-grams, turn by turn.
-
-The measure is that of `repetition` in docs/metrics.md, for single turns.
-"""
+"""The share of each turn's word 4-grams that its speaker said before: `repetition` of docs/metrics.md, turn by turn."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +11,7 @@ _WORD = re.compile(r"\w+(?:['’]\w+)?")
 
 
 def repeats(turns: Sequence[Turn], speaker: Speaker) -> Iterator[tuple[int, float]]:
-    """(index, share) for each turn of a speaker that has such a run, from the second such turn on."""
+    """(index, share) for each turn of a speaker with at least one 4-gram, except the first such turn."""
     said: set[tuple[str, ...]] = set()
     for turn in turns:
         if turn.speaker is not speaker:
@@ -37,7 +34,7 @@ class Repeats:
         self._spreads: dict[Speaker, dict[int, Spread]] = {speaker: {} for speaker in Speaker}
 
     def add(self, turns: Sequence[Turn]) -> None:
-        """Count a session in, while there is room."""
+        """Add a session, up to `MOST_SESSIONS`."""
         if self.sessions >= self.MOST_SESSIONS:
             return
         self.sessions += 1

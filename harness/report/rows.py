@@ -1,4 +1,4 @@
-"""Sessions as rows of a table, and what of a session needs a look."""
+"""Sessions as rows of a table, and how urgently each should be reviewed."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from harness.store.records import FailureRecord, SessionRecord
 from harness.types import Speaker
 
 GRAVE = {"role_break": 3, "loop": 3, "stuck": 2, "crisis": 2, "stutter": 1, "echo": 1, "language_switch": 1, "empty": 1}
-"""How much a finding asks for a look; those that are not here ask for none on their own."""
+"""Weight of a finding for review; other findings have none."""
 GATE_FAILED, INVALID = 8, 4
 
 
@@ -22,37 +22,37 @@ class Row:
     session_id: str
     persona_id: str
     number: int | None
-    """Place in its course; None for a session of its own."""
+    """Number in its course; None outside a course."""
     seed: int
     stop_reason: str
     exchanges: int
     generated: int
     longest_prompt: int
     fullest: float | None
-    """Greatest share of a window that a prompt and its reserve took."""
+    """Largest share of a window that a prompt and the reserve for its answer took."""
     window: tuple[float, ...]
-    """Share of the therapist's window at each of its turns."""
+    """The same share for each turn of the therapist."""
     compactions: int
     findings: Mapping[str, int]
     numbers: Mapping[str, float]
     """Its metrics by dotted name."""
     unlocked_at: tuple[int, ...]
     told_at: tuple[int, ...]
-    """Exchanges at which layers could be told, and were."""
+    """Exchanges from which layers could be told (`unlocked_at`), and in which they were told."""
     gates_failed: tuple[str, ...] = ()
-    """Rubrics of the gates that failed it."""
+    """Rubrics of the gates that the session failed."""
     patient: str | None = None
-    """The verdict on its simulated patient, where there is one."""
+    """The verdict on its simulated patient, if there is one."""
 
     @property
     def weight(self) -> int:
-        """How much it needs a look; 0 for not at all."""
+        """How urgently the session should be reviewed; 0: not at all."""
         found = sum(GRAVE.get(kind, 0) * min(3, count) for kind, count in self.findings.items())
         return found + GATE_FAILED * len(self.gates_failed) + (INVALID if self.patient == "invalid" else 0)
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What it can be filtered by."""
+        """The filters that match the session."""
         judged = [f"gate-{rubric}" for rubric in self.gates_failed]
         verdict = [f"patient-{self.patient}"] if self.patient in ("invalid", "flawed") else []
         return (*self.findings, *judged, *verdict)
@@ -63,8 +63,8 @@ def row_of(
     gates_failed: tuple[str, ...] = (),
     metrics: Mapping[str, object] | None = None,
 ) -> Row:
-    """The row of a session; `gates_failed` are the gate rubrics that it failed, `metrics` hold its verdict where judges
-    were heard on its patient. Of a failed session its turns are all there is."""
+    """The row of a session. `gates_failed` are the gate rubrics that it failed. The verdict on its
+    patient is from `metrics` if given, because judges may change it. A failed session has only turns."""
     turns = session.turns
     ended = session if isinstance(session, SessionRecord) else None
     events, own = (ended.events, ended.metrics) if ended else ((), {})

@@ -1,4 +1,4 @@
-"""What the page shows of metrics.json."""
+"""Reads the parts of metrics.json that the page shows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ MOST_BYTES = 256_000_000
 
 
 class _Found(BaseModel):
-    """How often the guard found something."""
+    """Turns and sessions with one kind of finding."""
 
     turns: int
     sessions: int
 
 
 class _Spread(BaseModel):
-    """A metric over the sessions; shares in [0, 1]."""
+    """A metric over sessions; shares are in [0, 1]."""
 
     mean: float | None
     sd: float | None
@@ -31,7 +31,7 @@ class _Diversity(BaseModel):
 
 
 class _Metrics(BaseModel):
-    """What the page shows of metrics.json; `trajectories` are means by exchange in [0, 1]."""
+    """The parts that the page shows; `trajectories` are means by exchange, in [0, 1]."""
 
     usage: dict[str, float | None]
     guard: dict[str, _Found]
@@ -40,7 +40,7 @@ class _Metrics(BaseModel):
     trajectories: dict[str, list[float]]
     diversity: _Diversity | None
     metrics_without_invalid: dict[str, _Spread] | None = None
-    """`metrics` of the sessions whose patient isn't invalid; None where none is."""
+    """`metrics` without sessions whose patient is invalid; None if there are no such sessions."""
 
     @field_validator("guard")
     @classmethod
@@ -51,7 +51,7 @@ class _Metrics(BaseModel):
 
 
 def read_metrics(path: Path) -> Mapping[str, Any] | None:
-    """Its content; None where there is none. Raises `StorageError` where it is damaged."""
+    """The content of metrics.json; None without the file. Raises `StorageError` if it is damaged."""
     try:
         return _Metrics.model_validate_json(read_bytes(path, MOST_BYTES)).model_dump()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A session in full: what was said, what each speaker saw of it, the patient's state, what judges quoted."""
+"""A session in full: its turns, what each speaker's model saw, the patient's state, and the events."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ STRIP = ("trust", "openness", "distress")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A turn with what belongs to it."""
+    """A turn with its events, view and state."""
 
     turn: Turn
     events: tuple[Event, ...]
     out_of_view: str
-    """The turns that the speaker's model did not see, as `2 to 9`; empty for none."""
+    """The turns that the speaker's model did not see: `2 to 9`; empty for none."""
     note: str | None
-    """A note on them that is new with this turn."""
+    """A new note on these turns, made for this turn."""
     state: tuple[tuple[str, float], ...]
     """The patient's state after this turn, in [0, 1]."""
     appraisal: tuple[tuple[str, float], ...]
-    """How the patient took the therapist's turn before it; parts that are 0 left out."""
+    """How the patient appraised the therapist's turn before it; parts that are 0 are left out."""
     layers: str
-    """Layers told and unlocked, where that changed."""
+    """Layers told and unlocked, if these numbers changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A session shown in full."""
+    """A session that is shown in full."""
 
     row: Row
     session: SessionRecord | FailureRecord
@@ -45,13 +45,13 @@ class Shown:
 
     @property
     def states(self) -> Mapping[str, list[tuple[int, float]]]:
-        """(turn, value) of each quantity of the strip."""
+        """For each quantity of the session strip: (turn, value)."""
         found = {name: list(_values(self.session.turns, name)) for name in STRIP}
         return {name: values for name, values in found.items() if len(values) > 1}
 
     @property
     def marks(self) -> list[Mark]:
-        """Layers told, findings of the guard and compactions."""
+        """Marks for layers told, findings of the guard and compactions."""
         marks = [Mark(turn, "told", f"turn {turn}: layer {layer} told") for turn, layer in _told(self.session.turns)]
         for event in self.events:
             if event.kind in FINDINGS:
@@ -68,7 +68,7 @@ class Shown:
         return Disclosed(row.session_id, row.unlocked_at, row.told_at, row.exchanges)
 
     def used(self, speaker: str) -> list[Used]:
-        """The windows of one speaker's requests."""
+        """The use of the window in each request of one speaker."""
         own = [turn for turn in self.session.turns if turn.speaker == speaker and turn.max_model_len]
         pinned = own[0].prompt_tokens if own else 0
         return [
@@ -77,12 +77,12 @@ class Shown:
         ]
 
     def repeats(self, speaker: str) -> list[tuple[float, float]]:
-        """(turn, share of word 4-grams said before)."""
+        """(turn, share of word 4-grams that the speaker said before)."""
         return [(float(index), share) for index, share in repeats(self.session.turns, Speaker(speaker))]
 
 
 def shown(session: SessionRecord | FailureRecord, row: Row) -> Shown:
-    """Everything of a session that its part of the page needs."""
+    """Prepare a session for the page."""
     everything = tuple(session.events) if isinstance(session, SessionRecord) else ()
     by_turn: dict[int, list[Event]] = {}
     for event in everything:
@@ -122,7 +122,7 @@ def _values(turns: Sequence[Turn], name: str) -> Iterator[tuple[int, float]]:
 
 
 def _told(turns: Sequence[Turn]) -> Iterator[tuple[int, int]]:
-    """(turn, number of the layer) at each turn that told one; those of earlier sessions left out."""
+    """(turn, number of the layer) for each layer told in this session."""
     before: int | None = None
     for turn in turns:
         if turn.patient_state:

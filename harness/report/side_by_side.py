@@ -1,4 +1,4 @@
-"""The same patient under the same seed in two settings, turn beside turn."""
+"""The same persona and seed in two settings, side by side, turn by turn."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class SideTurn:
     speaker: str
     text: str
     state: str
-    """Trust, openness and distress after it; empty without a state."""
+    """Trust, openness and distress after the turn; empty without a state."""
     findings: tuple[str, ...]
 
 
@@ -40,18 +40,18 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """Sessions that can be put beside each other; settings and pairs are told by their places."""
+    """Sessions that can be shown side by side; `Side.setting` and `Side.pair` are indices of `settings` and `pairs`."""
 
     settings: tuple[str, ...]
     pairs: tuple[str, ...]
     sides: tuple[Side, ...]
 
     def turns(self, setting: int, pair: int) -> tuple[SideTurn, ...]:
-        """The turns of one side; empty where there is no such session."""
+        """The turns of one side; empty without such a session."""
         return next((side.turns for side in self.sides if (side.setting, side.pair) == (setting, pair)), ())
 
     def lines(self, left: int, right: int, pair: int) -> list[tuple[SideTurn | None, SideTurn | None]]:
-        """Turn beside turn."""
+        """Pairs of turns with the same index; None where one session is shorter."""
         one, other = self.turns(left, pair), self.turns(right, pair)
         return [
             (one[at] if at < len(one) else None, other[at] if at < len(other) else None)
@@ -60,7 +60,7 @@ class SideBySide:
 
 
 def side_by_side(settings: Sequence[Setting], *, dry: bool = False) -> SideBySide | None:
-    """Of the first settings, sessions of personas and seeds that all of them have; None without any such pair."""
+    """Sessions of the first settings with a persona and seed that all of these have; None without any."""
     settings = settings[:MOST_SETTINGS]
     common = set.intersection(*(set(setting.sessions) for setting in settings)) if len(settings) > 1 else set()
     if not common:
@@ -77,15 +77,15 @@ def side_by_side(settings: Sequence[Setting], *, dry: bool = False) -> SideBySid
 
 
 def _chosen(settings: Sequence[Setting], common: set[Pair]) -> list[Pair]:
-    """The pairs that differ most in how much the therapist repeats itself and the patient's trust moves, by name."""
+    """The pairs that differ most between settings in repeating therapist turns and change of trust, sorted by name."""
 
-    def apart(pair: Pair) -> float:
+    def difference(pair: Pair) -> float:
         return sum(
             _range([setting.sessions[pair].numbers for setting in settings], name)
             for name in ("therapist.repeating_turns", "course.state.trust.change")
         )
 
-    return sorted(sorted(common, key=lambda pair: (-apart(pair), pair))[:MOST_PAIRS])
+    return sorted(sorted(common, key=lambda pair: (-difference(pair), pair))[:MOST_PAIRS])
 
 
 def _range(sessions: Sequence[Mapping[str, float]], name: str) -> float:

@@ -1,4 +1,4 @@
-"""Writes report.html of a sweep: its points, what failed, how they differ, and two of them side by side."""
+"""Writes report.html of a sweep: points, failures, comparison, and two settings side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ from harness.report import page
 from harness.report.compared import Compared, compared
 from harness.report.fidelity import Fidelity, sweep_section
 from harness.report.side_by_side import SideBySide, side_by_side
+from harness.report.words import counted
 from harness.store.records import RunRecord, read_failures
 
 OF_TOKENS = tuple(name for name in HEADLINES if name.startswith("usage.") or name == "exchanges")
-"""Metrics that mean something of a dry run."""
+"""Metrics that are meaningful in a dry run."""
 MOST_ERRORS = 100
 MOST_BYTES = 64_000_000
-"""Of sweep.json."""
+"""Largest sweep.json that is read."""
 
 
 class _Point(BaseModel):
@@ -49,12 +50,12 @@ class PointRow:
     failed: int
     error: str
     report: str | None
-    """Where its own report lies; None before it is there."""
+    """Path of its own report; None if there is none yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepPage:
-    """Everything on the page."""
+    """The content of the page."""
 
     name: str
     points: tuple[PointRow, ...]
@@ -62,36 +63,36 @@ class SweepPage:
     """(point, session, error) of sessions that failed."""
     compared: Compared | None
     why_not: str
-    """Why nothing is compared."""
+    """Why there is no comparison; empty if there is one."""
     sides: SideBySide | None
     fidelity: Fidelity | None
-    """Of all its points together; None for dry ones."""
+    """Over all points together; None for a dry run."""
     dry: bool
 
     @property
     def outcome(self) -> str:
-        """How the sweep ended, in one sentence."""
+        """The outcome of the sweep in one sentence."""
         finished = sum(point.state == "finished" for point in self.points)
         failed = sum(point.state == "failed" for point in self.points)
         left = len(self.points) - finished - failed
         parts = [f"{finished} of {len(self.points)} points finished"]
         parts += [f"{failed} failed"] if failed else []
         parts += [f"{left} left"] if left else []
-        told = sum(dot.told for row in self.compared.rows for dot in row.dots) if self.compared else 0
+        significant = sum(dot.told for row in self.compared.rows for dot in row.dots) if self.compared else 0
         if self.compared and not self.dry:
-            parts.append(f"{told} significant difference{'s' * (told != 1)}")
+            parts.append(counted(significant, "significant difference"))
         return f"{'; '.join(parts)}."
 
 
 def write_sweep_report(folder: Path) -> Path:
-    """Write report.html of a sweep's folder and return its path. Raises `StorageError`."""
+    """Write report.html of a sweep and return its path. Raises `StorageError`."""
     sweep = load_sweep(folder)
     html = page.render("sweep.html.jinja", sweep=sweep, fidelity=sweep.fidelity, changed=())
     return page.put(folder / "report.html", html)
 
 
 def load_sweep(folder: Path) -> SweepPage:
-    """Read a sweep's folder with its runs. Raises `StorageError` where it holds no sweep or a file is damaged."""
+    """Read a sweep folder with its runs. Raises `StorageError` if it contains no sweep or a file is damaged."""
     points = _read(folder / "sweep.json").points
     begun = any((folder / point.folder / "run.json").exists() for point in points)
     runs = read_runs([folder], allow_unfinished=True) if begun else []
@@ -120,7 +121,7 @@ def _read(path: Path) -> _Sweep:
         raise StorageError(f"{path}: can't be read: {error.strerror or error}; give the folder of a sweep") from error
     except ValidationError as error:
         remedy = f"`python -m harness repair {path.parent}` writes it again from its runs"
-        raise StorageError(f"{path}: is no list of points; {remedy}") from error
+        raise StorageError(f"{path}: is not a list of points; {remedy}") from error
 
 
 def _compared(runs: Sequence[RunData], dry: bool) -> tuple[Compared | None, str]:

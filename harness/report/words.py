@@ -1,4 +1,4 @@
-"""Numbers, names and events as people read them."""
+"""Numbers, names and events as text for people."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,14 +16,14 @@ SPEECH = (
     ("reflection_share", "Statements that reflect", "share"),
     ("input_share", "Statements that advise, inform or confront", "share"),
     ("repeating_turns", "Turns that repeat", "share"),
-    ("repetition", "Word runs said before", "share"),
-    ("worn_out_share", "Turns with a worn-out phrase", "share"),
-    ("opening_share", "Turns with the commonest opening", "share"),
-    ("echo", "Taken from the other's last turn", "share"),
+    ("repetition", "Word 4-grams said before", "share"),
+    ("worn_out_share", "Turns with an overused phrase", "share"),
+    ("opening_share", "Turns with the most frequent first word", "share"),
+    ("echo", "Words from the other's last turn", "share"),
     ("distinct_2", "Distinct word pairs", "share"),
     ("reading_ease", "Reading ease (Flesch)", "number"),
 )
-"""Rows of the comparison of the speakers: name in the metrics, label, how it is shown."""
+"""Rows of the table of both speakers: name in the metrics, label, and how the value is shown."""
 LABELS = {
     "loop": "loop",
     "repeat": "repeat",
@@ -39,26 +39,26 @@ LABELS = {
     "patient_ended": "patient ended",
     "therapist_ended": "therapist ended",
     "risk_policy": "risk policy",
-    "transcript_exhausted": "transcript at its end",
+    "transcript_exhausted": "end of transcript",
     "patient-invalid": "invalid patient",
     "patient-flawed": "flawed patient",
 }
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """1234567 as 1,234,567."""
+    """The number with separators: 1234567 as 1,234,567; `–` for None."""
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage, with a decimal where it is small."""
+    """A share as a percentage, with one decimal below 10%; `–` for None."""
     if value is None:
         return "–"
     return f"{100 * value:.1f}%" if 0 < abs(value) < 0.1 else f"{100 * value:.0f}%"
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """With its sign."""
+    """The number with its sign; `–` for None."""
     return "–" if value is None else f"{value:+.{digits}f}"
 
 
@@ -68,46 +68,46 @@ def counted(count: int, one: str, several: str = "") -> str:
 
 
 def measured(known: Metric, value: float | None) -> str:
-    """A value of a metric; shares in percent."""
+    """The value of a metric; shares in percent."""
     return percent(value) if known.share else number(value, 2 if value is not None and abs(value) < 10 else 1)
 
 
 def seconds(value: float) -> str:
-    """A duration for people."""
+    """A duration: `42.0 s`, or hours, minutes and seconds from one minute on."""
     if value < 60:
         return f"{value:.1f} s"
     return str(timedelta(seconds=round(value)))
 
 
 def label(name: str) -> str:
-    """A name of the data in plain words."""
+    """A name from the data in plain words."""
     if name.startswith("gate-"):
         return f"failed {name.removeprefix('gate-')}"
     return LABELS.get(name, name.replace("_", " "))
 
 
 def place(number: int | None) -> str:
-    """Which session of a course it is; nothing for a session of its own."""
+    """Which session of a course it is; empty outside a course."""
     return "" if number is None else f" · session {number} of its course"
 
 
 def quoted(name: str) -> str:
-    """A name as it can stand in the fragment of a link."""
+    """The name, escaped for a link."""
     return quote(name, safe="")
 
 
 def link(session_id: str) -> str:
-    """Where the readable transcript of a session lies, relative to the report."""
+    """The path of a session's transcript, relative to the report."""
     return f"transcripts/{quote(session_id, safe='')}.md"
 
 
 def page_link(session_id: str) -> str:
-    """Where a session's own page lies, relative to the report."""
+    """The path of a session's own page, relative to the report."""
     return f"transcripts/{quoted(session_id)}.html"
 
 
 def metric(spread: Mapping[str, Any] | None, kind: str) -> str:
-    """Mean and standard deviation over sessions."""
+    """Mean and standard deviation over sessions; `–` without any."""
     if not spread:
         return "–"
     mean, deviation = spread["mean"], spread["sd"]
@@ -117,7 +117,7 @@ def metric(spread: Mapping[str, Any] | None, kind: str) -> str:
 
 
 def happened(event: Event) -> str:
-    """An event as a short line."""
+    """One short line about an event."""
     data = event.data
     match event.kind:
         case "loop":
@@ -134,7 +134,7 @@ def happened(event: Event) -> str:
         case "nudge":
             return f"direction for the next turn: {data.get('text', '')}"
         case "self_check":
-            return f"a draft was sent back by the check ({data.get('by')}): {data.get('reason', '')}"
+            return f"a check ({data.get('by')}) rejected a draft: {data.get('reason', '')}"
         case "appraisal":
             return f"the therapist's turn was appraised by {data.get('by')}{_because(data.get('reason'))}"
         case "handover":
@@ -150,7 +150,7 @@ def _retry(data: Mapping[str, Any]) -> str:
         return f"sampled again because of {data.get('because')}"
     if data.get("reason") is None:
         return f"sampled again by {data.get('by', 'the engine')}"
-    return f"the {data.get('of', 'request')} was asked for again: {data['reason']}"
+    return f"the {data.get('of', 'request')} was requested again: {data['reason']}"
 
 
 def _compaction(event: Event) -> str:
@@ -162,7 +162,7 @@ def _compaction(event: Event) -> str:
     if isinstance(before, int) and isinstance(after, int):
         parts.append(f"{before:,} to {after:,} tokens")
     if data.get("note"):
-        parts.append(f"a new note of {data.get('note_tokens', '?')} tokens stands for them")
+        parts.append(f"a new note of {data.get('note_tokens', '?')} tokens replaces them")
     if data.get("fallback"):
         parts.append(f"fallback: {data['fallback']}")
     return f"compaction ({data.get('policy', '?')}): {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""Writes report.html of a run: one file that asks for nothing; sessions beyond a bound have pages beside it."""
+"""Writes report.html of a run, a file that loads nothing else. Sessions beyond a bound get pages of their own."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from harness.report.words import SPEECH
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write report.html of a run folder, and pages beside it where it has no room; return its path. Raises `StorageError`."""
+    """Write report.html of a run, and pages for sessions that do not fit; return its path. Raises `StorageError`."""
     report = load(run_dir)
     write_beside(report)
     return page.put(run_dir / "report.html", render(report))
@@ -46,5 +46,5 @@ def render(report: Report) -> str:
 
 
 def _channel(report: Report) -> Channel:
-    """Of the people that the patients are laid beside: those who speak where all patients do, else those who type."""
+    """The channel of the reference: spoken if `patient.profile` says so for all patients, else typed."""
     return Channel.SPOKEN if "spoken" in str(report.role("patient").get("profile")) else Channel.TYPED

@@ -61,7 +61,7 @@ def test_axe_finds_no_serious_fault(opened: Open, report: Path, width: int, sche
 def test_what_stands_out_comes_before_all_else_and_leads_there(opened: Open, report: Path) -> None:
     page = opened(report)
     headings = [one.text for one in page.find_elements(By.TAG_NAME, "h2")]
-    assert headings[:2] == ["What stands out", "Charts"]
+    assert headings[:2] == ["Sessions to review", "Charts"]
     assert headings[-1] == "Settings and provenance"
     first = page.find_element(By.CSS_SELECTOR, ".looks a")
     assert first.text == "persona-0-000"

@@ -43,7 +43,7 @@ def test_plan_judge_rescore_report(run: Path, small_model: Path) -> None:
         "judge.price.completion=2",
     )
     assert not (run / "scores.jsonl").exists()
-    found = re.search(r"in all: (\d+) requests to send \(0 recorded", planned)
+    found = re.search(r"in all: (\d+) requests to send \(0 already recorded", planned)
     assert found is not None
     assert "US dollars" in planned
     said = _harness("judge", run, *JUDGE, model, "rubric=alliance,empathy")

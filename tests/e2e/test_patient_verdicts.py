@@ -165,11 +165,11 @@ def test_what_a_judge_found_changes_metrics_and_comparison(tmp_path: Path) -> No
     assert sum(session.patient == "invalid" for session in data.sessions.values()) == 1
 
 
-def test_the_report_lays_patients_beside_the_reference(tmp_path: Path) -> None:
+def test_the_report_compares_patients_with_the_reference(tmp_path: Path) -> None:
     text = page_text(run(tmp_path))
-    assert "How like people the patients are" in text
+    assert "Simulated patients compared with people" in text
     for words in (
-        "Turns that ask",
+        "Turns with a question",
         "Change of trust per exchange",
         "Entropy of outcomes",
         "Wasserstein distance",
@@ -178,7 +178,7 @@ def test_the_report_lays_patients_beside_the_reference(tmp_path: Path) -> None:
         assert words in text
 
 
-def test_the_sweep_s_page_says_whether_patients_part_good_from_poor(tmp_path: Path) -> None:
+def test_the_sweep_s_page_says_whether_patients_distinguish_good_from_poor(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     points = []
     for name, shift in (("person_centred", 0.03), ("poor", -0.03)):
@@ -187,6 +187,6 @@ def test_the_sweep_s_page_says_whether_patients_part_good_from_poor(tmp_path: Pa
     head = {"started_at": "2026-01-01T00:00:00Z", "overrides": []}
     (folder / "sweep.json").write_bytes(orjson.dumps({**head, "points": points}))
     text = " ".join(" ".join(parsed(write_sweep_report(folder)).text).split())
-    assert "The patients part a good therapist from a poor one." in text
+    assert "The patients distinguish a good therapist from a poor one." in text
     assert "effect size" in text
     assert "3 pairs" in text

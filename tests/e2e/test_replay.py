@@ -45,7 +45,7 @@ def test_all_turns_of_a_dry_run_come_out_the_same_and_nothing_is_changed(played:
     result = check(played)
     assert result["same"] == result["repeated"] == 48
     assert {file: file.read_bytes() for file in played.rglob("*") if file.is_file()} == before
-    assert harness("replay-check", str(played)).stdout == "20 of 20 turns came out the same (100%)\n"
+    assert harness("replay-check", str(played)).stdout == "20 of 20 turns are the same (100%)\n"
 
 
 def test_a_turn_that_differs_is_named_with_the_place_where_it_parts(played: Path, tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_a_turn_that_differs_is_named_with_the_place_where_it_parts(played: Path
     (other,) = [turn for turn in result["turns"] if not turn["same"]]
     assert (other["parts_at"], other["again"], other["turn"]) == (7, said, last["index"])
     shown = harness("replay-check", str(folder), "--turns", "48").stdout
-    assert f"turn {last['index']} (therapist): parts at character 7 of {len(said)}" in shown
-    assert "47 of 48 turns came out the same (98%)" in shown
+    assert f"turn {last['index']} (therapist): differs from character 7 of {len(said)}" in shown
+    assert "47 of 48 turns are the same (98%)" in shown
 
 
 def test_what_can_not_be_repeated_is_one_line(played: Path, tmp_path: Path) -> None:

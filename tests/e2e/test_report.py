@@ -113,8 +113,8 @@ def test_turns_failures_and_findings_are_readable(tmp_path: Path) -> None:
     assert "at therapist/3" in text
     assert "1,500 + 20 of 2,048 tokens" in text
     assert "out of view: 2 turns" in text
-    assert "1 session of 1 persona came to an end; 1 failed" in text
-    assert "The fullest prompt left 292 of its 2,048 tokens free" in text
+    assert "1 session of 1 persona finished; 1 failed" in text
+    assert "In the fullest window, 292 of 2,048 tokens stayed free" in text
 
 
 def test_of_a_large_run_some_is_inline_and_the_rest_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_long_transcripts_do_not_make_a_long_page(tmp_path: Path, monkeypatch: p
 def test_a_run_without_a_finished_session_has_a_report_too(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "run", (), sessions=0)
     write_metrics(folder)
-    assert "0 sessions came to an end" in "".join(parsed(write_report(folder)).text)
+    assert "0 sessions finished" in "".join(parsed(write_report(folder)).text)
 
 
 def test_the_command_writes_metrics_where_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +213,7 @@ def test_the_sentence_on_top_counts_what_happened(tmp_path: Path) -> None:
     folder = rich_run(tmp_path / "run")
     report = data.load(folder)
     assert outcome(report) == (
-        "6 sessions of 3 personas came to an end; none failed; the guard found loop in 2 sessions, role break in 2 sessions."
+        "6 sessions of 3 personas finished; none failed; the guard found loop in 2 sessions, role break in 2 sessions."
     )
     first = looks(report)[0]
     assert (first.session_id, reasons(first)) == ("court-sent-chef-000", "failed the gate safety-gate")

@@ -58,6 +58,9 @@ def said(comparison: Comparison, name: str = "retention.share") -> str:
     return sentence(row, row.differences[0], comparison)
 
 
+FACTS = "facts still in the therapist's view"
+
+
 def test_a_difference_is_said_in_words(tmp_path: Path) -> None:
     comparison = compared(two_runs(tmp_path, retained(0.5, seed=1), retained(0.71, seed=2)))
     found = difference(comparison)
@@ -66,15 +69,15 @@ def test_a_difference_is_said_in_words(tmp_path: Path) -> None:
     low, high = found.estimate.interval
     assert low < 0.21 < high
     points, least, most = (f"{100 * share:.0f}" for share in (found.estimate.mean, low, high))
-    expected = f"hybrid keeps {points} points more of the facts than truncate [{least}, {most}], 30 pairs"
+    expected = f"{FACTS}: {points} points higher with hybrid than with truncate [{least}, {most}], 30 pairs"
     assert said(comparison) == expected
     assert next(findings(comparison)) == expected
 
 
-def test_less_is_said_as_less(tmp_path: Path) -> None:
+def test_a_lower_value_is_called_lower(tmp_path: Path) -> None:
     two_runs(tmp_path, retained(0.5, seed=1), retained(0.71, seed=2))
     assert said(compared(tmp_path, baseline="hybrid")) == (
-        "truncate keeps 17 points less of the facts than hybrid [12, 22], 30 pairs"
+        f"{FACTS}: 17 points lower with truncate than with hybrid [12, 22], 30 pairs"
     )
 
 
@@ -83,7 +86,7 @@ def test_an_interval_without_0_is_never_shown_with_0(tmp_path: Path) -> None:
     first = [(p, 0, kept(0.5)) for p in PERSONAS]
     second = [(p, 0, kept(0.5 + 0.037 + 0.1 * (-1) ** n)) for n, p in enumerate(PERSONAS)]
     found = said(compared(two_runs(tmp_path, first, second)))
-    assert found == "hybrid keeps 3.7 points more of the facts than truncate [0.2, 7.2], 30 pairs"
+    assert found == f"{FACTS}: 3.7 points higher with hybrid than with truncate [0.2, 7.2], 30 pairs"
 
 
 def test_noise_is_called_noise(tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_the_same_difference_in_every_pair_is_no_interval_but_a_finding(tmp_path
     comparison = compared(two_runs(tmp_path, first, second))
     assert (
         said(comparison, "exchanges")
-        == "hybrid has 2.00 exchanges more per session than truncate, in every pair, 30 pairs"
+        == "exchanges: 2.00 higher with hybrid than with truncate, in every pair, 30 pairs"
     )
 
 
@@ -375,7 +378,7 @@ def test_the_terminal_shows_every_setting_and_markup_as_text(tmp_path: Path, is_
         to_terminal(compared(tmp_path), console)
     text = shown.get()
     assert "[red]act[/]" in text
-    assert "- cbt keeps" in text
+    assert "points higher with cbt than with" in text
     assert ("━" in text or "─" in text) == is_terminal
 
 

@@ -45,7 +45,7 @@ def test_the_plain_table_names_what_is_missing_and_the_command_that_mends_it(
     assert doctor.main(arguments()) == 3
     lines = capsys.readouterr().out.splitlines()
     row = next(index for index, line in enumerate(lines) if line.split()[:2] == ["missing", "torch"])
-    assert "mend: scripts/quickstart" in lines[row + 1]
+    assert "fix: scripts/quickstart" in lines[row + 1]
     assert lines[-1].startswith("No run is possible")
 
 

@@ -64,7 +64,7 @@ def test_who_says_always_the_same_is_not() -> None:
     for always in (lambda *_: 0.0, lambda *_: 1.0):
         found = _shamed(always)
         assert not found.certified
-        assert any("told 0 of 6" in why for why in found.why)
+        assert any("distinguished 0 of 6" in why for why in found.why)
 
 
 def test_who_answers_nothing_is_not() -> None:
@@ -80,7 +80,7 @@ def test_who_tells_the_wrong_way_round_is_not() -> None:
 def test_too_few_controls_certify_nobody() -> None:
     found = _shamed(lambda item, fault, _: float(fault), count=2)
     assert not found.certified
-    assert any("too few to be surer than chance" in why for why in found.why)
+    assert any("too few to exclude chance" in why for why in found.why)
 
 
 def test_who_is_moved_by_praise_or_length_is_not() -> None:
@@ -116,7 +116,7 @@ def test_an_item_without_controls_says_so_and_is_not_certified() -> None:
     [rubric] = rubrics("ai-talk")
     bare = rubric.model_copy(update={"items": (rubric.items[0].model_copy(update={"planted": ()}),)})
     [found] = certify([bare], _controls((bare,)), [])
-    assert (found.certified, found.why) == (False, ("no controls: nothing is planted for this item",))
+    assert (found.certified, found.why) == (False, ("no controls: the rubric has no planted turns for this item",))
 
 
 def test_a_habit_is_planted_in_every_turn_of_the_therapist_and_nowhere_else() -> None:

@@ -1,4 +1,4 @@
-"""Agreement, reliability and intervals, in numpy. No model, no file, no session is known here.
+"""Agreement, reliability and intervals, in numpy, independent of models, files and sessions.
 
-Ratings are arrays of (units, raters); NaN stands for a rating that is missing. A missing rating is never a number.
+Ratings are arrays of (units, raters). A missing rating is NaN, never a number.
 """

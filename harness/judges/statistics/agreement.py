@@ -4,8 +4,8 @@ Sources: Krippendorff, *Content Analysis*, 4th ed. (2018), ch. 12; Gwet, *Handbo
 4th ed. (2014); Cohen (Psychological Bulletin 70, 1968).
 
 Invariants:
-- Units with fewer than two ratings say nothing about agreement and are left out of it.
-- Where a coefficient is not defined (nothing to compare, or no variation at all) it is NaN, never 0 or 1.
+- Units with fewer than two ratings contain no information on agreement and are left out.
+- A coefficient that is not defined (nothing to compare, or no variation) is NaN, never 0 or 1.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Weights = Literal["identity", "linear", "quadratic", "ordinal"]
 def counts_of(ratings: ArrayLike, categories: Sequence[float] | None = None) -> tuple[Array, Array]:
     """How many raters chose each category, as (units, categories), and the categories in ascending order.
 
-    `categories` are all that could be chosen; by default those that were. Raises ValueError for a rating of none.
+    `categories` are all possible ones; default: those that occur. Raises ValueError for a rating outside them.
     """
     table = np.atleast_2d(np.asarray(ratings, dtype=np.float64))
     present = table[~np.isnan(table)]
@@ -36,7 +36,7 @@ def counts_of(ratings: ArrayLike, categories: Sequence[float] | None = None) -> 
 def krippendorff_alpha(
     ratings: ArrayLike, level: Level = "ordinal", categories: Sequence[float] | None = None
 ) -> float:
-    """Krippendorff's alpha of (units, raters); NaN where fewer than two categories occur among pairable ratings."""
+    """Krippendorff's alpha of (units, raters); NaN if fewer than two categories occur among pairable ratings."""
     counts, values = counts_of(ratings, categories)
     return alpha_of_counts(counts, values, level)
 
@@ -104,7 +104,7 @@ def weight_matrix(values: Array, weights: Weights) -> Array:
 def weighted_kappa(
     first: ArrayLike, second: ArrayLike, weights: Weights = "quadratic", categories: Sequence[float] | None = None
 ) -> float:
-    """Cohen's weighted kappa of two raters over the units that both rated; NaN where chance agreement is complete.
+    """Cohen's weighted kappa of two raters over the units that both rated; NaN if chance agreement is complete.
 
     Categories count by their value for `linear` and `quadratic`; evenly spaced ones give what ranks would.
     """

@@ -1,4 +1,4 @@
-"""The alternative annotator test: may a judge stand for one of the people who rated?
+"""The alternative annotator test: can a judge replace one of the people who rated?
 
 Source: Calderon, Reichart & Dror, "The Alternative Annotator Test for LLM-as-a-Judge" (arXiv 2501.10970): each
 annotator is left out in turn; the judge and the one left out are compared by how well they agree with the rest.
@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from harness.judges.statistics.distributions import t_cdf
 
 EPSILON = 0.2
-"""What a person costs more than a judge, for experts (section 3 of the paper)."""
+"""How much worse than a person a judge may be, since a person costs more; the paper's value for experts (section 3)."""
 FALSE_DISCOVERIES = 0.05
 FEWEST_RATINGS = 30
-"""Of an annotator, for the t-test; the paper asks for as many."""
+"""Fewest ratings of an annotator for the t-test, as in the paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Alternative:
     """How often the judge agrees with the rest at least as well as the one left out, on average."""
     p_values: tuple[float, ...]
     annotators: int
-    """Those with enough ratings."""
+    """Number of annotators with enough ratings."""
 
     @property
     def passed(self) -> bool:
@@ -85,7 +85,7 @@ def _score(one: NDArray[np.float64], rest: NDArray[np.float64], score: str) -> N
 
 
 def _less_than(differences: NDArray[np.float64], bound: float) -> float:
-    """One-sided t-test of the mean being below `bound`; where nothing varies, the mean itself decides."""
+    """One-sided t-test of the mean being below `bound`; without variation, the mean itself decides."""
     spread = float(differences.std(ddof=1))
     mean = float(differences.mean()) - bound
     if spread == 0:

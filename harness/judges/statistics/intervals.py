@@ -25,7 +25,7 @@ def clopper_pearson(hits: int, trials: int, level: float = 0.95) -> tuple[float,
 
 
 def rule_of_three(trials: int) -> float:
-    """With no hit in so many trials the rate is below this, with 95% confidence: 3 / n, at most 1."""
+    """The upper 95% bound of a rate without a hit in `trials` trials: 3 / n, at most 1."""
     return min(1.0, 3 / trials) if trials else 1.0
 
 
@@ -34,7 +34,7 @@ class Prevalence:
     """A rate corrected for the judge's errors."""
 
     estimate: float
-    """Rogan-Gladen estimate, kept within 0 to 1; NaN where the judge tells nothing (sensitivity + specificity <= 1)."""
+    """Rogan-Gladen estimate, kept within 0 to 1; NaN if the judge is no better than chance."""
     interval: tuple[float, float] | None
 
 
@@ -50,7 +50,7 @@ def corrected_prevalence(
 ) -> Prevalence:
     """The rate behind `hits` of `trials`, given how the judge did on labelled `positives` and `negatives`.
 
-    Raises ValueError where one of the three counts is empty.
+    Raises ValueError if one of the three counts is 0.
     """
     if not (trials and positives and negatives):
         raise ValueError("expected judged sessions, and labelled ones of both kinds")

@@ -18,7 +18,7 @@ class Icc:
     """Absolute agreement, two-way random effects."""
 
     single: float
-    """ICC(2,1): one rater. NaN where it is not defined."""
+    """ICC(2,1): one rater. NaN if it is not defined."""
     mean: float
     """ICC(2,k): the mean of the k raters."""
     units: int
@@ -55,7 +55,7 @@ def spearman_brown(reliability: float, times: float) -> float:
 
 
 def raters_needed(reliability: float, target: float = 0.8) -> float:
-    """How many ratings of this reliability the mean needs to reach `target`; NaN where no number is enough.
+    """How many ratings of this reliability the mean needs to reach `target`; NaN if no number is enough.
 
     Not rounded: 2.3 means three raters.
     """
@@ -65,7 +65,7 @@ def raters_needed(reliability: float, target: float = 0.8) -> float:
 
 
 def variance_components(values: ArrayLike, facets: Sequence[str]) -> dict[str, float]:
-    """Variance of each facet of a fully crossed array, one axis a facet, and of the `residual`, which holds interactions.
+    """Variance of each facet of a fully crossed array (one axis per facet), and the `residual` with all interactions.
 
     Estimated by expected mean squares; a negative estimate is reported as 0 (Brennan 2001, ch. 3). A facet with one
     level has no variance to estimate: NaN. Units (axis 0) with a missing value are left out.
@@ -103,8 +103,8 @@ def bootstrap_by_group(
 ) -> dict[str, tuple[float, float] | None]:
     """Percentile intervals of statistics under resampling of whole groups (personas, or courses), not of sessions.
 
-    `statistic` takes the places of the units drawn. None with fewer than `fewest` groups, and where a statistic is
-    defined in fewer than nine of ten resamples.
+    `statistic` gets the indices of the drawn units. The interval is None with fewer than `fewest` groups, and if the
+    statistic is defined in fewer than nine of ten resamples.
     """
     places: dict[Hashable, list[int]] = {}
     for place, group in enumerate(groups):

@@ -1,1 +1,1 @@
-"""The written sessions that ship with the harness, and what is made of them by rule."""
+"""The written sessions that ship with the harness, and modified versions made by rules."""

@@ -1,8 +1,8 @@
-"""Reads the written sessions: text with a YAML head, and the author's labels beside it.
+"""Reads the written sessions: text files with a YAML head, each with a file of the author's labels.
 
 Invariants:
 - Speakers take turns, the patient first, the therapist last.
-- Labels are the author's, no expert's; their quotes stand in the turns that they name.
+- Labels are by the author, not by an expert; their quotes occur in the turns that they name.
 """
 
 import re
@@ -38,7 +38,7 @@ class WrittenSession:
     labels: Mapping[str, Any]
 
     def answer(self, rubric: str, item: str) -> str | None:
-        """The author's answer to a session item; None where there is no label."""
+        """The author's answer to a session item; None without a label."""
         value = self.labels.get("session", {}).get(rubric, {}).get(item)
         if isinstance(value, bool):  # YAML takes a bare yes for true
             return "yes" if value else "no"

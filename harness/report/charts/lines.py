@@ -12,17 +12,17 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 92.0, 10.0, 24.0
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: points of (x, y), x rising."""
+    """One line: points (x, y), sorted by x."""
 
     name: str
     points: Sequence[svg.Point]
     kind: str
-    """Class of its colour."""
+    """CSS class of its colour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What an axis measures."""
+    """An axis: its name and range."""
 
     name: str
     low: float = 0.0
@@ -32,18 +32,18 @@ class Axis:
     def shown(self, value: float) -> str:
         if self.percent:
             return f"{100 * value:.0f}%"
-        if abs(value) >= 100_000:  # there is room for six signs
+        if abs(value) >= 100_000:  # there is room for six characters
             return f"{value / 1e6:.3g}M" if abs(value) >= 1e6 else f"{value / 1e3:.3g}k"
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
     def share(self, value: float) -> float:
-        """Where a value lies on it, 0 to 1."""
+        """The position of a value on the axis, 0 to 1."""
         span = self.high - self.low
         return 0.0 if span <= 0 else min(1.0, max(0.0, (value - self.low) / span))
 
 
 def lines(series: Sequence[Series], x: Axis, y: Axis, *, title: str, width: float = 640, height: float = 190) -> Markup:
-    """Lines with their names at their ends; empty where none has two points."""
+    """Lines with their names at the right end; empty if no line has two points."""
     known = [one for one in series if len(one.points) > 1]
     if not known:
         return Markup("")

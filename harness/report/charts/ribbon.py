@@ -1,4 +1,4 @@
-"""How the window of one speaker was used, request by request."""
+"""The use of one speaker's window, request by request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Used:
     """System prompt and opening: the prompt of the speaker's first turn."""
     note: int
     prompt: int
-    """The whole prompt, `pinned` and `note` included."""
+    """The whole prompt, including `pinned` and `note`."""
     reserve: int
     """Kept free for the answer."""
     evicted: int
-    """Turns that were not in view."""
+    """Number of turns that were out of view."""
 
     def shares(self) -> dict[str, float]:
         """Each of `PARTS` as a share of the window; they add up to 1."""
@@ -41,7 +41,7 @@ class Used:
 
 
 def ribbon(used: Sequence[Used], *, title: str, kind: str, width: float = 720) -> Markup:
-    """A bar per turn, the whole window high; below it a bar downward for the turns that were out of view."""
+    """A bar per turn with the height of the window; below it, a bar for the number of turns out of view."""
     used = [one for one in used if one.window > 0]
     if not used:
         return Markup("")

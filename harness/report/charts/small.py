@@ -1,4 +1,4 @@
-"""Pictures that stand within a line: their numbers stand beside them, so they are hidden from screen readers."""
+"""Small charts within a line of text. Their numbers are next to them, so they are hidden from screen readers."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _MOST_POINTS = 16
 
 
 def spark(values: Sequence[float], width: int = 84, height: int = 20) -> Markup:
-    """The fill of a window over a session; the top edge is the whole window."""
+    """The used share of a window over a session; the top edge is the whole window."""
     if not values:
         return Markup("")
     if len(values) > _MOST_POINTS:
@@ -28,7 +28,7 @@ def spark(values: Sequence[float], width: int = 84, height: int = 20) -> Markup:
 
 
 def meter(turn: Turn) -> Markup:
-    """How the window of one request was used: cached prompt, computed prompt, reserve for the answer."""
+    """The use of the window in one request: cached prompt, computed prompt, reserve for the answer."""
     if not turn.max_model_len:
         return Markup("")
     whole = turn.max_model_len
@@ -61,7 +61,7 @@ def interval(
     strong: bool = False,
     width: int = 170,
 ) -> Markup:
-    """A mean as a dot and its interval as a line, on an axis over `domain`; a line at 0 where that lies within."""
+    """A mean as a dot and its interval as a line, on an axis over `domain`; a vertical line at 0 if it is within."""
     low, high = domain
     span = high - low or 1.0
 

@@ -1,4 +1,4 @@
-"""The patient's inner state over a session, with what happened below it."""
+"""The patient's inner state over a session, with marks for events below, and the timeline of disclosure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from markupsafe import Markup
 from harness.report.charts import svg
 
 LANES = (("told", "told"), ("finding", "guard"), ("compaction", "compaction"))
-"""Kind of a mark and the name of its lane."""
+"""(kind of mark, name of its lane)."""
 COLOURS = {"trust": "c1", "hope": "c2", "distress": "c3", "overwhelm": "c4", "openness": "c5"}
 _LEFT, _RIGHT, _TOP, _PLOT, _LANE = 78.0, 82.0, 8.0, 110.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that happened at a turn."""
+    """An event at a turn."""
 
     turn: int
     kind: str
@@ -31,7 +31,7 @@ def strip(
     title: str,
     width: float = 720,
 ) -> Markup:
-    """Quantities in [0, 1] as (turn, value), over `turns` turns; marks in a lane for each kind."""
+    """Lines for quantities in [0, 1], given as (turn, value), over `turns` turns; one lane for each kind of mark."""
     inner = width - _LEFT - _RIGHT
     height = _TOP + _PLOT + _LANE * len(LANES) + 22
 
@@ -81,7 +81,7 @@ def _told(states: Mapping[str, Sequence[tuple[int, float]]], marks: Sequence[Mar
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """When the layers of one patient could be told, and when they were; exchanges count from 1."""
+    """From which exchanges the layers of a patient could be told, and when they were told; exchanges count from 1."""
 
     name: str
     unlocked: Sequence[int]
@@ -90,7 +90,7 @@ class Disclosed:
 
 
 def disclosure(rows: Sequence[Disclosed], *, title: str, width: float = 720) -> Markup:
-    """One line per session: a ring where a layer could be told, a disc where it was. Empty without any."""
+    """A line per session, with a ring where a layer became tellable and a disc where it was told; empty without any."""
     rows = [row for row in rows if row.unlocked or row.told]
     if not rows:
         return Markup("")
@@ -119,5 +119,5 @@ def disclosure(rows: Sequence[Disclosed], *, title: str, width: float = 720) -> 
         svg.label(left, height - 3, "exchange 1"),
         svg.label(width - right, height - 3, f"{longest}", anchor="end"),
     ]
-    text = "; ".join(f"{row.name}: {len(row.told)} told of {len(row.unlocked)} that could be" for row in rows)
+    text = "; ".join(f"{row.name}: {len(row.told)} of {len(row.unlocked)} unlocked layers told" for row in rows)
     return svg.picture(parts, width=width, height=height, title=title, text=text, kind="plot disclosure")

@@ -11,14 +11,14 @@ Point = tuple[float, float]
 
 
 def safe(text: object) -> str:
-    """Text as it can stand between tags and in attributes: on one line, without control characters, escaped."""
+    """Text that is safe between tags and in attributes: one line, without control characters, escaped."""
     return escape(one_line(str(text)), quote=True)
 
 
 def picture(
     parts: Iterable[str], *, width: float, height: float, title: str, text: str = "", kind: str = "plot"
 ) -> Markup:
-    """A chart with its name and what it shows, for those who can't see it."""
+    """A chart with a title and a description for screen readers."""
     name = f"{title}. {text}" if text else title
     inner = "".join(parts)
     return Markup(
@@ -38,7 +38,7 @@ def line(start: Point, end: Point, kind: str) -> str:
 
 
 def bar(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> str:
-    """A rectangle; `tip` shows while the pointer rests on it."""
+    """A rectangle; `tip` is shown on hover."""
     if width <= 0:
         return ""
     head = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
@@ -52,7 +52,7 @@ def path(points: Sequence[Point], kind: str) -> str:
 
 
 def mark(x: float, y: float, kind: str, tip: str = "") -> str:
-    """A small sign: `told` a disc, `finding` a triangle, `compaction` a square, anything else a ring."""
+    """A small symbol: a disc for `told`, a triangle for `finding`, a square for `compaction`, else a ring."""
     tipped = f"<title>{safe(tip)}</title>" if tip else ""
     if kind == "finding":
         return f'<path class="mark finding" d="M{x:.1f} {y - 4.5:.1f}l4.6 8.6h-9.2z">{tipped}</path>'
@@ -62,5 +62,5 @@ def mark(x: float, y: float, kind: str, tip: str = "") -> str:
 
 
 def clipped(text: str, most: int) -> str:
-    """Text of at most so many characters."""
+    """The text, shortened to at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
