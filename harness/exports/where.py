@@ -67,8 +67,7 @@ class Where:
         """The value of the expression for a row. Raises as a call does."""
         for name in self._names - facts.keys():
             raise ConfigError(
-                f"{self._option}: a row has no {name!r}{did_you_mean(name, facts)}; "
-                f"it has {some_of(facts, name)}"
+                f"{self._option}: a row has no {name!r}{did_you_mean(name, facts)}; it has {some_of(facts, name)}"
             )
         try:
             return self._value(self._tree, facts)
