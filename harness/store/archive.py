@@ -79,9 +79,7 @@ class Archive:
                 raise StorageError(
                     f"--turn: turn {index} belongs to the session that this one branched from; see {_shown(session)}"
                 )
-            raise StorageError(
-                f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model generated it"
-            )
+            raise StorageError(f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model generated it")
         messages, renderer = self.messages(session, index), self.renderer(turn.speaker)
         ids = renderer.render_full(messages)
         return Rebuilt(turn, tuple(messages), renderer.template.render(messages), tuple(ids))

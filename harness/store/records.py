@@ -370,9 +370,7 @@ def read_record(folder: Path) -> RunRecord:
 def refuse_imported(folder: Path, record: RunRecord, what: str) -> None:
     """Raise `StorageError` for a run of imported sessions; `what` is the action that needs prompts."""
     if record.source is Source.IMPORTED:
-        raise StorageError(
-            f"{folder}: its sessions are imported, no model generated them; there is nothing to {what}"
-        )
+        raise StorageError(f"{folder}: its sessions are imported, no model generated them; there is nothing to {what}")
 
 
 def read_sessions(path: Path) -> Iterator[SessionRecord]:
