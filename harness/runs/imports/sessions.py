@@ -140,7 +140,7 @@ def read_bounded(path: Path) -> str:
 
 
 def _merged(said: Sequence[Said]) -> Iterator[Said]:
-    """Alternating turns: consecutive utterances of one speaker become one turn, with a paragraph for each."""
+    """Alternating turns: consecutive utterances of one speaker become one turn, with a line for each."""
     parts: list[Said] = []
     for one in said:
         if parts and parts[-1].speaker is not one.speaker:
