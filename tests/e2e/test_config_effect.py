@@ -118,7 +118,7 @@ def test_what_hydra_has_and_a_sweep_does_not_use_is_refused(key: str) -> None:
         ("on_failure=2", "a single run has no others"),
         ("engine.outage_s=9", "engine=dry does not use it"),
         ("concurrency=[1", "is not a value"),
-        ("guard.loop_turns=9", "can't be; expected at most as many"),
+        ("guard.loop_turns=9", "found 9, expected at most guard.window"),
     ],
 )
 def test_a_resumed_run_takes_nothing_that_has_no_effect(override: str, said: str) -> None:

@@ -253,7 +253,7 @@ BROKEN: Mapping[str, tuple[str, bytes, Sequence[str], int, str]] = {
         b'{"messages": [{"role": "user", "content": [\n{"type": "image_url", "image_url": {"url": "x"}}]}]}',
         (),
         1,
-        "a part that is no text",
+        "a part that is not text",
     ),
     "content is null": (
         "messages",
