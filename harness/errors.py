@@ -1,4 +1,4 @@
-"""One exception class for each border of the program, each with one clear line for the user.
+"""One exception class for each interface of the program, each with one clear line for the user.
 
 Messages name the file or setting, the key, what was found, what was expected and the remedy.
 """
@@ -11,13 +11,13 @@ from harness.text.visible import one_line
 from harness.types import NOTHING
 
 _LONGEST_WORD = 200
-"""Characters. Nothing longer is a misspelt word."""
+"""Characters; longer text is not a misspelt word."""
 MOST_NAMES = 12
-"""Known names that one message lists."""
+"""Most known names that one message lists."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean ...?)` where something known is similar, else nothing."""
+    """` (did you mean ...?)` with the most similar known word; empty if none is similar."""
     choices = sorted(known)
     if len(word) > _LONGEST_WORD or word in choices:
         return ""
@@ -26,7 +26,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def some_of(known: Iterable[str], word: str = "", how: str = "") -> str:
-    """Known names in one short line: all where they are few, else those most like `word` and `how` to see the rest."""
+    """Known names in one short line: all of them if they are few, else those most like `word`, and `how` to list the rest."""
     names = list(known)
     if len(names) <= MOST_NAMES:
         return ", ".join(map(_cut, names))
@@ -39,7 +39,7 @@ def _cut(name: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text that says something, or the name of its class."""
+    """The first line of an error's text that is not empty, or the name of its class."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
@@ -50,12 +50,12 @@ class HarnessError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The message for people: a single line unless the class says otherwise, even where a server's text has more."""
+        """The lines of the message: one, unless the class says otherwise, even if a server's text has more."""
         return (one_line(str(self)),)
 
 
 class _Several(HarnessError):
-    """Holds a line for each mistake."""
+    """An error with a line for each mistake."""
 
     exit_code = 2
 
@@ -97,11 +97,11 @@ class EngineError(HarnessError):
 
     exit_code = 3
     usage = NOTHING
-    """The cost of its answers that could not be used."""
+    """The cost of unusable answers."""
 
 
 class EngineUnavailable(EngineError):
-    """The engine is gone for every session (dead process, server down): wait or restart, don't fail sessions."""
+    """The engine is gone for all sessions (dead process, server down): wait or restart, don't fail sessions."""
 
 
 class RequestRejected(EngineError):
@@ -111,7 +111,7 @@ class RequestRejected(EngineError):
 class PromptRefused(RequestRejected):
     """The engine counts a prompt differently and calls it too long.
 
-    `limit` and `counted` are what the engine said, in tokens, where it said so.
+    `limit` and `counted` are the engine's limit and count in tokens; None if it did not report them.
     """
 
     def __init__(self, message: str, *, limit: int | None = None, counted: int | None = None) -> None:
@@ -121,7 +121,7 @@ class PromptRefused(RequestRejected):
 
 
 class PromptCut(PromptRefused):
-    """The engine read only a part of a prompt and answered as if that were all."""
+    """The engine read only part of a prompt, and answered that part."""
 
 
 class ContextOverflow(HarnessError):
@@ -137,4 +137,4 @@ class JudgeError(HarnessError):
 
 
 class ComparisonError(_Several):
-    """Runs that can't be compared. May hold several lines, one a reason."""
+    """Runs can't be compared. May hold several lines, one per reason."""

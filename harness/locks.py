@@ -1,8 +1,8 @@
-"""Locks between processes, also on file systems that have none.
+"""Locks between processes, also on file systems without locks.
 
-The lock is the system's (flock): it ends with its process, however that ends. filelock is used since it also takes the
-lock away from forked children (engines), which would otherwise hold it on after a killed parent. Some cluster file
-systems have no such lock, or one that lets everybody in: there a file that only one process can make stands for it.
+The lock is the system's (flock), which ends with its process. We use filelock because it also releases the lock in
+forked children (engines), which would otherwise keep it after their parent was killed. Some cluster file systems have no
+such lock, or one that does not exclude anyone: there, a file that only one process can create replaces it.
 """
 
 import errno
@@ -13,13 +13,13 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL})
-"""What file systems without locks say."""
+"""Errors of file systems without locks."""
 
 
 def acquire(path: Path, wait_s: float) -> list[BaseFileLock]:
-    """The locks that keep others out by a lock file of this path; who takes them releases them, the last one first.
+    """Acquire the lock file `path`; returns the locks that together exclude other processes, for `release`.
 
-    A `wait_s` below 0 waits without end. Raises `filelock.Timeout` or another OSError.
+    A `wait_s` below 0 waits forever. Raises `filelock.Timeout` or another OSError.
     """
     held: list[BaseFileLock] = []
     try:
@@ -34,13 +34,13 @@ def acquire(path: Path, wait_s: float) -> list[BaseFileLock]:
 
 
 def release(held: list[BaseFileLock]) -> None:
-    """Let others in; may be called twice."""
+    """Release the locks; may be called twice."""
     while held:
         held.pop().release()
 
 
 def is_locked(path: Path) -> bool:
-    """Whether the system keeps a second opening of a lock file out. Only a shared lock is tried, and given back."""
+    """Whether the system's lock on a file is held. Tries only a shared lock, and releases it."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -48,14 +48,14 @@ def is_locked(path: Path) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return True  # held, or there are no locks here and nobody can tell
+        return True  # held, or this file system has no locks, so that it can't be known
     finally:
         os.close(fd)
     return False
 
 
 def _flocked(path: Path, held: list[BaseFileLock], wait_s: float) -> bool:
-    """Whether the system's lock was taken and keeps others out; it is appended to `held`. Raises `Timeout`, OSError."""
+    """Take the system's lock and append it to `held`; returns whether it excludes others. Raises `Timeout`, OSError."""
     native = FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
         native.acquire(timeout=wait_s)
@@ -70,5 +70,5 @@ def _flocked(path: Path, held: list[BaseFileLock], wait_s: float) -> bool:
 
 
 def _soft(path: Path) -> SoftFileLock:
-    """A file that is there while it is held. One left by a killed process of this machine is taken over."""
+    """A lock that is a file which exists while it is held. One left by a killed process of this machine is taken over."""
     return SoftFileLock(path.with_name(f"{path.name}.soft"), thread_local=False)

@@ -1,4 +1,4 @@
-"""Where the packaged files lie, in a checkout and in an installed wheel, and where the cache is."""
+"""Paths of the packaged files, in a checkout and in an installed wheel, and of the cache."""
 
 import os
 import re
@@ -12,7 +12,7 @@ _CHECKOUT = PACKAGE.parent
 
 
 def _data_dir(name: str) -> Path:
-    """The top-level folder of a checkout, or the copy that a wheel carries."""
+    """The top-level folder of a checkout, or its copy in a wheel."""
     packaged = PACKAGE / "_data" / name
     return packaged if packaged.is_dir() else _CHECKOUT / name
 
@@ -43,8 +43,8 @@ def cache_dir() -> Path:
 
 
 def install_command(extra: str) -> str:
-    """What a user types to add an optional part: from the checkout, or for an installed wheel by what it asks for."""
-    from importlib import metadata  # a fiftieth of a second that most commands need not spend
+    """The command that installs an optional part, for a checkout or for an installed wheel."""
+    from importlib import metadata  # imported here, since it takes 20 ms that most commands don't need
 
     pip = f"{sys.executable} -m pip install"
     if (_CHECKOUT / "pyproject.toml").is_file():

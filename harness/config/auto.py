@@ -1,4 +1,4 @@
-"""What is installed here, and what `engine=auto` means for that."""
+"""Resolves `engine=auto` by what is installed."""
 
 from importlib.util import find_spec
 
@@ -8,13 +8,13 @@ from harness.paths import install_command
 
 
 def resolve_kind(kind: EngineKind) -> EngineKind:
-    """`auto` is `vllm` where that can be imported, and `transformers` elsewhere."""
+    """The kind of engine: `auto` is `vllm` if that can be imported, else `transformers`."""
     if kind != "auto":
         return kind
     return "vllm" if find_spec("vllm") is not None else "transformers"
 
 
 def check_ray() -> None:
-    """Raise `ConfigError` where Ray isn't installed."""
+    """Raise `ConfigError` if Ray isn't installed."""
     if find_spec("ray") is None:
         raise ConfigError(f"executor=ray: Ray is not installed; {install_command('ray')}, or executor=local")

@@ -1,7 +1,7 @@
-"""From Hydra's YAML groups and command-line overrides to one checked `RunConfig`.
+"""Composes Hydra's YAML groups and command-line overrides to one checked `RunConfig`.
 
-The user's own `--config-dir` comes before the packaged `conf/`, file by file. Every mistake ends in one line of a
-`ConfigError` that names where the value stands, the key, and what was expected.
+Files in the user's own `--config-dir` take precedence over the packaged `conf/`. Every mistake becomes one line of a
+`ConfigError` with the source of the value, the key, and what was expected.
 """
 
 import re
@@ -42,16 +42,16 @@ _ROLE_GROUPS = tuple(
 )
 DEFAULT_PERSONA = "skeptical-bullied-overwhelmed"
 DEFAULT_MODEL = "smollm2-135m"
-"""The choice of config.yaml, which nobody asked for."""
+"""The default model in config.yaml."""
 INHERIT = "inherit"
-"""Of a role's sampling: the value of its model's preset."""
+"""A value in a role's sampling that stands for the value in its model's preset."""
 _FREE_KEYS = re.compile(
     r"((patient|therapist|judge)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
 )
 _PLAIN = re.compile(r"[^'\"\\\[\]{}(),$]*")
-"""Values in which nothing but an equals sign means something to Hydra."""
+"""Values without special characters of Hydra's grammar, except for an equals sign."""
 _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
-"""Groups whose choices plug-ins may add to, and the key that names the choice."""
+"""Groups to which plug-ins may add choices, and the key of the choice."""
 
 
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
@@ -60,7 +60,7 @@ def load(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
 
 
 def load_run(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
-    """The same for one run on a command line: what was given and would have no effect is a mistake, too."""
+    """The same for one run on a command line, where a given setting without effect is a mistake, too."""
     composed = compose(overrides, config_dir)
     if composed.sweeps:
         named = "=".join(("experiment", composed.choices["experiment"])) if "experiment" in composed.choices else ""
@@ -77,17 +77,17 @@ def load_run(overrides: Sequence[str], config_dir: Path | None = None) -> RunCon
 
 
 def as_written(line: str) -> str:
-    """A line with keys as users write them."""
+    """A line whose keys are written as users write them."""
     for key, written in SAMPLE_KEYS.items():
         line = line.replace(f"command line: {key}:", f"command line: {written}:")
     return line
 
 
 def hydra_override(override: str) -> str:
-    """What users may write as what Hydra's grammar takes.
+    """A user's override in Hydra's syntax.
 
-    `therapist.engine=openai` chooses from the group, as `engine=openai` does (Hydra writes it with an @), free keys, as
-    in `engine.args.seed=1`, need no `+`, and `personas.sample=10` stands beside the list of personas.
+    `therapist.engine=openai` chooses from the group, as `engine=openai` does (Hydra writes it with an @). Free keys, as in
+    `engine.args.seed=1`, need no `+`. `personas.sample=10` is a setting of its own, next to the list of personas.
     """
     for key, written in SAMPLE_KEYS.items():
         if override.startswith(f"{written}="):
@@ -103,13 +103,13 @@ def hydra_override(override: str) -> str:
 
 
 def _quoted(override: str) -> str:
-    """A value that holds an equals sign in quotes, as Hydra's grammar wants it: `run.dir=/data/a=b`."""
+    """The override with a value that contains an equals sign in quotes, for Hydra's grammar: `run.dir=/data/a=b`."""
     key, _, value = override.partition("=")
     return f"{key}='{value}'" if "=" in value and _PLAIN.fullmatch(value) else override
 
 
 def own_dir(config_dir: Path | None) -> Path | None:
-    """The user's config folder, made absolute. Raises `ConfigError` where it isn't there."""
+    """The absolute path of the user's config folder. Raises `ConfigError` if it does not exist."""
     if config_dir is not None and not config_dir.is_dir():
         raise ConfigError(f"--config-dir: no folder at {config_dir}")
     if config_dir is None:
@@ -119,11 +119,11 @@ def own_dir(config_dir: Path | None) -> Path | None:
 
 
 _check_once = lru_cache(maxsize=16)(check_folder)
-"""A sweep composes from one folder a thousand times."""
+"""Cached, since a sweep composes from one folder a thousand times."""
 
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None, root: str = CONFIG_NAME) -> Composed:
-    """Let Hydra compose, from the file `root`. Raises `ConfigError` with a line for each override, or config file, that is wrong."""
+    """Compose with Hydra, from the file `root`. Raises `ConfigError` with a line for each wrong override or config file."""
     own = own_dir(config_dir)
     refuse_credentials(overrides)
     load_plugins(_named_plugins(overrides, own))
@@ -142,7 +142,7 @@ def refuse_credentials(overrides: Sequence[str]) -> None:
 
 
 def refused() -> tuple[type[Exception], ...]:
-    """What Hydra and OmegaConf raise for what a user wrote; not all of it is an exception of theirs."""
+    """The exceptions that Hydra and OmegaConf raise for users' mistakes; some are built-in ones."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -160,7 +160,7 @@ def refused() -> tuple[type[Exception], ...]:
 
 
 def _diagnose(overrides: Sequence[str], own: Path | None, root: str) -> Iterator[str]:
-    """One line for each override that fails on its own; for the config files, where they fail without any."""
+    """One line for each override that fails alone; or one for the config files, if they fail without overrides."""
     try:
         known = sorted(set(keys_of(_compose((), own, root).tree)))
     except refused() as error:
@@ -179,8 +179,8 @@ def _compose(overrides: tuple[str, ...], own: Path | None, root: str = CONFIG_NA
 
 @lru_cache(maxsize=256)
 def _packaged(overrides: tuple[str, ...], plugged: tuple[Path, ...], root: str) -> Composed:
-    """From conf/ and the folders of plug-ins, which stay as they are while a process lives: the points of a sweep repeat
-    much."""
+    """Compose from conf/ and the folders of plug-ins. Cached, since these files don't change while a process runs, and
+    points of a sweep have many overrides in common."""
     return _composed(overrides, None, root)
 
 
@@ -206,14 +206,14 @@ def _composed(overrides: tuple[str, ...], own: Path | None, root: str) -> Compos
 
 
 def config_dirs(own: Path | None) -> tuple[Path, ...]:
-    """Where config files are looked up, in this order."""
+    """The folders with config files, in search order."""
     return (*([own] if own else []), conf_dir(), *folders())
 
 
 def _named_plugins(overrides: Sequence[str], own: Path | None) -> tuple[str, ...]:
     """The modules that `plugins` names: on the command line, else in the user's config.yaml.
 
-    They are needed before Hydra composes, since they may bring config files. Raises `ConfigError`.
+    They are needed before Hydra composes, since they may add config files. Raises `ConfigError`.
     """
     given = [override.partition("=")[2] for override in overrides if re.match(r"\+{0,2}plugins=", override)]
     value: object = None
@@ -229,14 +229,14 @@ def _named_plugins(overrides: Sequence[str], own: Path | None) -> tuple[str, ...
 
 
 def groups() -> dict[str, list[str]]:
-    """The packaged config groups and what can be chosen in each."""
+    """The packaged config groups with their choices."""
     names = sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "role")
     found = {name: options(name, (conf_dir(),)) for name in (*names, "hydra/launcher")}
     return {name: options for name, options in found.items() if options}
 
 
 def check(composed: Composed) -> RunConfig:
-    """Fill what is left open (personas, roles, `auto`, paths of prompts) and validate. Raises `ConfigError`."""
+    """Resolve personas, roles, `auto` and paths of prompts, and validate. Raises `ConfigError`."""
     tree = inherit(_without_idle_judge(composed), frozenset(_sampling_asked_for(composed)))
     if tree.get("personas") is None:
         tree["personas"] = [] if tree.get("sample") else [DEFAULT_PERSONA]
@@ -257,7 +257,7 @@ def check(composed: Composed) -> RunConfig:
 
 
 def _without_idle_judge(composed: Composed) -> dict[str, Any]:
-    """The tree without the settings of a judge that nobody chose. Raises `ConfigError` where some were given."""
+    """The tree without the settings of a judge, if none is chosen. Raises `ConfigError` if some were given."""
     tree = dict(composed.tree)
     if composed.choices.get(JUDGE) is None and JUDGE in tree:
         given = [
@@ -277,7 +277,7 @@ def _placed(key: str, why: str, composed: Composed) -> str:
 
 
 def _sampling_asked_for(composed: Composed) -> Iterator[str]:
-    """The roles whose model's sampling somebody asked for: by choosing the model, or in words."""
+    """The roles whose model's sampling the user asked for, by choosing the model or by setting `inherit`."""
     chosen = composed.choices.get("model") != DEFAULT_MODEL
     named = any(override.startswith(("model=", "model.sampling.")) for override in composed.overrides)
     for name in (*ROLES, JUDGE):
@@ -299,8 +299,9 @@ def _unknown_names(config: RunConfig, composed: Composed) -> Iterator[str]:
 
 
 def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict[str, Any]:
-    """Fill what a role leaves at null from the run's engine and the run's model, and what it leaves at `inherit` of its
-    sampling from its model. To a server that is sent only for the roles `sampling_asked_for`: else its own defaults hold.
+    """Fill a role's null values from the run's engine and model, and `inherit` in its sampling from its model.
+
+    A server gets the model's sampling only for the roles `sampling_asked_for`; otherwise its own defaults apply.
     """
     resolved = {key: value for key, value in tree.items() if key not in ("engine", "model")}
     for name in (*ROLES, JUDGE):
@@ -312,9 +313,9 @@ def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict
 
 
 def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object, asked: bool) -> dict[str, Any]:
-    """A role with what it leaves at null taken from the run, and its sampling from its model.
+    """A role with its null values taken from the run, and its sampling from its model.
 
-    `asked` says whether somebody asked for the model's sampling: without that a server gets none of it.
+    `asked` says whether the user asked for the model's sampling; if not, a server gets none of it.
     """
     model = _filled(run_model, role.get("model"))
     engine = _filled(run_engine, role.get("engine"))
@@ -329,7 +330,7 @@ def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object
 def _sampling(preset: object, own: object) -> Any:
     """A role's sampling: `inherit` takes the preset's value, and null is the engine's own default."""
     if own is not None and not isinstance(own, Mapping):
-        return own  # for the check to refuse
+        return own  # the check refuses it
     known = preset if isinstance(preset, Mapping) else {}
     asked = {**dict.fromkeys(known, INHERIT), **own} if isinstance(own, Mapping) else dict(known)
     found = {key: known.get(key) if value == INHERIT else value for key, value in asked.items()}
@@ -337,7 +338,7 @@ def _sampling(preset: object, own: object) -> Any:
 
 
 def _filled(base: object, own: object) -> Any:
-    """`own` where it is not null, else `base`; what is no group of settings is left for the check to refuse."""
+    """`own` with its null values filled from `base`. The check refuses a value that is not a group of settings."""
     if own is not None and not isinstance(own, Mapping):
         return own
     merged = dict(base) if isinstance(base, Mapping) else {}
@@ -347,10 +348,10 @@ def _filled(base: object, own: object) -> Any:
 
 
 def _own_prompt(prompt: str, dirs: Sequence[Path]) -> str:
-    """A template of the user's as an absolute path; one of the harness, or one that isn't there, as it is named.
+    """The absolute path of a user's template; the name of one of the harness's, or of a missing one, is unchanged.
 
-    The config folder comes before the harness's templates, to replace one of them on purpose; the working directory
-    after them, so that a file lying about never does.
+    The config folder comes before the harness's templates, so that a user can replace one on purpose; the working directory
+    comes after them, so that no file replaces one by accident.
     """
     own = [
         place / prompt

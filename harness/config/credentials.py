@@ -1,6 +1,6 @@
-"""What looks like a credential never stands in a config: files, terminals and reports show a config as it is.
+"""Keeps credentials out of configs, since files, terminals and reports show configs unchanged.
 
-A value that a run needs in secret is named: `engine.api_key_env=NAME`, or `${oc.env:NAME}` where a setting is free.
+A secret value is given by name: `engine.api_key_env=NAME`, or `${oc.env:NAME}` in free settings.
 """
 
 import re
@@ -13,12 +13,12 @@ from harness.text.visible import one_line
 _NAME = re.compile(
     r"(?:^|_)(?:api_?key|key|password|passwd|passphrase|pwd|credentials?|authorization|bearer|cookie|auth|pat|tokens?)$"
 )
-"""Last part of a key, in lower case and with underscores."""
+"""Last parts of keys of credentials, in lower case and with underscores."""
 _OF_MODELS = re.compile(
     r"(?:^|_)(?:bos|eos|eot|pad|unk|sep|cls|mask|image|audio|video|special|stop|end|start|think|new|max|min|note|prompt"
     r"|decoder|completion|cached|summary)_tokens?$"
 )
-"""Tokens that are no credentials."""
+"""Keys with `token` that are not credentials."""
 _TOKEN = re.compile(
     r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
     r"|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|nvapi-[\w-]{16,}|gsk_\w{16,}"
@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 _IN_QUERIES = frozenset({"sig", "signature", "code", "sas", "token"})
 REFERENCE = re.compile(r"\$\{oc\.env:([^{},]+)\}")
 FREE = frozenset({"args", "options", "template_args", "extra_body"})
-"""Groups of settings whose values go to an engine and are shown nowhere."""
+"""Groups of settings with keys of the user's choice, whose values go to an engine and are shown nowhere."""
 
 
 def named_like_one(name: str) -> bool:
@@ -38,7 +38,7 @@ def named_like_one(name: str) -> bool:
 
 
 def mistakes(tree: Mapping[str, object]) -> dict[str, str]:
-    """By dotted key: why what stands there can't. The value itself is in no message. Of a server's address, see `address`."""
+    """Why a value is refused, by dotted key. No message contains the value. For a server's address, see `address`."""
     return {
         ".".join(path): why
         for path, value in _leaves(tree)
@@ -47,7 +47,7 @@ def mistakes(tree: Mapping[str, object]) -> dict[str, str]:
 
 
 def addresses(tree: Mapping[str, object]) -> dict[str, str]:
-    """The same, only for addresses with a password or a key: for settings whose values came from the environment."""
+    """The same for addresses with a password or a key only; for settings whose values came from the environment."""
     return {
         ".".join(path): _IN_ADDRESS
         for path, value in _leaves(tree)
@@ -56,13 +56,13 @@ def addresses(tree: Mapping[str, object]) -> dict[str, str]:
 
 
 _IN_ADDRESS = (
-    "the address holds a password or a key, which never stands in a config; put the key into an environment variable "
+    "the address contains a password or a key, which is never allowed in a config; put the key into an environment variable "
     "and give its name: engine.api_key_env=NAME"
 )
 
 
 def masked(override: str) -> str:
-    """`KEY=VALUE` for a message: a value that looks like a credential is left out."""
+    """`KEY=VALUE` for a message, without a value that looks like a credential."""
     key, given, value = override.partition("=")
     if not given:
         return _TOKEN.sub("...", override)
@@ -72,7 +72,7 @@ def masked(override: str) -> str:
 
 
 def without(tree: object, path: tuple[str, ...] = ("",)) -> Any:
-    """A config with `...` for each credential, for what shows the config of a run that an older version recorded."""
+    """A config with `...` for each credential, for showing a config that an older version recorded."""
     if isinstance(tree, Mapping):
         return {key: without(value, (*path, str(key))) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
@@ -81,7 +81,7 @@ def without(tree: object, path: tuple[str, ...] = ("",)) -> Any:
 
 
 def of_override(override: str) -> str | None:
-    """Why an override can't be taken, if it gives a credential."""
+    """Why an override is refused, if it gives a credential; else None."""
     key, _, value = override.lstrip("+~").partition("=")
     why = _mistake(tuple(re.split(r"[.@/]", key)), value.strip("'\""))
     return why and f"command line: {one_line(key)}: {why}"
@@ -102,7 +102,7 @@ def _mistake(path: tuple[str, ...], value: object) -> str | None:
         return None
     if (_is_free(path) and named_like_one(name)) or _TOKEN.search(literal):
         return (
-            "looks like a credential, which never stands in a config; put it into an environment variable and give "
+            "looks like a credential, which is never allowed in a config; put it into an environment variable and give "
             f"its name: {'engine.api_key_env=NAME' if 'base_url' in name else '${oc.env:NAME}'}"
         )
     if "://" in literal and _in_address(literal):
@@ -111,7 +111,7 @@ def _mistake(path: tuple[str, ...], value: object) -> str | None:
 
 
 def _is_free(path: tuple[str, ...]) -> bool:
-    """Whether the key is of the user's own making; those of the harness hold no credentials."""
+    """Whether the key is of the user's choice; the harness's own keys hold no credentials."""
     return bool(FREE & {*path[:-1]}) or path[0] == "hydra"
 
 

@@ -1,7 +1,7 @@
-"""Settings that were given and would have no effect, so that nothing given is ignored.
+"""Finds settings that were given but would have no effect, so that none is silently ignored.
 
-What a config file says is a preset and may be more than a run uses; what the command line says was meant. A value that
-is the default anyway is as it was asked for.
+A config file is a preset and may set more than a run uses; a setting on the command line is deliberate. A value that
+equals the default is not a mistake.
 """
 
 import re
@@ -37,9 +37,9 @@ _KINDS = {
     "outage_s": ("openai",),
     "latency_s": ("dry",),
 }
-"""Settings of an engine to the kinds that use them."""
+"""The kinds of engines that use a setting, by setting."""
 _OURS = ("vllm", "openai", "transformers", "dry", "callable")
-"""An engine of a plug-in may use any of them."""
+"""The harness's own engines; one of a plug-in may use any setting."""
 _OF_ACTOR = ("prompt", "max_new_tokens", "state", "self_check", "model", "engine", "sampling", "name")
 _OF_LOOPS = ("window", "loop_turns", "question_turns", "opening_turns", "similarity")
 _ACTIONS = tuple(
@@ -66,7 +66,7 @@ class Given:
 
     @classmethod
     def of(cls, override: str) -> "Given":
-        """From an override as Hydra takes it: a choice for a role is written with an @."""
+        """From an override in Hydra's syntax, in which a choice for a role is written with an @."""
         key, _, text = override.lstrip("+~").partition("=")
         key = key.partition("@")[2] or key
         try:
@@ -76,7 +76,7 @@ class Given:
 
 
 def without_effect(config: RunConfig, overrides: Sequence[str]) -> dict[str, str]:
-    """The keys among `overrides` that change nothing under `config`, each with its line for the user."""
+    """The keys among `overrides` that have no effect under `config`, each with its line for the user."""
     found: dict[str, str] = {}
     for given in map(Given.of, overrides):
         why = next((reason(config, given.key) for reason in _REASONS if reason(config, given.key)), None)
@@ -86,12 +86,12 @@ def without_effect(config: RunConfig, overrides: Sequence[str]) -> dict[str, str
 
 
 def only_for_sweeps(overrides: Sequence[str]) -> Iterator[str]:
-    """Lines for what has an effect with -m only."""
+    """Lines for settings that have an effect only with -m."""
     for given in map(Given.of, overrides):
         if given.key.startswith(("hydra.", "hydra/")):
             yield f"command line: {given.key}: set, but only a sweep uses it; add -m, or remove it"
         elif given.key == "on_failure" and given.value != "continue":
-            yield "command line: on_failure: set, but only a sweep has other runs to go on with; add -m, or remove it"
+            yield "command line: on_failure: set, but only a sweep has other runs to continue with; add -m, or remove it"
 
 
 def _default(key: str) -> object:
@@ -105,9 +105,9 @@ def _default(key: str) -> object:
 
 def _personas(config: RunConfig, key: str) -> str | None:
     if key == "sample_seed" and not config.sample:
-        return "no personas are sampled; give personas.sample=N, too"
+        return "no personas are sampled; also give personas.sample=N"
     if key == "persona_dir" and not config.personas:
-        return "personas names none to look up there; name them, or remove it"
+        return "personas names none to look up in it; name some, or remove it"
     return None
 
 
@@ -130,7 +130,7 @@ def _patient(config: RunConfig, key: str) -> str | None:
 
 def _context(config: RunConfig, key: str) -> str | None:
     policy = config.context.policy
-    writes = policy not in ("truncate", "none")  # a plug-in's may
+    writes = policy not in ("truncate", "none")  # a plug-in's policy may write notes
     hands_over = config.course.sessions > 1 and config.course.note == "model"
     if key == "context.low_water" and policy == "none":
         return "context=none never leaves anything out; choose another policy"
@@ -144,7 +144,7 @@ def _guard(config: RunConfig, key: str) -> str | None:
     if group != "guard" or name in ("", "enabled"):
         return None
     if not guard.enabled:
-        return "the guard is off (guard.enabled=false) and looks for nothing; remove one of the two"
+        return "the guard is off (guard.enabled=false); remove one of the two"
     needs = {
         **dict.fromkeys(_OF_LOOPS, ("loop", "stuck")),
         "repeat_share": ("repeat", "stuck"),
@@ -152,9 +152,9 @@ def _guard(config: RunConfig, key: str) -> str | None:
         "echo_share": ("echo",),
     }
     if name in needs and all(getattr(guard, kind) == "off" for kind in needs[name]):
-        return f"guard.{needs[name][0]}=off doesn't look for it; choose another action"
+        return f"guard.{needs[name][0]}=off does not detect it; choose another action"
     if name == "nudge_pause" and not {getattr(guard, action) for action in _ACTIONS} & {"nudge", "retry"}:
-        return "the guard gives no directions; choose nudge for something"
+        return "the guard gives no directions; choose nudge as an action"
     return None
 
 
@@ -169,7 +169,7 @@ def _engine(config: RunConfig, key: str) -> str | None:
 def _model(config: RunConfig, key: str) -> str | None:
     roles = _meant(config, key, "model")
     if key.endswith("model.revision") and roles and all(_is_local(role.model.path) for role in roles):
-        return f"{roles[0].model.path} is no hub id, and only the hub has revisions; remove it"
+        return f"{roles[0].model.path} is not a hub id, and only the hub has revisions; remove it"
     if key.endswith("model.dtype") and roles and all(role.engine.kind == "openai" for role in roles):
         return "engine=openai leaves that to its server; remove it"
     return None
@@ -185,7 +185,7 @@ def _greedy(config: RunConfig, key: str) -> str | None:
 
 
 def _meant(config: RunConfig, key: str, group: str) -> list[RoleConfig]:
-    """The roles that a model plays and that `engine.KEY`, or `patient.engine.KEY`, is about."""
+    """The roles that a model plays and to which `engine.KEY`, or `patient.engine.KEY`, applies."""
     played = {
         str(s): role for s, role in config.roles() if s is Speaker.THERAPIST or config.patient.kind == "simulated"
     }
@@ -201,4 +201,4 @@ def _is_local(path: str) -> bool:
 _REASONS: tuple[Callable[[RunConfig, str], str | None], ...] = (
     *(_personas, _course, _patient, _context, _guard, _engine, _model, _greedy),
 )
-"""Each says why a key has no effect under a config, or None."""
+"""Each function returns why a key has no effect under a config, or None."""

@@ -1,7 +1,7 @@
-"""Values from the environment: a config keeps their names, and only the process that needs them has the values.
+"""Values from the environment: a config keeps the references, and only the process that needs them has the values.
 
-Invariant: text that `${oc.env:NAME}` gave stands in no dump of a `RunConfig`, and so in no file: the reference does.
-Numbers and choices are recorded by their value, since runs that differ in them are different runs.
+Invariant: a dump of a `RunConfig`, and so every file, has the reference `${oc.env:NAME}` instead of its text. Numbers and
+choices are recorded by value, since runs that differ in them are different runs.
 """
 
 import os
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Keys = tuple[str | int, ...]
 _CHOICES = frozenset({"kind", "policy"})
-"""Text of which there is a closed set."""
+"""Keys of text with a closed set of values."""
 _MARK = re.compile("\ue000([^\ue001]*)\ue001")
-"""Stands for a reference while OmegaConf resolves a config, which would take `${` for its own."""
+"""Replaces a reference while OmegaConf resolves a config, since it would resolve `${` itself."""
 
 
 def container(config: "DictConfig") -> dict[str, Any]:
-    """A composed config as plain data, resolved but for values from the environment, whose references stay.
+    """A composed config as plain data, resolved except for references to the environment.
 
-    Raises `OmegaConfBaseException` where something can't be resolved.
+    Raises `OmegaConfBaseException` if something can't be resolved.
     """
     from omegaconf import OmegaConf
 
@@ -75,7 +75,7 @@ def _written(value: Any) -> Any:
 
 
 def filled(tree: Any, keys: Keys = ()) -> tuple[Any, dict[Keys, str]]:
-    """`tree` with values for its references, and the references by their keys.
+    """`tree` with the values of its references, and the references by key.
 
     Raises `ConfigError` for a variable that isn't set.
     """
@@ -103,7 +103,7 @@ def _value(name: str, keys: Keys) -> str:
 
 
 def texts(model: BaseModel, references: Mapping[Keys, str]) -> dict[Keys, str]:
-    """Those of the references that stand in settings that hold free text."""
+    """The references in settings with free text."""
     return {keys: reference for keys, reference in references.items() if _holds_text(model, keys)}
 
 
@@ -121,7 +121,7 @@ def _holds_text(model: BaseModel, keys: Keys) -> bool:
 
 
 def named(dump: dict[str, Any], references: Mapping[Keys, str]) -> dict[str, Any]:
-    """A dump of a config with references where their values stood. Changes `dump`."""
+    """A dump of a config with references in place of their values. Changes `dump`."""
     for keys, reference in references.items():
         node: Any = dump
         for key in keys[:-1]:

@@ -1,4 +1,4 @@
-"""Settings of the guard: what is looked for, how soon it counts, and what is done about it."""
+"""Settings of the guard: what it detects, with which thresholds, and what it does about it."""
 
 from typing import Annotated, Literal
 
@@ -12,9 +12,9 @@ Turns = Annotated[int, Field(ge=2, le=50)]
 
 
 class GuardConfig(BaseModel):
-    """One action a finding, and the thresholds. `docs/guard.md` says what each finding means.
+    """One action per finding, and the thresholds. `docs/guard.md` says what each finding means.
 
-    `off` doesn't look; `record` writes an event; `nudge` also gives the speaker a direction for its next turn only;
+    `off` does not detect it; `record` writes an event; `nudge` also gives the speaker a direction for its next turn only;
     `retry` has this turn sampled once more; `stop` ends the session.
     """
 
@@ -22,8 +22,8 @@ class GuardConfig(BaseModel):
 
     enabled: bool = True
     mends: Literal["patient", "both", "none"] = "patient"
-    """Whose turns are mended, that is, nudged or drafted again. On a side that is not mended such findings are recorded
-    and nothing else: so the therapist under test is measured as it is. `stop` ends a session whoever it concerns."""
+    """Whose turns are mended, that is, nudged or drafted again. On the other side these findings are only recorded, so that
+    the therapist under test is measured as it is. `stop` ends a session for findings on either side."""
     loop: GuardAction = "retry"
     """The same question, sentence, phrase or opening comes back in most of a speaker's last turns."""
     repeat: GuardAction = "retry"
@@ -45,30 +45,30 @@ class GuardConfig(BaseModel):
     handling of risk can be studied."""
 
     window: Turns = 6
-    """How many of a speaker's last turns (this one included) a loop is looked for in."""
+    """Number of a speaker's last turns, including this one, in which a loop is searched."""
     loop_turns: Turns = 4
-    """In how many of them the same thing must come back."""
+    """In how many of these turns the same thing must recur."""
     question_turns: Turns = 3
     """The same for a question or request of the patient, who seldom asks the same thing three times in six turns."""
     opening_turns: Turns = 5
     """The same for the words that a turn begins with."""
     similarity: Share = 0.5
-    """Two clauses are the same where their content words overlap this much (Jaccard index)."""
+    """Two clauses count as the same from this overlap of their content words on (Jaccard index)."""
     repeat_share: Share = 0.7
-    """Share of a turn's word 3-grams that an earlier own turn must hold for a `repeat`."""
+    """Share of a turn's word 3-grams that an earlier turn of the same speaker must contain for a `repeat`."""
     stutter_share: Share = 0.5
     """Share of a turn's word 3-grams that were said earlier in the same turn for a `stutter`."""
     echo_share: Share = 0.6
     """The same for a recent turn of the other speaker."""
     nudge_pause: Annotated[int, Field(ge=0, le=50)] = 1
-    """Turns of a speaker without a nudge after one, so that directions are not overplayed."""
+    """Number of a speaker's turns without a nudge after each nudge, so that directions don't pile up."""
 
     def mends_side(self, speaker: Speaker) -> bool:
-        """Whether this speaker's turns are nudged and drafted again where a finding asks for it."""
+        """Whether this speaker's turns are nudged or drafted again after a finding."""
         return self.mends == "both" or self.mends == speaker
 
     def says(self) -> str:
-        """What it does to the two speakers, in a line for people."""
+        """One line that says what the guard does to the two speakers."""
         if not self.enabled:
             return "guard: off"
         sides = {
@@ -78,7 +78,7 @@ class GuardConfig(BaseModel):
         return f"guard: {sides.get(self.mends, 'mends both sides: the therapist is not measured as it is')}"
 
     def finds_repetition_as_by_default(self) -> bool:
-        """Whether the same loops and repeats are found as with the defaults, whatever is done about them."""
+        """Whether it finds the same loops and repeats as with the defaults; actions may differ."""
         if not self.enabled or "off" in (self.loop, self.repeat):
             return False
         return all(getattr(self, name) == GuardConfig.model_fields[name].default for name in _OF_REPETITION)

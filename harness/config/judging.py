@@ -1,4 +1,4 @@
-"""The settings of judging: which rubrics, which judge, how often."""
+"""The settings of judging: rubrics, judge and repeats."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ class JudgingConfig(JudgingSettings):
 
     judge: JudgeConfig
     concurrency: Literal["auto"] | Positive = "auto"
-    """Requests in flight."""
+    """Most requests in flight."""
 
 
 def load(overrides: Sequence[str], config_dir: Path | None = None) -> JudgingConfig:
@@ -29,7 +29,7 @@ def load(overrides: Sequence[str], config_dir: Path | None = None) -> JudgingCon
 
 
 def judging_tree(tree: Any) -> dict[str, Any]:
-    """The composed settings with what the judge leaves at null taken from its model, and `auto` decided."""
+    """The composed settings, with the judge's null values taken from its model and `auto` resolved."""
     return {**tree, "judge": resolved_role(tree["judge"], {}, {}, True)}
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a composed config, in one line per mistake: where the value stands, its key, what was expected."""
+"""Messages about mistakes in a config, one line each: the source of the value, its key, what was expected."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from harness.paths import conf_dir
 CONFIG_NAME = "config"
 ROLES = ("patient", "therapist")
 SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
-"""Settings that users write as if they were part of `personas`, which is a list."""
+"""Settings that users write as keys of `personas`, which is a list."""
 _LISTS = frozenset({"personas", "stop"})
 """Settings that hold a list."""
 LONGEST_VALUE = 80
@@ -24,20 +24,20 @@ LONGEST_VALUE = 80
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What Hydra made of the YAML files and overrides, not yet checked."""
+    """The config that Hydra composed from YAML files and overrides, not yet checked."""
 
     tree: Mapping[str, Any]
     overrides: tuple[str, ...]
     choices: Mapping[str, str]
-    """Chosen file of each config group, as {"therapist": "act"}."""
+    """Chosen file of each config group, such as {"therapist": "act"}."""
     config_dirs: tuple[Path, ...]
     sweeps: tuple[str, ...] = ()
-    """Settings that make points of a sweep, as KEY=VALUES, in the config files."""
+    """Settings in config files that make points of a sweep, as KEY=VALUES."""
 
     def source(self, key: str) -> str:
-        """Where a value stands: the command line, or the config file that was chosen for its group."""
+        """The source of a value: the command line, or the config file that was chosen for its group."""
         given = [override.lstrip("+").partition("=")[0] for override in self.overrides]
-        given = [name for name in given if name not in self.choices]  # which file to take; the value stands in it
+        given = [name for name in given if name not in self.choices]  # a choice only names the file with the value
         if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in given):
             return "command line"
         group = key.partition(".")[0]
@@ -49,7 +49,7 @@ class Composed:
         return str(relative)
 
     def written_key(self, key: str) -> str:
-        """The key under which a user wrote a value: that of the run where a role only inherited it."""
+        """The key under which a user wrote a value: the run's key if a role only inherited it."""
         role, _, rest = key.partition(".")
         if role not in ROLES or _found(self.tree, key) not in (None, "inherit"):
             return key
@@ -60,7 +60,7 @@ class Composed:
 
 
 def _found(tree: object, key: str) -> object:
-    """What stands at a dotted key; None where there is nothing."""
+    """The value at a dotted key; None if there is none."""
     for part in key.split("."):
         if isinstance(tree, Mapping):
             tree = tree.get(part)
@@ -72,13 +72,13 @@ def _found(tree: object, key: str) -> object:
 
 
 def options(group: str, dirs: Sequence[Path]) -> list[str]:
-    """Names that can be chosen in a config group."""
+    """The names that can be chosen in a config group."""
     hidden = {"base", "inherit"}
     return sorted({file.stem for folder in dirs for file in (folder / group).glob("*.yaml")} - hidden)
 
 
 def keys_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """All dotted keys of a tree, inner nodes included."""
+    """All dotted keys of a tree, including inner nodes."""
     for key, value in tree.items():
         yield prefix + key
         if isinstance(value, Mapping):
@@ -86,17 +86,17 @@ def keys_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def said_first(error: BaseException) -> str:
-    """What an error of another library says first."""
+    """The first line of an error of another library, shortened."""
     return shortened(re.sub(r"^\w+ raised while resolving interpolation: ", "", first_line(error)))
 
 
 def shortened(text: str) -> str:
-    """A value for a message."""
+    """A value, shortened for a message."""
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} characters)"
 
 
 def of_override(written: str, error: Exception, known: Sequence[str], dirs: Sequence[Path]) -> str:
-    """One line for an override that Hydra doesn't take, as the user wrote it."""
+    """One line for an override that Hydra refuses, with the override as the user wrote it."""
     from hydra.errors import OverrideParseException
 
     key, given, value = written.lstrip("+~").partition("=")
@@ -140,7 +140,7 @@ def of_validation(error: ValidationError, composed: Composed, known: Sequence[st
         source, found = composed.source(key), items[0]["input"]
         written = _found(composed.tree, key)
         if isinstance(written, str) and REFERENCE.search(written):
-            found = written  # the value of a variable may be a secret
+            found = written  # show the reference: the variable's value may be a secret
         key = SAMPLE_KEYS.get(key, key)
         expected = " or ".join(dict.fromkeys(map(_expected, items)))
         if items[0]["type"] == "extra_forbidden":

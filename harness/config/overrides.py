@@ -1,4 +1,4 @@
-"""A run's resolved config with a few settings changed, as a resumed run is given them."""
+"""Changes settings of a run's resolved config when the run is resumed."""
 
 import re
 import sys
@@ -17,16 +17,16 @@ from harness.errors import ConfigError, did_you_mean
 _OF_BOTH_ROLES = ("engine.", "model.")
 _FREE_KEYS = re.compile(r"\.(engine\.args|model\.template_args)\.[^.]+$")
 _NOT_AGAIN = {
-    "run.dir": "a run goes on in its own folder; move the folder itself, or remove this",
-    "on_failure": "set, but a single run has no others to go on with; remove it",
+    "run.dir": "a run is resumed in its own folder; move the folder itself, or remove this",
+    "on_failure": "set, but a single run has no others to continue with; remove it",
 }
-"""Settings of a run that change nothing once it has begun."""
+"""Settings that have no effect on a run that has begun."""
 
 
 def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
-    """The config `settings` with each KEY=VALUE of `overrides`; `engine.KEY` and `model.KEY` mean both roles.
+    """The config `settings` with each KEY=VALUE of `overrides`; `engine.KEY` and `model.KEY` apply to both roles.
 
-    Raises `ConfigError` with a line for every key that is no setting, and for every bad value.
+    Raises `ConfigError` with a line for every unknown key and for every bad value.
     """
     tree = RunConfig.model_validate(as_it_was(settings)).model_dump(mode="json")
     _load_plugins(tree["plugins"], overrides)
@@ -61,17 +61,17 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
 
 
 def _parsed(key: str, value: str) -> tuple[object, str | None]:
-    """A value as YAML has it, or what is wrong with it."""
+    """The value of a YAML text and None, or None and the line of its mistake."""
     try:
         return yaml.safe_load(value), None
     except (yaml.YAMLError, ValueError):
-        return None, f"command line: {key}: {value!r} is no value; quote a value with special characters"
+        return None, f"command line: {key}: {value!r} is not a value; quote a value with special characters"
 
 
 def _load_plugins(recorded: Sequence[str], overrides: Sequence[str]) -> None:
-    """Import the plug-ins that the user names, and no other: a run folder may come from somebody else.
+    """Import only the plug-ins that the user names, since a run folder may come from somebody else.
 
-    Raises `ConfigError` where the run needs one that is neither named nor imported already.
+    Raises `ConfigError` if the run needs one that is neither named nor imported already.
     """
     given = [yaml.safe_load(override.partition("=")[2]) for override in overrides if override.startswith("plugins=")]
     named = given[-1] if given else []
@@ -79,7 +79,7 @@ def _load_plugins(recorded: Sequence[str], overrides: Sequence[str]) -> None:
     missing = [module for module in recorded if module not in sys.modules]
     if missing:
         raise ConfigError(
-            f"plugins: the run was started with {', '.join(missing)}, which is imported only where you ask for it; "
+            f"plugins: the run was started with {', '.join(missing)}, which is imported only if you ask for it; "
             f"add plugins=[{','.join(recorded)}]"
         )
 

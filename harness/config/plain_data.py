@@ -1,4 +1,4 @@
-"""What a config may hold, whatever it means: text and numbers that JSON files, paths and engines can take."""
+"""Checks that a config has only text and numbers that JSON files, paths and engines can handle."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ LONGEST = 100_000
 
 
 def mistakes(tree: object, key: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Dotted keys with why what stands there can't, for values of any kind."""
+    """Dotted keys of unsupported values, each with the reason."""
     if depth > DEEPEST:
         yield key, f"nested more than {DEEPEST} levels deep"
     elif isinstance(tree, Mapping):
@@ -35,9 +35,9 @@ def mistakes(tree: object, key: str = "", depth: int = 0) -> Iterator[tuple[str,
 
 def _of_text(text: str) -> str | None:
     if "\0" in text:
-        return "holds a NUL character, which no path and no file of ours can hold"
+        return "contains a NUL character, which paths and files can't contain"
     if any("\ud800" <= character <= "\udfff" for character in text):
-        return "holds bytes that are no UTF-8 text"
+        return "contains bytes that are not UTF-8 text"
     if len(text) > LONGEST:
         return f"expected at most {LONGEST} characters, found {len(text)}"
     return None

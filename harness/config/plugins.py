@@ -1,12 +1,12 @@
-"""What can be extended without a fork: engines, context policies, metrics, exporters, trackers, and folders of config.
+"""Plug-ins: engines, context policies, metrics, exporters, trackers, and folders of config, added without a fork.
 
 A plug-in is a Python module. It is found through the entry-point group `harness.plugins` of an installed package, or by
-name through `plugins=[module,...]`, and registers what it brings with the decorators of `harness`. Ours register the
-same way: a registry knows the module of each of ours by name and imports it when it is first asked for.
+name through `plugins=[module,...]`, and registers its items with the decorators of `harness`. Our own items register in
+the same way: a registry knows the module of each and imports it on first use.
 
 Invariants:
-- A name belongs to one plug-in; a second one is refused, so that nothing is replaced by accident.
-- What a plug-in does wrong while it registers ends in one `ConfigError` line that names its module.
+- A name can be registered once, so that nothing is replaced by accident.
+- A mistake of a plug-in while it registers becomes one `ConfigError` line that names its module.
 """
 
 import hashlib
@@ -33,23 +33,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """Where something that is not ours comes from; goes to run.json."""
+    """The origin of an item of a plug-in; recorded in run.json."""
 
     kind: str
     """`engine`, `context policy`, `metric`, `exporter`, `tracker` or `folder`."""
     name: str
     module: str
     distribution: str | None
-    """Name and version of the installed package; None for a module that is in none."""
+    """Name and version of the installed package; None for a module outside of packages."""
     sha256: str | None
-    """Of the module's file, or of all files of a folder; None where there is no file."""
+    """SHA-256 of the module's file, or of all files of a folder; None if there is no file."""
 
 
 class Registry(Generic[T]):
-    """What there is of one kind, by name."""
+    """The items of one kind, by name."""
 
     def __init__(self, kind: str, ours: Mapping[str, str] | None = None) -> None:
-        """`ours` names the module that registers each of ours."""
+        """`ours` maps the names of our own items to the modules that register them."""
         self.kind = kind
         self._ours = dict(ours or {})
         self._items: dict[str, T] = {}
@@ -71,34 +71,34 @@ class Registry(Generic[T]):
             self._plugins[name] = Plugin(self.kind, name, module, _distribution(module), _file_hash(source))
 
     def get(self, name: str) -> T:
-        """The item of that name. Raises `ConfigError` with the names there are."""
+        """The item with this name. Raises `ConfigError`, which lists the known names."""
         if name not in self._items and name in self._ours:
             importlib.import_module(self._ours[name])
         if name not in self._items:
             known = self.names()
             raise ConfigError(
-                f"{self.kind} {name!r}: not there{did_you_mean(name, known)}; expected one of {some_of(known, name)}"
+                f"{self.kind} {name!r}: unknown{did_you_mean(name, known)}; expected one of {some_of(known, name)}"
             )
         return self._items[name]
 
     def names(self) -> list[str]:
-        """All names, ours first."""
+        """All names, our own first."""
         return [*self._ours, *(name for name in self._items if name not in self._ours)]
 
     def ours(self) -> tuple[str, ...]:
-        """The names of ours, in order."""
+        """The names of our own items, in order."""
         return tuple(self._ours)
 
     def added(self) -> dict[str, T]:
-        """The items that plug-ins brought."""
+        """The items of plug-ins."""
         return {name: self._items[name] for name in self._plugins}
 
     def plugins(self) -> tuple[Plugin, ...]:
-        """Where these come from."""
+        """The origins of these items."""
         return tuple(self._plugins.values())
 
     def forget(self, name: str) -> None:
-        """Take an item of a plug-in back; for what lives no longer than a test or a notebook's cell."""
+        """Remove an item of a plug-in; for items that are used only in a test or in a notebook cell."""
         self._plugins.pop(name)
         self._items.pop(name)
 
@@ -139,7 +139,7 @@ METRICS: Registry[Any] = Registry(
         "usage.prefill_per_generated": "harness.metrics.usage",
     },
 )
-"""Ours in the order in which they are shown."""
+"""Names of our own items, in the order in which they are shown."""
 EXPORTERS: Registry[Any] = Registry(
     "exporter",
     {
@@ -161,7 +161,7 @@ _folders: dict[Path, Plugin] = {}
 def add_folder(path: Path | str) -> None:
     """Register a folder with config groups (`therapist/`, `model/`, ...), `prompts/`, `personas/` or `rubrics/` of its own.
 
-    Its files add to ours and never replace them. Raises `ConfigError` where it is no folder.
+    Its files are added to ours and never replace them. Raises `ConfigError` if `path` is not a folder.
     """
     folder = Path(path).resolve()
     frame = inspect.currentframe()
@@ -172,7 +172,7 @@ def add_folder(path: Path | str) -> None:
 
 
 def folders() -> tuple[Path, ...]:
-    """The folders that plug-ins brought, in the order in which they came."""
+    """The folders of plug-ins, in the order of registration."""
     return tuple(_folders)
 
 
@@ -186,7 +186,7 @@ def load_plugins(modules: Sequence[str] = ()) -> None:
 
 
 def recorded() -> tuple[Plugin, ...]:
-    """All that came from plug-ins, for run.json."""
+    """The origins of all items of plug-ins, for run.json."""
     return (*(plugin for registry in REGISTRIES for plugin in registry.plugins()), *_folders.values())
 
 
@@ -200,7 +200,7 @@ def _load_installed() -> None:
 def _imported(module: str, named: str) -> None:
     here = str(Path.cwd())
     beside = here not in sys.path and "" not in sys.path
-    if beside:  # the installed command has no working directory in its path, `python -m harness` has
+    if beside:  # unlike `python -m harness`, the installed command lacks the working directory in its path
         sys.path.append(here)
     try:
         importlib.import_module(module)
@@ -210,7 +210,7 @@ def _imported(module: str, named: str) -> None:
         if error.name and module.startswith(error.name):
             raise ConfigError(f"{named}: no module {error.name!r}; is it installed, or in this folder?") from error
         raise ConfigError(f"{named}: it needs the module {error.name!r}, which is not installed") from error
-    except Exception as error:  # whatever a plug-in's code raises is its author's to mend
+    except Exception as error:  # a plug-in's code may raise anything
         raise ConfigError(f"{named}: can't be imported: {type(error).__name__}: {first_line(error)}") from error
     finally:
         if beside:

@@ -1,9 +1,9 @@
-"""The config of a run that exists, as this version of the harness reads it, and what of it needs the user's word.
+"""Reads the config of an existing run in this version of the harness, and asks for consent before it runs code.
 
 Invariants:
-- A setting that is newer than the run has its default, or what the version that began the run did without it; one that
-  is no longer known is left out by who only reads.
-- A run folder is data: what in it would run somebody's code runs only where the user says so on the command line.
+- A setting that is newer than the run gets its default, or the behaviour of the version that began the run. Readers
+  ignore a setting that is no longer known.
+- A run folder is data: code that it names runs only if the user allows it on the command line.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,14 @@ from harness.config.schema import RunConfig, UnfitSettings
 from harness.errors import StorageError
 
 _CODE_WORDS = ("trust_remote_code", "_cls", "_module", "module_path", "processors", "plugin", "executor_backend")
-"""Parts of the names of vLLM's engine arguments that name Python code, or let a model bring it."""
+"""Parts of the names of vLLM's engine arguments that name Python code, or allow a model to bring some."""
 TRUST_FLAG = "--trust-remote-code"
 
 
 def read_config(settings: Mapping[str, Any], path: Path) -> tuple[RunConfig, list[str]]:
     """The config of the run in folder `path`, and the keys in it that this version does not know.
 
-    Raises `StorageError` for a value that can't be.
+    Raises `StorageError` for an invalid value.
     """
     tree: dict[str, Any] = dict(as_it_was(settings))
     unknown: list[str] = []
@@ -38,15 +38,15 @@ def read_config(settings: Mapping[str, Any], path: Path) -> tuple[RunConfig, lis
             if len(extra) < len(mistakes):
                 worst = next(item for item in mistakes if item["type"] != "extra_forbidden")
                 key = ".".join(map(str, worst["loc"]))
-                raise StorageError(f"{path / 'run.json'}: config.{key}: {worst['msg']}; bring back the file") from error
+                raise StorageError(f"{path / 'run.json'}: config.{key}: {worst['msg']}; restore the file") from error
         for location in extra:
             unknown.append(".".join(map(str, location)))
             tree = _without(tree, location)
 
 
 def as_it_was(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings with what older versions did where a newer setting is missing: the guard mended both sides, and
-    length was left to the patient's model. A resumed run stays one run."""
+    """The settings, with the behaviour of older versions for missing newer ones, so that a resumed run does not change:
+    the guard mended both sides, and the patient's model decided on length."""
     old = dict(settings)
     for group, key, value in (("guard", "mends", "both"), ("patient", "profile", "off")):
         known = old.get(group)
@@ -56,7 +56,7 @@ def as_it_was(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def refuse_unknown(unknown: list[str], version: str, path: Path) -> None:
-    """Raise `StorageError` where a run that goes on would lose settings."""
+    """Raise `StorageError` if a resumed run would lose settings."""
     if unknown:
         written = f" of version {version}" if version else ""
         raise StorageError(
@@ -66,7 +66,7 @@ def refuse_unknown(unknown: list[str], version: str, path: Path) -> None:
 
 
 def refuse_code(config: RunConfig, path: Path, trusted: bool) -> None:
-    """Raise `StorageError` where using the models of a run folder would run Python code that came with them, unless
+    """Raise `StorageError` if using the models of a run folder would run Python code that came with them, unless
     the user said that it is `trusted`."""
     if trusted:
         return
@@ -74,7 +74,7 @@ def refuse_code(config: RunConfig, path: Path, trusted: bool) -> None:
     if keys:
         raise StorageError(
             f"{path / 'run.json'}: {keys[0]}: set, so code that comes with the model would run here; "
-            f"add {TRUST_FLAG} where you trust it"
+            f"add {TRUST_FLAG} if you trust it"
         )
 
 
@@ -87,7 +87,7 @@ def _code(config: RunConfig) -> Iterator[str]:
 
 
 def _named(args: object, prefix: str = "") -> Iterator[str]:
-    """Keys at any depth that name code, as `hf_overrides.trust_remote_code`."""
+    """Keys at any depth that name code, such as `hf_overrides.trust_remote_code`."""
     if isinstance(args, Mapping):
         for key, value in args.items():
             if value and any(word in str(key) for word in _CODE_WORDS):

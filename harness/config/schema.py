@@ -1,7 +1,7 @@
 """The resolved configuration of a run: frozen pydantic models, extra keys forbidden.
 
-Hydra composes YAML into a plain dict (`compose.py`); from here on only these models are passed around. Both
-roles carry their engine and model in full: what a role leaves at null it inherits from the top level.
+Hydra composes YAML into a plain dict (`compose.py`); all other code uses these models. Both roles contain their engine
+and model in full: a role inherits values that it leaves at null from the top level.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,15 +32,15 @@ def _listed(value: object) -> object:
 
 
 def _unquoted_off(value: object) -> object:
-    """`off` as it was written: YAML takes the bare word for false."""
+    """`off`, which YAML reads as false if it is not quoted."""
     return "off" if value is False else value
 
 
 MOST = 2**31 - 1
-"""Of any count: what every engine and file format takes."""
+"""Largest count that every engine and file format accepts."""
 Positive = Annotated[int, Field(gt=0, le=MOST)]
 MONTH_S = 2_678_400.0
-"""Longest wait that can be asked for, in seconds."""
+"""Longest wait that can be set, in seconds."""
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 LengthProfile = Literal[
     "persona",
@@ -58,9 +58,9 @@ LengthProfile = Literal[
     "spoken-talkative",
 ]
 MOST_SESSIONS = 100_000
-"""In flight: each takes memory, whether an engine can serve it or not."""
+"""Most sessions in flight: each takes memory, whether or not an engine can serve it."""
 OWN_PARAMETERS = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stream", "n"})
-"""Of a request to a server: what the harness relies on, so that `engine.extra_body` can't hold it."""
+"""Parameters of a request that the harness sets itself, so that `engine.extra_body` can't contain them."""
 EngineKind = str
 """`auto`, or the name of a registered engine."""
 
@@ -97,10 +97,10 @@ class ModelConfig(Settings):
     chat_template: Path | None = None
     """A Jinja file that replaces the tokenizer's own template."""
     stand_in: bool = False
-    """openai: the tokenizer and template at `path` only stand in for the server's, which are not at hand: prompts are
-    sent as messages, and their tokens are estimated."""
+    """openai: the tokenizer and template at `path` replace the server's, which are not at hand: prompts are sent as
+    messages, and their tokens are estimated."""
     template_args: dict[str, Any] = {}
-    """Passed to the chat template, as `enable_thinking: false`."""
+    """Arguments of the chat template, such as `enable_thinking: false`."""
     adapter: Path | None = None
     """Folder of a LoRA adapter on this base."""
 
@@ -111,11 +111,11 @@ class ModelConfig(Settings):
 
 
 class EngineConfig(Settings):
-    """What serves a model. Keys that a kind does not use are refused where they would mislead."""
+    """The engine that serves a model. Keys that its kind does not use are refused if they would mislead."""
 
     kind: EngineKind = "auto"
     chosen_by_auto: bool = False
-    """True where `auto` was asked for and `kind` is what this machine made of it."""
+    """True if `auto` was given and `kind` is what it means on this machine."""
     max_model_len: Positive | None = None
     """Window in tokens; null takes the model's."""
     args: dict[str, Any] = {}
@@ -125,20 +125,20 @@ class EngineConfig(Settings):
     base_url: str | None = None
     """openai: address of the server, up to and with `/v1`."""
     model: str | None = None
-    """openai: the name that the server knows; null asks `/v1/models`."""
+    """openai: the server's name of the model; null asks `/v1/models`."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
-    """openai: name of the environment variable that holds the key; the key itself never stands in a config."""
+    """openai: name of the environment variable with the key; the key itself is never in a config."""
     extra_body: dict[str, Any] = {}
-    """openai: parameters by name that go into every request as they are; null leaves one of ours out."""
+    """openai: parameters by name that are added to every request; null leaves out one of ours."""
     request_timeout_s: float = Field(600.0, gt=0, le=86_400.0)
     outage_s: float = Field(21_600.0, gt=0, le=MONTH_S)
-    """openai: how long a run waits for a server that went away."""
+    """openai: seconds that a run waits for a server that went away."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 2
     """How often a dead engine is started again in one run."""
     latency_s: float = Field(0.0, ge=0, le=MONTH_S)
     """dry: seconds that every answer takes."""
     options: dict[str, Any] = {}
-    """The own settings of an engine that a plug-in brought."""
+    """Settings of an engine that comes from a plug-in."""
 
 
 class RoleConfig(Settings):
@@ -147,8 +147,8 @@ class RoleConfig(Settings):
     name: str
     prompt: str | None = None
     """A Jinja file; null for no system prompt. A relative path is looked up in the user's config folder, among the
-    harness's own templates, and in the working directory, in this order; a file of the user's stands here as an
-    absolute path, so that a run can be resumed from anywhere."""
+    harness's own templates, and in the working directory, in this order. A user's file is stored as an absolute path, so
+    that a run can be resumed from any folder."""
     max_new_tokens: Positive = 256
     """Longest turn in tokens; reserved in the window for every prompt."""
     model: ModelConfig
@@ -160,7 +160,7 @@ class TherapistConfig(RoleConfig):
     """The model under test."""
 
     session_plan: bool = False
-    """Tell it which phase of the session it is in (opening, exploring, working, closing)."""
+    """Whether it is told the phase of the session (opening, exploring, working, closing)."""
 
 
 class PatientConfig(RoleConfig):
@@ -168,12 +168,12 @@ class PatientConfig(RoleConfig):
 
     kind: Literal["simulated", "replay"] = "simulated"
     state: Annotated[Literal["auto", "rules", "model", "off"], BeforeValidator(_unquoted_off)] = "auto"
-    """simulated: an inner state, moved by what the therapist does, directs the patient's model. Who says what the therapist did:
-    `rules`, or the patient's own `model` (one more short request per turn). `auto` is rules in a language that has cues for
-    them, else the model. `off`: there is no inner state."""
+    """simulated: an inner state, changed by what the therapist does, directs the patient's model. What the therapist did is
+    appraised by `rules`, or by the patient's own `model` (one more short request per turn). `auto` takes rules in a language
+    that has cues for them, else the model. `off`: there is no inner state."""
     self_check: Annotated[Literal["off", "rules", "model"], BeforeValidator(_unquoted_off)] = "off"
-    """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once where it
-    does not hold: by `rules`, or by rules and then by the patient's own `model`."""
+    """simulated: whether each draft of a turn is checked against the persona and the state, and rewritten once if it fails:
+    by `rules`, or by rules and then by the patient's own `model`."""
     profile: Annotated[LengthProfile, BeforeValidator(_unquoted_off)] = "persona"
     """simulated: how long turns come out, and whether typed or spoken, as a light direction and a bound on new tokens for
     each turn. `persona` is the persona's own profile; `terse`, `average`, `talkative`, `typed`, `spoken` or both, as in
@@ -185,14 +185,14 @@ class PatientConfig(RoleConfig):
 
 
 class ContextConfig(Settings):
-    """How a view is kept within its window."""
+    """How views are kept within the window."""
 
     policy: str = "truncate"
     """`truncate`, `summarize`, `hybrid`, `none`, or the name of a plug-in's."""
     low_water: float = Field(0.6, gt=0.0, lt=1.0)
     """A full view shrinks to this share of the prompt budget, so that its prefix then stays the same for many turns."""
     note_tokens: Positive = 256
-    """Bound of the running note, in tokens."""
+    """Most tokens of the running note."""
     summarizer: Literal["therapist", "patient", "own"] = "therapist"
     """Whose model writes the note; `own` is each speaker's own."""
 
@@ -212,15 +212,15 @@ class CourseConfig(Settings):
     """Several sessions with one patient, in order."""
 
     sessions: Positive = 1
-    """How many; 1 is a session of its own, to which the other settings do not apply."""
+    """Sessions per course; with 1 there are no courses, and the other settings do not apply."""
     note: Literal["model", "digest"] = "model"
     """Who writes the handover note: the model that `context.summarizer` names, or a fixed rule without a model."""
     note_tokens: Positive = 192
-    """Bound of the note in each speaker's prompts, in tokens; at most an eighth of what a prompt may have."""
+    """Most tokens of the note in each speaker's prompts; at most an eighth of the prompt budget."""
 
 
 class KeepConfig(Settings):
-    """What is kept of every turn besides what always is."""
+    """Optional data that is recorded for every turn."""
 
     logprobs: bool = False
     """The log-probability of every sampled token, in the journal."""
@@ -231,7 +231,7 @@ class RunSettings(Settings):
 
     name: str | None = None
     dir: Path | None = None
-    """Output folder; null makes `outputs/NAME-DATE` afresh."""
+    """Output folder; null makes a new `outputs/NAME-DATE`."""
 
 
 class PriceConfig(Settings):
@@ -239,7 +239,7 @@ class PriceConfig(Settings):
 
     prompt: float | None = Field(None, ge=0)
     cached: float | None = Field(None, ge=0)
-    """Of prompt tokens that the server had already; null takes the price of others."""
+    """Price of cached prompt tokens; null takes the price of other prompt tokens."""
     completion: float | None = Field(None, ge=0)
 
 
@@ -247,7 +247,7 @@ class JudgeConfig(RoleConfig):
     """The third role: its model, engine and sampling."""
 
     name: str | None = None  # type: ignore[assignment]
-    """What scores call it; null makes a name of its model and fingerprint."""
+    """Its name in scores; null makes one from its model and fingerprint."""
     price: PriceConfig = PriceConfig()
 
 
@@ -255,20 +255,20 @@ class JudgingSettings(Settings):
     """What a judge is asked, and how often."""
 
     rubric: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = ("safety-gate",)
-    """Ids of rubrics; `all` for every one there is."""
+    """Ids of rubrics; `all` for all of them."""
     rubric_dir: Path | None = None
-    """A folder of the user's own rubrics, looked up first."""
+    """A folder of the user's own rubrics, searched first."""
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     orders: Literal[1, 2] = 1
-    """2: each question also with its answers listed the other way round."""
+    """2: each question is also asked with its answers in reverse order."""
     controls: Annotated[int, Field(ge=0, le=100)] = 6
-    """Clean sessions that the controls are made of; 0 leaves every item uncertified."""
+    """Number of clean sessions from which controls are made; with 0 no item is certified."""
     courses: bool = True
-    """Courses of therapy are judged as a whole, too."""
+    """Whether courses of therapy are also judged as a whole."""
 
 
 class UnfitSettings(ConfigError):
-    """Settings with values that no file may hold; `mistakes` are pairs of a dotted key and why."""
+    """Settings with values that no file may contain; `mistakes` are pairs of a dotted key and the reason."""
 
     def __init__(self, mistakes: Sequence[tuple[str, str]]) -> None:
         super().__init__(*(f"{key}: {why}" for key, why in mistakes))
@@ -278,8 +278,8 @@ class UnfitSettings(ConfigError):
 class RunConfig(Settings):
     """Everything that decides what a run does.
 
-    Text from the environment (`${oc.env:NAME}`) is in force and stands in no dump, where its name stays. Raises
-    `UnfitSettings` for credentials and for what no file can hold, `ConfigError` for a variable that is not set.
+    Text from the environment (`${oc.env:NAME}`) is used, but dumps contain the reference, not the text. Raises
+    `UnfitSettings` for credentials and for values that no file can contain, `ConfigError` for a variable that is not set.
     """
 
     _named: dict[environment.Keys, str] = PrivateAttr(default_factory=dict)
@@ -302,28 +302,28 @@ class RunConfig(Settings):
         return environment.named(handler(self), self._named)
 
     plugins: tuple[str, ...] = ()
-    """Python modules that bring metrics, engines, context policies, ... beside those of installed packages."""
+    """Python modules with metrics, engines, context policies, ..., in addition to plug-ins of installed packages."""
     trackers: tuple[str, ...] = ()
-    """Names of trackers that are told of the run."""
+    """Names of trackers that follow the run."""
 
     run: RunSettings = RunSettings()
     seed: Seed = 0
     personas: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     """Ids of personas; a bare id stands for a list of one, and `all` for the whole library."""
     sample: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """How many sampled personas are played, after those of `personas`, which may then be empty."""
+    """Number of sampled personas, played after those of `personas`, which may then be empty."""
     sample_seed: Seed | None = None
-    """Seed of the sampled personas; null takes the run's, so that a new seed brings new patients."""
+    """Seed of the sampled personas; null takes the run's seed, so that a new seed gives new patients."""
     persona_dir: Path | None = None
-    """A folder of the user's own personas, looked up before the library."""
+    """A folder of the user's own personas, searched before the library."""
     sessions_per_persona: Positive = 1
     max_exchanges: Positive = 20
     """A patient turn and the therapist's answer are one exchange."""
     min_exchanges: Annotated[int, Field(ge=0, le=MOST)] = 3
-    """Before as many exchanges no speaker can end the session."""
+    """Exchanges before which no speaker can end the session."""
     concurrency: Literal["auto"] | Annotated[int, Field(gt=0, le=MOST_SESSIONS)] = "auto"
     on_failure: Literal["continue", "fail_fast"] | Positive = "continue"
-    """Of a sweep: go on whatever fails, stop it at the first point that fails, or at so many."""
+    """In a sweep: continue after failures, or stop at the first failed point, or at this number of failed points."""
     executor: ExecutorConfig = ExecutorConfig()
     patient: PatientConfig
     therapist: TherapistConfig
@@ -332,7 +332,7 @@ class RunConfig(Settings):
     course: CourseConfig = CourseConfig()
     keep: KeepConfig = KeepConfig()
     judge: JudgeConfig | None = None
-    """Judges the sessions when the run has ended; null for no judge."""
+    """The judge of the sessions at the end of the run; null for none."""
     judging: JudgingSettings = JudgingSettings()
 
     def roles(self) -> tuple[tuple[Speaker, RoleConfig], ...]:
@@ -341,14 +341,14 @@ class RunConfig(Settings):
 
 
 def unfit(tree: Mapping[str, Any], found: Mapping[str, str]) -> None:
-    """Raise `UnfitSettings` for what was found, and for values that no JSON file can hold."""
+    """Raise `UnfitSettings` for the mistakes in `found`, and for values that no JSON file can contain."""
     mistakes = [*found.items(), *plain_data.mistakes(tree)]
     if mistakes:
         raise UnfitSettings(mistakes)
 
 
 def contradictions(config: RunConfig) -> list[str]:
-    """Settings that are each valid and can't hold together, one line each."""
+    """Settings that are valid alone but contradict each other, one line each."""
     lines: list[str] = []
     if not config.personas and not config.sample:
         lines.append("personas: an empty list; expected at least one id, all, or personas.sample=N")
@@ -397,11 +397,11 @@ def _loop_contradictions(guard: GuardConfig) -> Iterator[str]:
     for name in ("loop_turns", "question_turns", "opening_turns"):
         turns = getattr(guard, name)
         if turns > guard.window:
-            yield f"guard.{name}: {turns} of the last guard.window={guard.window} turns can't be; expected at most as many"
+            yield f"guard.{name}: found {turns}, expected at most guard.window={guard.window} turns"
 
 
 def server_mistakes(engine: EngineConfig) -> Iterator[str]:
-    """What is wrong with the settings of a server, one line each; none holds a credential."""
+    """Mistakes in the settings of a server, one line each; none contains a credential."""
     if engine.base_url and (mistake := address_mistake(engine.base_url)):
         yield f"engine.base_url: {mistake}"
     for name in sorted(OWN_PARAMETERS & engine.extra_body.keys()):

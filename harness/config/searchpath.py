@@ -1,7 +1,7 @@
-"""The user's own config folder comes before the packaged one, for everything that Hydra composes.
+"""Makes Hydra search the user's own config folder before the packaged one.
 
-Hydra itself only ever appends folders (`--config-dir`, `hydra.searchpath`), so that a file of the user's could add to
-conf/ but never replace a file in it. Its search-path plugins can prepend; ours is registered when it is first needed.
+Hydra itself only appends folders (`--config-dir`, `hydra.searchpath`), so a user's file could be added to conf/ but never
+replace a file in it. A search-path plugin can prepend a folder; ours is registered on first use.
 """
 
 import warnings
@@ -18,12 +18,12 @@ _own: ContextVar[Path | None] = ContextVar("own_config_dir", default=None)
 
 @contextmanager
 def own_first(config_dir: Path | None) -> Iterator[None]:
-    """While this is open, Hydra looks into `config_dir` before any other folder."""
+    """Within the block, Hydra searches `config_dir` before any other folder."""
     _register()
     token = _own.set(config_dir)
     try:
         with warnings.catch_warnings():
-            # A file in conf/hydra/launcher/ is named as the launcher, whose plugin may bring a schema: that is meant.
+            # Our files in conf/hydra/launcher/ have the names of launchers whose plugins may bring a schema: intended.
             warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
             yield
     finally:

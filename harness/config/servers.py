@@ -1,7 +1,7 @@
-"""To which servers the user sends which keys, so that a run folder from elsewhere can't send them to another one.
+"""Remembers which keys the user sends to which servers, so that a foreign run folder can't send them elsewhere.
 
-Invariant: what is remembered was in the user's own words: on a command line, in a call, in their config files. A run folder
-only names servers; a key goes to one that is remembered, to this machine, or where the user names it once more.
+Invariant: only servers that the user named are remembered: on a command line, in a call, or in their config files. If a
+run folder names a server, a key goes to it only if it is remembered, is on this machine, or the user names it again.
 """
 
 import ipaddress
@@ -36,7 +36,7 @@ class _Use(NamedTuple):
 
 
 def remember(configs: Sequence[RunConfig]) -> None:
-    """Take note of the servers in configs of the user's own; where no note can be made, a resumed run asks again."""
+    """Remember the servers in the user's own configs. If that fails, a resumed run asks for them again."""
     pairs = {use.pair for config in configs for use in _uses(config) if not _is_here(use.url)}
     known = _known()
     if pairs <= known:
@@ -50,9 +50,9 @@ def remember(configs: Sequence[RunConfig]) -> None:
 
 
 def refuse_server(config: RunConfig, path: Path, overrides: Sequence[str] = (), *, trusted: bool = False) -> None:
-    """Raise `StorageError` where a key would go to a server that only the run folder `path` names.
+    """Raise `StorageError` if a key would go to a server that only the run folder `path` names.
 
-    A server that one of `overrides` (KEY=VALUE) spells is the user's own word.
+    A server in `overrides` (KEY=VALUE) was named by the user.
     """
     named = {override.partition("=")[0] for override in overrides}
     known = _known()
@@ -61,7 +61,7 @@ def refuse_server(config: RunConfig, path: Path, overrides: Sequence[str] = (), 
             continue
         raise StorageError(
             f"{path / 'run.json'}: {use.setting}: the key in {use.variable} would go to {_origin(use.url)}, which no run of "
-            f"yours has named; where it is the right one, add {use.setting}={use.url} ({TRUST_FLAG} for replay-check)"
+            f"yours has named; if it is the right one, add {use.setting}={use.url} ({TRUST_FLAG} for replay-check)"
         )
 
 

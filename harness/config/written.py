@@ -1,4 +1,4 @@
-"""Python values as overrides, which Hydra reads back as they were."""
+"""Writes Python values as overrides that Hydra reads back unchanged."""
 
 from collections.abc import Mapping
 from typing import Any

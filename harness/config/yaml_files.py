@@ -1,4 +1,4 @@
-"""The YAML files of a user's config folder, looked at before Hydra makes anything of them."""
+"""Checks the YAML files of a user's config folder before Hydra reads them."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ MOST_BYTES = 1_000_000
 
 
 def check_folder(folder: Path) -> None:
-    """Check the files that a config folder gives to Hydra. Raises `ConfigError` with a line for each mistake."""
+    """Check the files of a config folder that Hydra would read. Raises `ConfigError` with a line for each mistake."""
     lines = []
     for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml"):
         for path in sorted(folder.glob(pattern)):

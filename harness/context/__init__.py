@@ -1,1 +1,1 @@
-"""The context manager: what each speaker's model sees, exactly counted, and always within its window."""
+"""The context manager: builds each speaker's prompts, counts them exactly, and keeps them within the window."""

@@ -1,8 +1,8 @@
-"""Everything that a speaker's model is asked beside the dialogue: short questions answered as JSON, and notes.
+"""Requests to a speaker's model outside the dialogue: short questions answered as JSON, and notes.
 
 Invariants:
-- Every question fits its window: the texts it quotes are shortened, all alike, until it does.
-- Questions and answers are no part of the dialogue; who asks makes an event of what came of it.
+- Every question fits its window: the texts it quotes are shortened to the same length until it does.
+- Questions and answers are not part of the dialogue; the caller records the result as an event.
 """
 
 import json
@@ -19,11 +19,11 @@ from harness.types import Generation, Prompt, Purpose, Request, Sampling
 
 GREEDY = Sampling(temperature=0.0)
 SHORTEST_QUOTE = 16
-"""Tokens to which a quoted text is shortened at the very least; with less a question makes no sense."""
+"""Fewest tokens to which a quoted text is shortened; with fewer, a question makes no sense."""
 
 
 def json_object(text: str) -> Mapping[str, Any] | None:
-    """The JSON object in an answer, whatever stands around it; None where there is none that can be read."""
+    """The JSON object in an answer, without the text around it; None if there is no valid one."""
     try:
         found = json.loads(text[text.find("{") : text.rfind("}") + 1])
     except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets without end
@@ -32,7 +32,7 @@ def json_object(text: str) -> Mapping[str, Any] | None:
 
 
 class NoAnswer(Exception):
-    """The model could not be asked, or gave no answer; says why."""
+    """The model could not be asked, or gave no answer. The message says why."""
 
 
 class StructuredQuery:
@@ -69,9 +69,9 @@ class StructuredQuery:
         seed: int,
         request_id: str,
     ) -> Generation:
-        """The answer to the user message that `write` makes of the (shortened) `texts`.
+        """The answer to the user message that `write` makes from the (shortened) `texts`.
 
-        Raises `NoAnswer`, and `EngineUnavailable` where the engine is gone for everyone.
+        Raises `NoAnswer`, or `EngineUnavailable` if the engine is gone for all sessions.
         """
         _, generation = await self.complete(
             lambda: self._prompt(write, texts), seed=seed, request_id=request_id, json_schema=json_schema
@@ -81,9 +81,9 @@ class StructuredQuery:
     async def complete(
         self, fit: Callable[[], Prompt], *, seed: int, request_id: str, json_schema: Mapping[str, Any] | None = None
     ) -> tuple[Prompt, Generation]:
-        """The prompt of `fit`, which is called again where the window turns out to be smaller, and the answer.
+        """The prompt from `fit`, and its answer. `fit` is called again if the window turns out to be smaller.
 
-        Raises `NoAnswer`, and `EngineUnavailable` where the engine is gone for everyone.
+        Raises `NoAnswer`, or `EngineUnavailable` if the engine is gone for all sessions.
         """
 
         async def build() -> Request:
@@ -98,7 +98,7 @@ class StructuredQuery:
         return request.prompt, generation
 
     def _prompt(self, write: Callable[[Mapping[str, str]], str], texts: Mapping[str, str]) -> Prompt:
-        """The question with its texts as long as they may be."""
+        """The question, with its texts as long as the window allows."""
         renderer, budget = self.renderer, self.window.prompt_budget(self.max_new_tokens)
         cap = max(map(renderer.count_text, texts.values()), default=0)
         while True:
@@ -115,4 +115,4 @@ class StructuredQuery:
 
 
 def _ignore(prompt: Prompt, error: PromptRefused) -> None:
-    """A refused question has no turn of its own to be recorded with; the window has learned from it."""
+    """A refused question has no turn to record it with; the window has already learned from it."""

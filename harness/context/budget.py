@@ -1,8 +1,8 @@
-"""How many tokens a prompt may take: the window that all sessions of an engine share, and pure arithmetic on it.
+"""How many tokens a prompt may have: the window that all sessions of an engine share, and pure arithmetic on it.
 
 Invariants:
 - `prompt_tokens <= Budget.prompt` implies `prompt_tokens + max_new_tokens <= max_model_len`.
-- What a window learns from refusals only ever makes later prompts smaller.
+- What a window learns from refusals can only make later prompts smaller.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import PromptCut, PromptRefused
 
 MIN_ROOM = 32
-"""Least room for the dialogue, in tokens: one short message of each speaker."""
+"""Fewest tokens left for the dialogue: one short message of each speaker."""
 MESSAGE_SHARE = 3 / 8
 """Largest share of the room for one message: the opening exchange and one message of each speaker always fit."""
 PIN_SHARE = 1 / 4
@@ -20,32 +20,32 @@ PIN_SHARE = 1 / 4
 NOTE_SHARE = 1 / 8
 """Largest share of the prompt budget for a note."""
 REFUSED_SHARE = 7 / 8
-"""Share of a refused prompt's length that is tried next where the server does not report its count."""
+"""Length of the next attempt as a share of a refused prompt, if the server does not report its count."""
 
 
 FIRST_RATIO = 1.25
-"""Assumed tokens per token of ours for an engine that counts differently, until it reports a count."""
+"""Assumed engine tokens per token of ours, for an engine that counts differently, until it reports a count."""
 DRIFT = 1.08
-"""Factor by which its next count may exceed what its earlier counts predict."""
+"""Factor by which the engine's next count may exceed the one that its earlier counts predict."""
 
 
 class Window:
-    """What one engine takes: its window and by how much it counts more than we do. Shared by all sessions on it."""
+    """The window of one engine, and how many more tokens it counts than we do. Shared by all its sessions."""
 
     def __init__(self, max_model_len: int) -> None:
         self.max_model_len = max_model_len
         self.margin = 0
-        """Tokens that the engine may count beyond our count of the same prompt."""
+        """Tokens by which the engine's count of a prompt may exceed ours."""
         self.ratio = 1.0
-        """Tokens that the engine may count for one of ours; more than 1 only where ours are an estimate."""
-        self._estimated = self._told = False
+        """Tokens that the engine may count for one of ours; more than 1 only if ours are an estimate."""
+        self._estimated = self._reported = False
         self.cuts: list[Mapping[str, Any]] = []
         """Prompts that the engine cut, until a session records them as events."""
 
     def estimate(self, ratio: float = FIRST_RATIO) -> None:
-        """From now on our counts are an estimate, to be corrected by what the engine reports."""
+        """Treat our counts as an estimate from now on, to be corrected by the counts that the engine reports."""
         self._estimated = True
-        if not self._told:
+        if not self._reported:
             self.ratio = ratio
 
     @property
@@ -54,11 +54,11 @@ class Window:
         return self._estimated
 
     def prompt_budget(self, max_new_tokens: int) -> int:
-        """Most tokens that a prompt may have, by our count."""
+        """The most tokens that a prompt may have, by our count."""
         return int((self.max_model_len - max_new_tokens) / self.ratio) - self.margin
 
     def learn(self, refused: PromptRefused, *, tokens: int, max_new_tokens: int) -> None:
-        """A prompt of `tokens` was refused as too long, or cut: from now on prompts are smaller than it."""
+        """Learn from a prompt of `tokens` that was refused as too long, or cut: later prompts are smaller."""
         if isinstance(refused, PromptCut):
             self.cuts.append({"prompt_tokens": tokens, "read_tokens": refused.limit, "reason": str(refused)})
         if refused.limit is not None and refused.limit > 0:
@@ -72,36 +72,36 @@ class Window:
             self.margin += excess
 
     def observe(self, *, tokens: int, counted: int) -> None:
-        """The engine answered a prompt of `tokens` by our count and reported `counted`."""
+        """Learn from an answered prompt: we counted `tokens`, the engine reported `counted`."""
         if not self._estimated:
             self.margin = max(self.margin, counted - tokens)
             return
         expected = 1.0 if counted == tokens else max(1.0, counted / tokens * DRIFT)
-        self.ratio = max(self.ratio, expected) if self._told else expected
-        self._told = True
+        self.ratio = max(self.ratio, expected) if self._reported else expected
+        self._reported = True
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The tokens of one speaker's prompts."""
+    """How the tokens of one speaker's prompts are divided."""
 
     prompt: int
-    """Most tokens of a prompt: `max_model_len - max_new_tokens`, less what the engine counts beyond us."""
+    """Most tokens of a prompt: `max_model_len - max_new_tokens`, less the engine's margin over our count."""
     base: int
-    """Tokens that every prompt has: system message, template, room for a direction."""
+    """Tokens of every prompt: system message, template, and room for a direction."""
     note_tokens: int = 0
-    """Most tokens of a note as configured; 0 without notes."""
+    """The configured length of a note, in tokens; 0 if the policy writes none."""
     low_water: float = 0.6
     """Share of the prompt budget to which a full view shrinks."""
 
     @property
     def note_bound(self) -> int:
-        """Most tokens of a note: as configured, but at most an eighth of the prompt budget."""
+        """Most tokens of a note: the configured length, but at most an eighth of the prompt budget."""
         return max(0, min(self.note_tokens, int(self.prompt * NOTE_SHARE)))
 
     @property
     def fixed(self) -> int:
-        """Tokens that are not the dialogue's."""
+        """Tokens that are not available for the dialogue."""
         return self.base + self.note_bound
 
     @property
@@ -111,7 +111,7 @@ class Budget:
 
     @property
     def missing(self) -> int:
-        """Tokens by which the window is too small for any dialogue; 0 where it is large enough."""
+        """Tokens by which the window is too small for any dialogue; 0 if it is large enough."""
         return max(0, MIN_ROOM - self.room)
 
     @property
@@ -124,5 +124,5 @@ class Budget:
 
     @property
     def target(self) -> int:
-        """Tokens of a view after it shrank; where the fixed part is large, still a quarter of the room."""
+        """Tokens of a view after compaction. If the fixed part is large, the dialogue still gets a quarter of the room."""
         return max(int(self.prompt * self.low_water), self.fixed + self.room // 4)

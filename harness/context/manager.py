@@ -1,9 +1,9 @@
 """One speaker's context in one session: from the history to an answer, through a view that always fits.
 
 Invariants:
-- History is never changed; a view only ever moves forward, and by whole exchanges.
-- Between compactions every prompt begins with the one before it (but for a direction, which is for one turn only).
-- What an answer holds is enough to rebuild its prompt: the view, with the history, system text and opening.
+- History is never changed; a view only moves forward, by whole exchanges.
+- Between compactions every prompt begins with the one before it (except for a direction, which is for one turn only).
+- The view in an answer, with the history, system text and opening, is enough to rebuild its prompt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ SMALLEST_MESSAGE = 4
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an engine generated for a turn, and from what."""
+    """What an engine generated for a turn, and the prompt and view it was generated from."""
 
     generation: Generation
     prompt: Prompt
@@ -38,7 +38,7 @@ class Answer:
     evicted_turns: int
     """How many turns of the history were not in the view."""
     summary_tokens: int
-    """Tokens of the note in the view; 0 without one."""
+    """Tokens of the note in the view; 0 if there is none."""
 
 
 class ContextManager:
@@ -60,7 +60,7 @@ class ContextManager:
         label: str = "",
         meter: Meter | None = None,
     ) -> None:
-        """`window` is shared by all sessions on `engine`; `direction_tokens` is the longest direction to come."""
+        """`window` is shared by all sessions on `engine`; `direction_tokens` is the length of the longest direction."""
         self.preamble = preamble
         self.engine = engine
         self.window = window
@@ -78,15 +78,15 @@ class ContextManager:
         self._view = View(message_cap=self._message_cap())
         self._note_tokens = 0
         self._rendering: Rendering | None = preamble.shortest
-        """Of the last view, without its direction."""
+        """The rendering of the last view, without its direction."""
         self._events: list[Event] = []
-        """Since the last answer, so that a turn that is asked for again after an engine failure keeps them."""
+        """Events since the last answer; kept if an engine failure makes the turn be requested again."""
         self._rising = Rising()
         """The engine's token counts for prompts of the present view."""
-        self._said: list[Message] = []
+        self._messages: list[Message] = []
         """The turns of the last view as messages, so that a longer history costs only its new turns."""
-        self._said_for: tuple[View, Sequence[Turn]] | None = None
-        """The view and the history that `_said` is for."""
+        self._messages_for: tuple[View, Sequence[Turn]] | None = None
+        """The view and the history of `_messages`."""
 
     @property
     def view(self) -> View:
@@ -94,14 +94,14 @@ class ContextManager:
         return self._view
 
     def restore(self, view: View) -> None:
-        """Go on from the view of a journalled turn."""
+        """Continue from the view of a journalled turn."""
         self._view = replace(view, direction=None, message_cap=view.message_cap or self._message_cap())
         self._note_tokens = self._count_note()
         self._rendering = None
-        self._said_for = None
+        self._messages_for = None
 
     def settle(self, view: View) -> None:
-        """Commit the answer with this view as the turn; undo what later answers to the same history changed."""
+        """Commit the answer with this view as the turn; discard what later answers to the same history changed."""
         if view is not self._view and replace(view, direction=None) != self._view:
             self.restore(view)
 
@@ -118,11 +118,11 @@ class ContextManager:
     ) -> Answer:
         """The speaker's next turn after `history`, which ends with the other's turn (or is empty, for the patient).
 
-        `sampling` and `max_new_tokens` are for this answer only; None is the speaker's own. What is reserved in the
-        window stays the speaker's own, so a smaller bound never changes a view.
+        `sampling` and `max_new_tokens` are for this answer only; None takes the speaker's own. The window always
+        reserves the speaker's own `max_new_tokens`, so a smaller bound never changes a view.
 
-        Raises `ContextOverflow` where no view fits (policy `none`, or a fixed part that is too long for what the
-        engine turned out to take), and the engine's `EngineError`.
+        Raises `ContextOverflow` if no view fits (policy `none`, or a fixed part too long for the engine's real window),
+        and the engine's `EngineError`.
         """
 
         async def build() -> Request:
@@ -134,8 +134,8 @@ class ContextManager:
         def refused(prompt: Prompt, error: PromptRefused) -> None:
             window = self.window
             learned = {"max_model_len": window.max_model_len, "margin": window.margin, "ratio": round(window.ratio, 3)}
-            said = {"limit": error.limit, "counted": error.counted}
-            self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **said, **learned}))
+            told = {"limit": error.limit, "counted": error.counted}
+            self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **told, **learned}))
 
         try:
             request, generation = await deliver(
@@ -153,15 +153,15 @@ class ContextManager:
     async def _prompt(
         self, history: Sequence[Turn], direction: str | None, seed: int, request_id: str, most: int | None
     ) -> Prompt:
-        """A prompt that fits, from the view as it is or after compaction; its answer has at most `most` tokens."""
+        """A prompt that fits: of the view as it is, or after compaction. Its answer has at most `most` tokens."""
         budget = self._budget()
         rendering = self._render(history, self._view, direction)
         if rendering.tokens > budget.prompt:
             before, full = self._view, rendering.tokens
-            unfit = self._compaction(history, budget, full, seed, request_id)
-            done = await self.policy.compact(unfit)
+            compaction = self._compaction(history, budget, full, seed, request_id)
+            done = await self.policy.compact(compaction)
             self._rising.forget()
-            # The window is shared: while the note was being written it may have turned out to be smaller.
+            # The window is shared: another session may have found it smaller while the note was being written.
             rendering = self._settle(history, done.view, direction, self._budget())
             self._note_tokens = self._count_note()
             self._events += retry_events(done.retries, len(history), self.preamble.speaker, "summary")
@@ -187,7 +187,7 @@ class ContextManager:
         return Compaction(before, after, unnoted, tokens, budget.prompt, budget.note_bound, count, seed, request_id)
 
     def _shrink(self, history: Sequence[Turn], view: View, budget: Budget) -> View:
-        """The view with whole exchanges left out, oldest first, until it is at the low-water mark."""
+        """The view without its oldest exchanges, so that it is at the low-water mark."""
         cap = min(view.message_cap or budget.message_cap, max(SMALLEST_MESSAGE, budget.message_cap))
 
         def cost(turns: Sequence[Turn]) -> int:
@@ -208,7 +208,7 @@ class ContextManager:
         return replace(view, pinned=pinned, first=first, message_cap=cap)
 
     def _settle(self, history: Sequence[Turn], view: View, direction: str | None, budget: Budget) -> Rendering:
-        """Render a compacted view and make sure that it fits, whatever the estimate that made it was worth."""
+        """Render a compacted view, and shrink it further until it really fits: compaction only estimates lengths."""
         last = last_exchange(history)
         while True:
             rendering = self._render(history, view, direction)
@@ -235,13 +235,13 @@ class ContextManager:
     def _render(self, history: Sequence[Turn], view: View, direction: str | None) -> Rendering:
         preamble = self.preamble
         check_view(preamble.speaker, history, view, preamble.opening)
-        if self._said_for is not None and self._said_for[0] == view and _grown(self._said_for[1], history):
-            new = [*history[len(self._said_for[1]) :]]
+        if self._messages_for is not None and self._messages_for[0] == view and _grown(self._messages_for[1], history):
+            new = [*history[len(self._messages_for[1]) :]]
         else:
-            self._said, new = [], [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
-        self._said += [spoken(turn, preamble.speaker, view.message_cap, preamble.renderer) for turn in new]
-        self._said_for = (view, tuple(history))
-        messages = framed(preamble.system, preamble.opening, preamble.speaker, self._said, view, preamble.renderer)
+            self._messages, new = [], [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
+        self._messages += [spoken(turn, preamble.speaker, view.message_cap, preamble.renderer) for turn in new]
+        self._messages_for = (view, tuple(history))
+        messages = framed(preamble.system, preamble.opening, preamble.speaker, self._messages, view, preamble.renderer)
         self._rendering = preamble.renderer.render(messages, self._rendering)
         added = aside(direction, preamble.renderer)
         return preamble.renderer.lengthen(self._rendering, added) if added else self._rendering
@@ -289,5 +289,5 @@ def _shown(view: View, turns: int) -> list[int]:
 
 
 def _grown(before: Sequence[Turn], history: Sequence[Turn]) -> bool:
-    """Whether `history` is `before` with turns appended; compares the turns themselves, which costs next to nothing."""
+    """Whether `history` is `before` with turns appended. Compares by identity, which is cheap."""
     return len(before) <= len(history) and all(map(is_, before, history))

@@ -1,6 +1,6 @@
-"""Counts what the requests of one session cost, by purpose, where they are sent.
+"""Counts the cost of one session's requests by purpose, at the place where they are sent.
 
-Invariant: every answer that an engine gave is counted once, whatever became of it.
+Invariant: every answer of an engine is counted once, whether or not it was used.
 """
 
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from harness.types import NOTHING, Purpose, RequestUsage, Turn
 
 
 class Meter:
-    """One session's count since it was last taken."""
+    """The cost of one session's requests since the last `take`."""
 
     def __init__(self) -> None:
         self._spent: dict[Purpose, RequestUsage] = {}
 
     def add(self, purpose: Purpose, usage: RequestUsage) -> None:
-        """Count answers to requests of one purpose."""
+        """Add the cost of requests of one purpose."""
         if usage.requests:
             self._spent[purpose] = self._spent.get(purpose, NOTHING) + usage
 
     def take(self, kept: Turn | None = None) -> Mapping[Purpose, RequestUsage]:
-        """What was counted since the last time. The draft that was `kept` counts as the turn, the others as rejected drafts."""
+        """Return and reset the counts. The draft that was `kept` counts as the turn, the others as rejected drafts."""
         spent, self._spent = self._spent, {}
         drafts = spent.pop(Purpose.TURN, NOTHING)
         if kept is not None and drafts.requests:

@@ -1,11 +1,11 @@
 """What happens when a view is full: `truncate`, `summarize`, `hybrid` or `none`.
 
-A policy is handed the view as truncation would leave it, and answers with the view to use. All shrink to the same
-low-water mark by whole exchanges. `summarize` and `hybrid` put a note in the place of what left; where no usable note
-comes back both truncate and keep the old note, and they differ in what happens to the turns that the note misses:
+A policy gets the view as truncation would leave it, and returns the view to use. All shrink to the same low-water mark
+by whole exchanges. `summarize` and `hybrid` replace the evicted turns by a note. If there is no usable note, both
+truncate and keep the old note. They differ in what happens to the turns that the note then lacks:
 
-- `summarize` owes them: the next compaction summarizes them too, so that the note covers everything again;
-- `hybrid` lets them go: every turn is summarized at most once, so a summarizer that fails costs one attempt.
+- `summarize`: the next compaction summarizes them too, so that the note covers everything again;
+- `hybrid`: they are given up. Every turn is summarized at most once, so a failing summarizer costs one attempt.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,39 +22,39 @@ from harness.types import Retry, Turn, View
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """A view that is full, and what is to happen to it."""
+    """A full view, and what a policy needs to replace it."""
 
     before: View
     after: View
-    """As truncation leaves it, with the old note."""
+    """The view as truncation leaves it, with the old note."""
     unnoted: Sequence[Turn]
     """Turns that are not in `after` and not in its note."""
     tokens: int
-    """Of the prompt that is too long."""
+    """Length of the prompt that is too long."""
     budget: int
     """Most tokens that a prompt may have."""
     note_bound: int
     """Most tokens of a note."""
     count: Callable[[str], int]
-    """Tokens of a text for the model that gets the view."""
+    """Counts the tokens of a text, for the model that gets the view."""
     seed: int
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What a policy decided."""
+    """The view that a policy chose, and what its note cost."""
 
     view: View
     fallback: str | None = None
-    """Why there is no new note where there should be one."""
+    """Why the policy failed to write a new note; None if it did not fail."""
     pieces: int = 0
-    """Requests that the note took."""
+    """Number of requests for the note."""
     prompt_tokens: int = 0
-    """Of all requests for the note."""
+    """Sum over all requests for the note."""
     completion_tokens: int = 0
     retries: tuple[Retry, ...] = ()
-    """Of all requests for the note."""
+    """Failed attempts of all requests for the note."""
 
 
 class Policy(Protocol):
@@ -65,12 +65,12 @@ class Policy(Protocol):
 
     @property
     def note_tokens(self) -> int:
-        """Room that every prompt keeps for a note; 0 without notes."""
+        """Tokens that every prompt reserves for a note; 0 if the policy writes none."""
         ...
 
     @property
     def shortens(self) -> bool:
-        """Whether a message that is too long is shortened."""
+        """Whether the policy shortens messages that are too long."""
         ...
 
     async def compact(self, full: Compaction) -> Compacted: ...
@@ -78,7 +78,7 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """Leave the oldest exchanges out."""
+    """Leave out the oldest exchanges."""
 
     name: str = "truncate"
     note_tokens: int = 0
@@ -105,12 +105,12 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Summarize:
-    """Replace what is left out by a running note."""
+    """Replace evicted turns by a running note."""
 
     summarizer: Summarizer
     name: str
-    owes: bool
-    """Whether turns that a failed summary missed are summarized the next time."""
+    catches_up: bool
+    """Whether the turns of a failed summary are summarized by the next one."""
     shortens: bool = True
 
     @property
@@ -133,7 +133,7 @@ class Summarize:
         return Compacted(view, None, note.pieces, note.prompt_tokens, note.completion_tokens, note.retries)
 
     def _truncated(self, full: Compaction, why: str) -> Compacted:
-        noted = full.before.noted if self.owes else full.after.first
+        noted = full.before.noted if self.catches_up else full.after.first
         return Compacted(replace(full.after, noted=noted), fallback=why)
 
 
@@ -151,9 +151,9 @@ P = TypeVar("P", bound=Callable[..., Policy])
 
 
 def context_policy(name: str, *, notes: bool = False) -> Callable[[P], P]:
-    """Register a class (or a function) that makes a `Policy` of a `ContextConfig`: `context=NAME` chooses it.
+    """Register a class (or a function) that makes a `Policy` from a `ContextConfig`: `context=NAME` chooses it.
 
-    With `notes` it gets a `Summarizer`, too.
+    With `notes` it also gets a `Summarizer`.
     """
 
     def register(make: P) -> P:
@@ -164,13 +164,13 @@ def context_policy(name: str, *, notes: bool = False) -> Callable[[P], P]:
 
 
 def policy_type(config: ContextConfig) -> PolicyType:
-    """The policy that a config names. Raises `ConfigError`."""
+    """The policy that a config names. Raises `ConfigError` if it is unknown."""
     found: PolicyType = POLICIES.get(config.policy)
     return found
 
 
 def make_policy(config: ContextConfig, summarizer: Summarizer | None) -> Policy:
-    """The policy of a config; those with notes need a summarizer."""
+    """The policy of a config. Raises `ValueError` if it writes notes and there is no summarizer."""
     found = policy_type(config)
     if not found.notes:
         return found.make(config)
@@ -191,9 +191,9 @@ def _none(config: ContextConfig) -> Policy:
 
 @context_policy("summarize", notes=True)
 def _summarize(config: ContextConfig, summarizer: Summarizer) -> Policy:
-    return Summarize(summarizer, "summarize", owes=True)
+    return Summarize(summarizer, "summarize", catches_up=True)
 
 
 @context_policy("hybrid", notes=True)
 def _hybrid(config: ContextConfig, summarizer: Summarizer) -> Policy:
-    return Summarize(summarizer, "hybrid", owes=False)
+    return Summarize(summarizer, "hybrid", catches_up=False)

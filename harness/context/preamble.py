@@ -1,4 +1,4 @@
-"""The constant part of one speaker's prompts: its tokens, and whether a window can hold it."""
+"""The constant part of one speaker's prompts: its token count, and the check that a window can hold it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,30 +14,30 @@ from harness.types import Speaker, Turn, View
 
 @dataclass(frozen=True)
 class Preamble:
-    """What is constant in one speaker's prompts."""
+    """The constant part of one speaker's prompts."""
 
     speaker: Speaker
     system: str | None
     opening: str | None
-    """Stands for the first user message of the patient; None for the therapist."""
+    """The first user message in the patient's prompts; None for the therapist."""
     renderer: Renderer
 
     def render(self, history: Sequence[Turn], view: View) -> Rendering:
         return self.renderer.render(project(self.system, self.opening, self.speaker, history, view, self.renderer))
 
     def base_tokens(self, *, note: bool, direction_tokens: int) -> int:
-        """Tokens of every prompt: the shortest one, and what may be added to it."""
+        """Tokens of the shortest prompt, plus room for a direction and the heading of a note."""
         return self.shortest.tokens + (self._note_heading if note else 0) + direction_tokens
 
     @cached_property
     def message_overhead(self) -> int:
-        """Tokens that the template puts around one message."""
+        """Tokens that the template adds around one message."""
         added = self.render(self._words(2), View()).tokens - self.shortest.tokens
         return (added + 1) // 2
 
     @cached_property
     def shortest(self) -> Rendering:
-        """A prompt with the fewest messages and one word in each; the first prompts of all sessions extend it."""
+        """A prompt with the fewest messages, of one word each; the first prompts of all sessions extend it."""
         return self.render(self._words(1), View())
 
     @cached_property
@@ -59,10 +59,10 @@ def preflight(
     direction_tokens: int = 0,
     handover_tokens: int = 0,
 ) -> None:
-    """Raise `ContextOverflow` where the fixed part leaves no room for dialogue. Needs no model.
+    """Raise `ContextOverflow` if the fixed part leaves no room for dialogue. Needs no model.
 
-    `label` names the persona and the speaker, `note_tokens` is the policy's, `direction_tokens` the longest direction,
-    `handover_tokens` the most that is told of earlier sessions.
+    `label` names the persona and the speaker, `note_tokens` is the policy's, `direction_tokens` the length of the longest
+    direction, `handover_tokens` that of the longest handover note of a course.
     """
     base = part.base_tokens(note=note_tokens > 0, direction_tokens=direction_tokens) + handover_tokens
     budget = Budget(window.prompt_budget(max_new_tokens), base, note_tokens)

@@ -1,9 +1,9 @@
-"""The one place from which dialogue reaches an engine.
+"""The only module that sends requests to an engine.
 
 Invariants:
-- No request leaves whose prompt and reserved answer do not fit its window.
-- A prompt that an engine refuses, or counts as longer than it may be, is made smaller and sent again, at most
-  `MAX_REFUSALS` times; the dialogue never sees it.
+- No request is sent unless its prompt and reserved answer fit the window.
+- A prompt that an engine refuses, or counts as too long, is made smaller and sent again, at most `MAX_REFUSALS` times.
+  Refusals never enter the dialogue.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -19,11 +19,11 @@ MAX_REFUSALS = 8
 
 
 class PromiseBroken(RuntimeError):
-    """A prompt that does not fit was about to be sent: a mistake in this program."""
+    """A prompt that does not fit was about to be sent: a defect in the harness."""
 
 
 def check(prompt: Prompt) -> None:
-    """Raise `PromiseBroken` unless `prompt` fits its window and is counted right."""
+    """Raise `PromiseBroken` unless `prompt` fits its window and its token count is right."""
     if prompt.ids is not None and len(prompt.ids) != prompt.tokens:
         raise PromiseBroken(f"a prompt of {len(prompt.ids)} ids was counted as {prompt.tokens} tokens")
     if prompt.max_new_tokens < 1 or prompt.tokens < 1:
@@ -35,7 +35,7 @@ def check(prompt: Prompt) -> None:
 
 
 async def send(engine: Engine, request: Request, meter: Meter | None = None) -> Generation:
-    """Hand a checked request to an engine; `meter` counts what it costs, also where nothing comes of it."""
+    """Check a request and send it to an engine. `meter` counts its cost, also if it fails."""
     check(request.prompt)
     try:
         generation = await engine.generate(request)
@@ -49,7 +49,7 @@ async def send(engine: Engine, request: Request, meter: Meter | None = None) -> 
 
 
 def retry_events(retries: Iterable[Retry], turn: int, speaker: Speaker, of: str) -> tuple[Event, ...]:
-    """What is recorded of the attempts that failed; `of` is what was asked for: a `turn`, a `summary`, ..."""
+    """One event per failed attempt; `of` is what was requested: a `turn`, a `summary`, ..."""
     return tuple(
         Event("retry", turn, speaker, {"by": "engine", "of": of, "reason": r.reason, "wait_s": round(r.wait_s, 3)})
         for r in retries
@@ -65,10 +65,10 @@ async def deliver(
     meter: Meter | None = None,
     rising: Rising | None = None,
 ) -> tuple[Request, Generation]:
-    """Build a request, send it, and build it again for a smaller window as often as the engine refuses or cuts it.
+    """Build a request and send it; if the engine refuses or cuts the prompt, build it again for a smaller window.
 
-    `refused` is told of every refusal after `window` learned from it; `rising` knows what the engine counted of the
-    prompts that this one goes on from. Raises the last `PromptRefused`.
+    Calls `refused` for every refusal, after `window` has learned from it. `rising` has the engine's counts of the prompts
+    that this one extends. Returns the request and its answer. Raises the last `PromptRefused`.
     """
     for attempt in range(MAX_REFUSALS + 1):
         request = await build()
@@ -91,7 +91,7 @@ async def deliver(
 
 
 def _refuse_cut(request: Request, counted: int, cached: int, window: Window, rising: Rising | None) -> None:
-    """Raise `PromptCut` for an answer to a prompt of which the engine read only a part."""
+    """Raise `PromptCut` if the engine read only part of the prompt."""
     tokens = request.prompt.tokens
     limit = cut_at(request.prompt, counted, cached, exact=not window.estimated, rising=rising)
     if limit is None:
@@ -103,9 +103,9 @@ def _refuse_cut(request: Request, counted: int, cached: int, window: Window, ris
 
 
 def _refuse_overlong(request: Request, counted: int) -> None:
-    """Raise `PromptRefused` for an answer to a prompt that was longer than allowed by the engine's own count.
+    """Raise `PromptRefused` if the prompt was too long by the engine's own count, although the engine answered.
 
-    Only an engine that counts otherwise than we do, and whose window is larger than what we were told, can give one.
+    Only an engine that counts differently, and whose window is larger than the configured one, answers such a prompt.
     """
     limit = request.prompt.max_model_len
     if counted + request.prompt.max_new_tokens > limit:

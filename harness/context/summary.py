@@ -1,8 +1,8 @@
-"""The running clinical note that stands for the turns that left a view.
+"""The running clinical note that replaces the turns that were evicted from a view.
 
 Invariants:
-- Every prompt of the summarizer fits its own window: the dialogue goes in pieces, each folded into the note so far.
-- A note is never empty and never longer than its bound; what can't be made so is a `NoAnswer`.
+- Every prompt of the summarizer fits its own window: the dialogue is split, and each piece is folded into the note so far.
+- A note is never empty and never longer than its bound; otherwise `NoAnswer` is raised.
 """
 
 import re
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 WORDS_PER_TOKEN = 0.6
-"""What a model is asked for, in words, leaves room for what it counts, in tokens."""
+"""Words asked for per token of the bound; low enough that the note stays within its bound."""
 SENTENCE_END = re.compile(r"[.!?…。！？](?=[\"'”’)\]]*(?:\s|$))[\"'”’)\]]*|\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A summary, and what it cost."""
+    """A summary and its cost."""
 
     text: str
     pieces: int
     prompt_tokens: int
     completion_tokens: int
     retries: tuple[Retry, ...] = ()
-    """Attempts that failed, of all pieces."""
+    """Failed attempts, over all pieces."""
 
 
 def clip(text: str, bound: int, count: Callable[[str], int]) -> str:
-    """The most whole sentences or lines at the beginning of `text` within `bound` tokens; may be empty."""
+    """The longest beginning of `text` that ends with a sentence or line within `bound` tokens; may be empty."""
     text = text.strip()
     if count(text) <= bound:
         return text
@@ -57,7 +57,7 @@ class Summarizer:
     """Writes notes with one model; may be shared by all sessions."""
 
     def __init__(self, query: StructuredQuery, template: str = "summary.jinja") -> None:
-        """The longest answer of `query` bounds every note; `template` asks for it."""
+        """`query.max_new_tokens` bounds every note; `template` is the prompt that asks for it."""
         self._query = query
         self._renderer = query.renderer
         self._window = query.window
@@ -65,13 +65,13 @@ class Summarizer:
 
     @property
     def note_tokens(self) -> int:
-        """The most that a note may have."""
+        """Most tokens of a note."""
         return self._query.max_new_tokens
 
     async def note(self, turns: Sequence[Turn], old: str | None, bound: int, *, seed: int, request_id: str) -> Note:
         """Fold `turns` into the `old` note; at most `bound` (and `note_tokens`) tokens.
 
-        Raises `NoAnswer`, and `EngineUnavailable` where the engine is gone for everyone.
+        Raises `NoAnswer`, or `EngineUnavailable` if the engine is gone for all sessions.
         """
         bound = min(bound, self.note_tokens)
         lines = [self._renderer.neutralize(f"{turn.speaker.capitalize()}: {turn.text.strip()}") for turn in turns]
@@ -110,7 +110,7 @@ class Summarizer:
         return text
 
     def _prompt(self, lines: Sequence[str], note: str | None, bound: int) -> tuple[Prompt, int]:
-        """A prompt over as many of the first `lines` as fit, and how many; the first is shortened if it must."""
+        """A prompt with as many of the first `lines` as fit, and their number; the first is shortened if necessary."""
         budget = self._window.prompt_budget(bound)
         room = budget - len(self._render(note, "", bound)[1])
         if room < MIN_ROOM:

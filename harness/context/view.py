@@ -1,9 +1,9 @@
 """From a history and a view to the messages that one speaker's model gets.
 
 Invariants:
-- `project` is pure: system text, opening, history and view are all that is needed to rebuild a prompt exactly.
-- Messages are: system (where the template has one), then user and assistant in turn, the last one user.
-- What is left out of a view is whole exchanges: a patient turn and the therapist's answer.
+- `project` is pure: system text, opening, history and view are enough to rebuild a prompt exactly.
+- Messages are: system (if the template has that role), then user and assistant alternating, the last one user.
+- Only whole exchanges are left out of a view: a patient turn and the therapist's answer.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ EXCHANGE = 2
 
 
 class MessageMaker(Protocol):
-    """What `project` needs of a renderer."""
+    """The part of a renderer that `project` needs."""
 
     @property
     def has_system(self) -> bool: ...
 
     def message(self, role: Role, text: str, cap: int | None, /) -> Message:
-        """Text as it enters a prompt: without control strings, and at most `cap` tokens long."""
+        """A message for a prompt: without control strings, and at most `cap` tokens long."""
         ...
 
 
@@ -37,9 +37,9 @@ def project(
 ) -> list[Message]:
     """The messages of `view` for the next turn of `speaker`.
 
-    `opening` stands for the first user message of the patient, who speaks first.
-    The note ends the system message and the direction ends the last message, so that everything before them stays in the
-    engine's cache. Where the template has no system message, its text begins the first user message.
+    `opening` is the first user message for the patient, who speaks first.
+    The note ends the system message, and the direction ends the last message, so that everything before them stays in
+    the engine's cache. If the template has no system role, the system text begins the first user message.
     """
     check_view(speaker, history, view, opening)
     shown = [*history[: view.pinned], *history[max(view.first, view.pinned) :]]
@@ -49,7 +49,7 @@ def project(
 
 
 def aside(direction: str | None, renderer: MessageMaker) -> str:
-    """The direction as it is appended to the last message; empty without one."""
+    """The text that a direction appends to the last message; empty if there is none."""
     return f"\n\n{renderer.message('user', direction, None).content}" if direction else ""
 
 
@@ -66,7 +66,7 @@ def framed(
     view: View,
     renderer: MessageMaker,
 ) -> list[Message]:
-    """The messages of a view, without its direction, from the dialogue's messages `said`, which a caller may keep."""
+    """The messages of a view without its direction, made from the dialogue's messages `said`, which are not changed."""
     messages = [renderer.message("user", opening, None)] if opening is not None and speaker is Speaker.PATIENT else []
     messages += said
     text = "\n\n".join(part for part in (system, view.note and f"{NOTE_HEADING}\n{view.note}") if part)
@@ -84,7 +84,7 @@ def last_exchange(history: Sequence[Turn]) -> int:
 
 
 def check_view(speaker: Speaker, history: Sequence[Turn], view: View, opening: str | None) -> None:
-    """Raise `ValueError` for a view that would break the alternation of messages: a mistake in this program."""
+    """Raise `ValueError` for a view that would break the alternation of messages: a defect in the harness."""
     if len(history) % EXCHANGE != (speaker is Speaker.THERAPIST):
         raise ValueError(
             f"the {speaker} can't speak after {len(history)} turns; turns alternate and the patient begins"

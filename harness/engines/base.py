@@ -1,9 +1,9 @@
-"""The one protocol behind which every engine stands.
+"""The protocol that every engine implements.
 
 Invariants:
 - An engine answers a `Request` with a `Generation` or raises an `EngineError`; it never puts an error in text.
-- An engine takes prompts as they are. It never truncates: what was counted is what is sent.
-- `generate` may be called from any number of tasks at once; what limits them is the model.
+- An engine takes prompts unchanged. It never truncates: what was counted is what is sent.
+- `generate` may be called from any number of tasks at once; only the model limits them.
 """
 
 from collections.abc import Callable, Collection
@@ -21,36 +21,36 @@ from harness.types import Generation, Request
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What a started engine says about itself; goes to run.json."""
+    """What a started engine reports about itself; recorded in run.json."""
 
     kind: str
     model: str
     max_model_len: int
     """The engine's window in tokens."""
     kv_cache_tokens: int | None = None
-    """How many tokens of all sessions its cache holds; None where it has no shared cache or doesn't say."""
+    """Size of its cache in tokens, for all sessions; None if it has no shared cache or does not report it."""
     cache_block_tokens: int | None = None
-    """Granularity of the prefix cache in tokens; None without one."""
+    """Block size of the prefix cache in tokens; None if there is no such cache."""
     counts_as_we_do: bool = True
-    """False for a server that gets messages: what it makes of them, and counts, may differ from our own count."""
+    """False for a server that gets messages: it applies its own template, so its token counts may differ from ours."""
     cache_ranks: int = 1
-    """In how many parts of `kv_cache_tokens` each the cache comes: a session stays in one (data parallelism)."""
+    """Number of caches, of `kv_cache_tokens` each; a session stays in one of them (data parallelism)."""
     details: tuple[tuple[str, str], ...] = ()
-    """Versions and build flags worth recording, as (name, value)."""
+    """Versions and build flags, as (name, value)."""
 
 
 class Engine(Protocol):
-    """What turns prompts into text. Use as `info = await engine.start()` ... `await engine.close()`."""
+    """Turns prompts into text. Use as `info = await engine.start()` ... `await engine.close()`."""
 
     async def start(self) -> EngineInfo:
-        """Load or reach the model. Raises `EngineError` with the remedy."""
+        """Load the model, or connect to its server. Raises `EngineError` with the remedy."""
         ...
 
     async def generate(self, request: Request) -> Generation:
         """Answer one prompt.
 
-        Raises `PromptRefused` (too long by the engine's own count), `RequestRejected` (never will answer),
-        `EngineUnavailable` (gone for everyone), `EngineError` (this request failed after its retries).
+        Raises `PromptRefused` (too long by the engine's own count), `RequestRejected` (will never be answered),
+        `EngineUnavailable` (gone for all sessions) or `EngineError` (this request failed after its retries).
         """
         ...
 
@@ -66,15 +66,15 @@ class EngineSetup:
     engine: EngineConfig
     model: ModelConfig
     options: BaseModel | None = None
-    """`engine.options`, checked by the settings that the engine was registered with."""
+    """`engine.options`, validated against the settings model that the engine was registered with."""
     sessions: int | None = None
-    """How many sessions will be in flight at most, where that is known."""
+    """Most sessions in flight; None if not known."""
     adapters: tuple[Path, ...] = ()
     """LoRA folders that its requests will name."""
     log: Path | None = None
-    """Takes the engine's own messages."""
+    """File for the engine's own messages."""
     listener: Listener = ignore
-    """Told what happens while requests wait."""
+    """Called with a notice of what happens while requests wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +84,24 @@ class EngineType:
     name: str
     make: Callable[[EngineSetup], Engine]
     uses: frozenset[str]
-    """Keys of `engine` that mean something to it, of those that not every engine has."""
+    """The keys of `OWN_KEYS` that it uses."""
     adapters: bool
     """Whether it serves LoRA adapters."""
     settings: type[BaseModel] | None
-    """What `engine.options` must be."""
+    """The model for `engine.options`; None if it has no options."""
 
 
 OWN_KEYS = frozenset({"args", "base_url", "model", "api_key_env", "extra_body", "latency_s"})
-"""Keys of `engine` that only the engines use that say so."""
+"""Keys of `engine` that an engine uses only if it declares them."""
 M = TypeVar("M", bound=Callable[[EngineSetup], Engine])
 
 
 def engine(
     name: str, *, uses: Collection[str] = (), adapters: bool = False, settings: type[BaseModel] | None = None
 ) -> Callable[[M], M]:
-    """Register a class (or a function) that makes an `Engine` of an `EngineSetup`: `engine=NAME` chooses it.
+    """Register a class (or a function) that makes an `Engine` from an `EngineSetup`: `engine=NAME` chooses it.
 
-    `uses` are keys of `engine` out of `OWN_KEYS`; `settings` is a pydantic model for `engine.options`, with its defaults.
+    `uses` are the keys of `OWN_KEYS` that it uses; `settings` is a pydantic model for `engine.options`, with its defaults.
     """
 
     def register(make: M) -> M:

@@ -6,11 +6,11 @@ _DRY, _REMOTE = 1000, 64
 
 
 def auto_concurrency(info: EngineInfo, expected_session_tokens: int, max_batch: int = 32) -> tuple[int, str]:
-    """Sessions in flight and the reason in words.
+    """The number of sessions in flight, and the reason as text.
 
     With a shared KV cache: as many as it holds at `expected_session_tokens` (tokens of all views that one session has on
     this engine, at their longest), rounded up to whole cache blocks, so that no session's prefix is evicted between its
-    turns. More would make the engine compute every prompt again.
+    turns. With more sessions, the engine would compute every prompt again.
     """
     if info.kv_cache_tokens is not None:
         block = info.cache_block_tokens or 1
@@ -24,4 +24,4 @@ def auto_concurrency(info: EngineInfo, expected_session_tokens: int, max_batch: 
         return max_batch, f"one batch of engine.max_batch={max_batch}"
     if info.kind == "dry":
         return _DRY, f"the dry engine has no limit of its own; {_DRY} keeps memory small"
-    return _REMOTE, f"the server does not tell its cache; {_REMOTE} is a careful guess, set concurrency=N to change it"
+    return _REMOTE, f"the server does not report its cache; {_REMOTE} is a safe guess, set concurrency=N to change it"

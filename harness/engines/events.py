@@ -1,4 +1,4 @@
-"""What an engine reports while it waits, so that a session can journal it and a display can show it."""
+"""Notices that an engine sends while requests wait, for the journal and the display."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """One request is sent again after a failure of its own."""
+    """One request failed and is sent again."""
 
     request_id: str
     reason: str
@@ -17,7 +17,7 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The engine can't be reached: all its requests wait. Sent again with every probe, for a countdown."""
+    """The engine can't be reached: all its requests wait. Sent with every probe, for a countdown."""
 
     engine: str
     reason: str
@@ -25,7 +25,7 @@ class Paused:
     gives_up_s: float
     """Seconds left until the engine raises `EngineUnavailable`."""
     probes: int
-    """How many failed since the engine went away; 0 when it has just done so."""
+    """Failed probes since the engine went away; 0 in the first notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A server was found to take other parameters than those that were sent; from now on it gets what it takes."""
+    """A server refused a parameter; later requests are sent in the form that it accepts."""
 
     engine: str
     what: str
@@ -62,4 +62,4 @@ Listener = Callable[[Notice], None]
 
 
 def ignore(notice: Notice) -> None:
-    """The listener of a caller that does not want to know."""
+    """A listener that does nothing."""

@@ -1,8 +1,8 @@
-"""The engines of a run: which kind, how many, started once each, shared where settings agree, closed together.
+"""The engines of a run: each is started once, shared by roles with the same settings, and closed at the end.
 
 Invariants:
-- Roles with the same engine and model settings share one engine; adapters do not count, they ride on the base.
-- What can be refused without loading a model is refused before any engine starts.
+- Roles with the same engine and model settings share one engine. Adapters do not count: the base model serves them.
+- Settings that can be refused without loading a model are refused before any engine starts.
 - Every engine that was started is closed at the end, also after an error or a cancellation.
 """
 
@@ -24,7 +24,7 @@ from harness.engines.events import Listener, ignore
 from harness.errors import ConfigError, did_you_mean
 
 _MOST_GPU_SHARE = 0.95
-"""Of the GPU's memory for all engines of this process together; the rest is the CUDA context and fragments."""
+"""Share of the GPU's memory for all engines of this process; the rest is for the CUDA context and fragmentation."""
 
 
 def build(
@@ -36,17 +36,17 @@ def build(
     log: Path | None = None,
     listener: Listener = ignore,
 ) -> Engine:
-    """An engine that is not started yet. Raises `ConfigError` for settings that its kind can't have.
+    """An engine that is not started yet. Raises `ConfigError` for settings that its kind does not have.
 
-    `sessions` are those in flight at most; `adapters` are the LoRA folders that its requests will name; `log` takes the
-    engine's own messages.
+    `sessions` is the most in flight; `adapters` are the LoRA folders that its requests will name; `log` is the file for
+    the engine's own messages.
     """
     kind, options = _checked(engine, adapters)
     return kind.make(EngineSetup(engine, model, options, sessions, tuple(adapters), log, listener))
 
 
 def check_settings(role: RoleConfig) -> None:
-    """Raise `ConfigError` for settings that the role's kind of engine can't have; nothing is loaded."""
+    """Raise `ConfigError` for settings that the role's kind of engine does not have. Loads nothing."""
     _checked(role.engine, [role.model.adapter] if role.model.adapter else [])
 
 
@@ -57,9 +57,9 @@ def _checked(engine: EngineConfig, adapters: Sequence[Path]) -> tuple[EngineType
 
 
 def _check(kind: EngineType, engine: EngineConfig, adapters: Sequence[Path]) -> None:
-    """A setting that the kind would ignore is refused, because it would mislead."""
+    """Raise `ConfigError` for settings that the kind would ignore, since they would mislead."""
     lines = [
-        f"engine.{key}: the {kind.name} engine has no use for it; found {getattr(engine, key)!r}"
+        f"engine.{key}: the {kind.name} engine does not use it; found {getattr(engine, key)!r}"
         for key in sorted(OWN_KEYS - kind.uses)
         if getattr(engine, key)
     ]
@@ -100,7 +100,7 @@ class EnginePool:
         log_dir: Path | None = None,
         listener: Listener = ignore,
     ) -> None:
-        """`sessions` are those in flight at most, where that is known before the engines are."""
+        """`sessions` is the most in flight; None if that is not known before the engines start."""
         self._members: dict[str, _Member] = {}
         grouped: dict[str, list[RoleConfig]] = {}
         for role in roles:
@@ -127,11 +127,11 @@ class EnginePool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Closing must finish although the task is being cancelled, or engine processes stay behind.
+        # Closing must finish even if the task is being cancelled, or engine processes are left behind.
         await asyncio.shield(self._stack.aclose())
 
     async def acquire(self, role: RoleConfig) -> Engine:
-        """The engine of one role, started when first asked for. Raises `EngineError`, `ConfigError`."""
+        """The engine of one role, started on first use. Raises `EngineError`, `ConfigError`."""
         member = self._member(role)
         async with member.lock:
             if member.info is None:
@@ -140,7 +140,7 @@ class EnginePool:
         return member.engine
 
     def info(self, role: RoleConfig) -> EngineInfo:
-        """What the started engine of a role says about itself."""
+        """What the started engine of a role reports about itself."""
         found = self._member(role).info
         if found is None:
             raise RuntimeError(f"the engine of {role.name} is not started")
@@ -154,7 +154,7 @@ class EnginePool:
 
 
 class _Member:
-    """An engine of the pool, and what it said when it started."""
+    """An engine of the pool, and what it reported when it started."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -163,18 +163,18 @@ class _Member:
 
 
 def engine_key(role: RoleConfig) -> str:
-    """What two roles must agree on to share an engine."""
+    """A key that is equal for roles that can share an engine."""
     engine = role.engine.model_dump(mode="json", exclude={"chosen_by_auto"}) | {"kind": resolve_kind(role.engine.kind)}
-    # Prompts, sampling and adapters are the request's; whether a server may have a template of ours is the engine's affair.
+    # Prompts, sampling and adapters belong to a request. A server's chat template belongs to the engine.
     of_request = {"adapter", "template_args"} | (set() if role.engine.kind == "openai" else {"chat_template"})
     model = role.model.model_dump(mode="json", exclude=of_request)
     return json.dumps([engine, model], sort_keys=True)
 
 
 def _split_gpu(roles: Sequence[RoleConfig]) -> list[EngineConfig]:
-    """The roles' engine settings, with a share of the GPU for each vLLM engine where there are several.
+    """The roles' engine settings; if there are several vLLM engines, each with its share of the GPU.
 
-    Raises `ConfigError` where the shares that the user set are more than there is.
+    Raises `ConfigError` if the shares set by the user leave too little memory.
     """
     engines = [role.engine for role in roles]
     local = [engine for engine in engines if resolve_kind(engine.kind) == "vllm"]

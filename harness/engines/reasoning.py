@@ -1,10 +1,10 @@
 """Reasoning that a model writes before its answer, kept out of the dialogue.
 
-Markers are told by their form, not by a model's name: a bracket, a word for thinking, a bracket (`<think>`, `[THINK]`,
-`<seed:think>`, `<|START_THINKING|>`, `<|begin_of_thought|>`, ...), some pairs without such a form, and the channels of
-OpenAI's harmony format.
+Markers are recognized by their form, not by a model's name: a bracket, a word for thinking, a bracket (`<think>`,
+`[THINK]`, `<seed:think>`, `<|START_THINKING|>`, `<|begin_of_thought|>`, ...), some pairs without such a form, and the
+channels of OpenAI's harmony format.
 
-Invariant: reasoning that never ends is all reasoning; the answer is then empty.
+Invariant: if reasoning never ends, everything after its start is reasoning and the answer is empty.
 """
 
 import re
@@ -20,7 +20,7 @@ _WORDS = (
 _NAMESPACE = r"(?:(?!(?i:end))[A-Za-z][A-Za-z0-9]*[:_])?"
 _LEFT, _RIGHT = r"(?:<[|\uff5c]?|◁)", r"(?:[|\uff5c]?>|▷)"
 _UPPER = r"\[(?:THINK(?:ING)?|THOUGHTS?|REASON(?:ING)?)\]"
-"""In square brackets only capitals are a marker: people do write `[thinking]`."""
+"""In square brackets only capitals are a marker: people write `[thinking]` in plain text."""
 _PAIRS = {
     "<|channel>thought": "<channel|>",
     "<unused94>thought": "<unused95>",
@@ -39,7 +39,7 @@ _CLOSE = re.compile(
 _WRAPPED = re.compile(
     r"\s*(?:<(?P<tag>answer|response|output|final_answer|solution)>|<\|begin_of_solution\|>|<\|START_RESPONSE\|>)"
 )
-"""What may stand around the answer that follows reasoning."""
+"""Tags that some models write around the answer after their reasoning."""
 _WRAPPED_END = re.compile(
     r"</(?:answer|response|output|final_answer|solution)>|<\|end_of_solution\|>|<\|END_RESPONSE\|>"
 )
@@ -50,10 +50,10 @@ _HARMONY_TOKEN = re.compile(r"<\|(?:start|end|return|call|message|channel|constr
 
 
 def split(text: str, form: AnswerFormat | None = None, *, constrained: bool = False) -> tuple[str | None, str]:
-    """Reasoning and answer of what a model wrote.
+    """The reasoning (None if there is none) and the answer in a model's output.
 
-    `form` is what the chat template tells of answers. `constrained` is an answer under a JSON schema: an engine that
-    holds a model to it from the first token leaves it no reasoning to end, also where the prompt opened some.
+    `form` is the answer format found from the chat template. `constrained` says that the output follows a JSON schema
+    from its first token, so that it has no reasoning to end, even if the prompt opened some.
     """
     form = form or AnswerFormat()
     if _CHANNEL in text or (form.header is not None and _CHANNEL in form.header and _bare_channels(text)):
@@ -81,11 +81,11 @@ def split(text: str, form: AnswerFormat | None = None, *, constrained: bool = Fa
 
 
 def of_chat(form: AnswerFormat, content: str, *, cut: bool, told: bool) -> AnswerFormat:
-    """What to expect of a chat server's `content`; `cut` says that it ran into its limit, `told` that the server told the
-    reasoning apart.
+    """The answer format of a chat server's `content`. `cut` says that the content met its token limit, `told` that the
+    server returned the reasoning separately.
 
-    A server that knows the format takes the reasoning out, and one that doesn't leaves its end in the content. A text without
-    that end is an answer, unless it was cut: then nothing says that it is more than reasoning.
+    A server that knows the format removes the reasoning; one that doesn't leaves its end marker in the content. Content
+    without that marker is an answer, unless it was cut: then it may be reasoning only.
     """
     if form.awaits and (told or not cut or _CLOSE.search(content)):
         return replace(form, awaits=None)
@@ -93,7 +93,7 @@ def of_chat(form: AnswerFormat, content: str, *, cut: bool, told: bool) -> Answe
 
 
 def left_open(text: str) -> str | None:
-    """The marker with which template text ends in the midst of reasoning; None where it opens none or closes it again."""
+    """The last marker that opens reasoning in template text and is not closed; None if there is none."""
     opened = None
     for marker, opens in _markers(text):
         opened = marker if opens else None
@@ -101,7 +101,7 @@ def left_open(text: str) -> str | None:
 
 
 def without_reasoning(text: str) -> str:
-    """Template text without whole blocks of reasoning and without markers that stand alone."""
+    """Template text without blocks of reasoning and without single markers."""
     _, answer = _by_markers(text)
     return _CLOSE.sub("", _OPEN.sub("", answer))
 
@@ -114,7 +114,7 @@ def is_marker(text: str) -> bool:
 
 
 def _markers(text: str) -> Iterator[tuple[str, bool]]:
-    """The markers of a text in order, and whether each opens."""
+    """The markers of a text in order, each with whether it opens reasoning."""
     found = [(match.start(), match[0], True) for match in _OPEN.finditer(text)]
     found += [(match.start(), match[0], False) for match in _CLOSE.finditer(text)]
     for _, marker, opens in sorted(found):
@@ -122,7 +122,7 @@ def _markers(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _by_markers(text: str) -> tuple[list[str], str]:
-    """What stands in blocks of reasoning, and the rest. An end without a beginning ends what is before it."""
+    """The contents of blocks of reasoning, and the rest. An end without a beginning makes all text before it reasoning."""
     thoughts: list[str] = []
     said: list[str] = []
     place = 0
@@ -147,12 +147,12 @@ def _unwrapped(answer: str) -> str:
 
 
 def _bare_channels(text: str) -> bool:
-    """Whether a server took the tokens of the channels out and left their names."""
+    """Whether a server removed the channel tokens but left the channel names."""
     return text.startswith("analysis") and "<|" not in text
 
 
 def _by_channel(text: str) -> tuple[str | None, str]:
-    """Harmony: what stands in the channel `final` is the answer, every other channel is not."""
+    """Reasoning and answer in the harmony format: the channel `final` is the answer, all others are reasoning."""
     if _CHANNEL not in text:
         thought, _, answer = text.removeprefix("analysis").partition("assistantfinal")
         return thought.strip() or None, answer.strip()

@@ -1,9 +1,9 @@
-"""Keeps an engine alive whose process may die: one restarter, everyone else waits, turns in flight are asked again.
+"""Restarts an engine whose process died; all requests wait, and those in flight are sent again.
 
 Invariants:
 - There is at most one restart at a time, and at most `max_restarts` in all.
-- A request that was in flight when the engine died is a suspect. Suspects are asked again a few at a time (one by
-  one up to 63 of them), so that a second death tells who caused it.
+- A request that was in flight when the engine died is a suspect. Suspects are sent again a few at a time (one by
+  one, up to 63 of them), so that a second death shows which request caused it.
 - A request in flight at two deaths fails, for its own session only.
 """
 
@@ -18,11 +18,11 @@ from harness.errors import EngineError, EngineUnavailable
 from harness.types import Generation, Request, Retry
 
 _LANES = 32
-"""Suspects are asked again in about this many groups: a bound for how long a thousand of them take."""
+"""Suspects are sent again in about this many groups; this bounds the time for a thousand of them."""
 
 
 class Supervisor:
-    """An engine like the one it holds, but for deaths."""
+    """Wraps an engine and restarts it when its process dies."""
 
     def __init__(self, engine: Engine, *, name: str, max_restarts: int, listener: Listener = ignore) -> None:
         self._engine, self._name, self._max, self._listener = engine, name, max_restarts, listener
@@ -42,10 +42,9 @@ class Supervisor:
         return info
 
     async def generate(self, request: Request) -> Generation:
-        """Answer one prompt, over a death of the engine if need be.
+        """Answer one prompt; if the engine dies meanwhile, once more after its restart.
 
-        Raises `EngineError` for a request that was in flight at two deaths, `EngineUnavailable` once the restarts
-        are used up.
+        Raises `EngineError` if the request was in flight at two deaths, `EngineUnavailable` if all restarts are used.
         """
         try:
             return await self._ask(request)
@@ -65,7 +64,7 @@ class Supervisor:
             self._suspects -= 1
 
     async def close(self) -> None:
-        """Stop a restart that is under way, and close the engine."""
+        """Cancel a restart in progress, and close the engine."""
         self._give_up("the engine was closed")
         task, self._restarter = self._restarter, None
         if task is not None and not task.done():
@@ -83,7 +82,7 @@ class Supervisor:
             raise _Died(str(error)) from error
 
     async def _ask_suspect(self, request: Request) -> tuple[Generation, float]:
-        """The answer, and when it was asked for (monotonic seconds)."""
+        """The answer, and the time when it was requested (monotonic seconds)."""
         while True:
             await self._alive()
             lane = self._lane
@@ -93,7 +92,7 @@ class Supervisor:
                     return await self._ask(request), asked
 
     async def _alive(self) -> int:
-        """Wait until the engine is up; the number of its present life."""
+        """Wait until the engine is up; returns the number of successful restarts so far. Raises `EngineUnavailable`."""
         await self._up.wait()
         if self._gone is not None:
             raise EngineUnavailable(self._gone)
@@ -101,7 +100,7 @@ class Supervisor:
 
     def _died(self, life: int, reason: str) -> None:
         if life != self._life or not self._up.is_set() or self._gone is not None:
-            return  # known already
+            return  # already noticed
         self._up.clear()
         self._restarter = asyncio.create_task(self._restart(reason))
 

@@ -1,8 +1,8 @@
 """How many tokens a model can attend to, and the refusal of a prompt that is longer.
 
 Invariants:
-- An engine's window is never larger than what the model can do.
-- A prompt is judged by counting, never by parsing an error message.
+- An engine's window is never larger than the model's maximum.
+- Whether a prompt fits is decided by counting, never by parsing an error message.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from harness.types import Prompt
 def context_window(engine: EngineConfig, model: ModelConfig) -> int:
     """Window in tokens: the engine's setting, else the model preset's, else the model's own maximum.
 
-    Raises `ConfigError` where the setting is more than the model can do, or where nothing says how long it is.
+    Raises `ConfigError` if the setting exceeds the model's maximum, or if no window is known.
     """
     own = limits(model)
     asked, key = (engine.max_model_len, "engine.max_model_len") if engine.max_model_len else (
@@ -33,15 +33,15 @@ def context_window(engine: EngineConfig, model: ModelConfig) -> int:
 
 
 def model_limit(model: ModelConfig) -> int | None:
-    """Longest sequence in tokens that the model's config allows, or None where it names none."""
+    """Longest sequence in tokens that the model's config allows, or None if it names none."""
     own = limits(model)
     return None if own is None else own.longest
 
 
 def checked_ids(prompt: Prompt, max_model_len: int) -> Sequence[int]:
-    """The prompt's token ids, once it is sure that they and the answer fit.
+    """The prompt's token ids.
 
-    Raises `PromptRefused` where they do not, `RequestRejected` for a prompt without ids.
+    Raises `PromptRefused` if they and the answer do not fit the window, `RequestRejected` for a prompt without ids.
     """
     if prompt.ids is None:
         raise RequestRejected("an in-process engine needs token ids, and this prompt has none")

@@ -1,1 +1,1 @@
-"""Training data and tables from runs: what the models really saw, with where each row came from."""
+"""Training data and tables from runs: the prompts that the models really got, and the origin of each row."""

@@ -1,4 +1,4 @@
-"""The dataset card: README.md with a YAML head that `datasets` reads, and what a reader must know before training."""
+"""The dataset card: README.md with a YAML head for `datasets`, and what a reader must know before training."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ _ABOUT = {
     Source.SIMULATED: "simulated: both speakers are language models",
     Source.REPLAYED: "replayed: the patient's lines are recorded, the therapist is a language model",
     Source.BRANCHED: "simulated, branched from turns of other sessions",
-    Source.IMPORTED: "imported from transcripts of other origin",
+    Source.IMPORTED: "imported transcripts of people or of other systems",
     Source.HUMAN: "a person took part",
 }
 
@@ -25,7 +25,7 @@ NOT_GIVEN = "not given (text by models, under the terms of these models)"
 
 
 def card(job: Job, written: Written) -> str:
-    """README.md of an export."""
+    """The text of an export's README.md."""
     licences = _licences(job)
     head = {
         "license": next(iter(licences)).lower() if len(licences) == 1 and NOT_GIVEN not in licences else "other",
@@ -45,7 +45,7 @@ def card(job: Job, written: Written) -> str:
             "# Sessions of the therapist harness",
             "",
             "Simulations for engineering and research: no medical device, and nothing here is clinical evidence. "
-            "Where rows are simulated, no person said any of it.",
+            "No person said any part of a simulated row.",
             "",
             *_counts(written),
             "",
@@ -57,7 +57,7 @@ def card(job: Job, written: Written) -> str:
             "",
             "## How it was made",
             "",
-            f"By therapist-harness {__version__} on {datetime.now(UTC):%Y-%m-%d}, asked for:",
+            f"By therapist-harness {__version__} on {datetime.now(UTC):%Y-%m-%d}, with these options:",
             "",
             "```json",
             json.dumps(record_of(job), indent=1, ensure_ascii=False),
@@ -88,7 +88,7 @@ def _sources(job: Job) -> list[str]:
 
 
 def _licences(job: Job) -> dict[str, int]:
-    """Licence to how many sessions have it; what models of ours said has the one that the user gives."""
+    """The number of sessions by licence. Sessions of our own runs have the licence that the user gives."""
     found: Counter[str] = Counter()
     for run in job.runs:
         for session in run.sessions() if run.imported else ():

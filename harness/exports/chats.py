@@ -1,6 +1,6 @@
-"""`messages` and `sharegpt`: a row for each session, the side to learn as the assistant.
+"""`messages` and `sharegpt`: one row per session, with the side to learn as the assistant.
 
-A session goes up to its first turn that is no example to learn from: what follows answers that turn.
+A row ends before the first turn with a fault, since later turns answer that turn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ _NAMES = {"system": "system", "user": "human", "assistant": "gpt"}
 
 @exporter("messages", takes=_TAKES)
 def messages(job: Job) -> Written:
-    """Chat messages, as most trainers take them."""
+    """Chat messages, the form that most trainers read."""
     return write_rows(job, _chats(job), lambda row: [message["content"] for message in row["messages"]])
 
 
 @exporter("sharegpt", takes=_TAKES)
 def sharegpt(job: Job) -> Written:
-    """The same under ShareGPT's names."""
+    """The same with ShareGPT's names."""
     return write_rows(job, map(_shared, _chats(job)), lambda row: [said["value"] for said in row["conversations"]])
 
 

@@ -1,11 +1,11 @@
 """`dpo`: pairs of answers to the same prompt, from branches of one turn or from sessions of one persona and seed.
 
-Of each group the best and the worst session are taken; they are paired at the first turn in which they differ, where
-that turn is the side's own and both got exactly the same prompt.
+The best and the worst session of each group are paired at the first turn in which they differ, if that turn is the
+side's own and both got exactly the same prompt.
 
 Invariants:
-- What is chosen is no turn with a fault; what is rejected may be.
-- Sessions that share no prompt are no pair, and are counted.
+- A chosen turn never has a fault; a rejected one may.
+- Sessions without a common prompt are not paired, and are counted.
 """
 
 import math
@@ -26,7 +26,7 @@ from harness.store.played import Played
 from harness.types import Prompt
 
 BATCH = 256
-"""Groups whose sessions are held in memory together."""
+"""Number of groups whose sessions are in memory together."""
 Key = tuple[object, ...]
 
 
@@ -38,7 +38,7 @@ class Value:
     session_id: str
     value: float
     error: float | None
-    """Standard error, where the value is a judge's and it was asked several times."""
+    """Standard error of a judge's score if it was asked several times; else None."""
 
 
 @exporter("dpo", takes=("split", "by", "margin", "side", "faults", "where"))
@@ -71,7 +71,7 @@ def _pairs(job: Job, by: Where) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _groups(job: Job, by: Where) -> list[tuple[Value, Value]]:
-    """The best and the worst of every group whose values differ enough."""
+    """The best and the worst session of every group whose values differ by more than the margin."""
     groups: defaultdict[Key, list[Value]] = defaultdict(list)
     for run, session in job.sessions():
         if run.imported:
@@ -110,7 +110,7 @@ def _key(session: Played) -> Key:
 
 
 def _error(run: ExportedRun, session: Played, by: Where) -> float | None:
-    """The standard error of a value that is one score."""
+    """The standard error of a value, if `by` is a single score; else None."""
     judged = run.judged.get(session.spec.session_id)
     name = by.text.strip().removeprefix("scores.")
     if judged is None or name == by.text.strip():
@@ -135,11 +135,11 @@ def _read(batch: Sequence[tuple[Value, Value]]) -> dict[tuple[Any, str], Played]
 def _pair(
     job: Job, prompts: Mapping[Any, Prompts], better: Value, worse: Value, a: Played, b: Played
 ) -> dict[str, Any] | str:
-    """A row, or why there is none."""
+    """A row, or the reason why there is none."""
     side = job.wanted.side
     index = next((i for i, (x, y) in enumerate(zip(a.turns, b.turns, strict=False)) if x.text != y.text), None)
     if index is None:
-        return "pairs that say the same"
+        return "pairs with the same text"
     if a.turns[index].speaker is not side:
         return "pairs in which the other speaker differs first"
     if any(fault not in job.wanted.faults for fault in faults(a, index)):
@@ -175,7 +175,7 @@ def _pair(
 
 
 def confidence(better: Value, worse: Value) -> float | None:
-    """How sure it is that the better one is better: the normal approximation over both standard errors; None where they
+    """Probability that the better session is better, by the normal approximation with both standard errors; None if they
     are not known."""
     if better.error is None or worse.error is None:
         return None

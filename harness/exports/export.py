@@ -1,4 +1,4 @@
-"""One call from folders to an export on disk, for the command line and for Python."""
+"""Exports run folders in one call, for the command line and for Python."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def export(
     """Write run folders and sweep folders in a format; None leaves an option at its default (`python -m harness export --help`).
 
     `settings` are KEY=VALUE texts for imported sessions. Raises `StorageError`, and `ConfigError` for an option that this
-    format does not heed.
+    format does not use.
     """
     load_plugins()
     registered: Format = EXPORTERS.get(form)

@@ -1,8 +1,8 @@
-"""JSON Lines of an export: a file for each part, without what stands in both, and their card.
+"""JSON Lines of an export: one file per part, without duplicates across parts, and the dataset card.
 
 Invariants:
-- Rows are written as they come; no part is held in memory.
-- A folder is new or empty: nothing is mixed with an older export.
+- Rows are written one at a time; no part is held in memory.
+- The folder is new or empty, so that nothing is mixed with an older export.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,11 +19,11 @@ from harness.store.files import storage_error, write_whole
 
 Record = Mapping[str, Any]
 Texts = Callable[[Record], Sequence[str]]
-"""What a row answers and the answer, by which duplicates are found."""
+"""The message that a row answers, and the answer; used to find duplicates."""
 
 
 def make_folder(out: Path) -> None:
-    """Make the folder of an export. Raises `StorageError` where it holds anything."""
+    """Make the folder of an export. Raises `StorageError` if it is not empty."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         there = sorted(path.name for path in out.iterdir())
@@ -34,7 +34,7 @@ def make_folder(out: Path) -> None:
 
 
 def write_rows(job: Job, rows: Iterable[tuple[str, Record]], texts: Texts) -> Written:
-    """Write (persona, row) pairs as train.jsonl, and test.jsonl where there is a split, with their card."""
+    """Write (persona, row) pairs to train.jsonl (and test.jsonl if there is a split), with the dataset card."""
     make_folder(job.out)
     written = Written(left_out=job.counts.left_out)
     try:

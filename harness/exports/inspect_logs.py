@@ -1,6 +1,6 @@
-"""`inspect`: an `.eval` log for each run, one sample per session, that `inspect view` opens.
+"""`inspect`: one `.eval` log per run for `inspect view`, with one sample per session.
 
-The messages stand once in each sample: what happened besides turns are short info events, and no event repeats them.
+Each sample contains its messages once. Events are short info events that do not repeat them.
 """
 
 from collections.abc import Sequence

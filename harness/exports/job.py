@@ -1,4 +1,4 @@
-"""One export: what is asked for, and what it wrote. `exporter` registers a format."""
+"""One export: its options and what it wrote. `exporter` registers a format."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -18,19 +18,19 @@ from harness.store.played import Played
 
 @dataclass(slots=True)
 class Job:
-    """What is asked for."""
+    """The options of an export."""
 
     runs: Sequence[ExportedRun]
     out: Path
     wanted: Wanted = field(default_factory=Wanted)
     overrides: Sequence[str] = ()
-    """Settings under which imported sessions are rendered."""
+    """Settings of a run, with which imported sessions are rendered."""
     split: Split | None = None
     by: Where | None = None
-    """dpo: what makes one session better than another."""
+    """dpo: the value of a session; the larger one is better."""
     margin: float = 0.0
     label: Where | None = None
-    """kto: what makes a turn good."""
+    """kto: whether a turn is good."""
     licence: str | None = None
     counts: Counts = field(default_factory=Counts)
 
@@ -41,7 +41,7 @@ class Job:
                 yield run, session
 
     def prompts(self, run: ExportedRun) -> Prompts:
-        """Where the prompts of a run come from. Raises `ConfigError`."""
+        """The source of a run's prompts. Raises `ConfigError`."""
         return prompts_of(run, self.overrides)
 
 
@@ -50,10 +50,10 @@ class Written:
     """What an export wrote."""
 
     files: dict[str, int] = field(default_factory=dict)
-    """File name to its rows."""
+    """Number of rows by file name."""
     unit: str = "rows"
     left_out: Counter[str] = field(default_factory=Counter)
-    """Why what was left out, and how much."""
+    """Number of rows, turns or sessions left out, by reason."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -69,13 +69,13 @@ class Format:
 
     write: Exporter
     takes: frozenset[str]
-    """Of `OPTIONS`; any other one that is given is refused."""
+    """The options of `OPTIONS` that it uses; any other is refused."""
 
 
 def exporter(name: str, *, takes: Sequence[str] = ()) -> Callable[[F], F]:
     """Register a function that writes a `Job` into its folder as a format of `python -m harness export`.
 
-    `takes` names those of `OPTIONS` that it heeds. Raises `ConfigError` for a name that is taken.
+    `takes` names those of `OPTIONS` that it uses. Raises `ConfigError` for a name that is already registered.
     """
 
     def register(function: F) -> F:
@@ -88,7 +88,7 @@ def exporter(name: str, *, takes: Sequence[str] = ()) -> Callable[[F], F]:
 
 
 def record_of(job: Job) -> dict[str, Any]:
-    """What was asked for, for the card."""
+    """The options of an export, for the card."""
     return {
         "side": str(job.wanted.side),
         "faults_kept": sorted(map(str, job.wanted.faults)),

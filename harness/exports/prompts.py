@@ -1,6 +1,6 @@
-"""The prompt of every view: as it was sent, or, for imported sessions, as it would be under given settings.
+"""The prompt of every view: as it was sent, or, for imported sessions, as a run with given settings would send it.
 
-Invariant: ids come from the same renderer and the same context manager as in a run, so that no row exceeds its window.
+Invariant: ids come from the same renderer and context manager as in a run, so no row exceeds its window.
 """
 
 import asyncio
@@ -29,22 +29,22 @@ from harness.store.played import Played
 from harness.types import FinishReason, Generation, Prompt, Request, Sampling, Speaker, Turn
 
 SILENCE = "..."
-"""What stands for the patient's first turn where the therapist spoke first: templates begin with the user."""
+"""The patient's first turn if the therapist spoke first: templates begin with the user."""
 THERAPISTS = ("therapist=", "therapist@")
 
 
 class Prompts(Protocol):
-    """Where the prompts of one run's sessions come from."""
+    """The source of the prompts of one run's sessions."""
 
     def of(self, session: Played, side: Speaker) -> Iterator[tuple[int, Prompt]]:
-        """Index and prompt of every turn of a side that a model said, or is to learn to say."""
+        """Index and prompt of every turn of a side that a model generated, or that a model is to learn."""
         ...
 
     def renderer(self, session: Played, side: Speaker) -> Renderer: ...
 
 
 class SentPrompts:
-    """Prompts as they were sent, rebuilt from the journal."""
+    """The prompts that were sent, rebuilt from the journal."""
 
     def __init__(self, run: ExportedRun) -> None:
         self._archive = run.archive
@@ -72,11 +72,11 @@ class SentPrompts:
 
 
 class StagedPrompts:
-    """Prompts of imported sessions, as a run under these settings would send them."""
+    """Prompts of imported sessions, as a run with given settings would send them."""
 
     def __init__(self, overrides: Sequence[str], date: datetime) -> None:
-        """`overrides` are settings of a run; the therapist of a session's `meta` is taken where none is given. `date` is
-        the day that chat templates print."""
+        """`overrides` are settings of a run. If they name no therapist, that of a session's `meta` is used. `date` is the
+        day that chat templates print."""
         engine = [] if any(one.startswith("engine=") for one in overrides) else ["engine=dry"]  # none is started
         self._overrides = [*engine, *overrides]
         self._date = date
@@ -112,20 +112,20 @@ class StagedPrompts:
         return self._contexts[key]
 
     def _persona(self, session: Played, side: Speaker) -> Persona:
-        """Who the patient is; the therapist is told nothing of it, so there any persona will do."""
+        """The patient's persona. The therapist's prompts do not depend on it, so for that side any persona will do."""
         name = session.spec.persona_id if side is Speaker.PATIENT else ""
         if name not in self._personas:
             try:
                 (self._personas[name],) = load_personas((name or "two-cups",), [persona_dir()])
             except PersonaError as error:
                 raise ConfigError(
-                    f"--side patient: session {session.spec.session_id} needs a persona to be told who it is: {error}"
+                    f"--side patient: the prompts of session {session.spec.session_id} need its persona: {error}"
                 ) from error
         return self._personas[name]
 
 
 def prompts_of(run: ExportedRun, overrides: Sequence[str]) -> Prompts:
-    """Where the prompts of a run come from. Raises `ConfigError` for settings that would have no effect."""
+    """The source of a run's prompts. Raises `ConfigError` for settings that would have no effect."""
     if run.imported:
         return StagedPrompts(overrides, run.record.started_at)
     if overrides:
@@ -164,7 +164,7 @@ async def _prompts(
 
 
 class _Scripted:
-    """An engine that answers nothing: only its prompts are wanted."""
+    """An engine with empty answers: only its prompts are used."""
 
     async def start(self) -> EngineInfo:
         return EngineInfo("scripted", "", 0)

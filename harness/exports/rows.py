@@ -1,8 +1,8 @@
-"""One row for every view: the prompt, what was said to it, and all that is known of that turn.
+"""One row per view: the prompt, the completion, and everything known about that turn.
 
 Invariants:
-- `input_ids` are `prompt_ids` and `completion_ids`; the mask covers exactly the completion with its stop token.
-- A row whose turn has a fault is left out unless asked for, and counted.
+- `input_ids` are `prompt_ids` plus `completion_ids`; the mask covers exactly the completion with its stop token.
+- A row whose turn has a fault is left out unless it is asked for, and counted.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ from harness.store.played import Played
 from harness.types import FinishReason, Prompt, Sampled, Speaker, Turn
 
 IGNORED = -100
-"""Label of a token that no loss counts; PyTorch's own value."""
+"""Label of a token that is left out of the loss; PyTorch's own value."""
 
 
 class Fault(StrEnum):
-    """Why a turn is no example to learn from."""
+    """Why a turn is not a good example to train on."""
 
     MENDED = "mended"
     """A second draft, written under a correction."""
@@ -38,22 +38,22 @@ class Fault(StrEnum):
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the turns of an export."""
+    """Counts of the turns that were exported and left out."""
 
     kept: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     sessions: set[tuple[str, str]] = field(default_factory=set)
-    """Run and session id of every row that was kept."""
+    """Run and session id of every exported row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows are asked for."""
+    """Which rows to export."""
 
     side: Speaker = Speaker.THERAPIST
     where: Where | None = None
     faults: Collection[Fault] = ()
-    """Faults that are kept."""
+    """Turns with these faults are exported, too."""
 
 
 def turns_of(run: ExportedRun, session: Played, wanted: Wanted, counts: Counts) -> list[int]:
@@ -63,7 +63,7 @@ def turns_of(run: ExportedRun, session: Played, wanted: Wanted, counts: Counts) 
         if turn.speaker is not wanted.side or index < session.prefix:
             continue
         if not run.imported and (session.views[index] is None or not turn.prompt_tokens):
-            continue  # a recorded line: no model was asked for it
+            continue  # a recorded line: no model generated it
         found = [fault for fault in faults(session, index) if fault not in wanted.faults]
         if found:
             counts.left_out[found[0]] += 1
@@ -75,7 +75,7 @@ def turns_of(run: ExportedRun, session: Played, wanted: Wanted, counts: Counts) 
 
 
 def faults(session: Played, index: int) -> list[Fault]:
-    """What speaks against learning from a turn."""
+    """The faults of a turn."""
     turn = session.turns[index]
     checks = (
         (Fault.EMPTY, not any(map(str.isalnum, turn.text))),
@@ -87,14 +87,14 @@ def faults(session: Played, index: int) -> list[Fault]:
 
 
 def findings(session: Played, index: int) -> list[str]:
-    """Kinds of what the guard found in a turn, those of drafts that were left included."""
+    """Kinds of the guard's findings in a turn, including those in discarded drafts."""
     speaker = session.turns[index].speaker
     kinds = {event.kind for event in session.events if event.turn == index and event.speaker is speaker}
     return [kind for kind in FINDINGS if kind in kinds]
 
 
 def facts(run: ExportedRun, session: Played, index: int | None = None) -> dict[str, Any]:
-    """What `--where` can ask about a turn, or about a session as a whole."""
+    """The names and values that `--where` can use, of a turn or of a whole session."""
     spec = session.spec
     judged, marked = run.judged.get(spec.session_id, Judged()), run.marked.get(spec.session_id, Marked())
     found: dict[str, Any] = {
@@ -133,7 +133,7 @@ def facts(run: ExportedRun, session: Played, index: int | None = None) -> dict[s
 
 
 def rewards(session: Played, index: int) -> dict[str, float]:
-    """What a therapist turn did to the patient: the change of its inner state up to its next turn; empty elsewhere."""
+    """The change of the patient's inner state from before a therapist turn to after it; empty for other turns."""
     if session.turns[index].speaker is not Speaker.THERAPIST or not 0 < index < len(session.turns) - 1:
         return {}
     before, after = session.turns[index - 1].patient_state, session.turns[index + 1].patient_state
@@ -147,8 +147,10 @@ def rewards(session: Played, index: int) -> dict[str, float]:
 
 
 def reward(session: Played) -> float | None:
-    """How much better the patient of a session feels at its end (trust and hope less distress, by its inner state),
-    compared with the last state before the session was branched, or its first; None without an inner state."""
+    """The change of trust + hope - distress in the patient's inner state, up to the end of the session.
+
+    It is measured from the first state, or, in a branch, from the last state before it. None without an inner state.
+    """
     first = max(0, session.prefix - 1)
     states = [turn.patient_state for turn in session.turns[first:] if turn.patient_state]
     if len(states) < 2:
@@ -180,8 +182,8 @@ def rows(
 
 
 def completion_ids(turn: Turn, sampled: Sampled | None, prompt: Prompt, renderer: Any) -> tuple[list[int], int | None]:
-    """The ids of what was said, and the token that ended it: as sampled where that is known, else as the tokenizer
-    makes them. No token ends a turn that met its bound."""
+    """The ids of a turn and the token that ended it (None if the turn met its bound): as sampled, or, if that is not
+    known, as the tokenizer makes them."""
     known = sampled is not None and bool(sampled.ids)
     ids = list(sampled.ids) if sampled is not None and known else list(renderer.encode(turn.text))
     if turn.finish_reason is FinishReason.LENGTH or len(ids) >= prompt.max_new_tokens:
@@ -194,7 +196,7 @@ def completion_ids(turn: Turn, sampled: Sampled | None, prompt: Prompt, renderer
 def row(
     run: ExportedRun, session: Played, index: int, prompt: Prompt, completion: list[int], canonical: bool
 ) -> dict[str, Any]:
-    """A row as it is written."""
+    """A row in its written form."""
     turn, sampled, spec = session.turns[index], session.sampled[index], session.spec
     ids = list(prompt.ids or ())
     messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
@@ -226,7 +228,7 @@ def row(
 
 
 def origin(run: ExportedRun, session: Played) -> dict[str, Any]:
-    """Where a row comes from."""
+    """The fields that say where a row comes from."""
     spec, record = session.spec, run.record
     model = record.provenance.models.get(str(Speaker.THERAPIST))
     return {

@@ -1,4 +1,4 @@
-"""The runs of an export: their sessions one at a time, with what judges and people said of them."""
+"""The runs of an export: their sessions one at a time, with scores of judges and labels of people."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,19 +17,19 @@ from harness.types import Source
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What judges gave one session."""
+    """The judges' scores of one session."""
 
     session: Mapping[str, float] = field(default_factory=dict)
-    """RUBRIC.ITEM to the mean over judges, repeats and orders that have a value."""
+    """The mean over judges, repeats and orders that have a value, by RUBRIC.ITEM."""
     turns: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    """The same by turn, of items about turns."""
+    """The same by turn, for items about turns."""
     spread: Mapping[str, float] = field(default_factory=dict)
-    """RUBRIC.ITEM to the standard error of that mean; only where there are several values."""
+    """The standard error of that mean, by RUBRIC.ITEM; only if there are several values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What people marked in one session."""
+    """People's labels of one session."""
 
     session: Mapping[str, Any] = field(default_factory=dict)
     turns: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -39,32 +39,32 @@ class ExportedRun:
     """A run folder to export from."""
 
     def __init__(self, path: Path) -> None:
-        """Raises `StorageError` where there is no run."""
+        """Raises `StorageError` if the folder holds no run."""
         self.path = path
         self.record: RunRecord = read_record(path)
 
     @property
     def imported(self) -> bool:
-        """Whether no model of ours said any of it."""
+        """Whether its sessions were imported."""
         return self.record.source is Source.IMPORTED
 
     @cached_property
     def archive(self) -> Archive:
-        """What rebuilds its prompts. Raises `StorageError` or `ConfigError`."""
+        """The archive that rebuilds its prompts. Raises `StorageError` or `ConfigError`."""
         return Archive(self.path)
 
     def sessions(self) -> Iterator[Played]:
-        """The sessions that came to their end, in order of ending."""
+        """The finished sessions, in order of finishing."""
         return read_played(self.path)
 
     @cached_property
     def judged(self) -> Mapping[str, Judged]:
-        """By session id."""
+        """Keys are session ids."""
         return _judged(json_lines(self.path / "scores.jsonl"))
 
     @cached_property
     def marked(self) -> Mapping[str, Marked]:
-        """By session id."""
+        """Keys are session ids."""
         found: defaultdict[str, tuple[dict[str, Any], dict[int, dict[str, Any]]]] = defaultdict(lambda: ({}, {}))
         for line in json_lines(self.path / "labels.jsonl"):
             of_session, of_turns = found[str(line.get("session_id"))]

@@ -1,4 +1,4 @@
-"""`sft`: a row for each view, with its completion. `kto`: the same with a label good or bad."""
+"""`sft`: one row per view, with its completion. `kto`: the same with a label, good or bad."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,14 +19,14 @@ def sft(job: Job) -> Written:
 
 @exporter("kto", takes=(*_COMMON, "label"))
 def kto(job: Job) -> Written:
-    """Prompt and completion as messages, and whether the turn is a good one.
+    """Prompt and completion as messages, and whether the turn is good.
 
-    Without `--label`, a turn is bad where the guard found a fault in it, or where it is mended, cut off, empty or breaks
-    its role: those are no examples to learn from, and here they are counterexamples.
+    Without `--label`, a turn is bad if the guard found a fault in it, or if it is mended, cut off, empty or out of role:
+    `sft` leaves such turns out, and here they are the negative examples.
     """
     written = write_rows(job, _kto(job), lambda row: (row["prompt"][-1]["content"], row["completion"][0]["content"]))
     if job.label is None:
-        written.notes.append("label: false where the guard found a fault in the turn (--label EXPR chooses otherwise)")
+        written.notes.append("label: false if the guard found a fault in the turn (--label EXPR chooses otherwise)")
     return written
 
 

@@ -1,8 +1,8 @@
-"""Splits by persona, and the removal of what both parts hold.
+"""Splits by persona, and the removal of duplicates across both parts.
 
 Invariants:
 - All rows of a persona are in one part.
-- What stands in the test part, nearly word for word, doesn't stand in the training part.
+- No training row is a near duplicate of a test row.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from harness.errors import ConfigError
 
 NEAR = 0.8
-"""Share of common word 3-grams (Jaccard index) from which on two texts are near duplicates."""
+"""Jaccard index of word 3-grams at and above which two texts are near duplicates."""
 FEWEST = 8
-"""Words; a shorter completion is common to many talks and counts only together with what it answers."""
+"""Words; a shorter completion occurs in many sessions, so it is compared together with the message that it answers."""
 _WORD = re.compile(r"\w+")
 
 
@@ -29,13 +29,15 @@ class Split:
     test: frozenset[str]
 
     def part(self, persona: str) -> str:
-        """`train` or `test`."""
+        """The part of a persona: `train` or `test`."""
         return "test" if persona in self.test else "train"
 
 
 def split_of(text: str, personas: Collection[str]) -> Split:
-    """A split `persona=SHARE` of these personas: by the hash of their ids, so that a persona that is added moves no
-    other one's neighbours. Raises `ConfigError`."""
+    """A split `persona=SHARE` of these personas by the hash of their ids, so that an added persona moves few others.
+
+    Raises `ConfigError`.
+    """
     key, _, value = text.partition("=")
     if key != "persona":
         raise ConfigError(
@@ -55,7 +57,7 @@ def split_of(text: str, personas: Collection[str]) -> Split:
 
 
 class Seen:
-    """Texts of one part, to find their duplicates in the other."""
+    """Texts of one part, to find their duplicates in the other part."""
 
     def __init__(self) -> None:
         self._exact: set[bytes] = set()
@@ -63,7 +65,7 @@ class Seen:
         self._sizes: list[int] = []
 
     def add(self, texts: Sequence[str]) -> None:
-        """`texts` are what was answered and the answer."""
+        """`texts` are the message that was answered, and the answer."""
         self._exact.add(_key(texts))
         runs = _runs(texts[-1])
         if runs:
@@ -72,7 +74,7 @@ class Seen:
             self._sizes.append(len(runs))
 
     def holds(self, texts: Sequence[str]) -> bool:
-        """Whether it holds the same, or nearly the same."""
+        """Whether these texts are a duplicate, or a near duplicate, of added ones."""
         if _key(texts) in self._exact:
             return True
         runs = _runs(texts[-1])
@@ -85,7 +87,7 @@ def _key(texts: Iterable[str]) -> bytes:
 
 
 def _runs(text: str) -> set[int]:
-    """Word 3-grams, hashed; none of a short text."""
+    """Hashed word 3-grams; none for a short text."""
     words = _words(text)
     if len(words) < FEWEST:
         return set()

@@ -1,4 +1,4 @@
-"""Questions in SQL over runs: their tables as Parquet, read by DuckDB."""
+"""SQL queries over runs: their tables as Parquet, read by DuckDB."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,16 +15,16 @@ from harness.paths import install_command
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A table of results."""
+    """The result of a query as a table."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
 
 
 def ask(paths: Sequence[Path], question: str) -> Answer:
-    """The answer to one question over run folders, sweep folders, and folders of exported tables.
+    """The result of one SQL query over run folders, sweep folders, and folders of exported tables.
 
-    Nothing but the tables can be read, and nothing written. Raises `ConfigError` for a question that DuckDB refuses.
+    The query can read only these tables, and write nothing. Raises `ConfigError` for a query that DuckDB refuses.
     """
     with _tables(paths) as folders, _connected(folders) as connection:
         import duckdb
@@ -60,7 +60,7 @@ def _connected(folders: Sequence[Path]) -> Iterator[Any]:
 
 @contextmanager
 def _tables(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Folders of tables: those that are there, and one made for the runs, which goes again."""
+    """Folders of tables: the given ones, and a temporary one with the tables of the given runs."""
     there = [path.resolve() for path in paths if (path / "sessions.parquet").is_file()]
     runs = [path for path in paths if path.resolve() not in there]
     with tempfile.TemporaryDirectory(prefix="harness-sql-") as made:

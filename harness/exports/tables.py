@@ -1,7 +1,7 @@
-"""`parquet`: sessions, turns, events and scores as tables, written as they are read, so that memory is bounded.
+"""`parquet`: sessions, turns, events and scores as tables, written while they are read, so that memory is bounded.
 
-sessions.parquet also has the columns that Inspect Scout reads of a transcript (`transcript_id`, `messages`, `source_type`,
-`source_id`, `source_uri`, `score`).
+sessions.parquet also has the columns of a transcript that Inspect Scout reads (`transcript_id`, `messages`,
+`source_type`, `source_id`, `source_uri`, `score`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 ROWS = 20_000
-"""Rows of a table that are held in memory."""
+"""Most rows of a table in memory."""
 TABLES: Mapping[str, Mapping[str, str]] = {
     "sessions": {
         **dict.fromkeys(("transcript_id", "session_id", "run", "persona_id"), "string"),
@@ -59,7 +59,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "reason": "string",
     },
 }
-"""Columns and their types by table."""
+"""Columns with their types, by table."""
 Record = dict[str, Any]
 
 
@@ -71,7 +71,7 @@ def parquet(job: Job) -> Written:
 
 
 def write_tables(runs: Sequence[ExportedRun], out: Path) -> Written:
-    """The tables of runs in a folder. Raises `StorageError`, and `ConfigError` where pyarrow is missing."""
+    """Write the tables of runs to a folder. Raises `StorageError`, and `ConfigError` if pyarrow is missing."""
     written = Written()
     try:
         with ExitStack() as stack:
@@ -85,7 +85,7 @@ def write_tables(runs: Sequence[ExportedRun], out: Path) -> Written:
 
 
 class _Table:
-    """One table under way."""
+    """One table that is being written."""
 
     def __init__(self, path: Path, name: str) -> None:
         arrow, parquet = _pyarrow()

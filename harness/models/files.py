@@ -1,7 +1,7 @@
-"""The small files of a model's folder, looked through before any library reads them.
+"""The small files of a model's folder, checked before any library reads them.
 
-Invariant: what transformers, tokenizers and vLLM open is a regular file of a bounded size; where they expect an object of
-JSON it is one, and a template is text.
+Invariant: every file that transformers, tokenizers and vLLM open is a regular file of bounded size; a config is a JSON
+object, and a template is text.
 """
 
 import json
@@ -14,9 +14,9 @@ from harness.models.chat_template import LONGEST_TEMPLATE
 from harness.reading.files import read_text
 
 MOST_CONFIG = 1 << 24
-"""Bytes of a config; the largest in use, with their lists of added tokens, have a tenth of it."""
+"""Bytes of a config; the largest in use, with their lists of added tokens, have a tenth of this."""
 MOST_TOKENIZER = 1 << 27
-"""Bytes of a file that a tokenizer is made of; the largest in use have a third of it."""
+"""Bytes of a tokenizer's file; the largest in use have a third of this."""
 _OBJECTS = (
     *("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("added_tokens.json", "chat_template.json", "processor_config.json", "preprocessor_config.json"),
@@ -27,8 +27,7 @@ _TEMPLATES = "*.jinja"
 
 
 def check_files(folder: Path, key: str = "model.path") -> None:
-    """Raise `ConfigError`, with a line for each file of a local model that no library should be given; `key` is the setting
-    that named it."""
+    """Raise `ConfigError` with a line for each bad file of a local model; `key` is the setting that names the model."""
     lines = [line for name in _OBJECTS if (line := _object_mistake(folder / name)) is not None]
     lines += [line for name in _PARTS if (line := _part_mistake(folder / name)) is not None]
     lines += [line for path in sorted(folder.glob(_TEMPLATES)) if (line := _text_mistake(path)) is not None]
@@ -37,7 +36,7 @@ def check_files(folder: Path, key: str = "model.path") -> None:
 
 
 def model_file(path: str | Path, name: str, revision: str | None) -> Path | None:
-    """A file of a model's folder or hub id; None where it has none, or the hub can't be reached."""
+    """A file of a model's folder or hub id; None if it has none, or if the hub can't be reached."""
     if Path(path).is_dir():
         file = Path(path) / name
         return file if file.is_file() else None
@@ -53,12 +52,12 @@ def model_file(path: str | Path, name: str, revision: str | None) -> Path | None
             _raise_exceptions_for_gated_repo=False,
         )
     except (OSError, ValueError):
-        return None  # whoever loads the model says why
+        return None  # loading the model reports the reason
     return None if found is None else Path(found)
 
 
 def read_object(file: Path, key: str = "model.path") -> Mapping[str, Any]:
-    """A JSON object of a model's folder. Raises `ConfigError` in one line that names the setting `key`."""
+    """A JSON object of a model's folder. Raises `ConfigError` with one line that names the setting `key`."""
     try:
         found = json.loads(read_text(file, MOST_CONFIG))
     except OSError as error:
@@ -88,7 +87,7 @@ def _part_mistake(file: Path) -> str | None:
     if not _is_there(file):
         return None
     if not file.is_file():
-        return f"{file}: is no file; expected a part of a tokenizer"
+        return f"{file}: is not a file; expected a part of a tokenizer"
     size = file.stat().st_size
     return f"{file}: has {size} bytes; expected at most {MOST_TOKENIZER}" if size > MOST_TOKENIZER else None
 
@@ -102,7 +101,7 @@ def _text_mistake(file: Path) -> str | None:
 
 
 def _is_there(file: Path) -> bool:
-    """Also as a link that leads nowhere."""
+    """Whether a file exists, also as a broken link."""
     return file.exists() or file.is_symlink()
 
 

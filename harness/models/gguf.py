@@ -1,7 +1,7 @@
 """Convert a GGUF file to an ordinary model folder in bfloat16: `python -m harness.models.gguf FILE FOLDER`.
 
-A process of its own (called by `harness.models.fetch`), because it loads torch. The folder it leaves was loaded again and
-gave the same next-token scores as the model that was read from the GGUF file.
+`harness.models.fetch` runs it as a separate process, because it loads torch. The new folder is loaded again, and must give
+the same next-token scores as the model that was read from the GGUF file.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 def convert(gguf: Path, folder: Path) -> None:
     """Write weights, tokenizer and chat template of `gguf` to `folder`.
 
-    Raises `ValueError` if what was written does not load the same.
+    Raises `ValueError` if the written model scores tokens differently.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig

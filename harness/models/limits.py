@@ -1,7 +1,7 @@
-"""How long a model's sequences may be, from its config.json.
+"""The longest sequence of a model, from its config.json.
 
-The rules are those of vLLM's own derivation (`_get_and_verify_max_len`), since that decides what vLLM serves: the smallest
-of the lengths that the config names, times the factor of its rotary embeddings where that is not contained in them.
+The rules are those of vLLM (`_get_and_verify_max_len`), since they decide what vLLM serves: the smallest length in the
+config, times the factor of its rotary embeddings unless the length already includes it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,9 +25,9 @@ _KEYS = (
     *("max_sequence_length", "max_seq_length", "seq_len"),
 )
 _OVERRULES = "model_max_length"
-"""Command R's `max_position_embeddings` is smaller than what it supports."""
+"""Takes precedence: Command R's `max_position_embeddings` is smaller than its real maximum."""
 _CONTAINED = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
-"""Kinds of rotary scaling whose factor the named length already contains."""
+"""Kinds of rotary scaling whose factor the length already includes."""
 _TEXT = ("text_config", "llm_config", "language_config")
 """Keys under which multimodal models keep the config of their text model."""
 _LAYERS = ("full_attention", "sliding_attention", "chunked_attention", "linear_attention")
@@ -37,7 +37,7 @@ _FILE = "config.json"
 _NO_LENGTH = 10**12
 """Larger numbers are placeholders, not lengths."""
 _PLACEHOLDER = 10**9
-"""Tokenizers without a limit of their own say 10**30."""
+"""Tokenizers without a limit of their own give 10**30."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Limits:
     """Lengths in tokens."""
 
     longest: int
-    """The longest that may be requested."""
+    """The longest window that may be requested."""
     usual: int
-    """The default; smaller than `longest` where a longer window makes short texts worse (LongRoPE)."""
+    """The default window; smaller than `longest` if a longer window degrades short texts (LongRoPE)."""
 
 
 def limits(model: ModelConfig) -> Limits | None:
-    """What the config of a local folder or a hub id says; None where it names no length. Raises `ConfigError`."""
+    """The limits from the config of a local folder or a hub id; None if it names no length. Raises `ConfigError`."""
     folder = Path(model.path)
     if folder.is_dir() and not (folder / _FILE).is_file():
         return _of_tokenizer(folder)
@@ -63,7 +63,7 @@ def limits(model: ModelConfig) -> Limits | None:
 
 
 def vocabulary(path: str, revision: str | None) -> int | None:
-    """How many tokens a model knows, of a local folder or a hub id; None where its config does not say."""
+    """The vocabulary size of a local folder or a hub id; None if its config does not give it."""
     file = model_file(path, _FILE, revision)
     if file is None:
         return None
@@ -73,7 +73,7 @@ def vocabulary(path: str, revision: str | None) -> int | None:
 
 
 def derive(config: Mapping[str, Any]) -> Limits | None:
-    """The limits that a model's config (as in config.json) comes to; None where it names no length."""
+    """The limits from a model's config (as in config.json); None if it names no length."""
     text = _text_config(config)
     lengths = [int(text[key]) for key in _KEYS if _is_number(text.get(key))]
     if not lengths:
@@ -86,7 +86,7 @@ def derive(config: Mapping[str, Any]) -> Limits | None:
         kinds.add(kind)
         if kind not in _CONTAINED and _is_number(rope.get("factor")):
             factor = float(rope["factor"])
-    if "gemma3" not in str(text.get("model_type", "")):  # its length contains the factor
+    if "gemma3" not in str(text.get("model_type", "")):  # its length includes the factor
         length = int(length * factor)
     original = text.get("original_max_position_embeddings")
     usual = int(original) if kinds & {"longrope", "su"} and _is_number(original) else length
@@ -94,7 +94,7 @@ def derive(config: Mapping[str, Any]) -> Limits | None:
 
 
 def _ropes(text: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The settings of rotary embeddings: one for all layers, or one for each kind of layer."""
+    """The settings of rotary embeddings: one for all layers, or one per kind of layer."""
     rope = text.get("rope_parameters") or text.get("rope_scaling")
     if not isinstance(rope, Mapping):
         return
@@ -110,7 +110,7 @@ def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = next((outer[key] for key in _TEXT if isinstance(outer.get(key), Mapping)), None)
     if inner is None:
         return outer
-    # Some leave the length to the outer config.
+    # In some models only the outer config gives the length.
     return inner if any(_is_number(inner.get(key)) for key in _KEYS) else {**outer, **inner}
 
 
@@ -126,7 +126,7 @@ def _read(model: ModelConfig) -> Mapping[str, Any]:
 
 
 def _of_tokenizer(folder: Path) -> Limits | None:
-    """What a folder with tokenizer files only says: the tokenizer's own limit, where it is more than a placeholder."""
+    """The limits from a folder with tokenizer files only: the tokenizer's own limit, unless it is a placeholder."""
     file = folder / "tokenizer_config.json"
     length = read_object(file).get("model_max_length") if file.is_file() else None
     return Limits(int(length), int(length)) if _is_number(length) and length < _PLACEHOLDER else None
@@ -139,7 +139,7 @@ def _from_hub(model: ModelConfig) -> Mapping[str, Any]:
         found = AutoConfig.from_pretrained(
             model.path, revision=model.revision, trust_remote_code=model.trust_remote_code
         )
-    except Exception as error:  # a config may hold anything, and its class raise anything
+    except Exception as error:  # a config may contain anything, and its class raise anything
         reason = first_line(error)
         raise ConfigError(
             f"model.path: found {model.path}, expected a model folder or a hub id that can be reached ({reason})"
@@ -149,13 +149,13 @@ def _from_hub(model: ModelConfig) -> Mapping[str, Any]:
 
 
 def _with_defaults(model: ModelConfig, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config with what the class of its model type adds; as it is where transformers does not know the type."""
+    """The config with the defaults of its model type; unchanged if transformers does not know the type."""
     from transformers import AutoConfig
 
     try:
         read: Mapping[str, Any] = AutoConfig.from_pretrained(
             model.path, trust_remote_code=model.trust_remote_code
         ).to_dict()
-    except Exception:  # a config may hold anything, and its class raise anything; what stands there is judged by ours
+    except Exception:  # a config may contain anything, and its class raise anything; our rules then use it as it is
         return config
     return read

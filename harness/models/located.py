@@ -1,6 +1,6 @@
-"""The model of a role as found on this machine, at the commit that it has on the hub.
+"""Locates the model of a role: its folder on this machine, or its commit on the hub.
 
-Invariant: what counts tokens, what is hashed and what an engine loads are files of one commit.
+Invariant: counting tokens, hashing and loading in an engine all use files of the same commit.
 """
 
 import re
@@ -18,10 +18,10 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 def located(
     speaker: Speaker, role: RoleConfig, contents: Mapping[str, str] | None = None, *, tokenizer_only: bool = False
 ) -> RoleConfig:
-    """The role with its model as found on this machine; the small model is fetched where it is missing.
+    """The role with its model located; the small model is fetched if it is missing.
 
-    A hub id comes with its commit: that of `contents` where they name one, so that a run goes on with the files that it
-    began with, whatever the hub has by now.
+    A hub id gets its commit: the one in `contents` if there is one, so that a resumed run keeps the files that it began
+    with.
     """
     no_weights = tokenizer_only or role.engine.kind in ("dry", "openai")
     path = str(models.resolve(role.model.path, key=f"{speaker}.model.path", tokenizer_only=no_weights))
@@ -35,15 +35,17 @@ def located(
 
 @lru_cache(maxsize=64)
 def commit_of(repo: str, revision: str | None) -> str | None:
-    """The commit that a revision of a hub id stands for: as the hub says, or, where it can't be reached, as it was
-    fetched last. None where neither knows."""
+    """The commit of a hub id's revision, from the hub or, if it can't be reached, from the last download.
+
+    None if it is not known.
+    """
     if revision is not None and COMMIT.fullmatch(revision):
         return revision
     from huggingface_hub import snapshot_download
 
     try:
         folder = snapshot_download(repo, revision=revision, allow_patterns=["config.json"])
-    except (OSError, ValueError):  # all that huggingface_hub raises is one of the two
+    except (OSError, ValueError):  # every exception of huggingface_hub is one of the two
         return None
     name = Path(folder).name
     return name if COMMIT.fullmatch(name) else None

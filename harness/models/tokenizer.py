@@ -1,8 +1,8 @@
-"""Loads a model's own tokenizer, the same one for counting as the engines use for generating.
+"""Loads a model's own tokenizer: the same one for counting and for the engines.
 
-Invariant: where a model has a tokenizer.json, that file decides. A class of transformers that is named beside it, and makes
-other ids or other text of it, is not used: transformers 5 rebuilds some tokenizers from their class, and a byte-level
-file under `LlamaTokenizerFast` then loses every space.
+Invariant: if a model has a tokenizer.json, that file decides. If the class that the model names gives other ids or other
+text, it is not used: transformers 5 rebuilds some tokenizers from their class, and a byte-level file under
+`LlamaTokenizerFast` then loses every space.
 """
 
 import shutil
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}
-"""Classes that are wholly described by tokenizer.json."""
+"""Classes that tokenizer.json describes completely."""
 _FILE = "tokenizer.json"
 _SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 SENTENCE = "you are a therapist and it is late so we talk about what helps"
-"""Words that every tokenizer gives back; only the blanks around them may differ."""
+"""Words that every tokenizer must decode to themselves; only spaces may differ."""
 SAMPLES = (
     SENTENCE,
     'You are a therapist — it\'s 9:30, and she said: "slowly", twice.',
     "  two  blanks\n\nand lines\t1234567890",
     "naïve café, שלום, 日本語, 🙂",
 )
-"""Texts by which two tokenizers are told apart."""
+"""Texts for comparing two tokenizers."""
 
 
 def load_tokenizer(
@@ -41,11 +41,10 @@ def load_tokenizer(
 ) -> "PreTrainedTokenizerBase":
     """The tokenizer of a local folder (tokenizer files suffice) or a hub id.
 
-    Raises `ConfigError` in one line where there is none, where the installed libraries can't read it, or where it loses
-    text.
+    Raises `ConfigError` with one line if there is none, if the installed libraries can't read it, or if it loses text.
 
-    A folder that names a generic class is loaded with just that class: transformers' AutoTokenizer would choose the
-    same, but imports torch first, which takes two seconds of every command that only counts.
+    A folder that names a generic class is loaded with that class directly. AutoTokenizer would choose the same, but imports
+    torch first, which takes two seconds in every command that only counts tokens.
     """
     check_files(Path(path))
     config = _read_config(Path(path))
@@ -58,7 +57,7 @@ def load_tokenizer(
             found = named_class(path, revision=revision, trust_remote_code=trust_remote_code)
     except HarnessError:
         raise
-    except Exception as error:  # tokenizers raises bare Exceptions, and a tokenizer's own code anything
+    except Exception as error:  # tokenizers raises bare Exceptions, and a tokenizer's own code may raise anything
         raise _unloadable(path, error) from error
     if reference is not None and not _same(found, reference):
         found = _by_file(path, revision, found, reference)
@@ -71,8 +70,7 @@ def load_tokenizer(
 def light_tokenizer(
     path: str | Path, *, revision: str | None = None, trust_remote_code: bool = False
 ) -> "PreTrainedTokenizerBase | FileTokenizer":
-    """The same for prompts and counts: without `import transformers` where that makes no difference. Raises as
-    `load_tokenizer`."""
+    """As `load_tokenizer`, for prompts and counts; avoids `import transformers` if the result is the same."""
     folder = Path(path)
     check_files(folder)
     if (folder / _FILE).is_file() and _is_generic(_read_config(folder)):
@@ -90,10 +88,10 @@ def _is_generic(config: Mapping[str, Any]) -> bool:
 def named_class(
     path: str | Path, *, revision: str | None = None, trust_remote_code: bool = False
 ) -> "PreTrainedTokenizerBase":
-    """The tokenizer as transformers, and so vLLM, loads it by the class that it names. Raises what transformers raises."""
+    """The tokenizer as transformers (and vLLM) loads it, by the class that it names. Raises what transformers raises."""
     from transformers import AutoTokenizer
 
-    # Where a folder holds a tekken.json, transformers would use mistral-common, which has no Jinja template.
+    # With a tekken.json in the folder, transformers would use mistral-common, which has no Jinja template.
     found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
         str(path), revision=revision, trust_remote_code=trust_remote_code, mistral_format=False
     )
@@ -101,8 +99,10 @@ def named_class(
 
 
 def folder_for_engine(path: str, *, revision: str | None = None, trust_remote_code: bool = False) -> str | None:
-    """A folder with the tokenizer that `load_tokenizer` gives, where an engine that loads `path` by its class would get
-    another one; None where it gets the same. Raises `ConfigError`."""
+    """A folder with the tokenizer of `load_tokenizer`, for an engine that would load another one from `path`.
+
+    None if the engine gets the same tokenizer anyway. Raises `ConfigError`.
+    """
     ours = load_tokenizer(path, revision=revision, trust_remote_code=trust_remote_code)
     try:
         theirs = named_class(path, revision=revision, trust_remote_code=trust_remote_code)
@@ -125,7 +125,7 @@ def folder_for_engine(path: str, *, revision: str | None = None, trust_remote_co
 
 
 def check_keeps_text(tokenizer: Any, name: str) -> None:
-    """Raise `ConfigError` where ids of plain words do not come back as these words."""
+    """Raise `ConfigError` if the ids of plain words do not decode to these words."""
     ids = tokenizer(SENTENCE, add_special_tokens=False)["input_ids"]
     back = str(tokenizer.decode(list(ids)))
     if back.lower().split() != SENTENCE.split():
@@ -148,11 +148,11 @@ def _reference(path: str | Path, file: Path) -> "Tokenizer":
 
     try:
         return Tokenizer.from_file(str(file))
-    except Exception as error:  # bare Exceptions are all that tokenizers raises
+    except Exception as error:  # tokenizers raises bare Exceptions
         reason = first_line(error)
         raise ConfigError(
-            f"model.path: {file.name} of {path} can't be read by tokenizers {__version__} ({reason}); where the file is whole "
-            "it was written by a newer version: pip install -U tokenizers transformers"
+            f"model.path: {file.name} of {path} can't be read by tokenizers {__version__} ({reason}); if the file is complete, "
+            "a newer version wrote it: pip install -U tokenizers transformers"
         ) from error
 
 
@@ -166,7 +166,7 @@ def _generic(path: str | Path, revision: str | None, **tokens: str) -> "PreTrain
 def _by_file(
     path: str | Path, revision: str | None, named: "PreTrainedTokenizerBase", reference: "Tokenizer"
 ) -> "PreTrainedTokenizerBase":
-    """The generic class over tokenizer.json, with the special tokens that the named class knows by itself."""
+    """The generic class with tokenizer.json, and with the special tokens that the named class defines itself."""
     known = {name: getattr(named, name, None) for name in _SPECIAL}
     config = _read_config(Path(path))
     tokens = {
@@ -180,14 +180,14 @@ def _by_file(
         raise _unloadable(path, error) from error
     if not _same(found, reference):
         raise ConfigError(
-            f"model.path: the tokenizer of {path} is not its {_FILE}: as {type(named).__name__}, the class that it names, and "
-            "as PreTrainedTokenizerFast it gives other ids; mend tokenizer_config.json, or use another copy of the model"
+            f"model.path: the tokenizer of {path} differs from its {_FILE}: {type(named).__name__}, the class that it names, and "
+            "PreTrainedTokenizerFast give other ids; fix tokenizer_config.json, or use another copy of the model"
         )
     return found
 
 
 def _same(tokenizer: Any, reference: "Tokenizer") -> bool:
-    """Whether a transformers tokenizer makes the ids and the text that tokenizer.json makes."""
+    """Whether a transformers tokenizer gives the same ids and text as tokenizer.json."""
     for text in SAMPLES:
         try:
             ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -202,7 +202,7 @@ def _same(tokenizer: Any, reference: "Tokenizer") -> bool:
 
 
 def _processor_template(folder: Path) -> str | None:
-    """The chat template of a model that keeps it with its processor."""
+    """The chat template in chat_template.json, where models with a processor keep it; None if there is none."""
     file = folder / "chat_template.json"
     try:
         found = read_object(file).get("chat_template") if file.is_file() else None

@@ -1,7 +1,7 @@
-"""Files of users and of other programs: the one place that opens them.
+"""Opens files of users and of other programs; all other modules read them through this one.
 
-Invariant: what is read is a regular file, and no more of it than the reader asked for; no device, no pipe, nothing that
-never ends or fills the memory.
+Invariant: only regular files are read, up to a bound that the caller gives; no devices, no pipes, nothing that never ends
+or fills the memory.
 """
 
 import errno
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_BYTES = 1 << 26
-"""Of a file that is read as a whole, and of a line; a hundred times what a run writes."""
+"""Most bytes of a file that is read whole, and of a line; a hundred times what a run writes."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A regular file, open to be read. Raises OSError, whose `strerror` also tells of devices, pipes and bad names."""
+    """A regular file, opened for reading. Raises OSError, also for devices, pipes and bad names."""
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "a name with a NUL character")
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
@@ -36,7 +36,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         content = file.read(most + 1) if size <= most else b""
-        if size > most or len(content) > most:  # files of /proc say that they are empty
+        if size > most or len(content) > most:  # files of /proc report a size of 0
             raise OSError(errno.EFBIG, f"expected at most {most} bytes, found {max(size, len(content))}", str(path))
         return content
 
@@ -51,7 +51,7 @@ def sha256_of(path: Path) -> str:
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """The same as UTF-8 text. Raises OSError, also for bytes that are no UTF-8."""
+    """As `read_bytes`, as UTF-8 text. Raises OSError, also for invalid UTF-8."""
     try:
         return read_bytes(path, most).decode()
     except UnicodeDecodeError as error:

@@ -1,9 +1,9 @@
-"""Files of one kind in folders, as personas and rubrics: found, read and checked.
+"""Finds, reads and checks files of one kind in folders, such as personas and rubrics.
 
 Invariants:
-- A file holds one thing and is called by its id: `ID.yaml`.
-- Folders are looked up in order, so a user's own file hides one of ours with the same id.
-- Whatever is wrong with a file, the user gets lines with the file and the key, and never a traceback.
+- A file holds one item and is named by its id: `ID.yaml`.
+- Folders are searched in order, so a user's own file hides one of ours with the same id.
+- Every mistake in a file becomes a line with the file and the key, never a traceback.
 """
 
 import json
@@ -30,22 +30,22 @@ def _as_it_is(value: Any, source: str) -> Any:
 
 @dataclass(frozen=True)
 class Library(Generic[M]):
-    """How files of one kind are read; every method raises `error` with one line for every mistake."""
+    """Reads files of one kind; every method raises `error` with one line per mistake."""
 
     model: type[M]
-    """Has an `id`."""
+    """The model of an item; it has an `id`."""
     noun: str
     key: str
-    """The setting that asks for them by id."""
+    """The setting that names items by id."""
     error: Callable[..., HarnessError]
     most_bytes: int
     upgraded: Callable[[Any, str], Any] = _as_it_is
-    """Makes today's keys of an older file's; gets its data and its name."""
+    """Converts the data of an older file to current keys; called with the data and the file's name."""
     hinted: Callable[[str], str] = str
-    """Adds to a line about a mistake what commonly led to it."""
+    """Adds the common cause of a mistake to its line."""
 
     def load(self, ids: Sequence[str], dirs: Sequence[Path]) -> list[M]:
-        """Those of these ids, in this order, each from the first of `dirs` that has it."""
+        """The items with these ids, in this order, each from the first of `dirs` that has it."""
         files = self.find(dirs)
         lines = [f"{self.key}: no {self.noun} '{name}'{self._known(name, files)}" for name in ids if name not in files]
         twice = sorted({name for name in ids if list(ids).count(name) > 1})
@@ -74,7 +74,7 @@ class Library(Generic[M]):
         return files
 
     def read_all(self, paths: Iterable[Path]) -> list[M]:
-        """Read many files, also where some are wrong, so that all mistakes are told at once."""
+        """Read many files; collects the mistakes of all of them before it raises."""
         found: list[M] = []
         lines: list[str] = []
         for path in paths:
@@ -116,14 +116,14 @@ class Library(Generic[M]):
             raise self.error(*(f"{source}: {self.hinted(line)}" for line in mistakes)) from error
 
     def asked_for(self, paths: Sequence[Path]) -> list[Path]:
-        """These files, and those in these folders, to be checked."""
+        """The given files, and all files in the given folders."""
         files = [path for one in paths for path in (sorted(self.find([one]).values()) if one.is_dir() else [one])]
         if not files:
             raise self.error(f"no {self.noun} files (*.yaml) in {', '.join(map(str, paths))}")
         return files
 
     def start(self, template: Path, name: str, folder: Path) -> Path:
-        """Write a new file from a commented template, and say where."""
+        """Write a new file from a commented template; returns its path."""
         text = template.read_text(encoding="utf-8").format(id=json.dumps(name))
         self.parse(text, "new")
         path = folder / f"{name}.yaml"
@@ -131,12 +131,12 @@ class Library(Generic[M]):
         return path
 
     def write_new(self, path: Path, text: str) -> None:
-        """Write a file that is not there yet."""
+        """Write a file; it must not exist yet."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)
         except FileExistsError as error:
-            raise self.error(f"{path}: is there already; choose another id or folder, or remove it") from error
+            raise self.error(f"{path}: already exists; choose another id or folder, or remove it") from error
         except OSError as error:
             raise self.error(f"{path}: can't be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Turns what is wrong with a file into one clear line per mistake: key, what was found, what was expected."""
+"""Turns validation errors of a file into one line per mistake: key, what was found, what was expected."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ Key = str | int
 
 
 def lines_of(error: ValidationError, model: type[BaseModel], noun: str) -> list[str]:
-    """One line for each mistake, in the order of the schema of `model`; `noun` is what the whole is called."""
+    """One line per mistake, in the order of the schema of `model`; `noun` names the whole, such as `a persona`."""
     root = model.model_json_schema()
     items = error.errors()
-    # A list whose entries are wrong is also called too short, as if they were not there.
+    # pydantic also calls a list with wrong entries too short, since it does not count them.
     inner = {tuple(item["loc"])[:depth] for item in items for depth in range(len(item["loc"]))}
     return [
         line

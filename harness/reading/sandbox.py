@@ -1,9 +1,9 @@
-"""Jinja templates of users and of models, rendered with bounds: no loop without end, no text that fills the memory.
+"""Renders Jinja templates of users and of models with bounds: no endless loop, no text that fills the memory.
 
 Invariants:
-- A rendering takes at most `LONGEST_RENDERING_S`: every step of a loop, every call and filter looks at the clock.
-- No value grows beyond the sandbox's `longest`, and all that are made come to `COPIES` times that: what makes much of
-  little is checked before it is made.
+- A rendering takes at most `LONGEST_RENDERING_S` seconds: every step of a loop, every call and filter checks the clock.
+- No value is larger than the sandbox's `longest`, and all values together have at most `COPIES` times that size. An
+  operation that makes a large value from a small one is checked before it runs.
 """
 
 import re
@@ -24,38 +24,38 @@ from jinja2.visitor import NodeTransformer
 LONGEST_RENDERING_S = 10.0
 LARGEST_EXPONENT = 1000
 LARGEST_NUMBER = 200_000
-"""As an argument: of a width, a range."""
+"""Largest number as an argument, such as a width or a range."""
 LARGEST_INDENT = 100
 COPIES = 64
-"""How often a template may copy all that it can write."""
+"""Size of all values that a template makes, as a multiple of its longest text."""
 _FORBIDDEN = frozenset({"translate", "expandtabs"})
-"""Methods of texts that make much of little, and that no template in use calls."""
+"""String methods that can make a large text from a small one; no template in use calls them."""
 _WIDTH = re.compile(r"\d{6,}")
 _EACH, _JOINED = "bounded_each", "bounded_joined"
-"""Filters that stand around what is looped over and in the place of `~`."""
+"""Filters that are added around the iterable of each loop, and that replace `~`."""
 _SIZED = (str, list, tuple, dict)
 
 
 @dataclass(slots=True)
 class _Left:
-    """What a rendering may still take."""
+    """The time and size that a rendering has left."""
 
     until: float
-    """On the monotonic clock, in seconds."""
+    """Deadline on the monotonic clock, in seconds."""
     made: int
-    """Characters and entries."""
+    """Characters and entries that may still be made."""
 
 
 _left: ContextVar[_Left | None] = ContextVar("left", default=None)
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """A sandbox whose templates may be anything; `rendered` is how to use them."""
+    """A sandbox for untrusted templates; render them with `rendered`."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, longest: int, **options: Any) -> None:
-        """`longest`: characters of a text, or entries of a list, that a template may make."""
+        """`longest` bounds the characters of a text, and the entries of a list, that a template makes."""
         super().__init__(**options)
         self.longest = longest
         del self.globals["lipsum"]
@@ -64,7 +64,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters[_JOINED] = self._joined
 
     def bounded(self, name: str, made: Callable[..., Any]) -> Callable[..., Any]:
-        """A filter with its arguments and its result checked."""
+        """A filter whose arguments and result are checked."""
         first = 1 if hasattr(made, "jinja_pass_arg") else 0
 
         @wraps(made)
@@ -124,7 +124,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _check_method(self, text: str, name: str, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         if name in _FORBIDDEN:
-            raise SecurityError(f"`{name}` is not for templates")
+            raise SecurityError(f"`{name}` is not allowed in templates")
         if name == "replace" and len(args) > 1 and isinstance(args[0], str) and isinstance(args[1], str):
             self._check_length(len(text) + text.count(args[0]) * len(args[1]))
         elif name == "join" and args and isinstance(args[0], list | tuple):
@@ -169,7 +169,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 def rendered(template: Template, longest: int, **values: object) -> str:
     """The text of a template of a `Sandbox`.
 
-    Raises `TemplateRuntimeError` where it is longer than `longest` characters or takes too long, `SecurityError` for a
+    Raises `TemplateRuntimeError` if the text is longer than `longest` characters or takes too long, `SecurityError` for a
     value beyond the bounds, and whatever the template raises.
     """
     token = _left.set(_Left(time.monotonic() + LONGEST_RENDERING_S, COPIES * longest))
@@ -212,7 +212,7 @@ def _each(items: Iterable[Any]) -> Iterator[Any]:
 
 
 class _Bounds(NodeTransformer):
-    """Puts the filters of the sandbox where nothing else can hook in."""
+    """Adds the sandbox's filters to loops and `~`, for which Jinja has no other hook."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:
         self.generic_visit(node)

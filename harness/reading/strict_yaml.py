@@ -1,6 +1,6 @@
-"""YAML as data and nothing else: no aliases, no key twice, no nesting without end, and no value of an odd kind.
+"""Reads YAML as plain data: no aliases, no duplicate keys, no endless nesting, no values of unusual types.
 
-Invariant: whatever a file holds, its reader gets plain data or one of `REFUSED`; nothing in it is ever run.
+Invariant: for any file, the caller gets plain data or one of `REFUSED`; nothing in the file is ever executed.
 """
 
 from collections.abc import Hashable, Iterator
@@ -13,11 +13,11 @@ from harness.text.visible import visible
 
 LONGEST_KEY = 60
 REFUSED = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""What PyYAML raises, also for a scalar that its own tag doesn't fit, as `!!int ''`."""
+"""The exceptions that PyYAML raises, also for a scalar that does not fit its tag, such as `!!int ''`."""
 
 
 class _Loader(LOADER):  # type: ignore[misc, valid-type]
-    """Safe YAML without a key that is given twice, which hides a mistake."""
+    """Safe YAML that refuses duplicate keys, since they hide a mistake."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -33,14 +33,14 @@ class _Loader(LOADER):  # type: ignore[misc, valid-type]
 
 
 def load(text: str) -> object:
-    """The data of a YAML text. Raises one of `REFUSED`; `harness.reading.yaml_shape.not_yaml` says it in words."""
+    """The data of a YAML text. Raises one of `REFUSED`; `harness.reading.yaml_shape.not_yaml` makes a message of it."""
     check_shape(text, aliases=False)
     data: object = yaml.load(text, Loader=_Loader)
     return data
 
 
 def unfit(data: object, path: str = "") -> Iterator[str]:
-    """A line for each value of a kind that no file of ours has, as a date, and for text with control characters."""
+    """A line for each value of an unsupported type, such as a date, and for each text with control characters."""
     if isinstance(data, dict):
         for key, value in data.items():
             if not isinstance(key, str):

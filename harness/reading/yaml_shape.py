@@ -1,4 +1,4 @@
-"""What is checked about YAML text before anything is made of it: its depth, and how far its aliases blow it up."""
+"""Checks YAML text before it is loaded: its depth, and its size with all aliases expanded."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ import yaml
 DEEPEST = 32
 """Levels of nesting; a persona has five, a config four."""
 MOST_NODES = 100_000
-"""Keys and values with every alias written out."""
+"""Keys and values, with all aliases expanded."""
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times as fast where PyYAML was built with libyaml, as its wheels are."""
+"""Ten times as fast if PyYAML was built with libyaml, as its wheels are."""
 
 
 _PLAINER = {
@@ -18,18 +18,18 @@ _PLAINER = {
         "found a character that can't stand here; indent with spaces, not tabs, and put text that begins with @, % or ` in quotes"
     )
 }
-"""libyaml's words for the commonest slip, in ours."""
+"""Plainer words for libyaml's message about the most common mistake."""
 
 
 def own_data(file: Path) -> Any:
-    """What stands in a YAML file that ships with the package."""
+    """The data of a YAML file that ships with the package."""
     return yaml.load(file.read_text("utf-8"), Loader=LOADER)
 
 
 def check_shape(text: str, *, aliases: bool) -> None:
-    """Raise `YAMLError` for text that is no YAML, nests without end, or whose aliases repeat too much.
+    """Raise `YAMLError` for text that is not YAML, is nested too deeply, or has too many nodes once aliases are expanded.
 
-    `aliases` says whether there may be any.
+    `aliases` says whether aliases are allowed.
     """
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
@@ -39,7 +39,7 @@ def check_shape(text: str, *, aliases: bool) -> None:
             if not aliases:
                 raise _problem("aliases are not allowed here", event)
             if event.anchor not in sizes:
-                raise _problem(f"alias *{event.anchor} stands inside of what it means", event)
+                raise _problem(f"alias *{event.anchor} is inside the value that it stands for", event)
             nodes += sizes[event.anchor]
         elif isinstance(event, yaml.CollectionStartEvent):
             nodes += 1
@@ -63,7 +63,7 @@ def _problem(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
 
 
 def not_yaml(error: Exception) -> str:
-    """Why text is no YAML that can be taken, with line and column where they are known."""
+    """Why a YAML text is refused, with line and column if they are known."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""

@@ -1,9 +1,9 @@
-"""Runs that share their engines, played as one batch of sessions on engines loaded once.
+"""Plays runs that share their engines as one batch of sessions, on engines loaded once.
 
 Invariants:
-- A run's folder is opened when its first session is next, and is whole and closed as soon as its own last one is over.
-- What one run is refused for leaves the others alone; only the engines and the disk are common to all.
-- Nothing here waits for a disk, a report or a metric on the event loop.
+- A run's folder is opened just before its first session, and is complete and closed as soon as its last one has ended.
+- A refused run does not affect the others; they share only the engines and the disk.
+- The event loop never waits for the disk, a report or a metric.
 """
 
 import asyncio
@@ -60,22 +60,22 @@ class Outcome:
 
 
 class Follower(Protocol):
-    """Who is told how far the runs of a batch are. Called from a thread, for one run at a time."""
+    """Gets the progress of the runs of a batch. Called from a thread, for one run at a time."""
 
     def opened(self, run: CheckedRun, path: Path) -> None:
-        """Its folder is open, its sessions are next."""
+        """The run's folder is open, and its sessions are next."""
         ...
 
     def playing(self, run: CheckedRun, path: Path) -> None:
-        """Its engines run."""
+        """The run's engines are up."""
         ...
 
     def ended(self, run: CheckedRun, end: Outcome | HarnessError) -> bool:
-        """It ended, or can't be played. Returns whether the batch goes on."""
+        """The run has ended, or can't be played. Returns whether the batch continues."""
         ...
 
     def abandoned(self) -> None:
-        """The process ends at once, and what was said is on disk. Called in the main thread."""
+        """The process ends at once; all complete turns are on disk. Called in the main thread."""
         ...
 
 
@@ -87,18 +87,19 @@ def play_batch(
     log_dir: Path | None = None,
     signals: Sequence[signal.Signals] | None = None,
 ) -> signal.Signals | None:
-    """Play runs that need the same engines; the signal that cut them short, if one did.
+    """Play runs that need the same engines; returns the signal that interrupted them, or None.
 
-    `log_dir` takes what the engines say (default: in the folder of the first run); `signals` end the batch in order
-    (default: SIGINT and SIGTERM, or none outside the main thread, where Python hears of none). Raises a `HarnessError` for what
-    stops all of them, after the open ones were saved; those of which `follower` heard nothing were not begun.
+    `log_dir` is the folder for the engines' messages (default: in the folder of the first run). `signals` stop the batch in
+    order (default: SIGINT and SIGTERM, or none outside the main thread, where Python can't handle them). Raises a
+    `HarnessError` for an error that stops all runs, after the open ones were saved; runs of which `follower` was not told
+    were not begun.
     """
     batch = Batch(runs, reporter, follower, log_dir)
     if signals is None:
         signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
 
     def first() -> None:
-        reporter.say("interrupted: keeping what was said; once more to stop at once")
+        reporter.say("interrupted: saving all complete turns; interrupt again to stop at once")
 
     try:
         interrupted = asyncio.run(interruptible(batch.play(), signals, first=first, second=batch.abandon))
@@ -112,7 +113,7 @@ def play_batch(
 
 
 class Batch:
-    """One batch under way; `play_batch` is how to use it."""
+    """One batch; used by `play_batch`."""
 
     def __init__(
         self, runs: Sequence[CheckedRun], reporter: Reporter, follower: Follower, log_dir: Path | None
@@ -124,7 +125,7 @@ class Batch:
         self._log_dir = log_dir
         self._open: dict[CheckedRun, OpenRun] = {}
         self._left: dict[CheckedRun, Iterator[Session] | None] = {}
-        """What is left of the open runs; None where nothing is."""
+        """The remaining sessions of the open runs; None if there are none."""
         self._tracking: dict[CheckedRun, Tracking] = {}
         self._clocks: dict[CheckedRun, Clock] = {}
         self._telling = threading.Lock()
@@ -145,7 +146,7 @@ class Batch:
             await self._all_ended()
 
     def abandon(self) -> None:
-        """Bring what was said to disk; the process is about to end."""
+        """Bring all complete turns to disk; the process is about to end."""
         for open_run in self._open.values():
             try:
                 open_run.folder.close()
@@ -154,7 +155,7 @@ class Batch:
         self._follower.abandoned()
 
     def close(self, error: BaseException | None) -> None:
-        """End the runs that `error`, or a signal, cut short, and report them."""
+        """End the runs that `error` or a signal interrupted, and report them."""
         while self._open:
             run = next(iter(self._open))
             try:
@@ -163,9 +164,9 @@ class Batch:
                 self._tell(run, broken)
 
     async def _play(self) -> None:
-        first = await self._next()  # before an engine loads, so that what its folder refuses costs nothing
+        first = await self._next()  # before an engine loads, so that a refused folder costs no loading
         if first is None and not any(run.spec.judge is not None for run, _ in self._finished):
-            return  # nothing is left to play or to judge
+            return  # nothing to play or to judge
         logs = self._log_dir or (self._open[first].folder.path if first else self._finished[0][1]) / "logs"
         async with _executor(self._runs, self._reporter, logs, self._noticed) as executor:
             if first is not None:
@@ -191,7 +192,7 @@ class Batch:
         await self._all_ended()
 
     async def _judge(self, executor: Executor) -> None:
-        """Judge the runs that ask for it, on the engines that are loaded."""
+        """Judge the runs that have a judge, on the loaded engines."""
         if isinstance(executor, LocalExecutor):
             first: Path | None = None
             for run, path in self._finished:
@@ -202,9 +203,9 @@ class Batch:
                     first = first or path
 
     def _noticed(self, notice: Notice) -> None:
-        """Show what an engine reports, and journal in every open run what concerns all of its sessions.
+        """Show an engine's notice; one that concerns all sessions is also journalled in every open run.
 
-        What concerns one request comes with its answer and is journalled with its turn.
+        A notice about one request also comes with its answer, and is journalled with its turn.
         """
         self._reporter.notice(notice)
         match notice:
@@ -219,7 +220,7 @@ class Batch:
             case _:
                 return
         for open_run in tuple(self._open.values()):
-            with suppress(StorageError):  # whoever waits for this run's writes hears of it; the engine must not
+            with suppress(StorageError):  # the run's own writes raise it again; the engine must not fail for it
                 open_run.folder.journal.append(event, None, **asdict(notice))
 
     async def _sessions(
@@ -236,7 +237,7 @@ class Batch:
             runner = await self._runner(run, executor)
 
     async def _next(self) -> CheckedRun | None:
-        """The next run whose folder can be opened and of which a session is left; None when there is none."""
+        """The next run whose folder can be opened and that has sessions left; None if there is none."""
         for run in self._queue:
             if await whole(self._opened, run):
                 if self._left[run] is not None:
@@ -245,9 +246,9 @@ class Batch:
         return None
 
     def _finish_idle(self, run: CheckedRun) -> None:
-        """End a run of which nothing is left to play; that takes no engine."""
+        """End a run that has no sessions left; this needs no engine."""
         totals = self._open[run].folder.record.totals
-        failed = f", {totals.failed} failed; --retry-failed plays these on" if totals.failed else ""
+        failed = f", {totals.failed} failed; --retry-failed continues these" if totals.failed else ""
         self._reporter.say(f"nothing is left to play: {totals.finished}/{totals.sessions} sessions finished{failed}")
         self._finish(run)
 
@@ -270,7 +271,7 @@ class Batch:
         return True
 
     async def _runner(self, run: CheckedRun, executor: Executor) -> CountingRunner | None:
-        """The runner of a run; None where it is refused."""
+        """The runner of a run; None if the run is refused."""
         open_run = self._open[run]
         clock = self._clocks[run] = Clock()
         runner = await executor.runner(run, open_run, Tracked(self._reporter, self._tracking[run]))
@@ -287,7 +288,7 @@ class Batch:
         self._tell(run, error)
 
     def _over(self, run: CheckedRun, executor: Executor) -> None:
-        """The last session of a run is over."""
+        """End a run whose last session has ended."""
         executor.over(self._open[run])
         task = asyncio.ensure_future(asyncio.to_thread(self._finish, run))
         self._ending.add(task)
@@ -297,12 +298,12 @@ class Batch:
             end: Outcome | HarnessError = self._end(run, RunStatus.FINISHED)
         except HarnessError as error:
             end = error
-        except Exception as error:  # a defect in a metric costs its own run only
+        except Exception as error:  # a defect in a metric fails its own run only
             end = HarnessError(f"defect in the harness: {error!r}")
         self._tell(run, end)
 
     def _end(self, run: CheckedRun, status: RunStatus) -> Outcome:
-        """Bring a run to disk, with its metrics and report where it finished. Raises `StorageError`."""
+        """Bring a run to disk, with metrics and report if it finished. Raises `StorageError`."""
         folder, tracking = self._open[run].folder, self._tracking.pop(run)
         clock = self._clocks.pop(run, None)
         metrics: Mapping[str, Any] | None = None
@@ -312,7 +313,7 @@ class Batch:
             del self._open[run]
             folder.close()
         if status is RunStatus.FINISHED:
-            (folder.path / "scores.jsonl").touch()  # no judge, no scores: an empty file, not a missing one
+            (folder.path / "scores.jsonl").touch()  # empty without a judge, but never missing
             metrics = write_metrics(folder.path)
             write_report(folder.path)
             if not run.is_over:
@@ -325,7 +326,7 @@ class Batch:
         return self._failed(run, error) if isinstance(error, HarnessError) else self._end(run, RunStatus.INTERRUPTED)
 
     def _failed(self, run: CheckedRun, error: HarnessError) -> Outcome | HarnessError:
-        """End a run that can't go on. One in which nothing was said yet leaves no folder. Raises `StorageError`."""
+        """End a run that can't continue. A run without a turn leaves no folder. Raises `StorageError`."""
         folder = self._open[run].folder
         if folder.begun:
             return self._end(run, RunStatus.FAILED)
@@ -344,7 +345,7 @@ class Batch:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def _all_ended(self) -> None:
-        """Wait for the runs that are being ended, so that nobody else ends them, too."""
+        """Wait for the runs that are being ended, so that they are not ended twice."""
         if self._ending:
             await asyncio.wait(self._ending)
         for task in self._ending:
@@ -352,9 +353,9 @@ class Batch:
 
 
 def _executor(runs: Sequence[CheckedRun], reporter: Reporter, log_dir: Path, listener: Listener) -> Executor:
-    """The executor that the configs of `runs`, which agree in it, ask for.
+    """The executor in the configs of `runs`, which is the same in all of them.
 
-    `log_dir` takes what the engines say, `listener` what they report while they wait.
+    `log_dir` is the folder for the engines' messages; `listener` gets their notices.
     """
     if runs[0].spec.config.executor.kind == "ray":
         from harness.runs.ray.fleet import RayExecutor

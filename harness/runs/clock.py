@@ -1,4 +1,4 @@
-"""How long a run takes, by phase."""
+"""Measures how long a run takes, by phase."""
 
 import time
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ class Clock:
         self._loaded: float | None = None
 
     def loaded(self) -> None:
-        """Its engines run."""
+        """Note that the engines of the run have started."""
         self._loaded = time.monotonic()
 
     def added_to(self, earlier: Mapping[str, float]) -> dict[str, float]:
-        """`load` and `run`, with those of the processes that played it before."""
+        """Seconds of `load` and `run`, added to those of earlier processes that played the run."""
         now = time.monotonic()
         ready = now if self._loaded is None else self._loaded
         spent = {"load": ready - self._begun, "run": now - ready}

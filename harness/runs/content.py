@@ -1,8 +1,7 @@
-"""What a config names, by its content: prompts, templates, transcripts, adapters and model files; and the harness's own
-data by which its patients are played.
+"""Content hashes of the files that a config names (prompts, templates, transcripts, adapters, models), and of the
+harness's own data for playing patients.
 
-Invariant: where two configs say the same and these hashes are the same, the same experiment is meant, wherever the
-files lie.
+Invariant: two configs with the same settings and the same hashes are the same experiment, wherever the files are.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ from harness.store.provenance import ModelFingerprint
 from harness.types import Speaker
 
 MOST_TEMPLATE = 1 << 20
-"""Bytes of a prompt or chat template; the longest in use have a tenth of it."""
+"""Bytes of a prompt or chat template; the longest in use have a tenth of this."""
 MOST_TRANSCRIPT = 1 << 28
 MOST_DATA = 1 << 26
 
@@ -31,10 +30,10 @@ MOST_DATA = 1 << 26
 def content_hashes(
     config: RunConfig, roles: Mapping[Speaker, RoleConfig], models: Mapping[str, str], languages: Collection[str]
 ) -> dict[str, str]:
-    """Setting to the hash of what it names: SHA-256 of a file with what it includes, and `models` (`model_hashes`).
+    """Hashes by setting: SHA-256 of the file that it names with all included files, and `models` (from `model_hashes`).
 
-    `roles` are those that a model plays, `languages` the codes of those that the patients speak. Raises `ConfigError` for
-    a file that is missing, too large or no file.
+    `roles` are those that a model plays, `languages` the codes of the patients' languages. Raises `ConfigError` for a file
+    that is missing, too large or not a file.
     """
     codes = sorted({language.split("-")[0] for language in languages})
     hashes = dict(models)
@@ -53,7 +52,7 @@ def content_hashes(
 def model_hashes(
     speaker: Speaker, model: ModelConfig, files: ModelFingerprint, adapter: ModelFingerprint | None
 ) -> dict[str, str]:
-    """The same for a model: its folder's fingerprint or its hub commit, its adapter's, and its chat template."""
+    """Hashes of a model: the fingerprint of its folder or its hub commit, its adapter's fingerprint, and its chat template."""
     hashes: dict[str, str] = {}
     if files.sha256 is not None:
         hashes[f"{speaker}.model"] = files.sha256
@@ -84,7 +83,7 @@ def _templates(config: RunConfig) -> Iterator[str]:
 
 
 def _localized(config: RunConfig, codes: Sequence[str]) -> Iterator[str]:
-    """The templates that patients of other languages have in the place of the English ones."""
+    """The templates that replace the English ones for patients of other languages."""
     if config.patient.kind == "simulated":
         for name in (config.patient.prompt or "patient.jinja", "opening.jinja"):
             for code in codes:
@@ -93,8 +92,8 @@ def _localized(config: RunConfig, codes: Sequence[str]) -> Iterator[str]:
 
 
 def _data(config: RunConfig, codes: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """The files of the harness, besides templates, that decide what is said."""
-    yield "data.hearing", WEIGHTS  # the guard's findings and the metrics go by it, too
+    """The harness's data files, besides templates, that can change a dialogue."""
+    yield "data.hearing", WEIGHTS  # the guard and the metrics use it, too
     if config.patient.kind != "simulated":
         return
     if codes != ["en"]:
@@ -104,7 +103,7 @@ def _data(config: RunConfig, codes: Sequence[str]) -> Iterator[tuple[str, Path]]
     yield "data.english", english.FILE
     for code in codes:
         yield f"data.directions.{code}", directions.path(code)
-    for code in cues.languages():  # a patient also notices another language than its own
+    for code in cues.languages():  # a patient also notices languages other than its own
         yield f"data.cues.{code}", cues.path(code)
 
 
@@ -121,9 +120,9 @@ def _template(name: str, key: str) -> str:
         folder = next((folder for folder in folders if (folder / part).exists()), folders[0])
         found[part] = text = template_text(folder / part, key)
         try:
-            names = meta.find_referenced_templates(Environment().parse(text))  # parsed only; nothing of it is rendered
+            names = meta.find_referenced_templates(Environment().parse(text))  # parsed only, not rendered
         except (TemplateError, RecursionError):
-            names = iter(())  # rendering says what is wrong with it
+            names = iter(())  # rendering reports what is wrong
         waiting += [other for other in names if other is not None and not Path(other).is_absolute()]
     if len(found) == 1:
         return _digest(*found.values())
@@ -131,7 +130,7 @@ def _template(name: str, key: str) -> str:
 
 
 def template_text(path: Path, key: str) -> str:
-    """A template's text. Raises `ConfigError` that names the setting `key`."""
+    """A template's text. Raises `ConfigError`, which names the setting `key`."""
     try:
         return read_bytes(path, MOST_TEMPLATE).decode()
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Which sessions of a run are in flight, so that its end is known while others of the batch go on."""
+"""Counts the sessions of a run in flight, so that its end is noticed while other runs of the batch continue."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,7 +8,7 @@ from harness.types import Failure
 
 
 class CountingRunner:
-    """Plays the sessions of one run in a batch; tells when the last one is over."""
+    """Plays the sessions of one run in a batch; calls `over` when the last one has ended."""
 
     def __init__(self, runner: SessionRunner, sessions: Iterator[Session], over: Callable[[], None]) -> None:
         self._runner = runner
@@ -18,7 +18,7 @@ class CountingRunner:
         self._handed_out = False
 
     def left(self) -> Iterator[Session]:
-        """Hand out the sessions that have not ended and wait for no other."""
+        """Yield the sessions that have not ended and don't wait for another one."""
         for session in self._sessions:
             self._in_flight += 1
             yield session
@@ -26,14 +26,14 @@ class CountingRunner:
         self._check()
 
     async def play(self, session: Session) -> Session | None:
-        """Play a session to its end; the one that follows it. Raises what made it fail."""
+        """Play a session to its end; returns the next one of its course. Raises the error that made it fail."""
         following = await self._runner.play(session)
         if following is None:
             self._done()
         return following
 
     def failed(self, failure: Failure) -> None:
-        """Keep a session's failure; nothing follows it."""
+        """Record a session's failure; it ends its course."""
         self._runner.failed(failure)
         self._done()
 

@@ -1,4 +1,4 @@
-"""The engines of a run: started or shared, their windows learned, and how many sessions they hold."""
+"""The engines of a run: starts or shares them, takes over their windows, and decides how many sessions they hold."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,13 +13,13 @@ from harness.types import Speaker
 
 
 def announce(spec: RunSpec, reporter: Reporter) -> None:
-    """Say which engines are about to be started."""
+    """Print which engines are about to be started."""
     for speaker in spec.roles:
         reporter.starting(speaker, dict(spec.config.roles())[speaker])
 
 
 async def start_engines(spec: RunSpec, pool: EnginePool) -> tuple[dict[Speaker, Engine], dict[str, EngineInfo]]:
-    """Start or share the engines of a run and learn their windows. Raises `EngineError`, `ConfigError`."""
+    """Start or share the engines of a run and take over their windows. Raises `EngineError`, `ConfigError`."""
     engines: dict[Speaker, Engine] = {}
     infos: dict[str, EngineInfo] = {}
     for speaker, role in spec.roles.items():
@@ -31,14 +31,14 @@ async def start_engines(spec: RunSpec, pool: EnginePool) -> tuple[dict[Speaker, 
 
 
 def make_factory(spec: RunSpec, engines: Mapping[Speaker, Engine], infos: Mapping[str, EngineInfo]) -> AgentFactory:
-    """The agents of a run on started engines. Raises a `HarnessError` where prompts can't fit their windows."""
+    """Makes the agents of a run on started engines. Raises a `HarnessError` if prompts can't fit the windows."""
     check_fits(spec.config, spec.personas, spec.role_contexts)
     _estimate(spec, infos)
     return AgentFactory(spec.config, spec.role_contexts, engines, spec.lines)
 
 
 def _estimate(spec: RunSpec, infos: Mapping[str, EngineInfo]) -> None:
-    """Keep a margin for servers that may count differently, as far as their windows leave room for it."""
+    """Treat counts for servers that may count differently as estimates, with a margin if their windows have room."""
     windows = [
         role_context.window
         for speaker, role_context in spec.role_contexts.items()
@@ -54,7 +54,7 @@ def _estimate(spec: RunSpec, infos: Mapping[str, EngineInfo]) -> None:
 
 
 def concurrency(specs: Sequence[RunSpec], pool: EnginePool) -> tuple[int, str]:
-    """How many sessions are in flight, and why: what the configs ask for, or what the tightest engine holds."""
+    """Sessions in flight and the reason as text: the number in the configs, or what the smallest engine holds."""
     asked = [spec.config.concurrency for spec in specs]
     numbers = [number for number in asked if number != "auto"]
     if numbers:
@@ -67,21 +67,21 @@ def concurrency(specs: Sequence[RunSpec], pool: EnginePool) -> tuple[int, str]:
 
 
 def in_flight(specs: Sequence[RunSpec]) -> int:
-    """Most sessions that can be in flight at once: what the configs ask for, or all of them."""
+    """Most sessions that can be in flight at once: the number in the configs, or all sessions."""
     planned = sum(len(spec.personas) * spec.config.sessions_per_persona for spec in specs)
     asked = [spec.config.concurrency for spec in specs if spec.config.concurrency != "auto"]
     return min(planned, *asked) if asked else planned
 
 
 def tell_limits(infos: Mapping[str, EngineInfo], reporter: Reporter) -> None:
-    """Say how much the engines do at once, where that was chosen for this run."""
+    """Print the batch limits of engines that chose them for this run."""
     for line in dict.fromkeys(dict(info.details).get("batch_limits") for info in infos.values()):
         if line is not None:
             reporter.say(f"vLLM: {line}")
 
 
 def _session_tokens(spec: RunSpec, engine: str) -> int:
-    """Most tokens that a session keeps in an engine's cache: the views of the speakers that it serves."""
+    """Most tokens of one session in an engine's cache: the views of the speakers that the engine serves."""
     config, persona = spec.config, spec.personas[0]
     said = config.max_exchanges * (config.patient.max_new_tokens + config.therapist.max_new_tokens)
     return sum(

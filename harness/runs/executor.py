@@ -1,8 +1,8 @@
-"""The interface between a batch and whatever plays its sessions: this process or a cluster.
+"""The interface between a batch and the executor of its sessions: this process or a cluster.
 
 Invariants:
-- A run that is refused leaves the engines up for the others; what stops an engine stops the batch.
-- Which executor plays a session does not change what is said in it.
+- A refused run leaves the engines up for the others; an error that stops an engine stops the batch.
+- The executor of a session does not change its dialogue.
 """
 
 from types import TracebackType
@@ -24,16 +24,16 @@ class Executor(Protocol):
     ) -> None: ...
 
     async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
-        """What plays the sessions of a run, its engines started; or the error that refuses this run and no other.
+        """The runner for the sessions of a run, with its engines started; or the error that refuses only this run.
 
-        Raises a `HarnessError` for what concerns all runs.
+        Raises a `HarnessError` for an error that concerns all runs.
         """
         ...
 
     def concurrency(self) -> tuple[int, str]:
-        """Most sessions in flight, and why; known once a run got its runner or was refused one."""
+        """Most sessions in flight, and the reason as text; known once `runner` has returned."""
         ...
 
     def over(self, open_run: OpenRun) -> None:
-        """The last session of a run is over."""
+        """Called when the last session of a run has ended."""
         ...

@@ -1,4 +1,4 @@
-"""The fit check: what a run of the dry engine says about prompts, persona by persona, before GPU hours are spent."""
+"""The fit check: how prompts fit their windows in a run of the dry engine, by persona, before GPU hours are spent."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ class Fit:
     persona_id: str
     sessions: int = 0
     longest_prompt: int = 0
-    """Tokens, of either speaker."""
+    """Tokens of the longest prompt of either speaker."""
     least_free: int | None = None
-    """Tokens that the tightest request left of its window, `max_new_tokens` counted in."""
+    """Tokens of its window that the tightest request left free, with `max_new_tokens` counted as used."""
     compactions: int = 0
-    """Over all sessions."""
+    """Sum over all sessions."""
     evicted_turns: int = 0
-    """Most turns that were out of view at once."""
+    """Most turns that were evicted at once."""
 
     def add(self, session: SessionRecord) -> None:
         self.sessions += 1
@@ -33,7 +33,7 @@ class Fit:
 
 
 def check_fit(sessions: Iterable[SessionRecord]) -> list[Fit]:
-    """One `Fit` per persona, the tightest first."""
+    """One `Fit` per persona, tightest first."""
     fits: dict[str, Fit] = {}
     for session in sessions:
         fits.setdefault(session.persona_id, Fit(session.persona_id)).add(session)

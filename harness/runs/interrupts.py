@@ -1,7 +1,7 @@
-"""Signals that end the work in order: once to save and stop, twice to stop at once.
+"""Signals that stop a run: the first one saves and stops, the second one stops at once.
 
-Invariant: once the work was interrupted and has ended, nothing keeps its caller from saving: the signals are ignored
-from then on, until `handlers_kept` ends or the process does.
+Invariant: after interrupted work has ended, the caller can save undisturbed: the signals are ignored until
+`handlers_kept` or the process ends.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-"""What ends a run that a person started."""
+"""The signals that stop a run."""
 
 
 async def interruptible(
@@ -21,9 +21,9 @@ async def interruptible(
     first: Callable[[], None],
     second: Callable[[], None],
 ) -> signal.Signals | None:
-    """Await `work`; the signal that cancelled it, if one did.
+    """Await `work`; returns the signal that cancelled it, or None.
 
-    `first` is told of the first signal, `second` of the next one, after which the process ends at once.
+    `first` is called at the first signal, `second` at the next one, after which the process ends at once.
     """
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
@@ -52,14 +52,14 @@ async def interruptible(
             loop.remove_signal_handler(number)
             if received:
                 signal.signal(number, signal.SIG_IGN)
-            elif handler is not None:  # None: not set by Python, can't be set again
+            elif handler is not None:  # None: not set by Python, so it can't be restored
                 signal.signal(number, handler)
     return received[0] if received else None
 
 
 @contextmanager
 def handlers_kept(numbers: Sequence[signal.Signals]) -> Iterator[None]:
-    """Put the handlers of signals back when the block ends; for a process that goes on after an interruption."""
+    """Restore the handlers of signals when the block ends, for a process that continues after an interruption."""
     previous = {number: signal.getsignal(number) for number in numbers}
     try:
         yield

@@ -1,8 +1,8 @@
-"""Judges runs: those in folders, on an engine of its own, and those of a batch at their end, on engines that are loaded.
+"""Judges runs: run folders, on an engine of their own, and the runs of a batch at their end, on the loaded engines.
 
 Invariants:
-- One process at a time judges a folder, and none that is being played.
-- A judge that fails at the end of a run leaves the run as it is: finished, and to be judged again.
+- One process at a time judges a folder; a folder that is being played is not judged.
+- If a judge fails at the end of a run, the run is still finished, and can be judged again.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from harness.store.records import RunRecord, RunStatus, read_record
 
 
 def prepared_judge(config: JudgingConfig) -> Prepared:
-    """A checked judge with its rubrics. Raises `ConfigError`, `RubricError`."""
+    """The judge of these settings, checked, with its rubrics. Raises `ConfigError`, `RubricError`."""
     dirs = library.folders(config.rubric_dir)
     ids = sorted(library.find(dirs)) if config.rubric == ("all",) else list(config.rubric)
     return prepare(config, library.load(ids, dirs))
@@ -46,9 +46,9 @@ def prepared_judge(config: JudgingConfig) -> Prepared:
 def judge_folders(
     folders: Sequence[Path], prepared: Prepared, listener: Listener, *, rescore: bool = False
 ) -> tuple[list[Result], signal.Signals | None]:
-    """Judge runs one after another on one engine. `rescore` asks no model and derives from what is recorded.
+    """Judge runs one after another on one engine. `rescore` calls no model and derives scores from recorded answers.
 
-    The signal that cut it short, if one did. Raises a `HarnessError`; what was answered until then is kept.
+    Also returns the signal that interrupted it, or None. Raises a `HarnessError`; answers up to then are kept.
     """
     results: list[Result] = []
 
@@ -76,7 +76,7 @@ def judge_folders(
 
 
 def estimates(folders: Sequence[Path], prepared: Prepared) -> Iterator[tuple[Path, str, Cost]]:
-    """What judging these runs would take: for each, its sessions and its controls. Asks no model."""
+    """The cost of judging these runs: one entry for the sessions of each run, and one for its controls. Calls no model."""
     plan = Plan(prepared.rubrics, prepared.config.repeats, prepared.config.orders)
     controls = controls_for(prepared)
     asked: Cost | None = None
@@ -110,21 +110,21 @@ async def judge_at_end(
 
 
 def judge_of(config: RunConfig) -> Prepared:
-    """The judge that a run asks for. Raises `ConfigError`, `RubricError`."""
+    """The judge in the config of a run. Raises `ConfigError`, `RubricError`."""
     assert config.judge is not None
     settings = {name: getattr(config.judging, name) for name in type(config.judging).model_fields}
     return prepared_judge(JudgingConfig(judge=config.judge, **settings))
 
 
 def personas_of(record: RunRecord) -> tuple[dict[str, Persona], list[str]]:
-    """The personas that a run was played with, and a line for what could not be found as it was."""
+    """The personas that a run was played with, and a line for each that is missing or has changed."""
     try:
         found = SharedResources().personas(RunConfig.model_validate(record.config))
     except (HarnessError, ValueError) as error:
-        return {}, [f"the run's personas are not at hand, so no rubric sees them: {str(error).splitlines()[0]}"]
+        return {}, [f"the run's personas were not found, so rubrics don't use them: {str(error).splitlines()[0]}"]
     same = {persona.id: persona for persona in found if record.persona_hashes.get(persona.id) == persona_hash(persona)}
     changed = sorted({persona.id for persona in found} - same.keys())
-    return same, [f"persona {name}: changed since the run was played, so no rubric sees it" for name in changed]
+    return same, [f"persona {name}: changed since the run was played, so rubrics don't use it" for name in changed]
 
 
 async def _judge_on(
@@ -167,7 +167,7 @@ def _refuse_running(folder: Path) -> None:
 
 
 class _Told:
-    """Tells a run's reporter how far its judge is."""
+    """Reports the judge's progress to a run's reporter."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -176,7 +176,7 @@ class _Told:
         self._reporter.say(f"judging {sessions} sessions and {controls} controls by {judge}")
 
     def judged(self, judged: Judged, judge: Judge) -> None:
-        """A run's reporter has no line for it."""
+        """Does nothing: a run's reporter has no line for it."""
 
     def say(self, line: str) -> None:
         self._reporter.say(line)

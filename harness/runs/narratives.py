@@ -1,4 +1,4 @@
-"""Narratives for sampled personas, written by a model on any of the engines."""
+"""Narratives of sampled personas, written by a model on any engine."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from harness.runs.resources import SharedResources
 from harness.types import Purpose, Speaker
 
 QUESTION_TOKENS = 700
-"""Approximate length of a question with half its answer; bounds the number of questions in flight."""
+"""Approximate tokens of a question with half its answer; bounds the number of questions in flight."""
 
 
 def write_narratives(
     personas: Sequence[Persona], overrides: Sequence[str], seed: int
 ) -> tuple[list[Persona], list[str]]:
-    """The personas as the model that `overrides` name for the patient writes them, and a line for each narrative that
-    could not be used. Raises `ConfigError` and `EngineError`."""
+    """The personas with narratives by the patient's model in `overrides`, and a line for each narrative that could not be
+    used. Raises `ConfigError` and `EngineError`."""
     role = located(Speaker.PATIENT, load(overrides).patient)
     written = asyncio.run(_write(personas, role, seed))
     unused = [

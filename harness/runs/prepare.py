@@ -1,6 +1,6 @@
-"""What a run needs before an engine starts: everything checked, the folder ready to be opened.
+"""Checks a run before an engine starts, and prepares its folder for opening.
 
-Invariant: whatever can be refused without a model is refused here, cheapest checks first.
+Invariant: every mistake that can be found without a model is refused here, cheapest checks first.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,44 +41,44 @@ if TYPE_CHECKING:
     from harness.judges.start import Prepared
 
 UNTOLD = 1 << 20
-"""Tokens; window of a server that says its own only when it is reached."""
+"""Tokens; assumed window of a server that reports its own only once it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A checked config with all that it names."""
+    """A checked config, with everything that it names."""
 
     config: RunConfig
     date: datetime
     """The day that chat templates may print; resumed runs keep theirs."""
     personas: Sequence[Persona]
     roles: Mapping[Speaker, RoleConfig]
-    """The roles that a model plays, with the model's path as found on this machine."""
+    """The roles that a model plays, with their models located."""
     role_contexts: Mapping[Speaker, RoleContext]
     lines: Sequence[str] | None
-    """What a replayed patient says; None where a model plays the patient."""
+    """The lines of a replayed patient; None if a model plays the patient."""
     contents: Mapping[str, str]
-    """Setting to the hash of what it names."""
+    """Content hashes by setting."""
     judge: "Prepared | None" = None
-    """Who judges the run at its end."""
+    """The judge of the run at its end; None if there is none."""
     branches: int | None = None
-    """How many sessions it holds, where they branch off from others; None where personas and seeds say it."""
+    """Number of sessions in a run of branches; None for any other run."""
 
     @property
     def config_hash(self) -> str:
-        """What makes it this experiment and no other: settings, personas, and the content of what they name."""
+        """The hash that identifies the experiment: settings, personas, and the content of the files that they name."""
         personas = {f"persona {name}": digest for name, digest in _persona_hashes(self.personas).items()}
         return config_hash(self.config.model_dump(mode="json"), {**self.contents, **personas})
 
     @property
     def sessions(self) -> int:
-        """How many sessions the plan holds."""
+        """Number of sessions in the plan."""
         if self.branches is not None:
             return self.branches
         return len(self.personas) * self.config.sessions_per_persona * self.config.course.sessions
 
     def engines(self) -> frozenset[str]:
-        """Keys of the engines that it needs."""
+        """Keys of the engines that the run needs."""
         judge = [self.judge.role] if self.judge is not None else []
         return frozenset(engine_key(role) for role in [*self.roles.values(), *judge])
 
@@ -94,23 +94,23 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedRun:
-    """A run that is checked and whose folder is not open yet; many may wait at no cost."""
+    """A checked run whose folder is not open yet; holding many of them costs nothing."""
 
     spec: RunSpec
     open: Callable[[], OpenRun]
-    """Make the run's folder, or open it again; its user closes it. Raises `StorageError`."""
+    """Make the run's folder, or open an existing one; the caller closes it. Raises `StorageError`."""
     done: int = 0
-    """Sessions that are over already."""
+    """Number of sessions that have already ended."""
     is_new: bool = True
-    """Whether its folder is made afresh."""
+    """Whether its folder will be new."""
     is_over: bool = False
-    """Whether it was finished already, and judged as far as it was to be."""
+    """Whether it is already finished, and judged if it has a judge."""
 
 
 def sessions_left(open_run: OpenRun) -> Iterator[Session]:
-    """The sessions of a run that have not ended and wait for no other, each with what it already said.
+    """The sessions of a run that have not ended and don't wait for another one, each with its turns so far.
 
-    To be asked once. Raises `StorageError` where the journal lacks what a session hands over to the next.
+    Call it once. Raises `StorageError` if the journal lacks a handover.
     """
     config, progress = open_run.spec.config, open_run.progress
     if open_run.spec.branches is not None:
@@ -127,24 +127,23 @@ def sessions_left(open_run: OpenRun) -> Iterator[Session]:
 
 
 def _next(folder: Path, course: tuple[SessionSpec, ...], progress: Progress) -> Session | None:
-    """The session of a course that is next; None where all have ended, or one failed."""
+    """The next session of a course; None if all have ended, or if one failed."""
     finished = sum(progress.state(spec.session_id) is SessionState.FINISHED for spec in course)
     if finished == len(course) or progress.state(course[finished].session_id) is SessionState.FAILED:
         return None
     spec, rest = course[finished], course[finished + 1 :]
     handed = progress.handovers.pop(spec.course, None) if spec.course is not None else None
     if spec.number > 1 and handed is None:
-        raise StorageError(f"{folder}: nothing was handed over to {spec.session_id}; the journal is damaged")
+        raise StorageError(f"{folder}: no handover to {spec.session_id}; the journal is damaged")
     session = Session(spec, before=None if handed is None else handover_of(handed), rest=rest)
     past = progress.in_progress.pop(spec.session_id, None)
     return past.resumed(session) if past else session
 
 
 def prepare(config: RunConfig, resources: SharedResources, contents: Mapping[str, str] | None = None) -> CheckedRun:
-    """Check the config of a new run. `contents`, where they are known already, say which commits of hub models to take.
+    """Check the config of a new run. `contents`, if known, give the commits of hub models to use.
 
-    Raises `ConfigError`, `PersonaError`, `TranscriptError`, and `EngineError` where the small model has to be fetched
-    and can't be.
+    Raises `ConfigError`, `PersonaError`, `TranscriptError`, and `EngineError` if the small model can't be fetched.
     """
     if config.run.dir is not None:
         check_writable(config.run.dir)
@@ -155,10 +154,10 @@ def prepare(config: RunConfig, resources: SharedResources, contents: Mapping[str
 def reopen(
     path: Path, resources: SharedResources, *, retry_failed: bool, overrides: Sequence[str] = (), trusted: bool = False
 ) -> CheckedRun:
-    """The same for a run that exists, under the config that it started with, but for `overrides` (KEY=VALUE).
+    """The same for an existing run, with the config that it started with, except for `overrides` (KEY=VALUE).
 
-    `trusted`: code that comes with its models may run. Raises `StorageError` where the folder can't be resumed, or
-    where settings that can change results, its personas or the content of what it names are no longer the same.
+    `trusted`: code that comes with its models may run. Raises `StorageError` if the folder can't be resumed, or if settings
+    that can change results, its personas, or the content of files that it names have changed.
     """
     record, config = recorded_config(path, overrides, trusted=trusted)
     settings = config.model_dump(mode="json")
@@ -181,8 +180,10 @@ def reopen(
 
 
 def recorded_config(path: Path, overrides: Sequence[str], *, trusted: bool) -> tuple[RunRecord, RunConfig]:
-    """A run as it was begun, in the words of this version, and the config to go on with. Raises as `reopen`; loads nothing
-    that the config names."""
+    """The record of a run with the config in this version's form, and the config to continue with.
+
+    Raises as `reopen`; loads nothing that the config names.
+    """
     record = read_record(path)
     refuse_imported(path, record, "resume")
     config, unknown = read_config(record.config, path)
@@ -196,8 +197,8 @@ def recorded_config(path: Path, overrides: Sequence[str], *, trusted: bool) -> t
 
 
 def recorded_spec(record: RunRecord, config: RunConfig, resources: SharedResources) -> RunSpec:
-    """What a run that exists was started with, as found on this machine. Raises as `prepare`, and `StorageError` where
-    its settings or personas, or the content of what it names, are no longer the same.
+    """The checked config of an existing run, with everything that it names. Raises as `prepare`, and `StorageError` if
+    its settings, its personas, or the content of files that it names have changed.
     """
     spec = spec_of(config, record.started_at, resources, recorded_contents(record))
     refuse_changed(record, config.model_dump(mode="json"), _persona_hashes(spec.personas), spec.contents)
@@ -205,7 +206,7 @@ def recorded_spec(record: RunRecord, config: RunConfig, resources: SharedResourc
 
 
 def _refuse_half_begun(spec: RunSpec, progress: Progress, path: Path) -> None:
-    """Branches are begun all at once, before the first is played; which ones are missing nobody knows any more."""
+    """Raise `StorageError` if a run was killed while its branches were begun: the missing ones are not recorded."""
     begun = len(progress.finished) + len(progress.failed) + len(progress.in_progress)
     if spec.branches is not None and begun != spec.branches:
         raise StorageError(f"{path}: {begun} of {spec.branches} branches were begun; start them again in a new folder")
@@ -214,7 +215,7 @@ def _refuse_half_begun(spec: RunSpec, progress: Progress, path: Path) -> None:
 def create(spec: RunSpec, resources: SharedResources) -> OpenRun:
     """Make the folder of a new run. Raises `StorageError`."""
     now = datetime.now(UTC)
-    if now.date() != spec.date.date():  # it waited past midnight
+    if now.date() != spec.date.date():  # midnight has passed since the check
         spec = replace(spec_of(spec.config, now, resources, spec.contents), branches=spec.branches)
     source = Source.SIMULATED if spec.lines is None else Source.REPLAYED
     settings = spec.config.model_dump(mode="json")
@@ -238,7 +239,7 @@ def create(spec: RunSpec, resources: SharedResources) -> OpenRun:
 
 
 def spec_of(config: RunConfig, date: datetime, resources: SharedResources, contents: Mapping[str, str]) -> RunSpec:
-    """A checked config with all that it names, as found on this machine; `contents` as of `prepare`. Raises as it."""
+    """A checked config with everything that it names, located on this machine. `contents` and errors as for `prepare`."""
     if config.executor.kind == "ray":
         check_ray()
     personas = resources.personas(config)
@@ -250,7 +251,7 @@ def spec_of(config: RunConfig, date: datetime, resources: SharedResources, conte
         lines = read_transcript(config.patient.transcript, config.patient.session).patient
         del roles[Speaker.PATIENT]
     found = {speaker: located(speaker, role, contents) for speaker, role in roles.items()}
-    hashes = models_of(found, resources)  # first, so that no tokenizer reads a template without end
+    hashes = models_of(found, resources)  # first, since it refuses an endless template before a tokenizer reads it
     role_contexts = role_contexts_of(found, date, resources)
     check_fits(config, personas, role_contexts)
     contents_of = content_hashes(config, found, hashes, _languages(personas))
@@ -258,18 +259,18 @@ def spec_of(config: RunConfig, date: datetime, resources: SharedResources, conte
 
 
 def _judge_of(config: RunConfig) -> "Prepared | None":
-    """The judge that a run asks for; None where it asks for none."""
+    """The judge of a run; None if it has none."""
     if config.judge is None:
         return None
-    from harness.runs.judging import judge_of  # most runs have none
+    from harness.runs.judging import judge_of  # imported here, since most runs have no judge
 
     return judge_of(config)
 
 
 def experiment(config: RunConfig, resources: SharedResources) -> tuple[str, Mapping[str, str]]:
-    """The hash that a run of this config will have, and the content hashes in it, without rendering a prompt.
+    """The hash of a run of this config, and the content hashes that it covers. Renders no prompt.
 
-    Raises a `HarnessError` where something that the config names can't be found.
+    Raises a `HarnessError` if something that the config names can't be found.
     """
     roles = {s: located(s, role) for s, role in config.roles() if s is Speaker.THERAPIST or _simulated(config)}
     personas = resources.personas(config)
@@ -294,7 +295,7 @@ def models_of(roles: Mapping[Speaker, RoleConfig], resources: SharedResources) -
 def role_contexts_of(
     roles: Mapping[Speaker, RoleConfig], date: datetime, resources: SharedResources
 ) -> dict[Speaker, RoleContext]:
-    """One window for each engine."""
+    """The contexts of the roles, which share one window per engine."""
     windows: dict[str, Window] = {}
     role_contexts = {}
     for speaker, role in roles.items():
@@ -310,7 +311,7 @@ def _window(role: RoleConfig) -> int:
 
 
 def _languages(personas: Sequence[Persona]) -> tuple[str, ...]:
-    """Codes of the languages that they speak."""
+    """Codes of the personas' languages."""
     return tuple(sorted({persona.language for persona in personas}))
 
 

@@ -1,9 +1,9 @@
-"""A sample of a run's turns, asked once more: how many come out the same?
+"""Requests a sample of a run's turns again, and counts how many come out the same.
 
 Invariants:
-- A turn is asked as it was: its prompt rebuilt from the journal, with its seed, sampling, bound and adapter, on the
-  engine of the run.
-- Turns are asked one after another, so that the answers depend on nothing but the engine.
+- A turn is requested as in the run: its prompt rebuilt from the journal, with its seed, sampling, bound and adapter, on
+  the engine of the run.
+- Turns are requested one after another, so that the answers depend on the engine only.
 """
 
 import random
@@ -32,7 +32,7 @@ from harness.types import FinishReason, Request, Speaker
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A turn, and what came of asking for it again."""
+    """A turn, and the text that came when it was requested again."""
 
     session_id: str
     turn: int
@@ -46,7 +46,7 @@ class Repeated:
 
     @property
     def parts_at(self) -> int | None:
-        """Index of the first character that differs; None where all are the same."""
+        """Index of the first character that differs; None if all are the same."""
         if self.same:
             return None
         pairs = enumerate(zip(self.recorded, self.again, strict=False))
@@ -62,11 +62,11 @@ async def repeat(
     trusted: bool = False,
     server_trusted: bool = False,
 ) -> list[Repeated]:
-    """Ask at most `turns` turns of the run in `path` again, drawn from all its sessions, in order of the journal.
+    """Request at most `turns` turns of the run in `path` again, drawn from all its sessions, in order of the journal.
 
-    `trusted`: code that comes with the run's models may run here. `server_trusted`: its server may get the key that it
-    names. Raises `StorageError` where nothing can be repeated, `ConfigError` or `EngineError` where an engine can't be started
-    or doesn't answer.
+    `trusted`: code that comes with the run's models may run here. `server_trusted`: the server that the run names may get
+    the key that it names. Raises `StorageError` if nothing can be repeated, `ConfigError` or `EngineError` if an engine
+    can't be started or doesn't answer.
     """
     archive = Archive(path, trusted=trusted)
     refuse_code(archive.config, path, trusted)
@@ -90,22 +90,22 @@ async def repeat(
             again, _ = without_end(generation.text)
             drawn = turn.speaker is Speaker.PATIENT and archive.config.patient.profile != "off"
             if drawn and generation.finish_reason is FinishReason.LENGTH:
-                again = whole_sentences(again)  # as the patient does where the drawn length cuts a sentence off
+                again = whole_sentences(again)  # as the patient does if its drawn length cuts off a sentence
             repeated.append(Repeated(session_id, index, turn.speaker, turn.text, again))
     return repeated
 
 
 def _sample(archive: Archive, turns: int) -> list[tuple[str, int]]:
-    """Session id and index of the turns to repeat: the same ones whenever the same run is checked."""
+    """Session id and index of the turns to repeat; the same for every check of the same run."""
     asked = archive.asked()
     if not asked:
-        raise StorageError("the journal holds no turn that a model was asked for; there is nothing to repeat")
+        raise StorageError("the journal holds no turn that a model generated; there is nothing to repeat")
     numbers = random.Random(0).sample(range(len(asked)), min(turns, len(asked)))
     return [asked[number] for number in sorted(numbers)]
 
 
 def _refuse_other_models(archive: Archive, roles: Mapping[Speaker, RoleConfig]) -> None:
-    """Raise `StorageError` where the files of a model are not those that the run was played with."""
+    """Raise `StorageError` if the files of a model are not those that the run was played with."""
     then, now = recorded_contents(archive.record), models_of(roles, SharedResources())
     lines = [
         f"{key}: its files are not those that the run was played with"
@@ -117,7 +117,7 @@ def _refuse_other_models(archive: Archive, roles: Mapping[Speaker, RoleConfig]) 
 
 
 def _requests(archive: Archive, sessions: Mapping[str, Played], chosen: list[tuple[str, int]]) -> Iterator[Request]:
-    """The requests that made the chosen turns."""
+    """The requests for the chosen turns."""
     roles = dict(archive.config.roles())
     for session_id, index in chosen:
         session = sessions[session_id]
@@ -125,8 +125,8 @@ def _requests(archive: Archive, sessions: Mapping[str, Played], chosen: list[tup
         turn, role = rebuilt.turn, roles[rebuilt.turn.speaker]
         if len(rebuilt.ids) != turn.prompt_tokens and role.engine.kind != "openai":
             raise StorageError(
-                f"{session_id}: the prompt of turn {index} has {len(rebuilt.ids)} tokens, and {turn.prompt_tokens} are "
-                "recorded: its tokenizer or chat template is no longer that of the run"
+                f"{session_id}: the prompt of turn {index} has {len(rebuilt.ids)} tokens, but {turn.prompt_tokens} are "
+                "recorded: its tokenizer or chat template has changed since the run"
             )
         yield Request(
             archive.renderer(turn.speaker).prompt(

@@ -1,6 +1,6 @@
-"""What the runs of one process share, each loaded once: a sweep of a thousand points reads one tokenizer.
+"""Resources that the runs of one process share, each loaded once: a sweep of a thousand points reads one tokenizer.
 
-Invariant: nothing in here depends on a run; what a run gets is what it would have loaded alone.
+Invariant: nothing here depends on a run; a run gets what it would have loaded alone.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class SharedResources:
         self._fingerprints: dict[tuple[str, str | None], ModelFingerprint] = {}
 
     def personas(self, config: RunConfig) -> Sequence[Persona]:
-        """The personas that a config names, then those that it samples. Raises `PersonaError`."""
+        """The personas that a config names, followed by those that it samples. Raises `PersonaError`."""
         seed = config.seed if config.sample_seed is None else config.sample_seed
         key = (config.personas, config.persona_dir, config.sample, seed if config.sample else 0)
         if key not in self._personas:
@@ -38,9 +38,9 @@ class SharedResources:
         return self._personas[key]
 
     def renderer(self, model: ModelConfig, date: datetime) -> Renderer:
-        """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer.
+        """The renderer of a model whose path was resolved. Raises `ConfigError` if it has no tokenizer.
 
-        Of `date` only the day counts.
+        Only the day of `date` matters.
         """
         form = model.model_dump_json(include={"path", "revision", "chat_template", "template_args", "stand_in"})
         key = (form, f"{date:%Y-%m-%d}")
@@ -50,15 +50,15 @@ class SharedResources:
 
     @cached_property
     def provenance(self) -> Provenance:
-        """This machine and checkout; without models."""
+        """The provenance of this machine and checkout, without models."""
         return collect()
 
     def fingerprint(self, model: ModelConfig) -> ModelFingerprint:
-        """Which weights and tokenizer a located model is: by its files, or by its commit on the hub."""
+        """Identifies the weights and the tokenizer of a located model by its files, or by its commit on the hub."""
         return self._fingerprint(model.path, model.revision)
 
     def adapter(self, folder: Path) -> ModelFingerprint:
-        """Which weights a LoRA adapter has. Raises `ConfigError` for a folder that is none."""
+        """Identifies the weights of a LoRA adapter. Raises `ConfigError` if the folder holds none."""
         read_adapter(folder.expanduser())
         return self._fingerprint(str(folder.expanduser()), None)
 
@@ -80,13 +80,13 @@ def _personas(config: RunConfig, seed: int) -> list[Persona]:
     sampled = sample(config.sample, seed) if config.sample else []
     if twice := {persona.id for persona in named} & {persona.id for persona in sampled}:
         raise PersonaError(
-            f"personas.sample: {config.sample} personas of seed {seed} include {min(twice)}, which personas names too; "
+            f"personas.sample: {config.sample} personas of seed {seed} include {min(twice)}, which is also in personas; "
             "expected another personas.sample_seed, or other personas"
         )
     return [*named, *sampled]
 
 
 def persona_folders(own: Path | None) -> list[Path]:
-    """Where personas are looked up, in this order: the user's folder, the library, the folders of plug-ins."""
+    """The folders with personas, in search order: the user's folder, the library, the folders of plug-ins."""
     plugged = [folder / "personas" for folder in folders()]
     return [*([own] if own else []), persona_dir(), *(folder for folder in plugged if folder.is_dir())]

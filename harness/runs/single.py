@@ -1,6 +1,6 @@
-"""One run from its config to its finished folder.
+"""Plays one run, from its config to its finished folder.
 
-Invariant: the folder is whole at every moment; a run that stops early says how to go on.
+Invariant: the folder is consistent at every moment; a run that stops early prints how to resume it.
 """
 
 import shlex
@@ -20,7 +20,7 @@ from harness.store.records import RunStatus, read_sessions
 
 
 def execute(config: RunConfig, reporter: Reporter) -> Outcome:
-    """Play a new run. Raises a `HarnessError` for what stops it."""
+    """Play a new run. Raises a `HarnessError` for an error that stops it."""
     run = prepare(config, SharedResources())
     remember([config])
     return play(run, reporter)
@@ -34,7 +34,7 @@ def resume(
     overrides: Sequence[str] = (),
     trusted: bool = False,
 ) -> Outcome:
-    """Go on with the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`.
+    """Resume the run in `path`; with `retry_failed`, its failed sessions too. Raises as `execute`.
 
     `trusted`: code that comes with its models may run.
     """
@@ -44,18 +44,18 @@ def resume(
 
 
 def play(run: CheckedRun, reporter: Reporter) -> Outcome:
-    """Play a run that is checked. Raises a `HarnessError` for what stops it."""
+    """Play a checked run. Raises a `HarnessError` for an error that stops it."""
     follower = _OneRun(reporter)
     play_batch([run], reporter, follower)
     if isinstance(follower.end, HarnessError):
         raise follower.end
     if follower.end is None:
-        raise RuntimeError("the run came to no end")
+        raise RuntimeError("the run did not end")
     return follower.end
 
 
 class _OneRun:
-    """Tells a person where the results are, or how to go on."""
+    """Prints where the results are, or how to resume the run."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -89,5 +89,5 @@ class _OneRun:
 
 
 def resume_command(path: Path) -> str:
-    """What a user types to go on with a run or a sweep."""
+    """The command that resumes a run or a sweep."""
     return f"python -m harness resume {shlex.quote(str(path))}"

@@ -1,4 +1,4 @@
-"""Work that belongs on a thread, and must come to its end."""
+"""Runs blocking work on a thread, to its end."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def whole(work: Callable[..., T], *arguments: object) -> T:
-    """Do `work` in a thread and wait for its end, also when cancelled meanwhile."""
+    """Run `work` in a thread and wait for its end, even if this task is cancelled meanwhile."""
     task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         return await asyncio.shield(task)

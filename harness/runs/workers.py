@@ -1,10 +1,10 @@
-"""Many sessions at once: bounded concurrency, isolation of failures, orderly cancellation.
+"""Plays many sessions at once: bounded concurrency, isolation of failures, orderly cancellation.
 
 Invariants:
-- One session's failure never touches another; only what concerns all of them (nothing can be kept any more, or the
-  engine is gone for good) stops a run.
+- A session's failure never affects another session. A run stops only for an error that concerns all of them: the disk
+  can't be written, or the engine is gone permanently.
 - At most `limit` sessions are in flight, so memory does not grow with the length of the plan.
-- A cancelled run drops the turns in flight and keeps every whole one.
+- A cancelled run discards the turns in flight and keeps every complete one.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from harness.types import Failure
 
 
 class SessionRunner(Protocol):
-    """Plays sessions and keeps their failures."""
+    """Plays sessions and records their failures."""
 
     async def play(self, session: Session) -> Session | None:
-        """Play to the end, keep the result, and say which session of its course follows it.
+        """Play to the end and record the result; returns the next session of its course, or None.
 
-        Raises what made the session fail.
+        Raises the error that made the session fail.
         """
         ...
 
@@ -32,10 +32,10 @@ class SessionRunner(Protocol):
 
 
 async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int) -> None:
-    """Play every session with its runner, and those that follow it in its course, at most `limit` at a time.
+    """Play every session with its runner, then those that follow it in its course, at most `limit` at a time.
 
-    Raises `StorageError` or `EngineUnavailable`, or the `HarnessError` that `jobs` ends with, after cancelling what is
-    in flight.
+    Raises `StorageError`, `EngineUnavailable`, or the `HarnessError` that `jobs` raises, after cancelling all sessions in
+    flight.
     """
     turn = asyncio.Lock()
     workers = 1
@@ -46,10 +46,12 @@ async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int
         while True:
             async with turn:
                 job = await anext(jobs, None)
-                await asyncio.sleep(0)  # one a round of the loop, so that first requests leave while others are made
+                await asyncio.sleep(
+                    0
+                )  # start one session per round, so that its first request leaves before the next starts
             if job is None:
                 return
-            if workers < limit:  # one more only while there is work, so that a huge limit costs nothing
+            if workers < limit:  # add a worker only while there is work, so that a huge limit costs nothing
                 workers += 1
                 group.create_task(worker())
             runner, following = job
@@ -66,9 +68,9 @@ async def run_all(jobs: AsyncIterator[tuple[SessionRunner, Session]], limit: int
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """Make the garbage collector run less often, and skip what was loaded before the sessions.
+    """Run the garbage collector less often, and exclude objects that were loaded before the sessions.
 
-    Live sessions are no garbage, and what they leave holds few cycles: its rounds took a seventh of a run's CPU.
+    Live sessions are not garbage and finished ones leave few cycles, but collections took a seventh of a run's CPU.
     """
     thresholds = gc.get_threshold()
     gc.freeze()
@@ -86,12 +88,12 @@ def _first(errors: BaseExceptionGroup[HarnessError]) -> HarnessError:
 
 
 async def isolated(runner: SessionRunner, session: Session) -> Session | None:
-    """One session; the one that follows it. What it raises becomes its `Failure`, and nothing follows that."""
+    """Play one session; returns the next of its course. An exception becomes its `Failure`, and the course ends."""
     try:
         return await runner.play(session)
     except (StorageError, EngineUnavailable):
         raise
-    except Exception as error:  # a defect costs its own course only, and is recorded with its class
+    except Exception as error:  # a defect fails its own course only, and is recorded with its class
         runner.failed(failure(session, error))
         return None
 

@@ -1,7 +1,7 @@
-"""Any recorded turn's prompt, exactly as it was sent, from what lies in its run folder.
+"""Rebuilds the prompt of any recorded turn, exactly as it was sent, from its run folder.
 
-Invariant: a prompt is a pure function of the session's texts and of the view journalled with its turn, so nobody has
-to have kept it.
+Invariant: a prompt is a pure function of the session's texts and of the view journalled with its turn, so prompts need
+not be stored.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,12 +28,12 @@ class Rebuilt:
     turn: Turn
     messages: tuple[Message, ...]
     text: str
-    """As rendered by the model's chat template, generation prompt included."""
+    """The prompt as rendered by the model's chat template, with the generation prompt."""
     ids: tuple[int, ...]
 
 
 class Archive:
-    """A run folder, of a run that is over or not. Raises `StorageError` where it can't be read."""
+    """The folder of a run, finished or not. Raises `StorageError` if it can't be read."""
 
     def __init__(self, path: Path, *, trusted: bool = False) -> None:
         """`trusted`: code that comes with the run's models may run here."""
@@ -45,7 +45,7 @@ class Archive:
         self._renderers: dict[Speaker, Renderer] = {}
 
     def session(self, session_id: str) -> Played:
-        """A session as journalled. Raises `StorageError` where there is none of that id."""
+        """A session as journalled. Raises `StorageError` for an unknown id."""
         found = self.sessions({session_id}).get(session_id)
         if found is None:
             known = (str(record["session_id"]) for _, record in read_journal(self._path) if record["session_id"])
@@ -53,15 +53,15 @@ class Archive:
         return found
 
     def sessions(self, ids: Collection[str]) -> dict[str, Played]:
-        """Those of the sessions that the journal holds."""
+        """The sessions with these ids that are in the journal."""
         return {session.spec.session_id: session for session in read_played(self._path, ids, finished=False)}
 
     def finished(self) -> Iterator[Played]:
-        """The sessions that came to their end, one at a time."""
+        """The finished sessions, one at a time."""
         return read_played(self._path)
 
     def asked(self) -> list[tuple[str, int]]:
-        """Session id and index of every turn that a model was asked for."""
+        """Session id and index of every turn that a model generated."""
         turns = (
             (record["session_id"], parse(TURN, record.get("turn"), place))
             for place, record in read_journal(self._path)
@@ -70,7 +70,7 @@ class Archive:
         return [(session_id, turn.index) for session_id, turn in turns if turn.prompt_tokens]
 
     def prompt(self, session: Played, index: int) -> Rebuilt:
-        """The prompt of one turn. Raises `StorageError` for a turn that isn't there or that no model made."""
+        """The prompt of one turn. Raises `StorageError` for a turn that doesn't exist or that no model generated."""
         if not 0 <= index < len(session.turns):
             raise StorageError(f"--turn: expected 0 to {len(session.turns) - 1}, found {index}")
         turn = session.turns[index]
@@ -79,15 +79,13 @@ class Archive:
                 raise StorageError(
                     f"--turn: turn {index} belongs to the session that this one branched from; see {_shown(session)}"
                 )
-            raise StorageError(
-                f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model was asked for it"
-            )
+            raise StorageError(f"--turn: turn {index} is a recorded line of the {turn.speaker}; no model generated it")
         messages, renderer = self.messages(session, index), self.renderer(turn.speaker)
         ids = renderer.render_full(messages)
         return Rebuilt(turn, tuple(messages), renderer.template.render(messages), tuple(ids))
 
     def messages(self, session: Played, index: int) -> list[Message]:
-        """The messages of the view that a turn was made with. Raises `StorageError` where they can't be rebuilt."""
+        """The messages of a turn's view. Raises `StorageError` if they can't be rebuilt."""
         turn, view = session.turns[index], session.views[index]
         speaker, said = turn.speaker, session.started.get(turn.speaker)
         try:
@@ -99,13 +97,13 @@ class Archive:
             raise StorageError(f"{self._path}: turn {index}: {error}; the journal is damaged") from error
 
     def seen_last(self, session_id: str) -> list[str] | None:
-        """The texts of the last view that the therapist's model got; None where it was never asked."""
+        """The texts of the last view that the therapist's model got; None if it got none."""
         session = self.session(session_id)
         asked = [i for i, turn in enumerate(session.turns) if turn.speaker is Speaker.THERAPIST and session.views[i]]
         return [message.content for message in self.messages(session, asked[-1])] if asked else None
 
     def renderer(self, speaker: Speaker) -> Renderer:
-        """The renderer of a speaker, with the date that the run's prompts were made with."""
+        """The renderer of a speaker, with the date of the run's prompts."""
         if speaker not in self._renderers:
             refuse_code(self.config, self._path, self._trusted)
             role = dict(self.config.roles())[speaker]
@@ -115,6 +113,6 @@ class Archive:
 
 
 def _shown(session: Played) -> str:
-    """Where the turns before a branch were made."""
+    """The command that shows the session in which the turns before a branch were made."""
     branch = session.spec.branch
     return f"python -m harness show {branch.run} {branch.session_id}" if branch else ""

@@ -1,9 +1,9 @@
-"""Group commit: callers append lines to memory, one thread brings them to disk.
+"""Group commit: callers append lines in memory, and one thread writes them to disk.
 
 Invariants:
-- Appending never waits for the disk; what is appended is on disk after about `interval_s`, or when `committed` returns.
-- A line is on disk before any line that was appended after it to a later file of the group: a batch is taken as a
-  whole and its files are written and synced in the order in which the group names them.
+- Appending never waits for the disk; a line is on disk after about `interval_s`, or when `committed` returns.
+- A line is on disk before any line that was appended after it to a later file of the group: all files of a batch are
+  written and synced in the order of the group.
 - The first write that fails ends the group: every later call raises the same one-line error.
 """
 
@@ -22,10 +22,10 @@ from harness.store.files import LineFile, storage_error, sync_folder
 
 @dataclass(slots=True)
 class _Batch:
-    """What waits for the next write."""
+    """The lines that wait for the next write."""
 
     lines: list[list[bytes]]
-    """Per file of the group, in order of appending."""
+    """Lines per file of the group, in order of appending."""
     waiters: list[Future[None]] = field(default_factory=list)
 
 
@@ -33,7 +33,7 @@ class GroupCommit:
     """Append-only files that are written together by one thread."""
 
     def __init__(self, paths: Sequence[Path], *, interval_s: float = 0.05) -> None:
-        """Open the files, mending torn last lines. Raises `StorageError` where one can't be opened for writing."""
+        """Open the files and remove torn last lines. Raises `StorageError` if one can't be opened for writing."""
         self._interval_s = interval_s
         self._files: list[LineFile] = []
         for path in paths:
@@ -59,15 +59,15 @@ class GroupCommit:
         self._thread.start()
 
     def append(self, file: int, line: bytes) -> None:
-        """Queue one line (with its newline) for the file of that number. Raises `StorageError` once a write failed."""
+        """Queue one line (with its newline) for the file of that number. Raises `StorageError` after a failed write."""
         with self._lock:
             self._refuse_if_over()
             self._batch.lines[file].append(line)
-            if not self._wake.is_set():  # cheaper by far than to set it again for every line of a batch
+            if not self._wake.is_set():  # checking is much cheaper than setting it for every line of a batch
                 self._wake.set()
 
     def commit(self) -> Future[None]:
-        """A future that is done when everything appended so far is on disk, or holds the `StorageError`."""
+        """A future that is done when everything appended so far is on disk, or fails with the `StorageError`."""
         done: Future[None] = Future()
         with self._lock:
             self._refuse_if_over()
@@ -89,7 +89,7 @@ class GroupCommit:
         await asyncio.wrap_future(failed)
 
     def fail(self, error: StorageError) -> None:
-        """End the group for a reason of the caller's: what was appended is still written, nothing more is taken."""
+        """End the group with the caller's error: lines appended so far are still written, later ones are refused."""
         with self._lock:
             self._error = self._error or error
             self._hurry.set()
@@ -100,7 +100,7 @@ class GroupCommit:
     def close(self) -> None:
         """Bring everything to disk and close the files; may be called twice.
 
-        Raises the `StorageError` that ended the group, where one did.
+        Raises the `StorageError` that ended the group, if there is one.
         """
         with self._lock:
             first = not self._closing
@@ -127,7 +127,7 @@ class GroupCommit:
             over = self._write_what_waits()
 
     def _write_what_waits(self) -> bool:
-        """Write the batch; a function of its own so that a written batch is not kept. True where it was the last."""
+        """Write the batch; returns whether it was the last. A separate function, so that a written batch is freed."""
         with self._lock:
             batch, self._batch = self._batch, self._empty()
             over = self._closing or self._error is not None
@@ -137,7 +137,7 @@ class GroupCommit:
             self._write(batch)
         except StorageError as error:
             self._fail(error, batch.waiters)
-        except Exception as error:  # the thread must not end unseen: whoever appends next has to hear of it
+        except Exception as error:  # the thread must not end silently: the next append must raise this
             self._fail(StorageError(f"{self._files[0].path.parent}: writing stopped: {error!r}"), batch.waiters)
         else:
             _settle(batch.waiters, None)
@@ -151,7 +151,7 @@ class GroupCommit:
             try:
                 file.write(b"".join(lines))
             except OSError as error:
-                remedy = "what stands there is whole: mend that, then resume the run"
+                remedy = "the files are intact: fix this, then resume the run"
                 raise storage_error(file.path, "write", error, remedy) from error
 
     def _fail(self, error: StorageError, waiters: Sequence[Future[None]]) -> None:
@@ -176,7 +176,7 @@ class GroupCommit:
 
 
 def _settle(futures: Sequence[Future[None]], error: StorageError | None) -> None:
-    """Finish the futures that nobody has cancelled."""
+    """Finish the futures that are not cancelled."""
     for future in futures:
         if future.set_running_or_notify_cancel():
             if error is None:

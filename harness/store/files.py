@@ -1,9 +1,9 @@
-"""Files that survive a kill, a full disk and a power cut.
+"""Writes files so that they survive a kill, a full disk and a power cut.
 
 Invariants:
-- A file of lines holds whole lines only: a line counts once its newline is there, and a torn last line is cut away
-  before anything is appended behind it.
-- Any other file is replaced as a whole: a reader sees the old content or the new, never a part.
+- A file of lines has complete lines only: a line counts once it has its newline, and a torn last line is removed before
+  anything is appended.
+- Any other file is replaced atomically: a reader sees the old content or the new, never a part.
 """
 
 import errno
@@ -19,21 +19,21 @@ from harness.errors import StorageError
 from harness.reading.files import MOST_BYTES, opened
 
 LONGEST_LINE = 1 << 28
-"""Bytes of a line that are read through to find the next one."""
+"""Most bytes of a line that are skipped to find the next one."""
 _BLOCK = 65536
-"""Bytes read at once when looking back for the last newline."""
+"""Bytes read at once when searching backwards for the last newline."""
 
 
 def storage_error(path: Path, action: str, error: OSError, remedy: str) -> StorageError:
-    """One line that names the file, what was tried, what the system said and what helps."""
+    """An error whose line names the file, the action, the system's reason and the remedy."""
     return StorageError(f"{path}: can't {action}: {error.strerror or error}; {remedy}")
 
 
 def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int, bytes]]:
-    """Number (from 1), offset and content of each line; of a line longer than `most` bytes the beginning only.
+    """Number (from 1), offset and content of each line; only the beginning of a line longer than `most` bytes.
 
-    A line without its newline is the last one, torn or still being written, or longer than `most`. Raises OSError, also
-    for a line longer than `LONGEST_LINE`.
+    A line without a newline is the last one (torn, or still being written) or longer than `most`. Raises OSError, also for
+    a line longer than `LONGEST_LINE`.
     """
     number = offset = 0
     while line := file.readline(most):
@@ -49,9 +49,9 @@ def lines_of(file: BinaryIO, most: int = MOST_BYTES) -> Iterator[tuple[int, int,
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines; none where there is no file, and not a torn last line.
+    """The objects of a file of JSON lines, without a torn last line; none if there is no file.
 
-    Raises `StorageError` that names the line, or says why the file can't be read.
+    Raises `StorageError`, which names the line, or says why the file can't be read.
     """
     if not path.exists() and not path.is_symlink():
         return
@@ -77,7 +77,7 @@ def _object(place: str, line: bytes) -> dict[str, Any]:
 
 
 def count_lines(path: Path) -> int:
-    """Whole lines of a file; 0 where it can't be read."""
+    """Number of complete lines of a file; 0 if it can't be read."""
     try:
         with opened(path) as file:
             return sum(line.endswith(b"\n") for _, _, line in lines_of(file))
@@ -86,7 +86,7 @@ def count_lines(path: Path) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in `folder` durable. Raises OSError."""
+    """Make new file names in `folder` durable. Raises OSError."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -96,9 +96,9 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` in one step when the block ends well, and goes when it doesn't.
+    """A file to write that replaces `path` atomically if the block succeeds, and is removed if it fails.
 
-    `durable` waits for the disk. Raises OSError.
+    With `durable`, waits for the disk. Raises OSError.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
@@ -116,19 +116,19 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace `path` by `content` in one step. Raises OSError."""
+    """Replace `path` by `content` atomically. Raises OSError."""
     with replacing(path, durable=durable) as file:
         file.write(content)
 
 
 class LineFile:
-    """An append-only file of lines, open for writing. One writer at a time."""
+    """An append-only file of lines, open for writing, with one writer at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create `path` and cut away a torn last line. Raises OSError."""
+        """Open or create `path` and remove a torn last line. Raises OSError."""
         self.path = path
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._fd = os.open(path, flags, 0o644)  # no link: a folder that came from elsewhere leads nowhere else
+        self._fd = os.open(path, flags, 0o644)  # links are refused: a foreign folder must not lead to other files
         try:
             self._size = _end_of_last_line(self._fd)
             if self._size != os.fstat(self._fd).st_size:
@@ -139,9 +139,9 @@ class LineFile:
             raise
 
     def write(self, lines: bytes) -> None:
-        """Append whole lines and wait until they are on disk.
+        """Append complete lines and wait until they are on disk.
 
-        Raises OSError; the whole lines that found room then stay, and a part of a line is cut away.
+        Raises OSError; complete lines that were written stay, and a partial line is removed.
         """
         written = 0
         try:
@@ -159,7 +159,7 @@ class LineFile:
 
 
 def cut(path: Path, size: int) -> None:
-    """Cut away, for good, what stands behind the first `size` bytes of a file. Raises OSError."""
+    """Truncate a file to `size` bytes, durably. Raises OSError."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         if os.fstat(fd).st_size > size:
@@ -170,7 +170,7 @@ def cut(path: Path, size: int) -> None:
 
 
 def _end_of_last_line(fd: int) -> int:
-    """Offset behind the last newline of the file, 0 without one."""
+    """Offset after the last newline of the file, 0 if it has none."""
     end = os.fstat(fd).st_size
     while end > 0:
         start = max(0, end - _BLOCK)

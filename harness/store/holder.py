@@ -1,6 +1,6 @@
-"""Which process holds a run folder, as it says itself: for messages, and for readers, who must not take its lock.
+"""Records which process holds a run folder: for messages, and for readers, which must not take its lock.
 
-Invariant: the file is there while its process holds the folder, and stays where that process is killed.
+Invariant: the file exists while its process holds the folder, and remains if that process is killed.
 """
 
 import os
@@ -18,13 +18,13 @@ NAME = ".holder"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process, so that no other can be taken for it."""
+    """Identifies a process uniquely."""
 
     pid: int
     host: str
-    """Name, boot and process namespace of the machine: process ids mean something there only."""
+    """Name, boot and process namespace of the machine; a process id is valid only there."""
     started: int | None
-    """When it began, in ticks since the machine's start; tells it from a later process with the same id."""
+    """Start time in ticks since boot; distinguishes it from a later process with the same id."""
 
     @classmethod
     def current(cls) -> Self:
@@ -33,7 +33,7 @@ class Holder:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Who says that it holds a folder; None where nobody does, or what stands there can't be read."""
+        """The process that holds a folder; None if there is none, or if its file can't be read."""
         try:
             found = orjson.loads(read_bytes(folder / NAME))
             pid, host, started = found["pid"], found["host"], found["started"]
@@ -43,7 +43,7 @@ class Holder:
         return cls(pid, host, started) if whole else None
 
     def write(self, folder: Path) -> None:
-        """Say that this process holds a folder. Raises OSError."""
+        """Record that this process holds a folder. Raises OSError."""
         temporary = folder / f"{NAME}.{self.pid}.new"
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
@@ -51,7 +51,7 @@ class Holder:
         temporary.replace(folder / NAME)
 
     def is_alive(self) -> bool | None:
-        """Whether the process is still there; None for one of another machine."""
+        """Whether the process is still running; None for a process of another machine."""
         if self.host != _host():
             return None
         now = _started(self.pid)
@@ -63,7 +63,7 @@ def _host() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, counted behind the name, which may hold spaces; None where there is no process."""
+    """Field 22 of /proc/PID/stat, counted after the name, which may contain spaces; None if there is no process."""
     fields = _content(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 and fields[0] != "Z" else None
 

@@ -1,4 +1,4 @@
-"""Whether two configs are the same experiment: the settings that can change results, and no others."""
+"""Decides whether two configs are the same experiment: compares the settings that can change results, and no others."""
 
 import hashlib
 import re
@@ -12,15 +12,15 @@ from harness.store.records import RunRecord
 
 _LOCALIZED = re.compile(r"template\.\w+\.[a-z]{2,3}")
 _FREE = frozenset({"run", "concurrency", "on_failure", "executor", "keep", "judge", "judging"})
-"""Top-level settings that can't change what is said."""
+"""Top-level settings that can't change a dialogue."""
 _FREE_OF_ENGINE = frozenset(
     {
         *("request_timeout_s", "outage_s", "max_restarts", "max_batch", "latency_s", "api_key_env", "chosen_by_auto"),
         "base_url",
     }
 )
-"""The same, of an engine. Batching moves sums in the last digits, as `concurrency` does; it is no other experiment. Nor
-is another address of the server: what it serves is asked for by name."""
+"""The same for an engine. Batching changes the last digits of sums, as `concurrency` does, which does not make another
+experiment. Nor does another address of a server, since its model is requested by name."""
 _FREE_OF_VLLM = frozenset(
     {
         *("gpu_memory_utilization", "kv_cache_memory_bytes", "cpu_offload_gb", "swap_space", "num_gpu_blocks_override"),
@@ -28,12 +28,11 @@ _FREE_OF_VLLM = frozenset(
         *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "max_parallel_loading_workers"),
     }
 )
-"""The same, of vLLM's engine arguments: how much memory it takes and how it shares the work out."""
+"""The same for vLLM's engine arguments: those for memory and for the distribution of work."""
 
 
 def config_hash(config: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> str:
-    """SHA-256 of a resolved config in its JSON form, without the settings that can't change results, and of the
-    content of what it names, where that is given."""
+    """SHA-256 of a resolved config as JSON, without settings that can't change results, and of `contents`, if given."""
     known = {**binding(config), **{f"content of {key}": value for key, value in (contents or {}).items()}}
     return hashlib.sha256(orjson.dumps(known, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -55,8 +54,8 @@ def refuse_changed(
     persona_hashes: Mapping[str, str],
     contents: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise `StorageError` with the differences unless `config`, the personas and the content of what the config names
-    (where `contents` is given) are those of the run."""
+    """Raise `StorageError` with the differences unless `config`, the personas and (if given) the `contents` of the files
+    that it names are those of the run."""
     lines = differences(record.config, config)
     lines += _changed("persona", record.persona_hashes, persona_hashes)
     if contents is not None:
@@ -69,19 +68,19 @@ def refuse_changed(
 
 
 def recorded_contents(record: RunRecord) -> Mapping[str, str]:
-    """The content hashes of a run; of one that was made before they were kept, those of its models."""
+    """The content hashes of a run; if it was made before they were recorded, those of its models."""
     if record.content_hashes:
         return record.content_hashes
     return {f"{role}.model": model.sha256 for role, model in record.provenance.models.items() if model.sha256}
 
 
 def is_data(key: str) -> bool:
-    """Whether a content is the harness's own data, which also depends on the patients' languages, and not a setting's."""
+    """Whether a content hash is of the harness's own data, which depends on the patients' languages, not on a setting."""
     return key.startswith("data.") or _LOCALIZED.fullmatch(key) is not None
 
 
 def _came_later(key: str, record: RunRecord) -> bool:
-    """Whether the hash of something was not kept yet when a run was begun."""
+    """Whether the run was begun before this content hash was recorded."""
     known = record.content_hashes
     return not known or (is_data(key) and not any(name.startswith("data.") for name in known))
 
@@ -102,12 +101,12 @@ def binding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_unused(key: str, value: object) -> bool:
-    """Whether a setting that came later than some runs is left at nothing."""
+    """Whether a setting that older runs lack has no value."""
     return key.endswith("engine.extra_body") and not value
 
 
 def _is_course(config: Mapping[str, Any]) -> bool:
-    """Whether sessions follow one another; where none does, the settings of a course change nothing."""
+    """Whether a config has courses; if not, the settings of a course have no effect."""
     course = config.get("course")
     return isinstance(course, Mapping) and course.get("sessions", 1) != 1
 

@@ -1,18 +1,18 @@
-"""The journal: the append-only record of what happens in a run, and the truth about it.
+"""The journal: the append-only, authoritative record of what happens in a run.
 
-One JSON object per line: `event`, `session_id` (null for an event of the run), `time` (Unix time in seconds) and what
-belongs to the event. `docs/run-folder.md` lists the events.
+One JSON object per line: `event`, `session_id` (null for an event of the run), `time` (Unix time in seconds) and the
+fields of the event. `docs/run-folder.md` lists the events.
 
-It lies in journal.jsonl, and where replicas play the sessions, also in one shard a replica: `journal/NAME.jsonl` holds
-what it journalled of its sessions, and a `handed_out` in journal.jsonl says which sessions those are, from where on.
+It is journal.jsonl and, if replicas play the sessions, one shard per replica: `journal/NAME.jsonl` has the events of the
+replica's sessions, and a `handed_out` in journal.jsonl says from which place on a session's events are in a shard.
 
 Invariants:
 - Only the process that holds the run folder's lock writes journal.jsonl, and only one replica a shard.
-- A line counts once its newline is there. Only the last line may be torn; a broken line before it is damage.
-- A power cut may leave a hole of NUL bytes in what was written last: from there on nothing counts, as with a torn line.
-- Names that stand in a journal lead to no file outside its folder.
-- Of a shard that journal.jsonl calls closed only what was there then counts, whoever writes to it afterwards.
-- A session is handed to a shard once at most, so its events there are one piece of its history.
+- A line counts once it has its newline. Only the last line may be torn; a broken line before it is damage.
+- A power cut may leave a hole of NUL bytes in the last write; like a torn line, nothing from there on counts.
+- Names in a journal can't refer to files outside its folder.
+- Of a shard that journal.jsonl has closed, only the lines up to then count, even if something is written later.
+- A session is handed to a shard at most once, so its events there are one piece of its history.
 """
 
 import re
@@ -35,7 +35,7 @@ SHARDS = "journal"
 """Folder of the shards in a run folder."""
 _SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LAST_WRITE_S = 60.0
-"""Lines that are so much younger than a hole of NUL bytes were written after it: it is no power cut's."""
+"""Seconds; if lines after a hole of NUL bytes are later than those before it by more, a power cut did not make it."""
 
 
 class Journal:
@@ -47,22 +47,22 @@ class Journal:
     def append(self, event: str, session_id: str | None, **fields: Any) -> None:
         """Queue one event; costs microseconds and never waits for the disk.
 
-        Raises `StorageError` once a write has failed: the run can't go on.
+        Raises `StorageError` after a failed write: the run can't continue.
         """
         self._files.append(0, journal_line(event, session_id, **fields))
 
 
 def journal_line(event: str, session_id: str | None, **fields: Any) -> bytes:
-    """One event of now as its line."""
+    """The line of an event that happens now."""
     return encode({"event": event, "session_id": session_id, "time": round(time.time(), 3), **fields})
 
 
 def read_journal(folder: Path, only: Collection[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """The events of a run, or of its sessions `only`, each with its place as FILE:LINE.
 
-    The events of a session come in the order in which they happened: what a replica did follows where it was handed
-    the session. A torn last line is left out. Raises `StorageError` where a file can't be read, or names the line that
-    is no JSON object.
+    The events of a session come in the order in which they happened: those in a shard follow the event that handed it the
+    session. A torn last line is left out. Raises `StorageError` if a file can't be read, or, with its place, for a line
+    that is not a JSON object.
     """
     shards = _Shards(folder)
     for place, _, record in _records(folder / JOURNAL):
@@ -74,17 +74,17 @@ def read_journal(folder: Path, only: Collection[str] | None = None) -> Iterator[
 
 
 def shard_path(folder: Path, name: str) -> Path:
-    """The file of a shard."""
+    """The path of a shard."""
     return folder / SHARDS / f"{name}.jsonl"
 
 
 def shard_names(folder: Path) -> list[str]:
-    """The shards of a run folder."""
+    """The names of a run folder's shards."""
     return sorted(path.stem for path in (folder / SHARDS).glob("*.jsonl"))
 
 
 def closed_shards(folder: Path) -> dict[str, int]:
-    """How many bytes count of each shard that is closed."""
+    """The number of bytes that count of each closed shard."""
     closed: dict[str, int] = {}
     if (folder / SHARDS).is_dir():
         for _, _, record in _records(folder / JOURNAL):
@@ -94,16 +94,16 @@ def closed_shards(folder: Path) -> dict[str, int]:
 
 
 class _Shards:
-    """The shards of a run folder, each read once through to know where the lines of every session stand."""
+    """The shards of a run folder. Each is read once to find the lines of every session."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sizes = closed_shards(folder)
         self._lines: dict[str, dict[str, array[int]]] = {}
-        """By shard and session: number and offset of each line, in turn."""
+        """By shard and session: line number and offset of each line, alternating."""
 
     def events(self, name: str, session_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What a shard holds of a session."""
+        """The events of a session in a shard."""
         path = shard_path(self._folder, name)
         if name not in self._lines:
             self._lines[name] = _lines_by_session(path, self._sizes.get(name))
@@ -127,7 +127,7 @@ def _lines_by_session(path: Path, size: int | None) -> "dict[str, array[int]]":
 
 
 def _records(path: Path, size: int | None = None) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Place, offset and content of the whole lines of a file, of the first `size` bytes where that is given."""
+    """Place, offset and content of the complete lines of a file, or of its first `size` bytes."""
     last = 0.0
     try:
         with opened(path) as file:
@@ -146,8 +146,8 @@ def _records(path: Path, size: int | None = None) -> Iterator[tuple[str, int, di
 
 
 def whole_size(path: Path) -> int:
-    """Bytes of the lines of a journal or a shard that count, whoever writes it: of all before a torn last line, or a
-    hole that a power cut left.
+    """Size in bytes of the lines of a journal or a shard that count: those before a torn last line, or before a hole that
+    a power cut left. The file may be in use.
 
     Raises OSError, and `StorageError` for a line that is damaged otherwise.
     """
@@ -162,7 +162,7 @@ def whole_size(path: Path) -> int:
 
 
 def is_last_hole(path: Path, start: int, last: float) -> bool:
-    """Whether all that stands from offset `start` on was written with or just after a line of the time `last`.
+    """Whether everything from offset `start` on was written with, or just after, a line with time `last`.
 
     Lines behind a hole are of the same write; had the run gone on after the power cut, they would be younger.
     """

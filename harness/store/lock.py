@@ -1,6 +1,6 @@
 """One process at a time writes to a run folder.
 
-Invariant: who only looks never takes the lock for itself, so it keeps nobody from starting.
+Invariant: checking the lock never takes it, so it does not keep a run from starting.
 """
 
 import os
@@ -21,9 +21,9 @@ from harness.store.holder import Holder
 NAME = ".lock"
 """The lock file holds the process id of its holder."""
 _PATIENCE_S = 1.0
-"""How long a lock is tried for that nobody seems to hold for long: somebody looks whether it is free."""
+"""Seconds to wait for a lock that is held only briefly, by a process that checks whether it is free."""
 _WRITE_S = 60.0
-"""How long a file that several processes change is waited for; each changes it within milliseconds."""
+"""Seconds to wait for a file that several processes change; each change takes milliseconds."""
 
 
 class RunLock:
@@ -34,7 +34,7 @@ class RunLock:
         self._held = held
 
     def release(self) -> None:
-        """Let others in; may be called twice."""
+        """Release the lock; may be called twice."""
         if not self._held:
             return
         with suppress(OSError):
@@ -43,7 +43,7 @@ class RunLock:
 
 
 def lock(folder: Path) -> RunLock:
-    """Take the lock of a run folder, without waiting for whoever writes there.
+    """Take the lock of a run folder, without waiting for a process that writes there.
 
     Raises `StorageError` that names the process that holds it, or why the folder can't be written.
     """
@@ -61,7 +61,7 @@ def lock(folder: Path) -> RunLock:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process writes to a run folder right now; takes nothing."""
+    """Whether a process is writing to a run folder. Does not take the lock."""
     who = Holder.read(folder)
     if who is None:
         return False
@@ -71,7 +71,7 @@ def is_held(folder: Path) -> bool:
 
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
-    """One process at a time is in here, by a lock file of this path. Raises `StorageError`, also after a minute."""
+    """Hold the lock file `path`, so that one process at a time runs the block. Raises `StorageError`, also after a minute."""
     try:
         held = acquire(path, _WRITE_S)
     except Timeout as error:
@@ -87,7 +87,7 @@ def only_one(path: Path) -> Iterator[None]:
 
 
 def _take(folder: Path, held: list[BaseFileLock]) -> None:
-    """Append the locks that keep others out. Raises `Timeout` or another OSError."""
+    """Take the locks of a folder and append them to `held`. Raises `Timeout` or another OSError."""
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -111,4 +111,4 @@ def _refusal(folder: Path, taken: Path) -> str:
     if taken.suffix != ".soft":
         return message
     where = f" on {who.host.split()[0]}" if who else ""
-    return f"{message}; this file system has no locks, so where no such process runs{where}, remove {taken}"
+    return f"{message}; this file system has no locks, so if no such process runs{where}, remove {taken}"

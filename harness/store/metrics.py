@@ -1,4 +1,4 @@
-"""metrics.json of a run folder, computed from its sessions.jsonl."""
+"""Computes metrics.json of a run folder from its sessions.jsonl."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -19,14 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 Amend = Callable[[SessionRecord], Mapping[str, Any]]
-"""The metrics of a session with what was found out later, as the verdict of judges on its patient."""
+"""Returns the metrics of a session with later results, such as the judges' verdict on its patient."""
 
 
 def write_metrics(run_dir: Path, *, trusted: bool = False, amend: Amend | None = None) -> dict[str, Any]:
-    """Write metrics.json and return its content. Raises `StorageError` where the folder holds no run.
+    """Write metrics.json and return its content. Raises `StorageError` if the folder holds no run.
 
-    `amend` gives a session's metrics with what was found out later.
-    `trusted`: code that comes with the run's models may run, where a prompt has to be rebuilt.
+    `amend` adds later results to the metrics of a session.
+    `trusted`: code that comes with the run's models may run to rebuild a prompt.
     """
     read_record(run_dir)
     metrics = run_metrics(_lines(run_dir, trusted, amend), count_lines(run_dir / "failures.jsonl"))
@@ -34,12 +34,12 @@ def write_metrics(run_dir: Path, *, trusted: bool = False, amend: Amend | None =
     try:
         write_whole(path, orjson.dumps(metrics, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     except OSError as error:
-        raise storage_error(path, "write", error, "what stands there is whole") from error
+        raise storage_error(path, "write", error, "the old file is intact") from error
     return metrics
 
 
 def _lines(run_dir: Path, trusted: bool, amend: Amend | None) -> Iterator[dict[str, Any]]:
-    """Lines with their metrics; a line without them, or of an older version, is measured again."""
+    """Lines with metrics; a line without them, or with those of an older version, is measured again."""
     path = run_dir / "sessions.jsonl"
     if not path.exists():
         return
@@ -61,7 +61,7 @@ def _lines(run_dir: Path, trusted: bool, amend: Amend | None) -> Iterator[dict[s
 
 
 def _are_current(metrics: Mapping[str, Any]) -> bool:
-    """Whether metrics are of this version, with all parts that a run's metrics are made of."""
+    """Whether metrics are of this version and complete."""
     parts = [metrics.get(name) for name in ("patient", "therapist", "guard", "usage")]
     parts += [metrics["course"]] if metrics.get("course") is not None else []  # a replayed patient has no state
     if not all(isinstance(part, Mapping) for part in parts) or type(metrics.get("compactions")) is not int:
@@ -74,7 +74,7 @@ def _are_current(metrics: Mapping[str, Any]) -> bool:
 
 
 class _FinalViews:
-    """What the therapist's model saw last in each session, rebuilt from the journal; None where that can't be done."""
+    """Rebuilds from the journal what the therapist's model saw last in each session."""
 
     def __init__(self, run_dir: Path, trusted: bool) -> None:
         self._run_dir = run_dir
@@ -82,7 +82,7 @@ class _FinalViews:
         self._archive: Archive | None = None
 
     def of(self, session_id: str) -> list[str] | None:
-        """Without the journal, or the tokenizer that the run had, retention is left out, with a warning."""
+        """The texts of the last view; None, with a warning, without the journal or the run's tokenizer."""
         try:
             self._archive = self._archive or Archive(self._run_dir, trusted=self._trusted)
             return self._archive.seen_last(session_id)

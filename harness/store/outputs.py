@@ -1,4 +1,4 @@
-"""Where runs go that are given no folder, and the link to the newest of them."""
+"""Default folders of runs, and the link to the newest one."""
 
 import errno
 import os
@@ -10,11 +10,11 @@ from pathlib import Path
 from harness.store.files import storage_error
 
 OUTPUTS = "outputs"
-"""Folder for runs that are given no folder; in a folder of this name, `latest` points to the newest run."""
+"""Folder of runs without `run.dir`; in a folder of this name, `latest` points to the newest run."""
 
 
 def default_path(name: str, now: datetime, outputs: Path = Path(OUTPUTS)) -> Path:
-    """Make and return a fresh folder `outputs/NAME-YYYYMMDD-HHMMSS`, with `-2`, `-3`, ... where that exists.
+    """Make and return a new folder `outputs/NAME-YYYYMMDD-HHMMSS`, with `-2`, `-3`, ... if that exists.
 
     Raises `StorageError`.
     """
@@ -36,7 +36,7 @@ def default_path(name: str, now: datetime, outputs: Path = Path(OUTPUTS)) -> Pat
 
 
 def point_latest(path: Path) -> None:
-    """Make `outputs/latest` point to a run in `outputs`. A convenience: a run goes on without it."""
+    """Make `outputs/latest` point to a run in `outputs`. Errors are ignored, since it is only a convenience."""
     folder = path.absolute().parent
     link = folder / "latest"
     if folder.name != OUTPUTS:
@@ -49,7 +49,7 @@ def point_latest(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise `StorageError` where the folder of a run can't be made; leaves nothing behind."""
+    """Raise `StorageError` if the folder of a run can't be made. Leaves nothing behind."""
     made: list[Path] = []
     try:
         for folder in reversed([path, *path.parents]):

@@ -1,7 +1,7 @@
-"""Sessions read back from the journal whole: turns, the views and drafts they were made with, how they were sampled.
+"""Reads complete sessions from the journal: turns with their views, drafts and samples.
 
 Invariants:
-- Only sessions that have not ended are held in memory, so a run of any size can be read.
+- Only sessions that have not ended are in memory, so a run of any size can be read.
 - An event counts once the next turn or the end of its session follows it.
 """
 
@@ -23,35 +23,35 @@ _REASON = TypeAdapter(StopReason)
 
 @dataclass(slots=True)
 class Played:
-    """What the journal holds of one session."""
+    """The journalled data of one session."""
 
     spec: SessionSpec
     started: Mapping[str, Any]
     """The `session_started` event."""
     turns: list[Turn] = field(default_factory=list)
     views: list[View | None] = field(default_factory=list)
-    """The view that each turn was made with; None for a recorded line, or one of the session it branched from."""
+    """The view of each turn; None for a recorded line, and for a turn of the session that it branched from."""
     drafts: list[int | str] = field(default_factory=list)
-    """Which of its drafts each turn is."""
+    """The draft that each turn is."""
     sampled: list[Sampled | None] = field(default_factory=list)
-    """How each turn was sampled; None where that is not known."""
+    """How each turn was sampled; None if that is not known."""
     events: list[Event] = field(default_factory=list)
     stop_reason: StopReason | None = None
-    """None for a session that failed or is not over."""
+    """None for a session that failed or has not ended."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     pending: list[Event] = field(default_factory=list)
-    """Events that no turn has followed yet."""
+    """Events that no turn confirms yet."""
 
     @property
     def prefix(self) -> int:
-        """How many turns are those of the session that it branched from."""
+        """Number of turns from the session that it branched from."""
         return self.spec.branch.turn if self.spec.branch else 0
 
 
 def read_played(folder: Path, only: Collection[str] | None = None, *, finished: bool = True) -> Iterator[Played]:
-    """The sessions of a run, or those of `only`: each once it is over; without `finished`, then also all others.
+    """The sessions of a run, or those of `only`, each when its end is read; without `finished`, then also all others.
 
-    Raises `StorageError` that names the line where the journal is broken.
+    Raises `StorageError`, which names the line, if the journal is damaged.
     """
     under_way: dict[str, Played] = {}
     for place, record in read_journal(folder, only):
@@ -77,7 +77,7 @@ def _started(record: Mapping[str, Any], place: str) -> Played:
 
 
 def _take(session: Played, record: Mapping[str, Any], place: str) -> bool:
-    """Add one event; whether it ends the session."""
+    """Add one event; returns whether it ends the session."""
     match record["event"]:
         case "turn":
             view = record.get("view")

@@ -1,6 +1,6 @@
-"""Where the numbers of a run come from: code, packages, machine and weights.
+"""The provenance of a run: code, packages, machine and weights.
 
-Of the environment only the variables named in `SAFE_VARIABLES` are recorded, since others may hold secrets.
+Only the environment variables in `SAFE_VARIABLES` are recorded, since others may hold secrets.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ SAFE_VARIABLES = (
     "VLLM_WORKER_MULTIPROC_METHOD",
 )
 _SMALL = frozenset({".json", ".jinja", ".model", ".txt", ".tiktoken", ".py"})
-"""Hashed in full: configuration, tokenizer, chat template, the model's own code."""
+"""Suffixes of files that are hashed in full: configuration, tokenizer, chat template, the model's own code."""
 _WEIGHTS = frozenset({".safetensors", ".bin", ".gguf", ".pt", ".pth"})
 _LARGEST_WHOLE = 1 << 28
 """Bytes; no configuration and no tokenizer is larger."""
@@ -62,7 +62,7 @@ class Hardware(_Record):
     """Cores that this process may use."""
     ram_gib: float = 0.0
     gpus: tuple[str, ...] = ()
-    """One `name, memory, driver` a GPU, as nvidia-smi says it."""
+    """One `name, memory, driver` per GPU, from nvidia-smi."""
 
 
 class ModelFingerprint(_Record):
@@ -70,29 +70,29 @@ class ModelFingerprint(_Record):
 
     path: str
     revision: str | None
-    """Commit of the hub snapshot, or what the config names."""
+    """Commit of the hub snapshot, or the revision in the config."""
     sha256: str | None
-    """See `fingerprint`; None where no local folder holds the model."""
+    """See `fingerprint`; None if the model is in no local folder."""
 
 
 class Provenance(_Record):
-    """What one has to know to repeat a run."""
+    """The data needed to repeat a run."""
 
     harness: str = ""
     git: Git | None = None
-    """None where the harness is not run from a checkout of its own."""
+    """None if the harness does not run from a checkout of its own."""
     python: str = ""
     os: str = ""
     packages: dict[str, str] = {}
-    """Installed versions; what is not installed is left out."""
+    """Versions of installed packages."""
     hardware: Hardware = Hardware()
     environment: dict[str, str] = {}
     models: dict[str, ModelFingerprint] = {}
-    """By role."""
+    """Keys are roles."""
 
 
 def collect() -> Provenance:
-    """Everything but the models; reads no weights and imports nothing heavy."""
+    """The provenance without models. Reads no weights and imports nothing heavy."""
     return Provenance(
         harness=__version__,
         git=git_state(PACKAGE),
@@ -136,7 +136,7 @@ def fingerprint(folder: Path, revision: str | None = None) -> ModelFingerprint:
 
 
 def _sampled(path: Path) -> str:
-    """SHA-256 of 32 evenly spread blocks of a file; of the whole file where it is no longer than them."""
+    """SHA-256 of 32 evenly spread blocks of a file, or of the whole file if it is not longer than these."""
     size = path.stat().st_size
     digest = hashlib.sha256()
     with opened(path) as file:
@@ -160,7 +160,7 @@ def _packages() -> dict[str, str]:
 
 
 def git_state(package: Path) -> Git | None:
-    """The commit, only where the package itself is tracked: a copy installed inside another checkout isn't."""
+    """The commit of the checkout; None if git does not track the package (a copy installed inside another checkout)."""
     commit = _output("git", "-C", str(package), "rev-parse", "HEAD")
     tracked = _output("git", "-C", str(package), "ls-files", "__init__.py")
     if not commit or not tracked:
@@ -184,7 +184,7 @@ def _gpus() -> tuple[str, ...]:
 
 
 def _output(*command: str) -> str | None:
-    """What a command prints; None where it is missing, fails or takes over 5 s."""
+    """The output of a command; None if it is missing, fails or takes over 5 s."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, env=environment)

@@ -1,6 +1,6 @@
-"""A run or a sweep on disk, as plain records or as data frames: the one way back in.
+"""Reads a run on disk as plain records or as data frames.
 
-Invariant: nothing here holds a whole run in memory; records are read from disk each time they are asked for.
+Invariant: nothing here holds a whole run in memory; records are read from disk on each access.
 """
 
 import html
@@ -30,7 +30,7 @@ Record = dict[str, Any]
 
 
 class Records:
-    """Records of one kind: iterate over them, or take them as a data frame."""
+    """Records of one kind: iterate over them, or convert them to a data frame."""
 
     def __init__(self, read: Callable[[], Iterator[Record]]) -> None:
         self._read = read
@@ -45,7 +45,7 @@ class Records:
         return list(self._read())[index]
 
     def df(self) -> Any:
-        """A data frame of pandas, or of polars where only that is installed. Raises `ImportError` where neither is."""
+        """A data frame of pandas, or of polars if only that is installed. Raises `ImportError` if neither is."""
         try:
             import pandas
         except ImportError:
@@ -53,7 +53,7 @@ class Records:
         return pandas.DataFrame(list(self._read()))
 
     def polars(self) -> Any:
-        """A data frame of polars. Raises `ImportError` where it isn't installed."""
+        """A data frame of polars. Raises `ImportError` if it isn't installed."""
         try:
             import polars
         except ImportError as error:
@@ -63,7 +63,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder. What it gives is what stands on disk when it is asked."""
+    """A run folder. Every access reads the present state from disk."""
 
     path: Path
 
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """As of the command: 0 all sessions finished, 1 some failed, 130 interrupted."""
+        """The exit code of the command: 0 all sessions finished, 1 some failed, 130 interrupted."""
         record = self.record
         if record.status is RunStatus.INTERRUPTED:
             return 130
@@ -110,15 +110,15 @@ class Run:
         )
 
     def events(self) -> Records:
-        """What happened besides turns: `kind`, `turn`, `speaker`, and what belongs to the kind."""
+        """Events: `kind`, `turn`, `speaker`, and the fields of the kind."""
         return Records(lambda: (_of(line) | event_fields(event) for line in self._lines() for event in line.events))
 
     def scores(self) -> Records:
-        """What judges gave: the lines of scores.jsonl; none where nobody judged."""
+        """The judges' scores: the lines of scores.jsonl; none if nobody judged."""
         return Records(lambda: json_lines(self.path / "scores.jsonl"))
 
     def turn_scores(self) -> Records:
-        """What judges said of single turns: one record for each turn, item, judge, repeat and order of items about turns."""
+        """The judges' scores of single turns: one record per turn, item, judge, repeat and order, of items about turns."""
         keys = ("session_id", "persona_id", "seed", "rubric", "item", "judge", "repeat", "order")
         return Records(
             lambda: (
@@ -133,7 +133,7 @@ class Run:
         return Records(lambda: json_lines(self.path / "failures.jsonl"))
 
     def metrics(self) -> Mapping[str, Any]:
-        """metrics.json. Raises `StorageError` where there is none yet."""
+        """metrics.json. Raises `StorageError` if there is none yet."""
         path = self.path / "metrics.json"
         try:
             value: Mapping[str, Any] = orjson.loads(read_bytes(path))
@@ -179,7 +179,7 @@ def _turn(turn: Any) -> Record:
 
 
 def open_run(path: Path | str) -> Run:
-    """The run in a folder. Raises `StorageError` where there is none."""
+    """The run in a folder. Raises `StorageError` if there is none."""
     run = Run(Path(path).resolve())
     _ = run.record
     return run

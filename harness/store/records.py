@@ -1,11 +1,11 @@
-"""What the files of a run folder say: run.json, and the lines of sessions.jsonl and failures.jsonl.
+"""The records of a run folder: run.json, and the lines of sessions.jsonl and failures.jsonl.
 
 Lines are written from plain dicts (fast) and read back into frozen pydantic models (checked).
 
 Invariants:
 - A line that is derived again from the journal equals the one that was written when the session ended.
-- No count or duration that a server or an engine got wrong makes a line that can't be read again: it is mended when it
-  is written, and once more when it is read.
+- A wrong count or duration from a server or an engine never makes a line unreadable: it is corrected when it is
+  written, and again when it is read.
 """
 
 import logging
@@ -67,9 +67,9 @@ _COUNTS = (
 _MEASURES = (*_COUNTS, "latency_s")
 _measures = attrgetter(*_MEASURES)
 _MOST = 2**53
-"""Counts from here on are no counts; JSON readers of other languages lose digits from here on, too."""
+"""Larger numbers are not valid counts; JSON readers of other languages lose digits from here on, too."""
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
-"""A session id names files."""
+"""The form of a session id; it must work as a file name."""
 _EVENT_KEYS = frozenset({"kind", "turn", "speaker"})
 _RESERVED = _EVENT_KEYS | {"event", "session_id", "time"}
 T = TypeVar("T")
@@ -89,12 +89,12 @@ def _seconds(value: object) -> float:
 
 
 def _wrong(read: Mapping[str, Any]) -> dict[str, Any]:
-    """The measures of a turn that are none, mended; mostly none."""
+    """The invalid counts and durations of a turn, corrected; mostly empty."""
     wrong: dict[str, Any] = {}
     for name in _COUNTS:
         value = read.get(name, 0)
         if name == "cached_tokens" and value is None:
-            continue  # a server that does not tell
+            continue  # the server does not report it
         if type(value) is not int or not 0 <= value < _MOST:
             wrong[name] = _count(value)
     seconds = read.get("latency_s", 0.0)
@@ -104,10 +104,10 @@ def _wrong(read: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def mended(turn: Turn) -> Turn:
-    """A turn whose counts and seconds can be written and read again; 0 for what is none, as NaN or 1e30."""
+    """The turn with valid counts and durations; an invalid one, such as NaN or 1e30, becomes 0."""
     *counts, seconds = measures = _measures(turn)
     if type(seconds) is float and isfinite(seconds) and {*map(type, counts)} == {int} and _are_counts(counts):
-        return turn  # nearly all are, and this is asked four times a turn
+        return turn  # fast path: nearly all turns are valid, and this is called four times per turn
     wrong = _wrong(dict(zip(_MEASURES, measures, strict=True)))
     return replace(turn, **wrong) if wrong else turn
 
@@ -117,7 +117,7 @@ def _are_counts(numbers: Sequence[int]) -> bool:
 
 
 def _are_numbers(value: object) -> bool:
-    """Whether all numbers in a value can be computed with."""
+    """Whether all numbers in a value are finite and in range."""
     if isinstance(value, Mapping):
         return all(map(_are_numbers, value.values()))
     if isinstance(value, list):
@@ -142,7 +142,7 @@ TURN, VIEW = TypeAdapter[Turn](_Turn), TypeAdapter(View)
 
 
 class RunStatus(StrEnum):
-    """`running` in a folder that no process holds means that the run was killed; it can be resumed."""
+    """How a run stands. `running` in a folder that no process holds: the run was killed, and can be resumed."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -155,20 +155,20 @@ class _Record(BaseModel):
 
 
 class Totals(_Record):
-    """Counts over all sessions of a run."""
+    """Sums over all sessions of a run."""
 
     sessions: int = 0
-    """Sessions of the plan."""
+    """Number of planned sessions."""
     finished: int = 0
     failed: int = 0
     turns: int = 0
-    """Turns journalled, those of failed and unfinished sessions included."""
+    """Number of journalled turns, including those of failed and unfinished sessions."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
-    """Of the turns; `usage` has all that was asked for."""
+    """Sum over the turns; `usage` covers all requests."""
     usage: dict[str, RequestUsage] = {}
-    """What all answered requests cost, by purpose; empty for runs of versions that did not count it."""
+    """The cost of all answered requests, by purpose; empty in runs of versions that did not count it."""
 
 
 class RunRecord(_Record):
@@ -180,7 +180,7 @@ class RunRecord(_Record):
     """UTC."""
     finished_at: datetime | None = None
     resumed: int = 0
-    """How often the run was resumed."""
+    """Number of times that the run was resumed."""
     config: dict[str, Any]
     """The resolved config."""
     config_hash: str
@@ -188,19 +188,19 @@ class RunRecord(_Record):
     persona_hashes: dict[str, str] = {}
     """Persona id to the SHA-256 of its content."""
     languages: tuple[str, ...] = ()
-    """Codes of the languages that the patients speak; none in a run of an older version."""
+    """Codes of the patients' languages; empty in a run of an older version."""
     content_hashes: dict[str, str] = {}
-    """Setting to the hash of what it names, as `therapist.prompt`; empty in runs of versions that did not keep it."""
+    """Content hashes by setting, such as `therapist.prompt`; empty in runs of versions that did not record them."""
     provenance: Provenance = Provenance()
     plugins: tuple[Plugin, ...] = ()
-    """What came from plug-ins: the engine, the metrics, ..."""
+    """The engines, metrics, ... that came from plug-ins."""
     engines: dict[str, EngineInfo] = {}
-    """Role to what its engine says about itself."""
+    """What the engine of each role reports about itself."""
     totals: Totals = Totals()
     timings: dict[str, float] = {}
     """Seconds by phase."""
     source: Source = Source.SIMULATED
-    """Where its sessions come from."""
+    """The origin of its sessions."""
 
     @field_validator(
         *(
@@ -218,7 +218,7 @@ class RunRecord(_Record):
     )
     @classmethod
     def _or_default(cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-        """What only tells of a run keeps nobody from it where it is damaged."""
+        """Replace a damaged descriptive field by its default, so that the run stays readable."""
         try:
             return handler(value)
         except ValidationError:
@@ -235,7 +235,7 @@ class Usage(_Record):
 
     prompt_tokens: int = 0
     cached_tokens: int | None = 0
-    """None where the engine told of no turn."""
+    """None if the engine reported it for no turn."""
     completion_tokens: int = 0
     latency_s: float = 0.0
 
@@ -249,14 +249,14 @@ class SessionRecord(_Record):
     stop_reason: StopReason
     turns: tuple[_Turn, ...]
     course: str | None = None
-    """Id of the course that it belongs to; None for a session of its own."""
+    """Id of its course; None for a single session."""
     number: int = 1
-    """Its place in that course, from 1."""
+    """Its position in that course, from 1."""
     source: Source = Source.SIMULATED
     branch: Branch | None = None
-    """From where a branched session branches off."""
+    """The origin of a branched session; None for any other."""
     meta: dict[str, Any] = {}
-    """What is known of an imported session besides its turns."""
+    """Data of an imported session besides its turns."""
     usage: dict[Speaker, Usage] = {}
     events: tuple[Event, ...] = ()
     metrics: dict[str, Any] = {}
@@ -264,7 +264,7 @@ class SessionRecord(_Record):
     @field_validator("usage", "metrics", mode="wrap")
     @classmethod
     def _or_none(cls, value: object, handler: ValidatorFunctionWrapHandler) -> object:
-        """What can be computed from the turns again keeps nobody from them."""
+        """Replace a damaged field that can be derived from the turns by None, so that the turns stay readable."""
         try:
             return handler(value) if _are_numbers(value) else {}
         except ValidationError:
@@ -277,7 +277,7 @@ class SessionRecord(_Record):
 
 
 class FailureRecord(_Record):
-    """A line of failures.jsonl."""
+    """The fields of a line of failures.jsonl."""
 
     session_id: _SessionId
     persona_id: str
@@ -291,7 +291,7 @@ class FailureRecord(_Record):
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
-    """One JSON line with its newline. Raises TypeError for what is no data."""
+    """One JSON line with its newline. Raises TypeError for values that JSON can't represent."""
     try:
         return orjson.dumps(record, default=_default, option=_OPTIONS)
     except TypeError:
@@ -299,7 +299,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def turn_fields(turn: Turn) -> dict[str, Any]:
-    """A turn as its JSON object; `patient_state` and `reasoning` only where there is one."""
+    """A turn as a JSON object; with `patient_state` and `reasoning` only if they are set."""
     turn = mended(turn)
     record = dict(zip(_TURN_FIELDS, _turn_values(turn), strict=True))
     for name in _OPTIONAL:
@@ -309,7 +309,7 @@ def turn_fields(turn: Turn) -> dict[str, Any]:
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """An event as its flat JSON object. Raises ValueError where its data uses a key of the event itself."""
+    """An event as a flat JSON object. Raises ValueError if its data uses a key of the event itself."""
     if taken := _RESERVED & event.data.keys():
         raise ValueError(f"event `{event.kind}`: data can't hold the keys {sorted(taken)}")
     return {"kind": event.kind, "turn": event.turn, "speaker": event.speaker, **event.data}
@@ -322,7 +322,7 @@ def unflatten(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_fields(spec: SessionSpec) -> dict[str, Any]:
-    """Which session a line is about; `course` and `number` only for one of a course, `branch` and `meta` likewise."""
+    """The fields of a line that identify its session; `course`, `number`, `branch` and `meta` only if it has them."""
     fields: dict[str, Any] = {"session_id": spec.session_id, "persona_id": spec.persona_id, "seed": spec.seed}
     fields["source"] = spec.source
     if spec.course is not None:
@@ -333,7 +333,7 @@ def spec_fields(spec: SessionSpec) -> dict[str, Any]:
 
 
 def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of sessions.jsonl for a session that came to its end."""
+    """The fields of a finished session's line in sessions.jsonl."""
     return {
         **spec_fields(result.spec),
         "stop_reason": result.stop_reason,
@@ -345,7 +345,7 @@ def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[st
 
 
 def failure_fields(failure: Failure) -> dict[str, Any]:
-    """A line of failures.jsonl."""
+    """The fields of a line of failures.jsonl."""
     return {
         **spec_fields(failure.spec),
         "error": failure.error,
@@ -356,7 +356,7 @@ def failure_fields(failure: Failure) -> dict[str, Any]:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """run.json of a run folder. Raises `StorageError` where there is none or it is damaged."""
+    """run.json of a run folder. Raises `StorageError` if it is missing or damaged."""
     path = folder / "run.json"
     try:
         content = read_bytes(path)
@@ -368,24 +368,22 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def refuse_imported(folder: Path, record: RunRecord, what: str) -> None:
-    """Raise `StorageError` for a run whose sessions are of other origin, where `what` needs the settings of a run."""
+    """Raise `StorageError` for a run of imported sessions; `what` is the action that needs prompts."""
     if record.source is Source.IMPORTED:
-        raise StorageError(
-            f"{folder}: its sessions are imported, no model was asked for them; there is nothing to {what}"
-        )
+        raise StorageError(f"{folder}: its sessions are imported, no model generated them; there is nothing to {what}")
 
 
 def read_sessions(path: Path) -> Iterator[SessionRecord]:
     """The sessions of a sessions.jsonl, one at a time.
 
-    A last line that is still being written is left out, and so is a damaged one, which is logged as a warning: the
-    file derives from the journal, and `resume` writes it again. Raises `StorageError` where it can't be read.
+    Skips a last line that is still being written, and damaged lines, with a warning: `resume` writes the file again from
+    the journal. Raises `StorageError` if the file can't be read.
     """
     return _read_lines(SessionRecord, path)
 
 
 def whole_ids(path: Path) -> Iterator[str]:
-    """The session ids of the whole lines of a file, without looking at what else stands there. Raises OSError."""
+    """The session ids of the complete lines of a file; ignores their other fields. Raises OSError."""
     with opened(path) as file:
         for _, _, line in lines_of(file):
             try:
@@ -402,7 +400,7 @@ def read_failures(path: Path) -> Iterator[FailureRecord]:
 
 
 def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float | None]]:
-    """Sums of tokens and seconds per speaker; None for cached tokens of which no turn tells."""
+    """Sums of tokens and seconds per speaker; cached tokens are None if no turn has them."""
     sums: dict[str, dict[str, float | None]] = {}
     for speaker in Speaker:
         own = [mended(turn) for turn in turns if turn.speaker is speaker]
@@ -413,18 +411,18 @@ def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float | None]]:
 
 
 def add_usage(totals: MutableMapping[str, RequestUsage], usage: Mapping[Any, RequestUsage]) -> None:
-    """Add what requests cost, by purpose."""
+    """Add the cost of requests to `totals`, by purpose."""
     for purpose, cost in usage.items():
         totals[str(purpose)] = totals.get(str(purpose), NOTHING) + cost
 
 
 def totals_fields(totals: Totals) -> dict[str, Any]:
-    """The counts by name, to go on counting from."""
+    """The counts by name, to continue counting."""
     return {**dict(totals), "usage": dict(totals.usage)}
 
 
 def whole_json(record: BaseModel) -> bytes:
-    """A file that holds one record, for people to read, too."""
+    """The content of a JSON file with one record, indented for people."""
     content = record.model_dump(mode="json")
     try:
         return orjson.dumps(content, option=orjson.OPT_INDENT_2)
@@ -433,7 +431,7 @@ def whole_json(record: BaseModel) -> bytes:
 
 
 def parse(kind: TypeAdapter[T], fields: object, place: str) -> T:
-    """A checked noun from its JSON object. Raises `StorageError` that names `place`."""
+    """A validated object from its JSON fields. Raises `StorageError`, which names `place`."""
     try:
         return kind.validate_python(fields)
     except ValidationError as error:
@@ -469,11 +467,11 @@ def _first_mistake(error: ValidationError) -> str:
 
 
 def shown(value: object) -> str:
-    """A value of a file for a message, short."""
+    """A value from a file, shortened for a message."""
     try:
         return repr(str(value)[:60])
     except ValueError:  # an integer of more than 4,300 digits
-        return "a number without end"
+        return "a number with thousands of digits"
 
 
 def _is_json(line: bytes) -> bool:
@@ -491,12 +489,12 @@ def _default(value: object) -> object:
         return str(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is no JSON data")
+    raise TypeError(f"{type(value).__name__} is not JSON data")
 
 
 def _plain(value: object) -> object:
-    """The slow way for what orjson refuses: keys that are a kind of str, lone surrogates (become U+FFFD), and integers
-    of more than 64 bits (become floats)."""
+    """Slow conversion of values that orjson refuses: keys of a str subclass, lone surrogates (become U+FFFD), and
+    integers of more than 64 bits (become floats)."""
     if isinstance(value, str):
         return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):

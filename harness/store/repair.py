@@ -1,8 +1,8 @@
-"""Takes out of a journal what is damaged, so that its run can go on, and says what is lost.
+"""Removes the damaged lines of a journal, so that its run can be resumed, and reports what is lost.
 
 Invariants:
-- Nothing is thrown away: what was there before is kept beside it.
-- What is left is a journal that contradicts nothing: a session that lost a line goes on from the turn before it.
+- Nothing is deleted: the old files are kept next to the new ones.
+- The new journal is consistent: a session that lost a line continues from the turn before it.
 """
 
 import heapq
@@ -24,13 +24,13 @@ from harness.store.run_dir import restore
 _DERIVED = ("sessions.jsonl", "failures.jsonl")
 _OF_SHARDS = frozenset({"handed_out", "shard_opened", "shard_closed"})
 Line = tuple[str, dict[str, Any] | StorageError]
-"""A place and what stands there, or why it can't be read."""
+"""A place, and the record in that line or the reason why it can't be read."""
 
 
 def repair(folder: Path) -> list[str]:
-    """Mend the journal of a run folder; what was dropped, one line each, nothing where nothing is damaged.
+    """Repair the journal of a run folder; returns a line for each loss, and none if nothing is damaged.
 
-    Raises `StorageError` where the folder holds no run, can't be written or is in use.
+    Raises `StorageError` if the folder holds no run, can't be written or is in use.
     """
     read_record(folder)
     held = lock(folder)
@@ -51,29 +51,29 @@ def repair(folder: Path) -> list[str]:
         with replacing(folder / "run.json") as file:
             file.write(whole_json(record.model_copy(update={"totals": totals, "status": status})))
     except OSError as error:
-        raise storage_error(folder, "mend the files", error, "bring back the file, or a copy of the folder") from error
+        raise storage_error(folder, "repair the files", error, "restore the file, or a copy of the folder") from error
     finally:
         held.release()
-    return [*mender.dropped, *mender.summary(), f"what was there before: {aside}"]
+    return [*mender.dropped, *mender.summary(), f"the old files are kept as: {aside}"]
 
 
 class _Mender:
-    """Decides line by line what can stay."""
+    """Decides line by line what to keep."""
 
     def __init__(self, lengths: Mapping[str, int]) -> None:
         self.dropped: list[str] = []
         self._lengths = lengths
         self._fold = Fold(None)
         self._cut: dict[str, int] = {}
-        """Sessions that lost a line, with the number of the lines behind it that went with it."""
+        """Sessions that lost a line, with the number of later lines that were dropped, too."""
         self._broken = 0
         self._told: set[str] = set()
         self._seen: dict[str, int] = {}
-        """By session, how many broken lines there were when its last line came."""
+        """By session, the number of broken lines before its last line."""
         self._turns: dict[str, int] = {}
 
     def kept(self, lines: Iterator[Line]) -> Iterator[bytes]:
-        """The lines of the mended journal."""
+        """The lines of the new journal."""
         for place, record in lines:
             if isinstance(record, StorageError):
                 self._broken += 1
@@ -84,16 +84,16 @@ class _Mender:
                 yield encode(record)
 
     def note_lost(self) -> None:
-        """Say which sessions stand in sessions.jsonl alone, once all lines are through."""
+        """After the last line: report the sessions that only sessions.jsonl has."""
         for name in self._lengths.keys() - self._fold.progress.finished - self._cut.keys():
             self.dropped.append(
-                f"session {name}: ended by sessions.jsonl, not by the journal; what is left is played on"
+                f"session {name}: finished in sessions.jsonl, but not in the journal; it continues from its journalled turns"
             )
 
     def summary(self) -> list[str]:
-        """What became of the sessions that lost something."""
+        """A line for each session that lost something."""
         return [
-            f"session {name}: goes on from turn {self._turns.get(name, 0)}; {more} later lines of it were dropped, too"
+            f"session {name}: continues from turn {self._turns.get(name, 0)}; {more} later lines of it were dropped, too"
             for name, more in self._cut.items()
         ]
 
@@ -117,15 +117,15 @@ class _Mender:
         return True
 
     def _is_whole(self, session_id: str) -> bool:
-        """Whether all turns of a session that ends are there: nothing was lost since its last line, or
-        sessions.jsonl knows of as many."""
+        """Whether a session that ends has all its turns: nothing was lost since its last line, or
+        sessions.jsonl has the same number."""
         if self._seen.get(session_id) == self._broken:
             return True
         return self._lengths.get(session_id) == self._turns.get(session_id, 0)
 
 
 def _lines(folder: Path) -> Iterator[Line]:
-    """Every line of a journal and its shards, in the order in which `read_journal` gives them."""
+    """Every line of a journal and its shards, in the order of `read_journal`."""
     sizes = _closed_sizes(folder)
     shards: dict[str, _Shard] = {}
     for place, record in _lines_of(folder / JOURNAL):
@@ -142,7 +142,7 @@ def _lines(folder: Path) -> Iterator[Line]:
 
 
 def _closed_sizes(folder: Path) -> dict[str, int]:
-    """How many bytes count of each shard that is closed, as far as the journal can be read."""
+    """The number of bytes that count of each closed shard, as far as the journal can be read."""
     sizes: dict[str, int] = {}
     for _, record in _lines_of(folder / JOURNAL):
         if isinstance(record, dict) and record["event"] == "shard_closed":
@@ -151,10 +151,10 @@ def _closed_sizes(folder: Path) -> dict[str, int]:
 
 
 class _Shard:
-    """The lines of a shard by session. One that can't be read may be of any: each gets it where it stands."""
+    """The lines of a shard by session. An unreadable line may belong to any session, so each gets it."""
 
     def __init__(self, path: Path, size: int | None) -> None:
-        """Of its first `size` bytes, where it was closed: what came later does not count."""
+        """Reads the first `size` bytes, if the shard was closed; later lines do not count."""
         self._of: dict[str | None, list[tuple[int, Line]]] = {}
         self._broken: list[tuple[int, Line]] = []
         self._taken: set[str | None] = set()
@@ -163,7 +163,7 @@ class _Shard:
             of.append((number, (place, record)))
 
     def taken(self, session_id: str | None) -> Iterator[Line] | None:
-        """The lines of a session; None where somebody has got them already."""
+        """The lines of a session; None if they were taken before."""
         if session_id in self._taken:
             return None
         self._taken.add(session_id)
@@ -192,13 +192,13 @@ def _lines_of(path: Path, size: int | None = None) -> Iterator[Line]:
 
 
 def _known_lengths(folder: Path) -> dict[str, int]:
-    """Session id to its number of turns, as sessions.jsonl has it."""
+    """Number of turns by session id, from sessions.jsonl."""
     path = folder / "sessions.jsonl"
     return {session.session_id: len(session.turns) for session in read_sessions(path)} if path.exists() else {}
 
 
 def _put_aside(folder: Path) -> str:
-    """Move the files that are about to be written anew; their new names. Raises OSError."""
+    """Rename the files that will be written again; returns their new names. Raises OSError."""
     names = []
     for name in (JOURNAL, SHARDS, *_DERIVED):
         if not (folder / name).exists():

@@ -1,11 +1,11 @@
-"""What a journal says about every session of a run, and the files derived from it.
+"""Reads the progress of every session of a run from its journal, for resuming and for the derived files.
 
 Invariants:
-- The journal is the truth: sessions.jsonl and failures.jsonl are functions of it and can be written again at any time.
-- A session's events count once the next `turn` or its `stopped` follows them; those of a turn that was never finished
-  are dropped when the run is resumed, since that turn is made again.
+- The journal is authoritative: sessions.jsonl and failures.jsonl are functions of it and can be written again any time.
+- A session's events count once the next `turn` or its `stopped` follows them; those of an unfinished turn are dropped
+  when the run is resumed, since that turn is made again.
 - Turn indices of a session are 0, 1, 2, ... without gaps; anything else is damage and is refused.
-- Finished sessions leave nothing in memory but their id.
+- Only the ids of finished sessions stay in memory.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -38,7 +38,7 @@ _REASON, _FAILURE = TypeAdapter(StopReason), TypeAdapter(Failure)
 
 
 class _Constant(BaseModel):
-    """The part of a speaker's prompts that stays, as a session began with it."""
+    """The constant part of a speaker's prompts in a session."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     system: str | None = None
@@ -46,7 +46,7 @@ class _Constant(BaseModel):
 
 
 class _Handed(BaseModel):
-    """What a `handover` holds."""
+    """The fields of a `handover`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     note: str
@@ -57,7 +57,7 @@ _CONSTANT, _HANDED, _SEED = TypeAdapter(_Constant), TypeAdapter(_Handed), TypeAd
 
 
 class SessionState(StrEnum):
-    """How far a session is. One that isn't in the journal has not started."""
+    """The state of a session. A session that isn't in the journal has not started."""
 
     IN_PROGRESS = "in_progress"
     FINISHED = "finished"
@@ -76,44 +76,44 @@ class SessionProgress:
     """The view of each speaker's last turn."""
     events: list[Event] = field(default_factory=list)
     stop: StopReason | None = None
-    """Why the last turn ends the session, where it does: the process ended between the turn and the session's end."""
+    """Set if the last turn ends the session, and the process ended before the session's end was journalled."""
     failure: Failure | None = None
     pending: list[Event] = field(default_factory=list)
     """Events that no turn has followed yet."""
 
     def resumed(self, session: Session) -> Session:
-        """A session of the plan as it goes on from its last whole turn."""
+        """A planned session, continued from its last complete turn."""
         return replace(
             session, turns=self.turns, events=self.events, views=self.views, stop=self.stop, started=self.started
         )
 
     @property
     def patient_state(self) -> Mapping[str, Any] | None:
-        """The last state that a turn recorded."""
+        """The patient's last recorded inner state."""
         states = (turn.patient_state for turn in reversed(self.turns) if turn.patient_state is not None)
         return next(states, None)
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is."""
+    """The progress of a run."""
 
     in_progress: dict[str, SessionProgress] = field(default_factory=dict)
-    """By session id, in order of starting: they go on from their last whole turn."""
+    """Sessions to continue from their last complete turn, by id, in order of starting."""
     failed: dict[str, SessionProgress] = field(default_factory=dict)
-    """By session id, in order of failing."""
+    """Failed sessions by id, in order of failing."""
     finished: set[str] = field(default_factory=set)
     handovers: dict[str, Event] = field(default_factory=dict)
-    """By course: what the last finished session of it handed over to the next."""
+    """The handover of the last finished session of each course, by course id."""
     turns: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     usage: dict[str, RequestUsage] = field(default_factory=dict)
-    """What all answered requests cost, by purpose."""
+    """The cost of all answered requests, by purpose."""
 
     def state(self, session_id: str) -> SessionState | None:
-        """None for a session that has not started."""
+        """The state of a session; None if it has not started."""
         if session_id in self.finished:
             return SessionState.FINISHED
         if session_id in self.failed:
@@ -121,7 +121,7 @@ class Progress:
         return SessionState.IN_PROGRESS if session_id in self.in_progress else None
 
     def resume(self, retried: Iterable[str] = ()) -> None:
-        """Drop what belongs to turns that were never finished, and put the failed sessions `retried` back."""
+        """Drop the events of unfinished turns, and set the failed sessions `retried` in progress again."""
         for session_id in retried:
             session = self.failed.pop(session_id)
             session.failure = None
@@ -144,7 +144,7 @@ class Progress:
 
 
 OnFinished = Callable[[SessionResult, Mapping[str, Any]], None]
-"""Takes each finished session and its metrics, in order of finishing."""
+"""Called with each finished session and its metrics, in order of finishing."""
 
 
 def load_progress(
@@ -152,7 +152,7 @@ def load_progress(
 ) -> Progress:
     """Read the journal of a run folder, all of it or of its sessions `only`.
 
-    Raises `StorageError` that names the line where it is broken or contradicts itself.
+    Raises `StorageError`, which names the line, if the journal is damaged or inconsistent.
     """
     fold = Fold(on_finished)
     for place, record in read_journal(folder, only):
@@ -200,7 +200,7 @@ class Fold:
         if self.progress.state(spec.session_id) is not None:
             raise StorageError(f"{place}: session {spec.session_id} starts a second time; the journal is damaged")
         session = SessionProgress(spec, started(record, place))
-        if "prefix" in record:  # turns of another session: they cost this run nothing
+        if "prefix" in record:  # turns of another session, which cost this run nothing
             session.turns, session.views, session.events = prefix_of(record["prefix"], place)
         self.progress.in_progress[spec.session_id] = session
 
@@ -255,27 +255,27 @@ class Fold:
 
 
 def spec_of(record: Mapping[str, Any], place: str) -> SessionSpec:
-    """Which session a `session_started` is about."""
+    """The session of a `session_started` event."""
     fields = {name: record.get(name) for name in ("session_id", "persona_id", "seed", "index")}
     fields |= {name: record[name] for name in ("course", "number", "source", "branch", "meta") if name in record}
     return parse(_SPEC, fields, place)
 
 
 def prefix_of(prefix: Mapping[str, Any], place: str) -> tuple[list[Turn], dict[Speaker, View], list[Event]]:
-    """What a branched session begins with: turns, the view of each speaker's last one, events."""
+    """The turns that a branched session begins with, the view of each speaker's last one, and the events."""
     turns = [parse(TURN, turn, place) for turn in prefix["turns"]]
     views = {Speaker(speaker): parse(VIEW, view, place) for speaker, view in prefix["views"].items()}
     return turns, views, [parse(_EVENT, unflatten(event), place) for event in prefix["events"]]
 
 
 def started(record: Mapping[str, Any], place: str) -> Mapping[str, Any]:
-    """A `session_started` with, per speaker, the checked `system` and `opening` of its prompts."""
+    """A `session_started` event with the validated `system` and `opening` of each speaker's prompts."""
     parse(_SEED, record.get("seed"), place)
     parts = {str(s): record[s] for s in Speaker if record.get(s) is not None}
     return {**record, **{name: parse(_CONSTANT, part, place).model_dump() for name, part in parts.items()}}
 
 
 def event_of(record: Mapping[str, Any], place: str) -> Event:
-    """The `Event` of a journal line: its kind stands as `event`."""
+    """The `Event` of a journal line, whose key `event` is the kind."""
     flat = {key: value for key, value in record.items() if key not in ("event", "session_id", "time")}
     return parse(_EVENT, unflatten({**flat, "kind": record["event"]}), place)

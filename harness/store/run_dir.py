@@ -1,10 +1,10 @@
-"""The folder of a run: the one place where a run is written.
+"""The folder of a run; all files of a run are written through this module.
 
 Invariants:
 - A run is never overwritten, and one process at a time writes to it.
-- What a session says and does goes to the journal first; sessions.jsonl and failures.jsonl get their line no earlier.
-- Nothing here waits for the disk but `create`, `open`, `update` and `close`; and the end of a session where transcripts
-  come faster than they can be written.
+- Events of a session go to the journal first; sessions.jsonl and failures.jsonl get their line no earlier.
+- Only `create`, `open`, `update` and `close` wait for the disk; and the end of a session, if transcripts are made faster
+  than they can be written.
 """
 
 import errno
@@ -56,16 +56,16 @@ from harness.types import (
 )
 
 _FILES = (JOURNAL, "sessions.jsonl", "failures.jsonl")
-"""In the order in which they are written: see `commit`."""
+"""The files of the group, in the order in which they are written (see `commit`)."""
 _SESSIONS, _FAILURES = 1, 2
 LOGS = "logs"
-"""What the engines of a run say; it may be there before the run, after an engine that did not start."""
+"""Folder of the engines' messages; it may exist before the run, left by an engine that did not start."""
 MOST_WAITING = 64
-"""Sessions whose transcripts may wait to be written."""
+"""Most sessions whose transcripts wait to be written."""
 
 
 class RunDir(SessionLog):
-    """A run folder that this process holds the lock of. Use as a context manager, or `close` it."""
+    """A run folder whose lock this process holds. Use as a context manager, or call `close`."""
 
     def __init__(self, path: Path, record: RunRecord, held: RunLock) -> None:
         """Open the files for appending; used by `create` and `open`."""
@@ -84,14 +84,14 @@ class RunDir(SessionLog):
     def create(cls, path: Path, record: RunRecord) -> Self:
         """Start a run in a new or empty folder (hidden files don't count).
 
-        Raises `StorageError` where the folder can't be written, holds a run or anything else, or is locked.
+        Raises `StorageError` if the folder can't be written, is not empty, or is locked.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(path, "make the folder", error, "choose another run.dir") from error
         if not (path / "run.json").exists():
-            _refuse_used(path)  # before a folder that is not ours gets a lock file
+            _refuse_used(path)  # first, so that a foreign folder gets no lock file
         held = lock(path)
         try:
             _refuse_used(path)
@@ -105,11 +105,11 @@ class RunDir(SessionLog):
 
     @classmethod
     def open(cls, path: Path, *, retry_failed: bool = False) -> tuple[Self, Progress]:
-        """Go on with a run, and say how far it is.
+        """Open an existing run; also returns its progress.
 
-        Torn last lines are cut away; sessions.jsonl, failures.jsonl and missing transcripts are written again from
-        the journal. With `retry_failed`, failed sessions are in progress again, from their last whole turn.
-        Raises `StorageError` where the folder holds no run, is damaged, can't be written or is locked.
+        Torn last lines are removed; sessions.jsonl, failures.jsonl and missing transcripts are written again from the
+        journal. With `retry_failed`, failed sessions are in progress again, from their last complete turn.
+        Raises `StorageError` if the folder holds no run, is damaged, can't be written or is locked.
         """
         read_record(path)  # first, so that a folder that holds no run gets no lock file
         held = lock(path)
@@ -139,7 +139,7 @@ class RunDir(SessionLog):
 
     @property
     def record(self) -> RunRecord:
-        """run.json as of now, with the totals up to date."""
+        """The record of the run, with current totals."""
         return self._record.model_copy(update={"totals": Totals(**self._totals)})
 
     def start_session(self, spec: SessionSpec, **fields: Any) -> None:
@@ -172,34 +172,34 @@ class RunDir(SessionLog):
         self._keep(_SESSIONS, line, result)
 
     def fail_session(self, failure: Failure) -> None:
-        """Journal that a session failed, then append its line to failures.jsonl and write what there is of it."""
+        """Journal that a session failed, then append its line to failures.jsonl and write the transcript of its turns."""
         line = encode(failure_fields(failure))
         super().fail_session(failure)
         self._keep(_FAILURES, line, failure)
 
     def first_shard(self) -> int:
-        """A number for new shards: none of the folder ends in it, nor in a larger one. Raises `StorageError`."""
+        """A number for new shards, larger than that of any shard of the folder. Raises `StorageError`."""
         _make_folder(self.path / SHARDS)
         return next_number(self.path)
 
     def open_shard(self, name: str, pid: int) -> None:
-        """Journal that a replica writes a shard from now on."""
+        """Journal that a replica has opened a shard."""
         self.journal.append("shard_opened", None, shard=name, pid=pid)
 
     def hand_out(self, session_id: str, shard: str) -> None:
-        """Journal that what a session does from now on stands in a shard. Each shard gets a session once."""
+        """Journal that the later events of a session are in a shard. Each shard gets a session at most once."""
         self.journal.append("handed_out", session_id, shard=shard)
         self.begun = True
 
     def take_back(self, end: End) -> None:
-        """Append the line of a session whose end stands in a shard, and write its transcript."""
+        """Append the line of a session whose end is in a shard, and write its transcript."""
         if isinstance(end, Failure):
             self._keep(_FAILURES, encode(failure_fields(end)), end)
         else:
             self._keep(_SESSIONS, encode(session_fields(end.result, end.metrics)), end.result)
 
     def close_shard(self, name: str) -> None:
-        """Journal that of a shard nothing counts but what is whole by now. Raises `StorageError`."""
+        """Journal that only the present complete lines of a shard count. Raises `StorageError`."""
         path = shard_path(self.path, name)
         try:
             size = whole_size(path)
@@ -211,7 +211,7 @@ class RunDir(SessionLog):
         self._files.append(file, line)
         if self._room.acquire(blocking=False):
             self._transcripts.submit(self._write_waiting, session)
-        else:  # a busy interpreter or a slow disk: what waits must not fill the memory
+        else:  # too many are waiting: write this one here, so that they don't fill the memory
             self._write_transcript(session)
         self._totals["finished" if file == _SESSIONS else "failed"] += 1
 
@@ -231,31 +231,31 @@ class RunDir(SessionLog):
         _write(self.path / "run.json", self._record)
 
     def end(self, status: RunStatus, **changes: Any) -> None:
-        """Bring everything to disk, then say in run.json how the run ended; the last call before `close`.
+        """Bring everything to disk, then write to run.json how the run ended; the last call before `close`.
 
         Raises `StorageError`.
         """
         self._transcripts.shutdown()
         self._files.commit().result()
-        if shard_names(self.path):  # what replicas journalled was not counted here
+        if shard_names(self.path):  # turns in replicas' shards were not counted here
             self._totals = totals_fields(load_progress(self.path).totals(self.record.totals.sessions))
         self.update(status=status, finished_at=datetime.now(UTC), **changes)
 
     def discard(self) -> None:
-        """Undo `create`, where no session has begun: leave nothing but what engines said. Raises `StorageError`."""
+        """Undo `create` if no session has begun; keeps only the engines' logs. Raises `StorageError`."""
         self.close()
         try:
             shutil.rmtree(self.path / "transcripts")
             for name in (*_FILES, "run.json", LOCK):
                 (self.path / name).unlink(missing_ok=True)
             for folder in (self.path / LOGS, self.path):
-                with suppress(OSError):  # not empty, or not there
+                with suppress(OSError):  # not empty, or missing
                     folder.rmdir()
         except OSError as error:
             raise storage_error(self.path, "clean", error, "remove the folder yourself") from error
 
     def close(self) -> None:
-        """Bring everything to disk and give the lock back; may be called twice. Raises `StorageError`."""
+        """Bring everything to disk and release the lock; may be called twice. Raises `StorageError`."""
         try:
             self._transcripts.shutdown()
             self._files.close()
@@ -271,7 +271,7 @@ class RunDir(SessionLog):
             _write_transcript(self.path, session)
         except StorageError as error:
             self._files.fail(error)
-        except Exception as error:  # on a thread of its own nobody else would hear of it
+        except Exception as error:  # this thread has no caller to raise it to
             self._files.fail(StorageError(f"{_transcript_path(self.path, session)}: not written: {error!r}"))
 
     def __enter__(self) -> Self:
@@ -282,10 +282,10 @@ class RunDir(SessionLog):
 
 
 def restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]:
-    """Write the files that derive from the journal again; say how far the run is, and which sessions are retried.
+    """Write the files that derive from the journal again; returns the progress and the sessions to retry.
 
-    For a folder that this process holds the lock of and has not opened. Raises `StorageError`, also where sessions.jsonl
-    knows of more sessions than the journal: nothing is thrown away.
+    For a folder whose lock this process holds and that it has not opened. Raises `StorageError`, also if sessions.jsonl has
+    sessions that the journal lacks, so that nothing is lost.
     """
     journal, sessions, failures = (path / name for name in _FILES)
     try:
@@ -310,15 +310,15 @@ def restore(path: Path, retry_failed: bool) -> tuple[Progress, tuple[str, ...]]:
                     lines.write(encode(failure_fields(session.failure)))
                     _mend_transcript(path, session.failure)
     except OSError as error:
-        raise storage_error(path, "mend the files", error, "what stands there is whole") from error
+        raise storage_error(path, "repair the files", error, "the old files are intact") from error
     return progress, retried
 
 
 def _refuse_loss(sessions: Path, known: Collection[str]) -> None:
     lost = [name for name in whole_ids(sessions) if name not in known]
     if lost:
-        message = f"knows the end of {lost[0]}{f' and {len(lost) - 1} more' * (len(lost) > 1)}, which the journal lacks"
-        remedy = f"bring back the whole journal.jsonl, or: python -m harness repair {sessions.parent}"
+        message = f"has the end of {lost[0]}{f' and {len(lost) - 1} more' * (len(lost) > 1)}, which the journal lacks"
+        remedy = f"restore the complete journal.jsonl, or: python -m harness repair {sessions.parent}"
         raise StorageError(f"{sessions}: {message}; {remedy}")
 
 
@@ -328,7 +328,7 @@ def _refuse_used(path: Path) -> None:
     except OSError as error:
         raise storage_error(path, "read", error, "choose another run.dir") from error
     if "run.json" in names:
-        remedy = f"go on with it (python -m harness resume {path}) or choose another run.dir"
+        remedy = f"resume it (python -m harness resume {path}) or choose another run.dir"
         raise StorageError(f"{path}: already holds a run; {remedy}")
     if names:
         raise StorageError(f"{path}: holds other files ({min(names)}, ...); choose a new or empty run.dir")
@@ -338,16 +338,16 @@ def _write(path: Path, record: RunRecord) -> None:
     try:
         write_whole(path, whole_json(record))
     except OSError as error:
-        raise storage_error(path, "write", error, "mend that or choose another run.dir") from error
+        raise storage_error(path, "write", error, "fix this or choose another run.dir") from error
 
 
 def _make_folder(folder: Path) -> None:
     try:
-        if folder.is_symlink():  # in a folder from elsewhere it may lead to files of the user's
+        if folder.is_symlink():  # in a foreign folder it may lead to the user's own files
             raise OSError(errno.ELOOP, "is a link, not a folder")
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise storage_error(folder, "make the folder", error, "mend that or choose another run.dir") from error
+        raise storage_error(folder, "make the folder", error, "fix this or choose another run.dir") from error
 
 
 def _transcript_path(path: Path, session: SessionResult | Failure) -> Path:
@@ -355,16 +355,16 @@ def _transcript_path(path: Path, session: SessionResult | Failure) -> Path:
 
 
 def _write_transcript(path: Path, session: SessionResult | Failure) -> None:
-    """Not durable on its own: it can be written again from the journal."""
+    """Write a transcript. Not durable, since it can be written again from the journal."""
     file = _transcript_path(path, session)
     try:
         write_whole(file, transcript(session).encode(), durable=False)
     except OSError as error:
-        raise storage_error(file, "write", error, "mend that, then resume the run") from error
+        raise storage_error(file, "write", error, "fix this, then resume the run") from error
 
 
 def _mend_transcript(path: Path, session: SessionResult | Failure) -> None:
-    """Write a transcript that is missing, or that a killed process left as it was before the session went on."""
+    """Write a transcript that is missing, or that is outdated because the session continued after a kill."""
     file = _transcript_path(path, session)
     content = transcript(session).encode()
     if not (file.is_file() and file.stat().st_size == len(content) and read_bytes(file) == content):

@@ -1,7 +1,7 @@
-"""How a turn was sampled, as its journal line keeps it: compact, and only what there is.
+"""How a turn was sampled, in the compact form of its journal line; missing values are left out.
 
-`ids` is base64 of the token ids, 3 bytes each, little-endian (4 characters a token); `end_id` the token that ended the
-turn; `logprobs` base64 of 32-bit floats, one for each id and one for `end_id`.
+`ids` is base64 of the token ids, 3 bytes each, little-endian (4 characters per token); `end_id` is the token that ended
+the turn; `logprobs` is base64 of 32-bit floats, one for each id and one for `end_id`.
 
 Invariant: a line without these fields (a recorded turn, or a run of an older version) reads as None.
 """
@@ -17,11 +17,11 @@ from harness.errors import StorageError
 from harness.types import Sampled
 
 BYTES = 3
-"""For an id: no vocabulary has 2**24 tokens."""
+"""Bytes of an id: no vocabulary has 2**24 tokens."""
 
 
 def sampled_fields(sampled: Sampled) -> dict[str, Any]:
-    """The fields of a journal line; empty where nothing is known."""
+    """The fields of a journal line; empty if nothing is known."""
     fields: dict[str, Any] = {}
     if sampled.ids:
         fields["ids"] = pack_ids(sampled.ids)
@@ -33,7 +33,7 @@ def sampled_fields(sampled: Sampled) -> dict[str, Any]:
 
 
 def sampled_of(record: Mapping[str, Any], place: str) -> Sampled | None:
-    """What a journal line says of how its turn was sampled. Raises `StorageError` that names `place`."""
+    """How a journalled turn was sampled; None if its line does not say. Raises `StorageError`, which names `place`."""
     if not record.keys() & {"ids", "end_id", "logprobs"}:
         return None
     try:
@@ -51,7 +51,7 @@ def pack_ids(ids: Sequence[int]) -> str:
 
 
 def unpack_ids(text: str) -> tuple[int, ...]:
-    """The ids of `pack_ids`. Raises ValueError."""
+    """Token ids from the text of `pack_ids`. Raises ValueError."""
     octets = np.frombuffer(b64decode(text, validate=True), dtype=np.uint8).reshape(-1, BYTES)
     wide = np.zeros((len(octets), 4), dtype=np.uint8)
     wide[:, :BYTES] = octets

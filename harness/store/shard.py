@@ -1,6 +1,6 @@
-"""A replica's part of the journal: what it writes of the sessions that it was handed.
+"""A replica's part of the journal: the events of the sessions that it was handed.
 
-Invariant: a replica opens its shard before it is handed a session, and nobody else ever writes to it.
+Invariant: a replica opens its shard before it is handed a session, and no other process ever writes to it.
 """
 
 import re
@@ -27,7 +27,7 @@ from harness.types import Failure, SessionResult
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A session that came to its end, with its metrics."""
+    """A finished session, with its metrics."""
 
     result: SessionResult
     metrics: Mapping[str, Any]
@@ -38,10 +38,10 @@ End = Finished | Failure
 
 
 class Shard(SessionLog):
-    """A shard that this process writes; it remembers how its sessions ended until somebody takes that."""
+    """A shard that this process writes; keeps the ends of its sessions until they are taken."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        """Make the shard `name` of a run folder. Raises `StorageError` where it can't be written."""
+        """Make the shard `name` of a run folder. Raises `StorageError` if it can't be written."""
         self._files = GroupCommit([shard_path(folder, name)])
         self._ends: dict[str, End] = {}
         super().__init__(Journal(self._files))
@@ -55,7 +55,7 @@ class Shard(SessionLog):
         self._ends[failure.spec.session_id] = failure
 
     async def taken(self, session_id: str) -> End:
-        """How a session ended, once that is on disk; its end is forgotten here. Raises `StorageError`."""
+        """Wait until a session's end is on disk, then return and remove it. Raises `StorageError`."""
         await self.committed()
         return self._ends.pop(session_id)
 
@@ -69,16 +69,16 @@ class Shard(SessionLog):
 
 
 def next_number(folder: Path) -> int:
-    """A number that no shard of the folder ends in, nor any larger one."""
+    """A number larger than that of any shard of the folder."""
     numbers = (re.search(r"\d+$", name) for name in shard_names(folder))
     return max((int(number[0]) + 1 for number in numbers if number), default=0)
 
 
 def close_shards(folder: Path) -> None:
-    """Say in the journal how much of every shard counts that nobody closed yet: all that is whole by now.
+    """Close every open shard: journal that its complete lines count, and nothing written later.
 
-    For a folder that this process holds the lock of and has not opened: whatever wrote them is gone, or has nobody
-    left to write for. Raises `StorageError`.
+    For a folder whose lock this process holds and that it has not opened, so the writers of the shards are dead or lost.
+    Raises `StorageError`.
     """
     if not (folder / SHARDS).is_dir():
         return
@@ -94,4 +94,4 @@ def close_shards(folder: Path) -> None:
         finally:
             journal.close()
     except OSError as error:
-        raise storage_error(folder / JOURNAL, "write", error, "mend that, then resume the run") from error
+        raise storage_error(folder / JOURNAL, "write", error, "fix this, then resume the run") from error

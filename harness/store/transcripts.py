@@ -1,6 +1,6 @@
-"""Sessions as Markdown for people to read.
+"""Renders sessions as Markdown for people.
 
-Invariant: what a speaker said is shown as said; no text of a model can make a heading, a link, HTML or a code block.
+Invariant: turns are shown literally; no text of a model can make a heading, a link, HTML or a code block.
 """
 
 import re
@@ -9,14 +9,14 @@ from harness.text.visible import visible
 from harness.types import HANDOVER, Event, Failure, SessionResult, SessionSpec, Turn
 
 _INLINE = re.compile(r"([\\`*_\[\]<>&~|$])")
-"""Characters that mean something anywhere in a line."""
+"""Characters with a meaning in Markdown anywhere in a line."""
 _LINE_START = re.compile(r"(?=[#+=-])|\d+(?=[.)])")
-"""What stands before the backslash that keeps a line from being a heading or an item of a list."""
+"""The place for a backslash at the start of a line, so that it is not a heading or a list item."""
 _GAPS = re.compile(r"\n\n+")
 
 
 def escape(text: str) -> str:
-    """Text as Markdown that shows just this text, its line breaks kept."""
+    """Markdown that shows a text literally, with its line breaks."""
     lines = "\n".join([_escaped(line.strip()) for line in visible(text).split("\n")])
     paragraphs = _GAPS.split(lines.strip("\n"))
     return "\n\n".join(paragraph.replace("\n", "  \n") for paragraph in paragraphs)
@@ -29,7 +29,7 @@ def _escaped(line: str) -> str:
 
 
 def transcript(session: SessionResult | Failure) -> str:
-    """A session, or what there is of a failed one, as Markdown."""
+    """A session, or the turns of a failed one, as Markdown."""
     if isinstance(session, Failure):
         end = f"failed at {escape(session.where)}: {escape(session.error)}: {escape(session.message)}"
         return _page(session.spec, " ".join(end.split()), session.turns, ())

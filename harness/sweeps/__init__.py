@@ -1,1 +1,1 @@
-"""Many runs that differ in named settings, in one folder: expanded, checked, launched, resumed."""
+"""Sweeps: many runs that differ in named settings, in one folder; expanded, checked, launched and resumed."""

@@ -1,8 +1,7 @@
-"""How a job leaves when it is told to stop: saved, and where its scheduler allows it, queued again.
+"""Ends a job that is told to stop: its runs are saved and, if its scheduler allows it, the job is queued again.
 
-submitit's jobs get a signal before their time is over (Slurm sends it `signal_delay_s` ahead). submitit then pickles
-the task again, asks for a requeue and exits. The run is brought to disk first, then submitit does its part; what it
-starts later resumes the run folder.
+submitit's jobs get a signal before their time is over (Slurm sends it `signal_delay_s` earlier). submitit then pickles
+the task again, requests a requeue and exits. The run is brought to disk before that; the later job resumes the run folder.
 """
 
 import os
@@ -14,27 +13,26 @@ from harness.runs.interrupts import STOPPING
 
 
 def signals_of_this_job() -> Sequence[signal.Signals]:
-    """The signals that end the work of this process in order."""
+    """The signals on which this process stops in order."""
     return (*STOPPING, _requeue_signal()) if _submitit() else STOPPING
 
 
 def leave(number: signal.Signals) -> NoReturn:
-    """End a job whose runs are saved, after `number` interrupted it.
+    """Exit from a job whose runs are saved, after the signal `number` interrupted it.
 
-    Under submitit it is queued again where the signal asks for that. Slurm's own SIGTERM means that Slurm cancels the
-    job or will start it again itself, so that asking for a requeue would be wrong; submitit's local jobs have nobody
-    else to start them again.
+    Under submitit, the job is queued again if the signal asks for that. Slurm's own SIGTERM means that Slurm cancels the
+    job or restarts it itself, so it must not be queued again; submitit's local jobs are restarted only by submitit.
     """
     executor = _submitit()
     if executor is None:
         raise KeyboardInterrupt
     if number is _requeue_signal() or (executor == "local" and number is signal.SIGTERM):
-        signal.raise_signal(_requeue_signal())  # submitit's handler leaves by SystemExit
+        signal.raise_signal(_requeue_signal())  # submitit's handler raises SystemExit
     raise SystemExit(128 + number)
 
 
 def _submitit() -> str | None:
-    """Which of submitit's executors runs this process, if one does."""
+    """The submitit executor that runs this process, or None."""
     return os.environ.get("SUBMITIT_EXECUTOR")
 
 

@@ -1,6 +1,6 @@
-"""From the overrides of a sweep to its points, every one of them composed and checked.
+"""Expands the overrides of a sweep to its points, and composes and checks each of them.
 
-Invariant: what is wrong with any point is known before a model loads, in one line per mistake.
+Invariant: all mistakes in all points are reported before a model loads, in one line per mistake.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 NO_FOLDER = "."
-"""`hydra.sweep.dir` where nobody set it."""
+"""The value of `hydra.sweep.dir` if it is not set."""
 _UNUSED = (
     *("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.verbose", "hydra.mode", "hydra.help", "hydra.env"),
     *("hydra.job_logging", "hydra.hydra_logging", "hydra.hydra_help", "hydra/job_logging", "hydra/hydra_logging"),
     *("hydra/output", "hydra/help", "hydra/hydra_help", "hydra.callbacks", "hydra/callbacks"),
 )
 FOLDER_LENGTH = 12
-"""Characters of the config's hash that name a run folder."""
+"""Number of characters of the config's hash in the name of a run folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Point:
     config: RunConfig
     config_hash: str
     content_hashes: Mapping[str, str] | None = None
-    """Those that `config_hash` covers; None where it is of the settings alone."""
+    """The content hashes that `config_hash` covers; None if it covers only the settings."""
 
     @property
     def folder(self) -> str:
@@ -53,10 +53,10 @@ class Point:
 
 
 def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
-    """The points of a sweep, in Hydra's order, those with the same settings included.
+    """The points of a sweep, in Hydra's order, including points with the same settings.
 
-    Commas and ranges in `overrides` make points, and so does `hydra.sweeper.params` of a config file. Raises
-    `ConfigError` with a line for every mistake, naming the point where it doesn't concern all of them.
+    Commas and ranges in `overrides` make points, and so does `hydra.sweeper.params` in a config file. Raises `ConfigError`
+    with a line for every mistake, which names the point unless all points have it.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
@@ -77,9 +77,9 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
 
 
 def sweep_override(override: str) -> str:
-    """An override of a sweep's command as the harness takes it: `hydra.sweep.dir` becomes `run.dir`.
+    """An override of a sweep's command in the harness's form: `hydra.sweep.dir` becomes `run.dir`.
 
-    Raises `ConfigError` for what Hydra has and a sweep of the harness does not use.
+    Raises `ConfigError` for settings of Hydra that a sweep of the harness does not use.
     """
     key, _, value = override.lstrip("+").partition("=")
     if key == "hydra.sweep.dir":
@@ -113,17 +113,17 @@ def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | Non
 
 
 def _idle_everywhere(points: Sequence[Point]) -> list[str]:
-    """What was given and has no effect in any point: in a grid a setting may be for some of its points only."""
+    """A line for each given setting without effect in any point; in a grid, a setting may be for some points only."""
     idle = [without_effect(point.config, point.overrides) for point in points]
     keys = set.intersection(*(set(found) for found in idle)) if idle else set()
     return [as_written(idle[0][key]) for key in sorted(keys)]
 
 
 def with_content(points: Sequence[Point]) -> list[Point]:
-    """The points with the content of what they name in their hashes.
+    """The points with hashes that cover the content of the files that they name.
 
-    Where something can't be found, a point keeps the hash of its settings; why it can't be played is said when its
-    turn comes, and leaves the others alone.
+    If a file can't be found, a point keeps the hash of its settings; the error is reported when the point is played, and
+    does not affect the others.
     """
     stock, found = SharedResources(), []
     for point in points:
@@ -137,7 +137,7 @@ def with_content(points: Sequence[Point]) -> list[Point]:
 
 
 def named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[tuple[str, ...]]) -> str:
-    """A mistake with the first point that has it, unless all have it."""
+    """The line of a mistake, with the first point that has it unless all have it."""
     if len(where) == len(combinations):
         return line
     common = set.intersection(*map(set, combinations))
@@ -147,7 +147,7 @@ def named(line: str, where: Sequence[tuple[str, ...]], combinations: Sequence[tu
 
 
 def _parsed(overrides: Sequence[str]) -> list["Override"]:
-    """Overrides by Hydra's grammar. Raises `ConfigError` with a line for each that is none."""
+    """Overrides parsed by Hydra's grammar. Raises `ConfigError` with a line for each invalid one."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parser, parsed, lines = OverridesParser.create(), [], []
@@ -167,14 +167,14 @@ def is_sweep_override(override: str) -> bool:
 
 
 def _is_hydras(override: "Override") -> bool:
-    """Whether a setting is Hydra's own, as the launcher, and so the same for all points."""
+    """Whether a setting is Hydra's own, such as the launcher, and so the same for all points."""
     return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
 def _params(fixed: Sequence["Override"], config_dir: Path | None) -> tuple[list[str], ConfigError | None]:
-    """`hydra.sweeper.params` of the chosen config files, as overrides; and why they can't be composed, if so.
+    """`hydra.sweeper.params` of the chosen config files, as overrides; and the error if they can't be composed.
 
-    Mistakes are told better when the points are composed.
+    Composing the points gives better messages for mistakes.
     """
     try:
         with composed_for_sweep([override.input_line or "" for override in fixed], config_dir) as (_, config):
@@ -190,7 +190,7 @@ def _params(fixed: Sequence["Override"], config_dir: Path | None) -> tuple[list[
 
 @contextmanager
 def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> Iterator[tuple["Hydra", "DictConfig"]]:
-    """Hydra in its multirun mode, and the config that its launcher is made from; points vary from that one.
+    """Hydra in multirun mode, and the config for its launcher, from which the points vary.
 
     Raises `ConfigError`.
     """

@@ -1,6 +1,6 @@
-"""The points of a sweep handed to the Hydra launcher that the sweep names.
+"""Hands the points of a sweep to its Hydra launcher.
 
-Invariant: how a point goes is said by its folder; a launcher that breaks costs no more than the points it had.
+Invariant: a point's folder records its progress, so a launcher that fails costs only the points that it was playing.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _EXTRAS = {"ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
-"""Launchers that come with an extra of this project."""
+"""The extra of this project that installs each launcher."""
 
 
 def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -> None:
-    """Play points as the launcher's jobs and wait for them. Raises `ConfigError` where the launcher isn't installed."""
+    """Play points as the launcher's jobs and wait for them. Raises `ConfigError` if the launcher isn't installed."""
     from hydra._internal.callbacks import Callbacks
     from hydra.types import HydraContext
 
@@ -44,7 +44,7 @@ def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -
 def _launch(
     launcher: "Launcher", folder: Path, points: Sequence[PointRecord], start: int, say: Callable[[str], None]
 ) -> "Sequence[JobReturn]":
-    """What the jobs returned; nothing where the launcher itself failed, as it does when a job's process dies."""
+    """The results of the jobs; none if the launcher itself failed, as it does when a job's process dies."""
     from harness.sweeps.launcher import FusedLauncher
 
     jobs = [[*point.overrides, f"run.dir={quoted(str(folder / point.folder))}"] for point in points]
@@ -56,14 +56,14 @@ def _launch(
         if isinstance(launcher, FusedLauncher):
             raise
         reason = f"{type(error).__name__}: {first_line(error)}"
-        say(f"{type(launcher).__name__} failed: {reason}; what its jobs said may be in {folder / 'logs'}")
+        say(f"{type(launcher).__name__} failed: {reason}; the messages of its jobs may be in {folder / 'logs'}")
         return ()
 
 
 def _mark_defects(
     folder: Path, points: Sequence[PointRecord], returned: "Sequence[JobReturn]", say: Callable[[str], None]
 ) -> None:
-    """Hydra keeps what a job raises; a point tells of its failures itself, so this is a defect."""
+    """Mark the points whose jobs raised: points record their failures themselves, so an exception is a defect."""
     from hydra.core.utils import JobStatus
 
     for point, job in zip(points, returned, strict=False):
@@ -74,9 +74,9 @@ def _mark_defects(
 
 
 def _launcher(context: "HydraContext", player: Player, config: "DictConfig") -> "Launcher":
-    """The launcher that a config names. Hydra takes plugins only from packages installed for it, so ours is made here.
+    """The launcher that a config names. Hydra finds only installed plugins, so ours is made here.
 
-    Raises `ConfigError` where it isn't installed.
+    Raises `ConfigError` if it isn't installed.
     """
     from hydra.core.plugins import Plugins
 

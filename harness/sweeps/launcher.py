@@ -1,4 +1,4 @@
-"""The launcher that plays all jobs of a sweep in this process, as one batch for each set of engines."""
+"""The launcher that plays all jobs of a sweep in this process, in one batch per set of engines."""
 
 from collections.abc import Sequence
 

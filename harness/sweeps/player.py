@@ -1,8 +1,8 @@
-"""The task that a launcher gives its jobs: play points of a sweep, each into its own run folder.
+"""The task of a launcher's jobs: plays points of a sweep, each in its own run folder.
 
 Invariants:
-- A point that was begun goes on from its last whole turn, wherever and however often its job is started.
-- Everything is in the folders: a job needs nothing but this object and its composed config.
+- A point that was begun continues from its last complete turn, on any machine and after any number of restarts.
+- All state is in the folders: a job needs only this object and its composed config.
 """
 
 import signal
@@ -35,28 +35,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Plays points of the sweep in `folder`; goes to other machines by pickle."""
+    """Plays points of the sweep in `folder`; sent to other machines by pickle."""
 
     folder: Path
     reporter: Callable[[], Reporter]
-    """Makes the reporter; called where the points are played."""
+    """Makes the reporter; called in the process that plays the points."""
     failed_before: int
     """Failed points when the sweep was started; they don't count for `on_failure`."""
     retry_failed: bool = False
     trusted: bool = True
-    """Code that comes with the models of points that are gone on with may run."""
+    """Whether code that comes with the models of resumed points may run."""
     overrides: tuple[str, ...] = ()
-    """Settings that the points go on with instead of theirs, as KEY=VALUE."""
+    """Settings that replace those of the points, as KEY=VALUE."""
 
     def __call__(self, cfg: "DictConfig") -> int:
-        """Play one point as one run, as any launcher's job; its exit code.
+        """Play one point as one run, as a job of any launcher; returns its exit code.
 
-        Leaves by an exception of its own where it was interrupted: see `cluster.leave`.
+        If it was interrupted, it exits through `cluster.leave`.
         """
         return self.play([cfg])[0]
 
     def play(self, cfgs: Sequence["DictConfig"]) -> list[int]:
-        """Play points, those that share their engines as one batch; their exit codes."""
+        """Play points, those with the same engines as one batch; returns their exit codes."""
         names = [Path(str(cfg.run.dir)).name for cfg in cfgs]
         record = read_sweep(self.folder)
         if not record.is_stopped(self.failed_before):
@@ -74,7 +74,7 @@ class Player:
         return [record.point(name).exit_code for name in names]
 
     def _play(self, runs: Sequence[CheckedRun], follower: "_Follower", reporter: Reporter) -> signal.Signals | None:
-        """Batch after batch; the signal that ended them, if one did."""
+        """Play the batches; returns the signal that interrupted them, or None."""
         groups: dict[object, list[CheckedRun]] = {}
         for run in runs:
             groups.setdefault((run.spec.engines(), run.spec.config.executor), []).append(run)
@@ -96,7 +96,7 @@ class Player:
 
 
 class _Follower:
-    """Keeps sweep.json, and tells a person how the points go."""
+    """Updates sweep.json and prints the progress of the points."""
 
     def __init__(self, player: Player, record: SweepRecord, reporter: Reporter) -> None:
         self._player = player
@@ -114,7 +114,7 @@ class _Follower:
         return self._names[run]
 
     def prepare(self, cfgs: Mapping[str, "DictConfig"]) -> list[CheckedRun]:
-        """Check points, or open their folders again; the ones that can be played."""
+        """Check points, or open their folders again; returns those that can be played."""
         resources, runs = SharedResources(), []
         for name, cfg in cfgs.items():
             if self.stopped:
@@ -155,7 +155,7 @@ class _Follower:
         self._reporter.say(f"go on with: {resume_command(self._folder)}")
 
     def lost(self, group: Sequence[CheckedRun], error: HarnessError) -> None:
-        """Nothing more of a batch can be played."""
+        """Report that the rest of a batch can't be played."""
         for run in group:
             name = self._names[run]
             path = self._folder / name / "run.json"
@@ -197,5 +197,5 @@ class _Follower:
 
 
 def _checked(cfg: "DictConfig", own: Path | None) -> RunConfig:
-    """The config of a job as Hydra composed it, with prompts of the user's `own` folder. Raises `ConfigError`."""
+    """The config of a job as Hydra composed it, with prompts from the user's `own` folder. Raises `ConfigError`."""
     return check(Composed(container(cfg), (), {}, config_dirs(own)))

@@ -1,4 +1,4 @@
-"""A sweep on disk."""
+"""Reads a sweep on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from harness.sweeps.record import SweepRecord, read_sweep
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep's folder: the settings of its points, and a run for each that was begun."""
+    """A sweep's folder: the settings of its points, and a run for each point that was begun."""
 
     path: Path
 
@@ -34,7 +34,7 @@ class Sweep:
 
 
 def open_sweep(path: Path | str) -> Sweep:
-    """The sweep in a folder. Raises `StorageError` where there is none."""
+    """The sweep in a folder. Raises `StorageError` if there is none."""
     sweep = Sweep(Path(path).resolve())
     _ = sweep.record
     return sweep

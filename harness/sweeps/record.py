@@ -1,8 +1,8 @@
-"""sweep.json: the points of a sweep, and how far each of them is.
+"""sweep.json: the points of a sweep and their states.
 
 Invariants:
-- A point is never taken away, and its folder never changes.
-- Where a point has a run folder, that folder's run.json is the truth, and sweep.json repeats it.
+- A point is never removed, and its folder never changes.
+- If a point has a run folder, that folder's run.json is authoritative, and sweep.json copies it.
 - Any number of processes may mark points at once; every write replaces the whole file under a lock.
 """
 
@@ -25,13 +25,13 @@ _LOCK = ".sweep.json.lock"
 
 
 class PointState(StrEnum):
-    """How far a point is."""
+    """The state of a point."""
 
     WAITING = "waiting"
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
-    """It can't be played (`error` says why), or sessions of it failed."""
+    """It can't be played (`error` says why), or some of its sessions failed."""
     INTERRUPTED = "interrupted"
 
 
@@ -43,20 +43,20 @@ class PointRecord(_Record):
     """One point of a sweep."""
 
     folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    """Name of its run folder in the sweep's: the first characters of the hash."""
+    """Name of its run folder in the sweep's folder: the first characters of the hash."""
     config_hash: str
     content_hashes: dict[str, str] | None = None
-    """Those that `config_hash` covers; None where it is of the settings alone: made by version 0.1, or something that
-    the settings name could not be found."""
+    """The content hashes that `config_hash` covers; None if it covers only the settings: made by version 0.1, or a file
+    that they name could not be found."""
     settings: tuple[str, ...]
-    """Those of its overrides that tell it from other points, as KEY=VALUE."""
+    """The overrides that distinguish it from other points, as KEY=VALUE."""
     overrides: tuple[str, ...]
-    """All of them, as Hydra takes them."""
+    """All its overrides, in Hydra's syntax."""
     state: PointState = PointState.WAITING
     exit_code: int = Field(0, ge=0, le=255)
-    """What its run alone would have exited with; 0 until it has ended."""
+    """The exit code of its run; 0 until it has ended."""
     error: str | None = None
-    """Why it can't be played."""
+    """Why it can't be played; None if it can."""
 
     @field_validator("exit_code", mode="before")
     @classmethod
@@ -66,7 +66,7 @@ class PointRecord(_Record):
     @field_validator("state", mode="before")
     @classmethod
     def _known_state(cls, value: object) -> object:
-        """The run folders say how far points are; an unknown word here keeps nobody from them."""
+        """Replace an unknown state, so that the file stays readable: the run folders have the real states."""
         return value if value in list(PointState) else PointState.WAITING
 
     @property
@@ -81,21 +81,21 @@ class SweepRecord(_Record):
     started_at: datetime
     """UTC."""
     overrides: tuple[str, ...]
-    """What the user gave when the sweep was last started."""
+    """The user's overrides when the sweep was last started."""
     config_dir: Path | None = None
-    """The user's own config files."""
+    """Folder of the user's own config files."""
     on_failure: str | int = "continue"
     points: tuple[PointRecord, ...]
 
     def point(self, folder: str) -> PointRecord:
-        """The point with this run folder."""
+        """The point with this run folder. Raises `StorageError` if there is none."""
         found = next((point for point in self.points if point.folder == folder), None)
         if found is None:
             raise StorageError(f"{NAME}: no point {folder}; the file is damaged")
         return found
 
     def count(self, state: PointState) -> int:
-        """How many points are in a state."""
+        """Number of points in a state."""
         return sum(point.state is state for point in self.points)
 
     def is_stopped(self, failed_before: int) -> bool:
@@ -112,9 +112,9 @@ def is_sweep(folder: Path) -> bool:
 
 
 def read_sweep(folder: Path) -> SweepRecord:
-    """sweep.json, with the states of the points as their run folders say them.
+    """sweep.json, with the states of the points from their run folders.
 
-    Raises `StorageError` where there is none or it is damaged.
+    Raises `StorageError` if it is missing or damaged.
     """
     record = read_recorded(folder)
     return record.model_copy(update={"points": tuple(_refreshed(folder, point) for point in record.points)})
@@ -128,7 +128,7 @@ def write_points(
     config_dir: Path | None,
     on_failure: str | int,
 ) -> SweepRecord:
-    """Make the sweep.json of a folder, or add to it the points that it doesn't hold. Raises `StorageError`."""
+    """Write the sweep.json of a folder, or add the points that it lacks. Raises `StorageError`."""
     with _locked(folder):
         old = read_sweep(folder) if is_sweep(folder) else None
         known = {point.folder for point in old.points} if old else set()
@@ -145,7 +145,7 @@ def write_points(
 
 
 def refresh(folder: Path) -> SweepRecord:
-    """Bring the states in sweep.json up to date with the run folders. Raises `StorageError`."""
+    """Update the states in sweep.json from the run folders. Raises `StorageError`."""
     with _locked(folder):
         record = read_sweep(folder)
         _write(folder, record)
@@ -155,7 +155,7 @@ def refresh(folder: Path) -> SweepRecord:
 def mark(
     folder: Path, points: Collection[str], state: PointState, *, exit_code: int = 0, error: str | None = None
 ) -> SweepRecord:
-    """Say how far points are, by their folders' names. Raises `StorageError`."""
+    """Set the states of points, by the names of their folders. Raises `StorageError`."""
     with _locked(folder):
         record = read_recorded(folder)
         change = {"state": state, "exit_code": exit_code, "error": error}
@@ -166,7 +166,7 @@ def mark(
 
 
 def state_of(record: RunRecord) -> tuple[PointState, int]:
-    """What a run that no process plays says of its point: state and exit code."""
+    """State and exit code of the point of a run that no process plays."""
     match record.status:
         case RunStatus.FINISHED if not record.totals.failed:
             return PointState.FINISHED, 0
@@ -186,13 +186,13 @@ def _refreshed(folder: Path, point: PointRecord) -> PointRecord:
         return point.model_copy(update={"state": PointState.RUNNING, "exit_code": 0, "error": None})
     state, exit_code = state_of(record)
     if state is PointState.FAILED and point.state is PointState.FAILED:
-        return point  # it knows better why
+        return point  # it has the reason
     return point.model_copy(update={"state": state, "exit_code": exit_code, "error": None})
 
 
 def _distinguished(points: Sequence[PointRecord]) -> tuple[PointRecord, ...]:
-    """The points with the settings that tell them apart: overrides that not all of them have."""
-    known = [set(point.overrides) for point in points if point.overrides]  # none where sweep.json was mended
+    """The points with the settings that distinguish them: overrides that not all of them have."""
+    known = [set(point.overrides) for point in points if point.overrides]  # a repaired sweep.json has none
     common = set.intersection(*known) if known else set()
     return tuple(
         point.model_copy(update={"settings": tuple(o for o in point.overrides if o not in common)})
@@ -213,7 +213,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def read_recorded(folder: Path) -> SweepRecord:
-    """sweep.json as it stands, whatever the run folders say. Raises as `read_sweep`."""
+    """sweep.json without the states from the run folders. Raises as `read_sweep`."""
     path = folder / NAME
     try:
         return SweepRecord.model_validate_json(read_bytes(path))

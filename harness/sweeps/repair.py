@@ -14,17 +14,17 @@ from harness.sweeps.record import NAME, PointRecord, read_recorded, state_of, wr
 
 
 def looks_like_sweep(folder: Path) -> bool:
-    """Whether a folder holds a sweep, or what is left of one."""
+    """Whether a folder holds a sweep, or the remains of one."""
     if os.path.lexists(folder / "run.json"):
         return False
     return os.path.lexists(folder / NAME) or any(folder.glob("*/run.json"))
 
 
 def repair_sweep(folder: Path) -> list[str]:
-    """Mend the sweep.json of a folder; what was done, one line each, nothing where it is whole.
+    """Repair the sweep.json of a folder; returns a line for each action, and none if it is intact.
 
-    Points that were not begun are lost with it; the sweep's command, given again, adds them. Raises `StorageError` where no
-    point was begun, or where the folder can't be written or is in use.
+    Points that were not begun are lost with it; running the sweep's command again adds them. Raises `StorageError` if no
+    point was begun, or if the folder can't be written or is in use.
     """
     held = lock(folder)
     try:
@@ -37,13 +37,13 @@ def repair_sweep(folder: Path) -> list[str]:
         aside = _put_aside(folder / NAME)
         write_points(folder, _points(runs), overrides=(), config_dir=None, on_failure="continue")
     except OSError as error:
-        raise storage_error(folder, "mend the files", error, f"what was there is kept as {NAME}.damaged") from error
+        raise storage_error(folder, "repair the files", error, f"the old file is kept as {NAME}.damaged") from error
     finally:
         held.release()
     lines += broken
     lines.append(f"{NAME}: written again from {len(runs)} run folders; points that were not begun are no longer in it")
-    lines.append("to add these, give the sweep's command again with the same run.dir")
-    return [*lines, f"what was there before: {aside}"] if aside else lines
+    lines.append("to add these, run the sweep's command again with the same run.dir")
+    return [*lines, f"the old file is kept as: {aside}"] if aside else lines
 
 
 def _damage(folder: Path) -> list[str]:
@@ -55,7 +55,7 @@ def _damage(folder: Path) -> list[str]:
 
 
 def _runs(folder: Path) -> tuple[dict[str, RunRecord], list[str]]:
-    """By folder name, the runs that can be read, and a line for each that can't."""
+    """The readable runs by folder name, and a line for each that can't be read."""
     found: dict[str, RunRecord] = {}
     broken: list[str] = []
     for path in sorted(folder.glob("*/run.json")):
@@ -67,7 +67,7 @@ def _runs(folder: Path) -> tuple[dict[str, RunRecord], list[str]]:
 
 
 def _points(runs: dict[str, RunRecord]) -> list[PointRecord]:
-    """Points with the settings in which they differ as what tells them apart."""
+    """Points with the settings in which they differ."""
     settings = {name: binding(run.config) for name, run in runs.items()}
     keys = sorted(set().union(*settings.values()))
     telling = [key for key in keys if len({_shown(own.get(key)) for own in settings.values()}) > 1]
@@ -93,7 +93,7 @@ def _shown(value: object) -> str:
 
 
 def _put_aside(path: Path) -> str | None:
-    """Move what stands at a path; its new name, None where nothing did. Raises OSError."""
+    """Rename the file at a path; returns its new name, or None if there is no file. Raises OSError."""
     if not os.path.lexists(path):
         return None
     number, aside = 1, path.with_name(f"{path.name}.damaged")

@@ -1,9 +1,9 @@
-"""A sweep from its overrides to its last point: expand, check, launch what is left, sum up.
+"""Plays a sweep: expands and checks its points, launches those that are left, and sums up.
 
 Invariants:
 - Every point is composed and checked before anything is launched.
-- Nothing that a folder holds is overwritten: a sweep started again goes on, with new points it grows.
-- One process at a time leads a sweep.
+- Nothing in a folder is overwritten: a sweep that is started again continues, and new points are added.
+- One process at a time runs a sweep.
 """
 
 import signal
@@ -42,10 +42,10 @@ from harness.sweeps.record import (
 
 
 def sweep(overrides: Sequence[str], config_dir: Path | None, reporter: Callable[[], Reporter]) -> tuple[Path, int]:
-    """Play every combination of the settings in `overrides`; the sweep's folder and the worst exit code.
+    """Play every combination of the settings in `overrides`; returns the sweep's folder and the worst exit code.
 
-    Raises `ConfigError` with a line for every mistake in any point, before anything is loaded, and `StorageError`
-    where the folder can't be used.
+    Raises `ConfigError` with a line for every mistake in any point, before anything is loaded, and `StorageError` if the
+    folder can't be used.
     """
     found = with_content(expand(overrides, config_dir))
     folder = _folder(found)
@@ -79,11 +79,11 @@ def resume_sweep(
     overrides: Sequence[str] = (),
     trusted: bool = False,
 ) -> int:
-    """Go on with all points of a sweep that are left; the worst exit code. Raises as `sweep`.
+    """Continue all points of a sweep that are left; returns the worst exit code. Raises as `sweep`.
 
-    `overrides` (KEY=VALUE) are settings that can't change what is said, for all of these points; they have to be given
-    again when the sweep is resumed once more with points that were not begun.
-    `trusted`: code that comes with models, and what the sweep's own settings name as code, may run.
+    `overrides` (KEY=VALUE) are settings that can't change a dialogue, for all of these points. Points that were not begun
+    need them again if the sweep is resumed once more.
+    `trusted`: code that comes with models, and code that the sweep's own settings name, may run.
     """
     folder = folder.resolve()
     read_sweep(folder)
@@ -115,7 +115,7 @@ def _check_overrides(
     retry_failed: bool,
     trusted: bool,
 ) -> None:
-    """Raise a `HarnessError` where a point that is left can't go on with `overrides`."""
+    """Raise a `HarnessError` if a point that is left can't continue with `overrides`."""
     for point in record.points:
         if not _is_left(folder, point, retry_failed):
             continue
@@ -145,7 +145,7 @@ def _record(point: Point) -> PointRecord:
 
 
 def _as_recorded(folder: Path, points: Sequence[Point]) -> list[Point]:
-    """The points, where the folder has one of the same settings whose content was not recorded: as that one."""
+    """The points; one that equals a recorded point without content hashes is replaced by that one."""
     if not is_sweep(folder):
         return list(points)
     known = {point.config_hash for point in read_sweep(folder).points if point.content_hashes is None}
@@ -157,15 +157,15 @@ def _as_recorded(folder: Path, points: Sequence[Point]) -> list[Point]:
 
 
 def _refuse_code(folder: Path, record: SweepRecord, given: Sequence[str], trusted: bool) -> None:
-    """Raise `StorageError` where the settings of a sweep name Python code to run that the user did not name again."""
+    """Raise `StorageError` if a sweep's settings name Python code to run that the user did not name again."""
     overrides = (*record.overrides, *(override for point in record.points for override in point.overrides))
     named = [override for override in overrides if "_target_" in override or _is_plugin(override)]
     if trusted or not named:
         return
     if "_target_" in named[0]:
-        raise StorageError(f"{folder}: {named[0]}: names code to run; add {TRUST_FLAG} where you trust it")
+        raise StorageError(f"{folder}: {named[0]}: names code to run; add {TRUST_FLAG} if you trust it")
     if not any(map(_is_plugin, given)):
-        raise StorageError(f"{folder}: {named[0]}: names code to run; give it again where you trust it")
+        raise StorageError(f"{folder}: {named[0]}: names code to run; give it again if you trust it")
 
 
 def _is_plugin(override: str) -> bool:
@@ -173,7 +173,7 @@ def _is_plugin(override: str) -> bool:
 
 
 def _folder(points: Sequence[Point]) -> Path:
-    """Make the folder of a sweep, or find it again."""
+    """The folder of a sweep, made if it does not exist. Raises `ConfigError`, `StorageError`."""
     runs = {point.config.run for point in points}
     dirs = {run.dir for run in runs}
     if len(dirs) > 1:
@@ -214,7 +214,7 @@ def _lead(
     trusted: bool = True,
     overrides: Sequence[str] = (),
 ) -> int:
-    """Launch what is left of `points` and sum up."""
+    """Launch the points that are left, and sum up; returns the worst exit code."""
     left = [point for point in points if _is_left(folder, point, retry_failed)]
     failed_before = mark(folder, {point.folder for point in left}, PointState.WAITING).count(PointState.FAILED)
     interrupted = False
@@ -232,7 +232,7 @@ def _lead(
 
 
 def _is_left(folder: Path, point: PointRecord, retry_failed: bool) -> bool:
-    """Whether there is something to do for a point: failed sessions stay failed unless they are to be retried."""
+    """Whether a point has something left to play; failed sessions count only with `retry_failed`."""
     if point.state in (PointState.FINISHED, PointState.RUNNING):
         return False
     run = folder / point.folder
@@ -242,7 +242,7 @@ def _is_left(folder: Path, point: PointRecord, retry_failed: bool) -> bool:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a wait for other processes as SIGINT does."""
+    """Make SIGTERM end a wait for other processes, as SIGINT does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -263,7 +263,7 @@ def _summed_up(
     interrupted: bool,
     stopped: bool,
 ) -> int:
-    """Tell a person how the sweep stands; its exit code."""
+    """Print the state of the sweep; returns its exit code."""
     states = ", ".join(f"{record.count(state)} {state}" for state in PointState if record.count(state))
     say(f"points: {states}")
     say(f"sweep folder: {folder}")
@@ -272,7 +272,7 @@ def _summed_up(
     now = [point for point in record.points if point.folder in asked]
     unfinished = any(p.state not in (PointState.FINISHED, PointState.FAILED) for p in now)
     if running := record.count(PointState.RUNNING):
-        say(f"{running} still played by other processes, which go on by themselves")
+        say(f"{running} still played by other processes, which continue by themselves")
     if interrupted or unfinished:
         say(f"go on with: {resume_command(folder)}")
     if interrupted or (unfinished and not stopped):

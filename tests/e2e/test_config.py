@@ -227,7 +227,7 @@ def test_parameters_of_the_users_own_go_to_a_server_but_for_those_of_the_harness
     with pytest.raises(ConfigError, match=r"engine\.extra_body\.model: the harness sets it itself"):
         load([*SERVER, "engine.extra_body.model=5"])
     dry = config.patient.model_copy(update={"engine": EngineConfig(kind="dry", extra_body={"x": 1})})
-    with pytest.raises(ConfigError, match=r"engine\.extra_body: the dry engine has no use for it"):
+    with pytest.raises(ConfigError, match=r"engine\.extra_body: the dry engine does not use it"):
         build(dry.engine, dry.model)
 
 

@@ -114,11 +114,11 @@ def test_what_hydra_has_and_a_sweep_does_not_use_is_refused(key: str) -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("run.dir=elsewhere", "a run goes on in its own folder"),
+        ("run.dir=elsewhere", "a run is resumed in its own folder"),
         ("on_failure=2", "a single run has no others"),
         ("engine.outage_s=9", "engine=dry does not use it"),
-        ("concurrency=[1", "is no value"),
-        ("guard.loop_turns=9", "can't be; expected at most as many"),
+        ("concurrency=[1", "is not a value"),
+        ("guard.loop_turns=9", "found 9, expected at most guard.window"),
     ],
 )
 def test_a_resumed_run_takes_nothing_that_has_no_effect(override: str, said: str) -> None:

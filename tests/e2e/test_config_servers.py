@@ -121,5 +121,5 @@ def test_a_branch_runs_no_code_of_a_foreign_run(tmp_path: Path) -> None:
     record = json.loads(file.read_text())
     record["config"]["therapist"]["model"]["trust_remote_code"] = True
     file.write_text(json.dumps(record))
-    with pytest.raises(StorageError, match="add --trust-remote-code where you trust it"):
+    with pytest.raises(StorageError, match="add --trust-remote-code if you trust it"):
         prepare_branches(tmp_path / "run", [], Points("1"))

@@ -253,7 +253,7 @@ BROKEN: Mapping[str, tuple[str, bytes, Sequence[str], int, str]] = {
         b'{"messages": [{"role": "user", "content": [\n{"type": "image_url", "image_url": {"url": "x"}}]}]}',
         (),
         1,
-        "a part that is no text",
+        "a part that is not text",
     ),
     "content is null": (
         "messages",
@@ -282,7 +282,7 @@ BROKEN: Mapping[str, tuple[str, bytes, Sequence[str], int, str]] = {
         b"who,what,n,what \npatient,a,1,b\n",
         TABLE,
         1,
-        "column 'what' stands there twice",
+        "there are two columns 'what'",
     ),
     "a wrong name for a column": ("csv", b"who,waht,n\npatient,a,1\n", TABLE, 1, "no column 'what'"),
     "nobody": ("csv", b"who,what,n\n,a,1\n", TABLE, 2, "speaker: found ''"),

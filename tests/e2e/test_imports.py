@@ -160,7 +160,7 @@ BROKEN: Mapping[str, tuple[str, str, str]] = {
     "no header column": ("csv", "a,b\n1,2\n", "no column 'speaker'; there are a, b"),
     "cells missing": ("csv", "speaker,text\npatient\n", ":2: 1 cells; expected 2"),
     "open quote": ("csv", 'speaker,text\npatient,"Hi\n', "no table"),
-    "a column twice": ("csv", "speaker,text,text\npatient,a,b\n", "stands there twice"),
+    "a column twice": ("csv", "speaker,text,text\npatient,a,b\n", "there are two columns"),
     "only a header": ("csv", "speaker,text\n", "no row under its header"),
 }  # fmt: skip
 
@@ -199,7 +199,7 @@ def test_licence_and_source_are_asked_for(
 ) -> None:
     path = put(tmp_path, "t.txt", TALK)
     assert main(["import", str(path), "--format", "text", "--out", str(tmp_path / "run"), *given]) == 2
-    assert "is not given; say --" in capsys.readouterr().err
+    assert "is missing; give --" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -85,7 +85,7 @@ def test_a_persona_that_is_named_and_sampled_is_refused(small_model: Path, tmp_p
     given = ["personas=sampled-4-0000", f"persona_dir={tmp_path / 'mine'}", "personas.sample=2", "seed=4"]
     done = dry(small_model, tmp_path / "run", *given)
     assert done.returncode == 2
-    assert "sampled-4-0000, which personas names too" in done.stderr
+    assert "sampled-4-0000, which is also in personas" in done.stderr
 
 
 def test_a_patient_appraised_and_checked_by_its_own_model_goes_on_where_it_was_cut_off(

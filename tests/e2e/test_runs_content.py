@@ -185,9 +185,7 @@ def test_code_in_a_run_folder_needs_a_word_on_the_command_line(setting: str, val
     group, key = setting.split(".")
     content["config"]["therapist"][group][key] = value
     (tmp_path / "run" / "run.json").write_text(json.dumps(content))
-    with pytest.raises(
-        StorageError, match=r"therapist\..*: set, so code .* add --trust-remote-code where you trust it"
-    ):
+    with pytest.raises(StorageError, match=r"therapist\..*: set, so code .* add --trust-remote-code if you trust it"):
         reopen(tmp_path / "run", SharedResources(), retry_failed=False)
     archive = Archive(tmp_path / "run")
     with pytest.raises(StorageError, match="--trust-remote-code"):

@@ -116,7 +116,7 @@ def test_aliases_that_blow_up_are_refused_before_anything_is_made_of_them(tmp_pa
     with pytest.raises(ConfigError, match="more than 100000 keys and values"):
         load(["context=mine"], tmp_path)
     (tmp_path / "context" / "mine.yaml").write_text("a: &a [1]\nb: *a\nc: &c [*c]\n")
-    with pytest.raises(ConfigError, match="stands inside of what it means"):
+    with pytest.raises(ConfigError, match="is inside the value that it stands for"):
         load(["context=mine"], tmp_path)
 
 

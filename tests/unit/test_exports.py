@@ -62,7 +62,7 @@ def test_expressions(text: str, holds: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("persona_id ==", "is no expression"),
+        ("persona_id ==", "is not an expression"),
         ("__import__('os')", "Call is not allowed"),
         ("(lambda: 1)", "Lambda is not allowed"),
         ("[x for x in findings]", "ListComp is not allowed"),
@@ -72,7 +72,7 @@ def test_expressions(text: str, holds: bool) -> None:
         ("turn ** 9 > 1", "Pow is not allowed"),
         ("turn / 0 == 1", "division by zero"),
         ("a" * 3000, "longer than"),
-        ("(" * 500 + "1" + ")" * 500, "is no expression"),
+        ("(" * 500 + "1" + ")" * 500, "is not an expression"),
     ],
 )
 def test_expressions_that_are_refused(text: str, reason: str) -> None:

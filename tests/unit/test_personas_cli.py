@@ -45,7 +45,7 @@ def test_show_gives_the_yaml_or_the_prompt(capsys: pytest.CaptureFixture[str]) -
 def test_new_makes_a_valid_persona_and_never_writes_over_one(tmp_path: Path) -> None:
     call("new", "my-patient", "--dir", str(tmp_path))
     assert load(["my-patient"], [tmp_path])[0].id == "my-patient"
-    with pytest.raises(PersonaError, match="is there already"):
+    with pytest.raises(PersonaError, match="already exists"):
         call("new", "my-patient", "--dir", str(tmp_path))
 
 

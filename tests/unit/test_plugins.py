@@ -39,7 +39,7 @@ def test_odd_names_are_refused(registry: Registry[int], name: str) -> None:
 
 def test_an_unknown_name_gets_a_hint(registry: Registry[int]) -> None:
     registry.add("own", 1, mine)
-    with pytest.raises(ConfigError, match=r"engine 'owm': not there \(did you mean own\?\); expected one of dry, own"):
+    with pytest.raises(ConfigError, match=r"engine 'owm': unknown \(did you mean own\?\); expected one of dry, own"):
         registry.get("owm")
 
 

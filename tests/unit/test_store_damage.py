@@ -133,7 +133,7 @@ async def test_a_repair_drops_what_is_broken_and_says_so(tmp_path: Path) -> None
         RunDir.open(folder)
     said = repair(folder)
     assert f"dropped journal.jsonl:{place + 1}: broken line" in said[0]
-    assert any("session p-000: goes on from turn 3; " in line for line in said)
+    assert any("session p-000: continues from turn 3; " in line for line in said)
     assert (folder / "journal.jsonl.damaged").read_bytes() == damaged
     assert read_record(folder).status is RunStatus.INTERRUPTED
     assert [session.session_id for session in read_sessions(folder / "sessions.jsonl")] == ["p-001"]
@@ -164,9 +164,9 @@ async def test_a_lost_last_turn_does_not_make_a_shorter_session(tmp_path: Path) 
 async def test_a_journal_without_an_end_that_sessions_jsonl_knows_is_repaired(tmp_path: Path) -> None:
     folder = await played(tmp_path / "run")
     (folder / "journal.jsonl").write_bytes(b"".join(lines(folder)[:5]))
-    with pytest.raises(StorageError, match="which the journal lacks; bring back the whole journal"):
+    with pytest.raises(StorageError, match="which the journal lacks; restore the complete journal"):
         RunDir.open(folder)
-    assert any("session p-001: ended by sessions.jsonl" in line for line in repair(folder))
+    assert any("session p-001: finished in sessions.jsonl" in line for line in repair(folder))
     RunDir.open(folder)[0].close()
 
 

@@ -150,7 +150,7 @@ async def test_nothing_is_thrown_away_when_the_journal_is_short(tmp_path: Path) 
         await play(run_dir, Progress(), [spec(0), spec(1)], 4, 0)
     before = (path / "sessions.jsonl").read_bytes()
     (path / "journal.jsonl").unlink()
-    with pytest.raises(StorageError, match=r"knows the end of p-000 and 1 more, which the journal lacks"):
+    with pytest.raises(StorageError, match=r"has the end of p-000 and 1 more, which the journal lacks"):
         RunDir.open(path)
     assert (path / "sessions.jsonl").read_bytes() == before
 

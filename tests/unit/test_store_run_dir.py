@@ -138,7 +138,7 @@ def test_run_json_takes_engines_and_refuses_what_it_does_not_know(tmp_path: Path
 async def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     path = await finished(tmp_path / "run")
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
-    with pytest.raises(StorageError, match=r"already holds a run; go on with it \(python -m harness resume"):
+    with pytest.raises(StorageError, match=r"already holds a run; resume it \(python -m harness resume"):
         RunDir.create(path, record())
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == {
         **before,

@@ -1,6 +1,6 @@
-"""How a model ends its answer and marks its reasoning, as far as its chat template tells.
+"""How a model ends its answer and marks its reasoning, as far as its chat template shows.
 
-The template is rendered around a mark, and what it puts before and after an answer is compared with the prompt for one.
+The template is rendered around a mark. What it writes before and after an answer is compared with the generation prompt.
 """
 
 import re
@@ -24,13 +24,13 @@ class Around:
     """What a template writes around an assistant's answer."""
 
     prompt: str
-    """From the end of the user's message to where the model begins."""
+    """From the end of the user's message to the place where the model begins."""
     before: str
     """From the end of the user's message to an earlier answer."""
     after: str
     """From the end of that answer to the next user message."""
     last: str
-    """From the end of an answer that ends the conversation; empty where the template can't render that."""
+    """From the end of an answer that ends the conversation; empty if the template can't render that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class Ends:
 
 
 def answer_format(around: Around, added: Mapping[str, bool], name: str) -> AnswerFormat:
-    """How reasoning is told in what the model writes. `added` are the tokenizer's added tokens (text: special).
+    """How to separate reasoning from the answer. `added` maps the tokenizer's added tokens to whether they are special.
 
-    Raises `ConfigError` where the prompt for an answer opens something that is not known to be reasoning.
+    Raises `ConfigError` if the generation prompt opens something that is not known to be reasoning.
     """
     awaits = left_open(around.prompt)
     opened, written = _apart(around.prompt, around.before)
     for marker in SHAPE.findall(without_reasoning(opened)):
         raise ConfigError(
-            f"{name}: its chat template opens {marker!r} before the model's answer, and how that ends is not known; turn it off "
-            "with model.template_args, or name another Jinja file in model.chat_template"
+            f"{name}: its chat template opens {marker!r} before the model's answer, and the harness does not know how that ends; "
+            "turn it off with model.template_args, or name another Jinja file in model.chat_template"
         )
     header = without_reasoning(written).strip()
     found = header if SHAPE.search(header) else None
@@ -66,8 +66,8 @@ def answer_format(around: Around, added: Mapping[str, bool], name: str) -> Answe
 def ends(around: Around, added: Collection[str], controls: Collection[str], header: str | None) -> Ends:
     """The tokens and texts that end an answer.
 
-    Where the model writes a header before its answer, what ends an earlier answer may end its reasoning, too: then only what
-    ends the last message of a conversation counts.
+    If the model writes a header before its answer, a token that ends an earlier answer may also end its reasoning: then
+    only tokens that end the last message of a conversation count.
     """
     if header is not None and any(token in header for token in _HARMONY):
         return Ends(tuple(token for token in _HARMONY_ENDS if token in added), ())
@@ -83,7 +83,7 @@ def ends(around: Around, added: Collection[str], controls: Collection[str], head
 
 
 def _first(text: str, controls: Collection[str]) -> str | None:
-    """The control string that comes first; a label together with the line break before it."""
+    """The first control string; a label includes the line break before it."""
     found = [(place, -len(control), control) for control in controls if (place := text.find(control)) >= 0]
     if not found:
         return None
@@ -94,7 +94,7 @@ def _first(text: str, controls: Collection[str]) -> str | None:
 
 
 def _apart(prompt: str, before: str) -> tuple[str, str]:
-    """What stands before a new answer only, and what before an earlier answer only; compared marker by marker, so that
+    """The text before a new answer only, and the text before an earlier answer only. Compared marker by marker, so that
     `<think>` and `</think>` have nothing in common."""
     opened, written = _SPLIT.split(prompt), _SPLIT.split(before)
     while opened and written and opened[0] == written[0]:
@@ -105,7 +105,7 @@ def _apart(prompt: str, before: str) -> tuple[str, str]:
 
 
 def pieces(text: str, marks: Sequence[str]) -> list[str] | None:
-    """The text before, between and after marks that stand in it in order; None where one is missing."""
+    """The text before, between and after the marks, which must occur in this order; None if one is missing."""
     found: list[str] = []
     place = 0
     for mark in marks:

@@ -1,8 +1,8 @@
-"""Control text: what a tokenizer or a template gives a meaning of its own, and how content is kept from using it.
+"""Control strings: text with a special meaning to a tokenizer or a template, and how it is kept out of content.
 
 Invariants:
 - `neutralize` leaves text without control strings as it is, and is idempotent.
-- What it returns holds no control string, neither as it is nor after the tokenizer's normalization.
+- Its result contains no control string, either before or after the tokenizer's normalization.
 """
 
 import re
@@ -10,13 +10,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 SHAPE = re.compile(r"<{1,2}[^\s<>]{1,64}>{1,2}|\[/?[A-Z][A-Z_]*\]")
-"""`<|im_start|>`, `<start_of_turn>`, `</s>`, `<<SYS>>`, `[INST]`: what looks like a control string."""
+"""What looks like a control string: `<|im_start|>`, `<start_of_turn>`, `</s>`, `<<SYS>>`, `[INST]`."""
 LABEL = re.compile(r"(?:#+ )?\w[\w-]*:(?=\s*$)")
 """`USER:` or `### Response:` at the end of a piece of template text, just before a message."""
 
 
 def control_tokens(added: Iterable[tuple[str, bool]]) -> set[str]:
-    """Those of a tokenizer's added tokens (text, special) that content must not contain.
+    """The tokens among a tokenizer's `added` tokens (text, special) that content must not contain.
 
     An added token that is neither special nor shaped like one is a word or a run of whitespace that the tokenizer
     keeps whole; content may use it.
@@ -25,7 +25,7 @@ def control_tokens(added: Iterable[tuple[str, bool]]) -> set[str]:
 
 
 def template_controls(source: str, rendered: Sequence[str]) -> set[str]:
-    """Control strings of a template that may not be tokens: those in its source, and those in the text around messages."""
+    """Control strings of a template, whether or not they are tokens: in its source, and in the text around messages."""
     found = set(SHAPE.findall(source))
     for glue in rendered:
         found.update(SHAPE.findall(glue))

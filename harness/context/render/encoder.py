@@ -1,13 +1,13 @@
 """Text to token ids, word by word where a tokenizer allows it.
 
-A tokenizer of the GPT-2 family first cuts text into words by a regular expression and then looks at each word alone.
-So the ids of a word can be kept, and most words of a dialogue were said before: that is ten times as fast as asking
-the tokenizer, which is what a turn costs most.
+A tokenizer of the GPT-2 family first splits text into words by a regular expression and then encodes each word alone.
+So the ids of a word can be cached, and most words of a dialogue have occurred before: this is ten times as fast as the
+tokenizer, which otherwise takes most of the time of a turn.
 
 Invariants:
-- The ids are those of `tokenizer(text, add_special_tokens=False)`. Whatever the fast way can't be sure of (letters
+- The ids are those of `tokenizer(text, add_special_tokens=False)`. Text that the fast way does not handle (letters
   beyond ASCII, an unusual token or splitting rule) is left to the tokenizer.
-- Nothing depends on a model's name: the rule is the tokenizer's own, and is tried against it at the start.
+- Nothing depends on a model's name: the splitting rule is the tokenizer's own, and is tested against it at the start.
 """
 
 import json
@@ -20,26 +20,26 @@ from typing import Any
 Encode = Callable[[str], "array[int]"]
 
 REMEMBERED = 1 << 15
-"""Words whose ids are kept (all sessions of a renderer together); about 5 MB."""
+"""Words whose ids are cached (all sessions of a renderer together); about 5 MB."""
 _KNOWN = re.compile("[\n\r\t -~\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u2026]*")
 """Characters that every splitting rule classifies alike, as letters, digits, spaces or none of these."""
 _CLASSES = {"L": "a-zA-Z", "Lu": "A-Z", "Ll": "a-z", "N": "0-9", "Nd": "0-9"} | dict.fromkeys(
     ("Lt", "Lm", "Lo", "M", "Mn"), ""
 )
-"""Unicode classes as far as `_KNOWN` goes."""
+"""Unicode classes, restricted to the characters of `_KNOWN`."""
 _ESCAPED = re.compile(r"\\p\{(\w+)\}|\\.|\[|\]", re.DOTALL)
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """The rule that is built into the `ByteLevel` pre-tokenizer."""
 _OTHERWISE = ("&&", "}+", "\\P", "\\h", "\\R", "\\X")
-"""What Python's `re` reads differently from the tokenizers' Oniguruma, or not at all."""
+"""Syntax that Python's `re` reads differently from the tokenizers' Oniguruma, or not at all."""
 
 
 class Unsupported(Exception):
-    """A tokenizer whose words can't be told without it."""
+    """The tokenizer's way of splitting text into words can't be reproduced."""
 
 
 def encoder(tokenizer: Any, samples: Sequence[str], typecode: str = "I") -> Encode:
-    """The fastest way to the ids of a transformers tokenizer; tried with every pair of `samples`.
+    """The fastest encoder that gives the ids of a transformers tokenizer; tested with every pair of `samples`.
 
     `typecode` is that of the arrays: `I` holds the ids of any vocabulary.
     """
@@ -53,7 +53,7 @@ def encoder(tokenizer: Any, samples: Sequence[str], typecode: str = "I") -> Enco
 
 
 def whole_encoder(tokenizer: Any, typecode: str = "I") -> Encode:
-    """The ids by the tokenizer itself: the reference."""
+    """An encoder that calls the tokenizer itself: the reference."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return lambda text: array(typecode, tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -67,7 +67,7 @@ class WordEncoder:
     """Encodes by looking up words."""
 
     def __init__(self, tokenizer: Any, whole: Encode, typecode: str = "I") -> None:
-        """Raises `Unsupported` where the tokenizer's words can't be told."""
+        """Raises `Unsupported` if the tokenizer's way of splitting text can't be reproduced."""
         self._whole = whole
         self._typecode = typecode
         self._rules = splitting_rules(getattr(tokenizer, "backend_tokenizer", None))
@@ -78,11 +78,11 @@ class WordEncoder:
             else array(typecode, [number]).tobytes()
             for number, token in added.items()
         }
-        """Tokens that are found before text is cut into words; None where one also affects its neighbours."""
+        """Tokens that are found before text is split into words; None for one that also affects its neighbours."""
         longest_first = sorted(self._added, key=lambda text: (-len(text), text))
         self._at_added = re.compile(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})")
         self._ids: dict[str, bytes] = {}
-        """As bytes of an array: joining them is the fastest way to put ids together."""
+        """Ids as the bytes of an array: joining bytes is the fastest way to concatenate ids."""
 
     def __call__(self, text: str) -> "array[int]":
         if not _KNOWN.fullmatch(text):
@@ -91,7 +91,7 @@ class WordEncoder:
         for place, part in enumerate(self._at_added.split(text)):
             if place % 2 == 0:
                 words = self._words(part)
-                if sum(map(len, words)) != len(part):  # what no rule takes is another tokenizer's idea of a word
+                if sum(map(len, words)) != len(part):  # the rules skipped text: this tokenizer splits differently
                     return self._whole(text)
                 ids.append(self._joined(words))
             elif (number := self._added[part]) is not None:
@@ -121,7 +121,7 @@ class WordEncoder:
 
 
 def splitting_rules(backend: Any) -> list[Callable[[str], list[str]]]:
-    """How a `tokenizers.Tokenizer` cuts text of `_KNOWN` characters into words: each rule cuts the parts of the one
+    """How a `tokenizers.Tokenizer` splits text of `_KNOWN` characters into words: each rule splits the parts of the one
     before it. Raises `Unsupported`.
     """
     if backend is None or backend.pre_tokenizer is None or getattr(backend.model, "dropout", None):
@@ -130,7 +130,7 @@ def splitting_rules(backend: Any) -> list[Callable[[str], list[str]]]:
         raise Unsupported
     found = _state(backend.pre_tokenizer)
     steps = found["pretokenizers"] if found["type"] == "Sequence" else [found]
-    if any(step["type"] == "ByteLevel" for step in steps[:-1]):  # the rules after it see bytes in disguise
+    if any(step["type"] == "ByteLevel" for step in steps[:-1]):  # later rules would see its stand-ins for bytes
         raise Unsupported
     rules: list[Callable[[str], list[str]]] = [
         re.compile(pattern).findall for step in steps for pattern in _patterns(step)
@@ -141,13 +141,13 @@ def splitting_rules(backend: Any) -> list[Callable[[str], list[str]]]:
 
 
 def _state(part: Any) -> dict[str, Any]:
-    """A part of a tokenizer as tokenizer.json describes it."""
+    """A component of a tokenizer as tokenizer.json describes it."""
     state: dict[str, Any] = json.loads(part.__getstate__())
     return state
 
 
 def _patterns(step: Mapping[str, Any]) -> list[str]:
-    """The patterns that match the words of one pre-tokenizer; empty where it cuts nothing."""
+    """The patterns that match the words of one pre-tokenizer; empty if it splits nothing."""
     match step:
         case {"type": "ByteLevel", "add_prefix_space": False, "use_regex": use}:
             return [_python(_GPT2)] if use else []
@@ -160,7 +160,7 @@ def _patterns(step: Mapping[str, Any]) -> list[str]:
 
 
 def _python(pattern: str) -> str:
-    """A pattern for Python's `re` that does the same in text of `_KNOWN` characters. Raises `Unsupported`."""
+    """An equivalent pattern for Python's `re`, for text of `_KNOWN` characters. Raises `Unsupported`."""
     inside = False
 
     def translated(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
 """Rendering a prompt from an earlier one: only what was added is rendered and encoded.
 
-It saves what full rendering costs per turn, which grows with the history: at 8,000 tokens the prompt of a turn takes a fiftieth
+The cost of full rendering grows with the history; at 8,000 tokens, incremental rendering takes a fiftieth of it
 (scripts/bench/context.py). `proof` decides whether a template and its tokenizer allow it.
 """
 
@@ -15,24 +15,24 @@ from harness.context.render.template import ChatTemplate
 from harness.types import Message
 
 REMEMBERED = 1 << 12
-"""Texts kept in their neutralized, shortened form, for all sessions of a renderer: system texts, and turns until both
-speakers have seen them. A session keeps its own messages."""
+"""Texts cached in neutralized, shortened form for all sessions of a renderer: system texts, and turns until both
+speakers have seen them. Each session keeps its own messages."""
 CUTS = 256
-"""Exchanges whose rendered text is kept."""
+"""Exchanges whose rendered text is cached."""
 GLUE = 64
-"""Texts around contents whose ids are kept: the same in most prompts."""
+"""Template texts between contents whose ids are cached: most prompts share them."""
 ADDED = "\n\n(Begin with what you feel, and stop there.)"
-"""What may be added to the last message."""
+"""A sample of what may be added to the last message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where the rendering of a conversation can be continued."""
+    """A place from which the rendering of a conversation can be continued."""
 
     messages: int
-    """How many messages are rendered."""
+    """Number of messages rendered."""
     stable: int
-    """Ids that no later message can change: those before the last control token."""
+    """Number of ids that no later message can change: those before the last control token."""
     tail: str
     """Template text from that control token on, without the suffix of its `ChatLayout`."""
 
@@ -43,13 +43,13 @@ class Rendering:
 
     messages: tuple[Message, ...]
     ids: "array[int]"
-    """Shared with later renderings' prefixes by copy; never changed. An array: 2 or 4 bytes per token, and every live
+    """Never changed; later renderings copy its beginning. An array (2 or 4 bytes per token) to save memory: every live
     session holds two of them."""
     checkpoints: tuple[Checkpoint, ...] = ()
-    """Before and after the last exchange; empty where rendering is not incremental."""
+    """Those before and after the last exchange; empty if rendering is not incremental."""
     pieces: Mapping[str, "array[int]"] = field(default_factory=dict)
-    """The text of the last exchange, cut before every control token, with its ids. Another draft, or the next prompt, reuses
-    all of them but those of one message."""
+    """The text of the last exchange, cut before every control token, with its ids. Another draft, or the next prompt,
+    reuses all of them except those of one message."""
     cuts: tuple[str, ...] = ()
     """These pieces in order, up to the last checkpoint."""
 
@@ -69,12 +69,12 @@ class Incremental:
         safe: Callable[[str], str],
         full: Callable[[Sequence[Message]], "array[int]"],
     ) -> None:
-        """`safe` takes control strings out of a text; `full` renders from scratch, which is what this must equal."""
+        """`safe` removes control strings from a text; `full` renders from scratch, the reference for this class."""
         self.template, self.encode, self.safe, self.full = template, encode, safe, full
         self.layouts: dict[bool, ChatLayout] = {}
-        """By whether the conversation begins with a system message; those that were proven."""
+        """The layouts that were proven; the key says whether the conversation begins with a system message."""
         self.lengthens = True
-        """Whether text that is added to the last message comes out where that message ends."""
+        """Whether text added to the last message is rendered right at the end of that message."""
         self._glue_ids = lru_cache(GLUE)(encode)
         self._cut_texts: dict[tuple[str, tuple[Message, ...]], tuple[str, ...]] = {}
 
@@ -102,8 +102,8 @@ class Incremental:
         )
 
     def _cuts(self, tail: str, layout: ChatLayout, exchange: tuple[Message, ...]) -> tuple[str, ...]:
-        """The text of an exchange after a tail, cut before every control token. The last ones are kept: a judge asks the same
-        questions about every session."""
+        """The text of an exchange after a tail, cut before every control token. Recent ones are cached: a judge asks the
+        same questions about every session."""
         key = (tail, exchange)
         if (found := self._cut_texts.get(key)) is None:
             if len(self._cut_texts) >= CUTS:
@@ -118,8 +118,8 @@ class Incremental:
         return Checkpoint(messages, len(ids), tail), ids
 
     def lengthened(self, rendering: Rendering, added: str) -> Rendering | None:
-        """A rendering with text added to its last message, without asking the template; None where the template changed that
-        message."""
+        """A rendering with text added to its last message, without running the template; None if the template changed
+        that message."""
         *before, last = rendering.messages
         layout = self.layouts.get(rendering.messages[0].role == "system")
         point = rendering.checkpoints[-1] if rendering.checkpoints else None

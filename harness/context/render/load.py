@@ -7,7 +7,7 @@ from harness.context.render.renderer import Renderer
 
 
 def load_renderer(model: ModelConfig, date: datetime) -> Renderer:
-    """The renderer of a model whose path was resolved. Raises `ConfigError` where it has no tokenizer.
+    """The renderer of a model whose path was resolved. Raises `ConfigError` if it has no tokenizer.
 
     Templates that print the time see midnight of `date`, so that any other process renders the same prompts.
     """

@@ -1,8 +1,8 @@
 """The start-up proof that a template can be rendered incrementally.
 
 It grows conversations of many shapes by one exchange at a time and compares the ids with full rendering at every
-step. What it must catch: templates that treat the first, the last or the number of messages differently, that strip
-or rewrite content by its position, and tokenizers that merge characters across the place where messages meet.
+step. It must catch templates that treat the first or the last message differently or depend on the number of messages,
+templates that strip or rewrite content by its position, and tokenizers that merge characters across messages.
 """
 
 from collections.abc import Sequence
@@ -59,13 +59,13 @@ PLAIN = (
 """Contents that a template should write as they are."""
 NO_BOUNDARY = "its messages don't meet at a control token"
 LONG = 64
-"""Only the conversation of equal exchanges has more messages than this; its open ends are all equally long."""
+"""Only the conversation of equal exchanges has more messages than this; all its open ends have the same length."""
 SETTLED = 2
-"""The first exchange may leave another open end than the later ones."""
+"""The open end after the first exchange may differ from the later ones."""
 
 
 def base(with_system: bool) -> list[Message]:
-    """The conversation to which an exchange is appended to see what it adds."""
+    """The conversation to which an exchange is appended to find the text that it adds."""
     return [*([Message("system", "s")] if with_system else []), Message("user", "u")]
 
 
@@ -80,7 +80,10 @@ def conversations(with_system: bool) -> list[list[Message]]:
 
 
 def prove(parts: Incremental) -> str | None:
-    """Find out how exchanges are added, try it, and set in `parts` what was proven; the reason where nothing was, else None."""
+    """Find out how exchanges are added, prove it, and set in `parts` what was proven.
+
+    Returns the reason why a layout could not be proven; None if all were.
+    """
     why_full: str | None = None
     for with_system in (True, False) if parts.template.has_system else (False,):
         parts.layouts[with_system] = _layout(parts, with_system)
@@ -96,7 +99,7 @@ def prove(parts: Incremental) -> str | None:
 
 
 def _layout(parts: Incremental, with_system: bool) -> ChatLayout:
-    """How exchanges are added to a conversation, by what two of them have in common."""
+    """How exchanges are added to a conversation, derived from the common part of two renderings."""
     start, render = base(with_system), parts.template.render
     longer = [render([*start, Message("assistant", text), start[-1]]) for text in ("Qzx1", "Jwv2")]
     text = render(start)
@@ -113,7 +116,7 @@ def _after_last(parts: Incremental, with_system: bool) -> int:
 
 
 def why_not(parts: Incremental, with_system: bool) -> str | None:
-    """Why incremental ids can't be trusted; None where every conversation came out right."""
+    """Why incremental ids can't be trusted; None if they are right in every conversation."""
     start = len(base(with_system))
     for conversation in conversations(with_system):
         previous = None
@@ -130,7 +133,7 @@ def why_not(parts: Incremental, with_system: bool) -> str | None:
 
 
 def lengthens(parts: Incremental, with_system: bool) -> bool:
-    """Whether text added to the last message comes out where that message ends, for each of `TEXTS` there."""
+    """Whether text added to the last message is rendered right at its end, with each of `TEXTS` as that message."""
     for text in TEXTS:
         messages = (*base(with_system), Message("assistant", "I see."), Message("user", parts.safe(text)))
         longer = parts.lengthened(parts.extend(messages, None), ADDED)
@@ -140,7 +143,7 @@ def lengthens(parts: Incremental, with_system: bool) -> bool:
 
 
 def exchange_template(parts: Incremental, layout: ChatLayout) -> ExchangeTemplate | None:
-    """What the template puts around an exchange; None where it does more with a plain one."""
+    """What the template puts around an exchange; None if it also changes plain contents."""
     found = parts.template.exchange_template(layout.base, layout.length, len(layout.suffix))
     for text in map(parts.safe, PLAIN):
         added = layout.added(parts.template, Message("assistant", text), Message("user", text))

@@ -5,7 +5,7 @@ Invariants:
   so anyone who has the tokenizer can check a recorded count.
 - Incremental rendering is used only where `proof` has shown that it gives the same ids as full rendering, and is
   compared with it again at the 1st, 2nd, 4th, 8th, ... rendering for as long as the renderer lives.
-- Nothing depends on a model's name: what a template can do is found by trying it.
+- Nothing depends on a model's name: the abilities of a template are found by trying it.
 """
 
 import logging
@@ -45,10 +45,10 @@ class Renderer:
         known_ids: int | None = None,
     ) -> None:
         """`tokenizer` is a transformers tokenizer; `date` is what a template's `strftime_now` sees (default: now). With
-        `stand_in` the prompts are for another model, whose tokenizer is not at hand; `known_ids` is how many the model
-        knows, where it is fewer than its tokenizer has.
+        `stand_in` the prompts are for another model, whose tokenizer is not at hand; `known_ids` is the size of the
+        model's vocabulary, if it is smaller than the tokenizer's.
 
-        Raises `ConfigError` where there is no chat template or it can't render a plain conversation.
+        Raises `ConfigError` if there is no chat template, or if it can't render a plain conversation.
         """
         check_keeps_text(tokenizer, name)
         self.tokenizer = tokenizer
@@ -59,14 +59,14 @@ class Renderer:
         self.vocab_size = max(tokenizer.get_vocab().values()) + 1
         typecode = "H" if self.vocab_size <= 1 << 16 else "I"
         self.encode = encoder(tokenizer, proof.TEXTS, typecode)
-        """Ids of text that stands in a prompt; control strings in it are control tokens."""
+        """Ids of rendered prompt text; control strings in it become control tokens."""
         self._encode_whole = whole_encoder(tokenizer, typecode)
         self.template_args = dict(template_args or {})
-        """What the user has the template told besides messages."""
+        """Arguments of the template, besides messages, that the user set."""
         args = {"strftime_now": self.date.strftime, **self.template_args}
         self.template = ChatTemplate(tokenizer, self.encode, own=chat_template, args=args, name=name)
         self.stop_ids = tuple(i for i in self.template.stop_ids if known_ids is None or i < known_ids)
-        """Ids of the tokens that end an assistant's turn, as far as the model can sample them."""
+        """Ids of the tokens that end an assistant's turn and that the model can sample."""
         self._content = lru_cache(REMEMBERED)(self._made_safe)
         self._renderings = 0
         self.incrementally = Incremental(self.template, self.encode, safe=self.neutralize, full=self.render_full)
@@ -104,20 +104,20 @@ class Renderer:
 
     @property
     def has_system(self) -> bool:
-        """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
+        """Whether a system message reaches the prompt; if not, its text goes into the first user message."""
         return self.template.has_system
 
     @property
     def incremental(self) -> bool:
-        """Whether a prompt that extends another one costs only what was added."""
+        """Whether only the added part of a prompt that extends another one is rendered."""
         return self.why_full is None
 
     # Rendering
 
     def render(self, messages: Sequence[Message], previous: Rendering | None = None) -> Rendering:
-        """Ids of `messages` with the generation prompt; reuses what it shares with `previous`, an earlier prompt.
+        """Ids of `messages` with the generation prompt; reuses the part shared with `previous`, an earlier prompt.
 
-        `messages` is a view: an optional system message, then user and assistant in turn, the last one user.
+        `messages` is a view: an optional system message, then user and assistant alternating, the last one user.
         """
         view = tuple(messages)
         if (view[0].role == "system") not in self.incrementally.layouts:
@@ -125,7 +125,7 @@ class Renderer:
         return self._checked(self.incrementally.extend(view, previous))
 
     def lengthen(self, rendering: Rendering, added: str) -> Rendering:
-        """A rendering with text added to its last message. For one prompt: others go on from `rendering` itself."""
+        """A rendering with text added to its last message, for one prompt only: later ones extend `rendering` itself."""
         parts = self.incrementally
         longer = parts.lengthened(rendering, added) if parts.lengthens else None
         if longer is not None:
@@ -134,7 +134,7 @@ class Renderer:
         return self.render([*before, Message(last.role, last.content + added)], rendering)
 
     def _checked(self, rendering: Rendering) -> Rendering:
-        """A rendering as it is; compared with full rendering at the 1st, 2nd, 4th, ... time."""
+        """Compare a rendering with full rendering at the 1st, 2nd, 4th, ... call; returns the right one."""
         self._renderings += 1
         if self._renderings & (self._renderings - 1) == 0:
             full = self.render_full(rendering.messages)
@@ -154,7 +154,7 @@ class Renderer:
     def prompt(
         self, messages: Sequence[Message], ids: Sequence[int], *, max_new_tokens: int, max_model_len: int
     ) -> Prompt:
-        """Rendered messages as a request sends them."""
+        """Rendered messages as the prompt of a request."""
         shown, count, args = tuple(messages), len(ids), self.template_args
         if self.stand_in:
             return Prompt(shown, ids, count, max_new_tokens, max_model_len, template_args=args)
@@ -182,11 +182,11 @@ class Renderer:
         return self.template.controls.neutralize(text)
 
     def shorten(self, text: str, max_tokens: int) -> str:
-        """Text of at most `max_tokens`, cut in its middle with a visible mark; see `shorten`."""
+        """Text of at most `max_tokens` tokens, cut in its middle with a visible mark; see `shorten`."""
         return shorten(text, max_tokens, self.count_text)
 
     def message(self, role: Role, text: str, cap: int | None, /) -> Message:
-        """Text as it enters a prompt: neutralized, and shortened to `cap` tokens."""
+        """A message for a prompt: neutralized, and shortened to `cap` tokens."""
         return Message(role, self._content(text, cap))
 
     def _made_safe(self, text: str, cap: int | None) -> str:

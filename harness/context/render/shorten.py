@@ -11,7 +11,7 @@ def shorten(text: str, max_tokens: int, count: Callable[[str], int]) -> str:
 
     The same text and bound always give the same result. A bound too small for the mark leaves only a beginning.
     """
-    if len(text.encode()) < max_tokens:  # a token is at least a byte, and one is the tokenizer's prefix space
+    if len(text.encode()) < max_tokens:  # a token has at least one byte; one more may be the tokenizer's prefix space
         return text
     tokens = count(text)
     if tokens <= max_tokens:

@@ -1,7 +1,7 @@
-"""What a chat template does, found by trying it: nothing depends on a model's name.
+"""The behaviour of a chat template, found by trying it: nothing depends on a model's name.
 
-Invariant: every message of a conversation comes out of it, whole. A template that drops the contents of messages, or
-cuts long ones, is refused.
+Invariant: every message of a conversation is rendered in full. A template that drops the contents of messages, or cuts
+long ones, is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,28 +16,28 @@ from harness.models.chat_template import LONGEST_TEMPLATE, render_chat
 from harness.types import Message, Role
 
 _MARK = "7041776"
-"""A content to look for in rendered text; its digits come out even of a template that changes letters."""
+"""A content to look for in rendered text. It has only digits, since a template may change letters."""
 _LENGTHS = (1, 3, 5, 41)
-"""Messages per conversation; the content of each must come out."""
+"""Messages per conversation; the content of each must be rendered."""
 _LONG = 1500
-"""Words of a content that must come out whole."""
+"""Words of a content that must be rendered in full."""
 
 
 class ExchangeTemplate(NamedTuple):
     """What a template puts around the messages of an exchange that is appended to a conversation.
 
-    Only plain contents fill it: those with which a template has nothing to do but to write them. What begins or ends
-    with a space may be trimmed, and what holds a string of the template's source may be looked for.
+    It takes plain contents only, those that any template writes unchanged. Contents that begin or end with a space may
+    be trimmed, and a template may search contents for any string in its source.
     """
 
     before: str
     between: str
     after: str
     literals: tuple[str, ...]
-    """The strings in the template's source, without those that a neutralized content can't hold."""
+    """The strings in the template's source, without those that a neutralized content can't contain."""
 
     def filled(self, answer: str, reply: str) -> str | None:
-        """The text that the exchange adds; None where one of its contents is not plain."""
+        """The text that the exchange adds; None if one of its contents is not plain."""
         if self._plain(answer) and self._plain(reply):
             return f"{self.before}{answer}{self.between}{reply}{self.after}"
         return None
@@ -47,14 +47,14 @@ class ExchangeTemplate(NamedTuple):
 
 
 class ChatTemplate:
-    """The template of one tokenizer, with what trials showed about it."""
+    """The template of one tokenizer, with the results of trying it."""
 
     def __init__(self, tokenizer: Any, encode: Encode, *, own: str | None, args: Mapping[str, Any], name: str) -> None:
-        """`own` is a template or the name of one of the tokenizer's, None its default; `args` is what it sees besides
-        messages, `name` the tokenizer's in errors.
+        """`own` is a template, or the name of one of the tokenizer's; None takes its default. `args` are its arguments
+        besides messages, `name` is the name of the tokenizer in errors.
 
-        Raises `ConfigError` where there is no template, it can't render a plain conversation, or a control token can't be
-        kept out of a message.
+        Raises `ConfigError` if there is no template, if it can't render a plain conversation, or if a control token can't
+        be kept out of a message.
         """
         self._tokenizer = tokenizer
         self._encode = encode
@@ -71,25 +71,25 @@ class ChatTemplate:
         """Whether contents are lists of parts, as some templates of models with image input expect."""
         self.parts = self._needs_parts()
         self.has_system = self._accepts_system()
-        """Whether a system message reaches the prompt; where not, its text goes into the first user message."""
+        """Whether a system message reaches the prompt; if not, its text goes into the first user message."""
         self.controls = self._find_controls()
-        """The strings that a message must not hold."""
+        """The strings that a message must not contain."""
         around = self._around()
         added = answer.added_tokens(tokenizer)
         self.answer = answer.answer_format(around, added, name)
-        """How an answer is told from the reasoning before it."""
+        """How to separate an answer from the reasoning before it."""
         self._ends = answer.ends(around, added, self.controls.strings, self.answer.header)
         self.stop_ids = self._find_stop_ids()
         """Ids of the tokens that end an assistant's turn."""
         self.stop_texts = self._ends.texts
-        """What ends it where no token does."""
+        """Texts that end an assistant's turn, if the template ends it with no token."""
         self.boundaries = self._find_boundaries()
         """Control tokens at which a prompt can be cut without changing its ids on either side."""
         self._literals = tuple(text for text in _literals(self._template) if text == self.controls.neutralize(text))
 
     def exchange_template(self, base: Sequence[Message], begin: int, end: int) -> ExchangeTemplate:
-        """What is put around the messages that follow `base`: of the rendered text from `begin` to `end` characters
-        before its end."""
+        """What the template puts around the messages that follow `base`, taken from the rendered text between character
+        `begin` and `end` characters before its end."""
         marks = "Qzx1", "Jwv2"
         text = self.render([*base, Message("assistant", marks[0]), Message("user", marks[1])])
         before, _, rest = text[begin : len(text) - end].partition(marks[0])
@@ -98,7 +98,7 @@ class ChatTemplate:
 
     @property
     def args(self) -> Mapping[str, Any]:
-        """What the template is given besides messages."""
+        """The arguments of the template besides messages."""
         return self._args
 
     def render(self, messages: Sequence[Message]) -> str:
@@ -106,7 +106,7 @@ class ChatTemplate:
         return self._apply(messages, add_generation_prompt=True)
 
     def content(self, text: str) -> str | list[dict[str, str]]:
-        """A message's text as the template reads it."""
+        """A message's text in the form that the template reads."""
         return [{"type": "text", "text": text}] if self.parts else text
 
     def _apply(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
@@ -125,7 +125,7 @@ class ChatTemplate:
             special = self._tokenizer.special_tokens_map
             text = render_chat(self._template, special, talk, ask=add_generation_prompt, args=self._args)
             text.encode()
-        except Exception as error:  # a template is foreign code: jinja2 passes on whatever it does
+        except Exception as error:  # a template is foreign code and can raise anything
             raise ConfigError(
                 f"{self._name}: its chat template can't render a conversation: {first_line(error)}"
             ) from error
@@ -142,7 +142,7 @@ class ChatTemplate:
         return [text[begin:end] for begin, end in pairwise(sorted(places))] or [""]
 
     def _needs_parts(self) -> bool:
-        """Whether contents come out as parts only. Raises `ConfigError` where they come out in neither form."""
+        """Whether contents are rendered only as parts. Raises `ConfigError` if they are rendered in neither form."""
         why = self._loss()
         if why is None:
             return False
@@ -152,7 +152,7 @@ class ChatTemplate:
         raise ConfigError(f"{self._name}: {why}; name another Jinja file in model.chat_template")
 
     def _loss(self) -> str | None:
-        """What is lost of a conversation; None where nothing is."""
+        """Which part of a conversation the template drops; None if it drops nothing."""
         try:
             for count in _LENGTHS:
                 marks = _marks(count)
@@ -161,7 +161,7 @@ class ChatTemplate:
             whole = " ".join(_marks(_LONG))
             rendered = self.render([Message("user", whole), Message("assistant", whole), Message("user", whole)])
             if answer.pieces(rendered, _marks(_LONG) * 3) is None:
-                return f"its chat template drops a part of a message of {_LONG:,} words"
+                return f"its chat template drops part of a message of {_LONG:,} words"
         except ConfigError as error:
             return f"its chat template can't render a plain conversation: {first_line(error.__cause__ or error)}"
         return None
@@ -173,7 +173,7 @@ class ChatTemplate:
                 rendered = self.render([Message("system", system), *_conversation(marks)])
                 if system not in rendered or answer.pieces(rendered.replace(system, "", 1), marks) is None:
                     return False
-        except ConfigError:  # it has no system role, or no other way to say so
+        except ConfigError:  # a template without a system role can only say so by raising
             return False
         return True
 
@@ -184,14 +184,14 @@ class ChatTemplate:
         return self.render([Message(role, _MARK) for role in roles]).split(_MARK)
 
     def _around(self) -> answer.Around:
-        """What is written around an answer."""
+        """The text that the template writes around an answer."""
         found = self._probe(with_system=False)
         last = ""
         try:
             talk = _conversation(_marks(4))
             rendered = answer.pieces(self._apply(talk, add_generation_prompt=False), _marks(4))
             last = rendered[-1] if rendered else ""
-        except ConfigError:  # some insist on a user message at the end
+        except ConfigError:  # some templates require a user message at the end
             last = ""
         return answer.Around(prompt=found[-1], before=found[-3], after=found[-2], last=last)
 
@@ -227,13 +227,13 @@ class ChatTemplate:
 
 
 def _is_usual(tokenizer: Any) -> bool:
-    """Whether a tokenizer renders as all of transformers do, and not by code of its own."""
+    """Whether a tokenizer renders templates with the code of transformers, not with its own."""
     method = type(tokenizer).apply_chat_template
     return str(method.__qualname__).startswith(("PreTrainedTokenizerBase.", "FileTokenizer."))
 
 
 def _marks(count: int) -> list[str]:
-    """Contents of digits, of which none is within another."""
+    """Contents of digits; none is part of another."""
     return [f"7041{number:04d}776" for number in range(count)]
 
 
@@ -243,8 +243,8 @@ def _conversation(contents: Sequence[str]) -> list[Message]:
 
 
 def _literals(source: str) -> tuple[str, ...]:
-    """The strings that a Jinja source compares with, splits at or replaces: all of them, since any may be; without
-    those that hold another one."""
+    """All strings in a Jinja source, since it may compare with, split at or replace any of them; without those that
+    contain another one."""
     from jinja2 import Environment
 
     quoted = [value[1:-1] for _, kind, value in Environment().lex(source) if kind == "string"]

@@ -1,11 +1,11 @@
-"""A Python function as a speaker: an agent of the user's own takes the place of a served model.
+"""A Python function as a speaker: the user's own agent replaces a served model.
 
-The function gets the last message's text, or, where its parameter is called `messages`, the whole view as a list of
+The function gets the text of the last message, or, if its parameter is called `messages`, the whole view as a list of
 `{"role": ..., "content": ...}`. It returns the turn's text, and may be asynchronous; a plain function runs in a thread.
 
 Invariants:
-- What the function raises, or returns that is no text, fails the turn of its session and no other.
-- Functions live in this process only: a run that had one is resumed from Python, with the function given again.
+- An exception in the function, or a result that is not text, fails its own session and no other.
+- Functions exist in this process only: a run with one is resumed from Python, with the function given again.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ _functions: dict[str, Function] = {}
 
 
 def offer(function: Function) -> str:
-    """Make a function known to this process; the name under which `engine.model` finds it.
+    """Register a function in this process; returns the name under which `engine.model` finds it.
 
-    Raises `ConfigError` where it doesn't take exactly one argument.
+    Raises `ConfigError` if it doesn't take exactly one argument.
     """
     name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
     _parameter(function, name)
@@ -37,7 +37,7 @@ def offer(function: Function) -> str:
 
 
 def _parameter(function: Function, name: str) -> str:
-    """Name of the one argument that a function needs."""
+    """Name of the function's only required argument. Raises `ConfigError` if there is not exactly one."""
     parameters = inspect.signature(function).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p for p in positional if p.default is p.empty]
@@ -50,7 +50,7 @@ class CallableEngine:
     """Answers by calling a function."""
 
     def __init__(self, setup: EngineSetup) -> None:
-        """Raises `ConfigError` where this process knows no function of that name."""
+        """Raises `ConfigError` if no function of that name is registered in this process."""
         name = setup.engine.model or ""
         if name not in _functions:
             raise ConfigError(
@@ -63,7 +63,7 @@ class CallableEngine:
         self._count: Callable[[str], int] | None = None
 
     async def start(self) -> EngineInfo:
-        """Load the tokenizer with which tokens are estimated. Raises `ConfigError` where there is none."""
+        """Load the tokenizer for estimating tokens. Raises `ConfigError` if there is none."""
         model = self._setup.model
         tokenizer = await asyncio.to_thread(
             lambda: light_tokenizer(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code)
@@ -74,7 +74,7 @@ class CallableEngine:
         )
 
     async def generate(self, request: Request) -> Generation:
-        """Call the function. Raises `EngineError` for what it raises, and for an answer that is no text."""
+        """Call the function. Raises `EngineError` if it raises, or returns something other than text."""
         if self._count is None:
             raise EngineUnavailable("the callable engine is not running")
         if request.json_schema is not None:
@@ -88,7 +88,7 @@ class CallableEngine:
                 answer = await asyncio.to_thread(self._function, given)
                 if inspect.isawaitable(answer):
                     answer = await answer
-        except Exception as error:  # whatever the user's function raises is data of its own session
+        except Exception as error:  # whatever the user's function raises fails its own session only
             raise EngineError(f"{self._name}: {type(error).__name__}: {first_line(error)}") from error
         if not isinstance(answer, str) or not answer.strip():
             raise EngineError(f"{self._name}: expected the turn's text, found {type(answer).__name__} {answer!r:.40}")
@@ -110,7 +110,7 @@ class CallableEngine:
         return messages[-1].content
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Nothing to close."""
 
 
 @engine("callable", uses={"model"})

@@ -1,10 +1,10 @@
-"""No model at all: the real tokenizer, deterministic text, exact token counts. It checks that a sweep fits.
+"""An engine without a model: the real tokenizer, deterministic text, exact token counts. It checks that a sweep fits.
 
 Invariants:
 - The same seed and `max_new_tokens` give the same text on every machine.
-- `token_ids` are what the tokenizer makes of the text, never more than `max_new_tokens`.
-- A turn costs no tokenizing: sentences are tokenized once, and joined where a check at the start shows that
-  their tokens simply add up (otherwise the joined text is tokenized).
+- `token_ids` are the ids that the tokenizer gives for the text, never more than `max_new_tokens`.
+- A turn is not tokenized: each sentence is tokenized once, and their ids are joined if a check at the start shows that
+  this gives the ids of the joined text (otherwise the joined text is tokenized).
 """
 
 import asyncio
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SHORTEST, _LONGEST = 12, 120
-"""Drawn lengths of a turn in tokens."""
+"""Bounds of a turn's drawn length, in tokens."""
 
 
 class DryEngine:
-    """Deterministic text of drawn lengths; answers after `engine.latency_s`."""
+    """Answers with deterministic text of a drawn length, after `engine.latency_s`."""
 
     def __init__(self, engine: EngineConfig, model: ModelConfig) -> None:
         self._engine, self._model = engine, model
@@ -40,7 +40,7 @@ class DryEngine:
         self._phrases: Phrases | None = None
 
     async def start(self) -> EngineInfo:
-        """Load the tokenizer; raises `ConfigError` where there is none."""
+        """Load the tokenizer. Raises `ConfigError` if there is none."""
         model = self._model
         self._phrases = await asyncio.to_thread(
             lambda: Phrases(
@@ -55,7 +55,7 @@ class DryEngine:
         )
 
     async def generate(self, request: Request) -> Generation:
-        """Answer from the request's seed alone."""
+        """Answer with text that depends on the request's seed only."""
         if self._phrases is None:
             raise EngineUnavailable("the dry engine is not running")
         began = time.perf_counter()
@@ -76,7 +76,7 @@ class DryEngine:
         )
 
     async def close(self) -> None:
-        """Forget the tokenizer."""
+        """Release the tokenizer."""
         self._phrases = None
 
 
@@ -93,10 +93,10 @@ class Phrases:
         self._first = self._encode(self._texts)
         self._next = self._encode([f" {text}" for text in self._texts])
         self.additive = self._adds_up()
-        """Whether the tokens of joined sentences are the joined tokens, as far as a thousand pairs show."""
+        """Whether joined ids of sentences are the ids of their joined text, checked on a thousand pairs."""
 
     def turn(self, seed: int, most: int) -> Answer:
-        """A text of a drawn length, at most `most` tokens; ended by LENGTH where it was to be longer."""
+        """A text of a drawn length, at most `most` tokens; its finish reason is LENGTH if the drawn length is larger."""
         draw = Random(seed)
         wanted = draw.randint(_SHORTEST, _LONGEST)
         room = min(wanted, most)
@@ -117,18 +117,18 @@ class Phrases:
         return " ".join([self._texts[pick] for pick in chosen]), ids, finish
 
     def _joined(self, chosen: Sequence[int]) -> Ids | None:
-        """Ids of joined sentences; None where they don't add up."""
+        """Ids of joined sentences; None if they can't be joined."""
         if not self.additive:
             return None
         return tuple(chain(self._first[chosen[0]], *[self._next[pick] for pick in chosen[1:]]))
 
     def data(self, schema: object, seed: int, most: int) -> Answer:
-        """A valid instance of `schema` as JSON; cut like any model's answer where `most` is too little."""
+        """A valid instance of `schema` as JSON; cut like a model's answer if it has more than `most` tokens."""
         value = instance(schema, Random(seed))  # type: ignore[arg-type]
         return self._cut(json.dumps(value, ensure_ascii=False), most)
 
     def _cut(self, text: str, most: int, ids: Ids | None = None) -> Answer:
-        """The text, or its longest prefix of at most `most` tokens, with the tokens that it really has."""
+        """The text, or its longest prefix of at most `most` tokens, with its ids."""
         ids = ids or self._encode([text])[0]
         if len(ids) <= most:
             return text, ids, FinishReason.STOP

@@ -1,14 +1,14 @@
-"""Plausible sentences for the `dry` engine, put together from small parts, so that a session seldom hears one twice.
+"""Plausible sentences for the `dry` engine, combined from small parts, so that a session seldom repeats one.
 
-They hold names, days and times, questions and reflections, so that the guard and the metrics have something to count;
-they repeat no more than people do, so that what the guard costs is what it costs with a model.
+They contain names, days and times, questions and reflections, so that the guard and the metrics have something to
+count. They repeat no more than people do, so that the guard costs what it costs with a model.
 """
 
 from math import prod
 from random import Random
 
 _SENTENCES = 1000
-"""Of each kind."""
+"""Number of sentences of each kind."""
 
 _PATIENT = (
     (
@@ -70,12 +70,12 @@ _SHORT = ("I see.", "No.", "Maybe.", "It was late.", "I do not know yet.", "Yes,
 
 
 def sentences() -> tuple[str, ...]:
-    """Every sentence, in a fixed order: the same for every process and version of Python."""
+    """All sentences, in an order that is the same in every process and version of Python."""
     return (*_put_together(_PATIENT), *_put_together(_THERAPIST), *_SHORT)
 
 
 def _put_together(kinds: tuple[tuple[str, ...], ...]) -> list[str]:
-    """Some of all combinations of parts, drawn once and for all."""
+    """A fixed sample of all combinations of parts."""
     draw = Random(0)
     chosen = []
     for number in (int(draw.random() * prod(map(len, kinds))) for _ in range(_SENTENCES)):

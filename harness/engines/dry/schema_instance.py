@@ -1,4 +1,4 @@
-"""A valid instance of a JSON schema, small and deterministic, for the engine that has no model."""
+"""Small, deterministic instances of a JSON schema, for the engine without a model."""
 
 from collections.abc import Mapping
 from random import Random
@@ -12,7 +12,7 @@ Schema = Mapping[str, Any]
 def instance(schema: Schema, draw: Random) -> Any:
     """Draw a value that satisfies `schema`: objects, arrays, strings, numbers, enum, const, anyOf and $ref.
 
-    Raises `RequestRejected` for a schema that asks for more than that (`pattern`, `not`, ...).
+    Raises `RequestRejected` for a schema that uses other keywords (`pattern`, `not`, ...).
     """
     return _value(schema, schema, draw)
 

@@ -1,8 +1,8 @@
-"""The body of a 200 as an answer, whatever way a server writes it.
+"""Reads the body of a 200 response as an answer, in all the forms that servers use.
 
 Invariants:
-- Nothing but text that the model wrote becomes a `Generation`.
-- Every number in it is a count that can be written and read again; what a server doesn't tell, or tells wrongly, is None.
+- Only text that the model wrote becomes a `Generation`.
+- Every number in it is a valid count; a count that the server doesn't report, or reports wrongly, is None.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ _NOT_JSON = ("html", "event-stream", "xml", "image/", "multipart/")
 
 
 class ErrorInside(Exception):
-    """A 200 that holds an error and no answer."""
+    """A 200 response that contains an error and no answer."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.text)
@@ -52,11 +52,10 @@ class ErrorInside(Exception):
 def generation(
     request: Request, payload: bytes, content_type: str, latency_s: float, scrub: Scrubber | None = None
 ) -> Generation:
-    """A 200's body as an answer.
+    """The body of a 200 response as an answer. An answer of reasoning alone has an empty text, as on every engine.
 
-    Raises `ErrorInside`, `Transient` for a body that is cut off or no completion, `NoWords` and `TooLong` for one
-    of no use, `RequestRejected` for one that the server withheld. One of reasoning alone has an empty text, as on every
-    engine.
+    Raises `ErrorInside`; `Transient` for a body that is cut off or is not a completion; `NoWords` and `TooLong` for an
+    unusable answer; `RequestRejected` for one that the server withheld.
     """
     scrub = scrub or Scrubber("")
     found = _read(payload, content_type, scrub)
@@ -89,7 +88,7 @@ def _choice(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _usage(found: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
-    """Prompt, cached and completion tokens as far as the server tells."""
+    """Prompt, cached and completion tokens; None for each that the server does not report."""
     usage = mapping(found.get("usage"))
 
     def first(*names: str) -> int | None:
@@ -99,7 +98,7 @@ def _usage(found: Mapping[str, Any]) -> tuple[int | None, int | None, int | None
     prompt, cached = first("prompt_tokens", "input_tokens"), count(details.get("cached_tokens"))
     if cached is None:
         cached = first("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
-    if prompt is not None and cached is not None and cached > prompt:  # it counts what it had to read only
+    if prompt is not None and cached is not None and cached > prompt:  # its prompt count excludes cached tokens
         prompt += cached
     return prompt, cached, first("completion_tokens", "output_tokens")
 
@@ -171,7 +170,7 @@ def _content(value: object) -> tuple[str, str]:
 def _finish(
     request: Request, choice: Mapping[str, Any], content: str, completion_tokens: int | None, scrub: Scrubber
 ) -> FinishReason:
-    """Why the answer ended. Raises `Transient` where it broke off, `RequestRejected` where there is none."""
+    """Why the answer ended. Raises `Transient` if it broke off, `RequestRejected` if there is no answer."""
     if choice.get("error"):
         fault = fault_of(200, choice["error"], scrub)
         raise Transient("the server broke off its answer", fault.shown)
@@ -193,7 +192,7 @@ def _finish(
 
 
 def _ids(choice: Mapping[str, Any], finish: FinishReason) -> tuple[tuple[int, ...], int | None]:
-    """The sampled ids, and the one that ended the turn; none where the server tells none."""
+    """The sampled ids, and the id that ended the turn; empty and None if the server does not report them."""
     ids = choice.get("token_ids")
     if not isinstance(ids, list) or not ids or any(type(token) is not int or count(token) is None for token in ids):
         return (), None
@@ -204,7 +203,7 @@ def _ids(choice: Mapping[str, Any], finish: FinishReason) -> tuple[tuple[int, ..
 
 
 def _logprobs(choice: Mapping[str, Any]) -> tuple[float, ...]:
-    """Of the sampled tokens, in the form of completions or of chat; empty where one of them can't be read."""
+    """Log-probabilities of the sampled tokens, from a completion or a chat; empty if one of them can't be read."""
     told = mapping(choice.get("logprobs"))
     listed = told.get("token_logprobs")
     if not isinstance(listed, list):

@@ -1,6 +1,6 @@
-"""JSON as servers send it: read whatever way it is written, and bounded.
+"""Reads JSON as servers send it, tolerantly and with bounds.
 
-Invariant: reading never raises; what can't be read is None.
+Invariant: `parse` never raises; JSON that can't be read is None.
 """
 
 import json
@@ -11,19 +11,19 @@ from typing import Any
 import orjson
 
 LARGEST_COUNT = 2**31
-"""A count of tokens that is larger is no count."""
+"""A larger number is not a count of tokens."""
 _ZLIB_OR_GZIP, _RAW = 47, -15
-"""`wbits` for zlib: 32 + 15 tells gzip from zlib by the header; -15 is a deflate stream without one."""
+"""`wbits` for zlib: 32 + 15 detects gzip or zlib from the header; -15 is a deflate stream without one."""
 
 
 class BodyTooLong(Exception):
-    """A body has more bytes than asked for."""
+    """A body has more bytes than its bound."""
 
 
 def parse(payload: bytes) -> Any:
     """The JSON of a body, or None.
 
-    Servers written in Python send NaN and lone surrogates, which are no JSON; some send a byte order mark.
+    Servers written in Python send NaN and lone surrogates, which are not JSON; some send a byte order mark.
     """
     try:
         return orjson.loads(payload)
@@ -36,7 +36,7 @@ def parse(payload: bytes) -> Any:
 
 
 def inflate(payload: bytes, encoding: str, most: int) -> bytes:
-    """A compressed body, whole. Raises `BodyTooLong` past `most` bytes, ValueError where it can't be read."""
+    """A compressed body, decompressed. Raises `BodyTooLong` past `most` bytes, ValueError if it can't be read."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise ValueError(f"a content encoding that was not asked for ({encoding[:20]!r})")
     for wbits in (_ZLIB_OR_GZIP, _RAW):
@@ -53,7 +53,7 @@ def inflate(payload: bytes, encoding: str, most: int) -> bytes:
 
 
 def count(value: object) -> int | None:
-    """A count of tokens, which servers also send as a float or as text; None where it is none."""
+    """A count of tokens, which servers also send as a float or as text; None for anything else."""
     if isinstance(value, str):
         try:
             value = float(value) if len(value) < 32 else None
@@ -67,7 +67,7 @@ def count(value: object) -> int | None:
 
 
 def text_of(value: object) -> str:
-    """A string that can be written as UTF-8 (lone surrogates become U+FFFD); empty for what is no string."""
+    """A string that can be written as UTF-8 (lone surrogates become U+FFFD); empty if `value` is not a string."""
     if not isinstance(value, str):
         return ""
     if value.isascii():

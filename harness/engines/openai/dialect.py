@@ -1,8 +1,8 @@
-"""Which parameters a server takes: only what was asked for is sent, and what it refuses by name is learnt once.
+"""Which parameters a server accepts: only requested ones are sent, and one that it refuses by name is not sent again.
 
 Invariants:
 - The prompt, the model and the longest answer are always sent.
-- Nothing is left out in silence: whatever is learnt is told to who listens.
+- Nothing is left out silently: everything learned is reported to the listener.
 """
 
 import re
@@ -15,7 +15,7 @@ OPTIONAL = (
     *("top_p", "top_k", "min_p", "repetition_penalty", "temperature", "seed", "stop", "response_format"),
     *("structured_outputs", "stop_token_ids", "return_token_ids"),
 )
-"""Not `chat_template_kwargs`: a run that asked for them and does without would be another run."""
+"""Not `chat_template_kwargs`: without them, a run that set them would be a different run."""
 MOST_LESSONS = len(OPTIONAL) + 3
 _SCHEMA_WORDS = (
     *("json_schema", "json schema", "json mode", "structured output", "structured outputs"),
@@ -39,10 +39,10 @@ _REAL = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,6})?(?![\w.]*\d)")
 
 
 class Dialect:
-    """What one server was found to take; shared by all requests to it."""
+    """The parameters that one server was found to accept; shared by all requests to it."""
 
     def __init__(self, extra: Mapping[str, Any] | None = None) -> None:
-        """`extra` are parameters of the user's own, by name; null leaves one of ours out."""
+        """`extra` are the user's own parameters, by name; null leaves out one of ours."""
         self._extra = dict(extra or {})
         self._limit_key = "max_tokens"
         self._refused: set[str] = set()
@@ -50,7 +50,7 @@ class Dialect:
         self._takes_zero = True
 
     def spoken(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A request's body as this server takes it."""
+        """A request's body in the form that this server accepts."""
         said = {name: value for name, value in body.items() if name not in self._refused}
         if self._limit_key != "max_tokens" and "messages" in said:
             said[self._limit_key] = said.pop("max_tokens")
@@ -66,9 +66,10 @@ class Dialect:
         return said
 
     def learn(self, fault: Fault, sent: Mapping[str, Any]) -> tuple[bool, str]:
-        """Whether the refusal of a body that was `sent` is one to send it again otherwise, and what is new in words.
+        """Learn from the refusal of a body that was `sent`.
 
-        Of requests under way together the first one learns; to the others nothing is new.
+        Returns whether to send it again in another form, and what was learned, as text. The text is empty if another
+        request in flight has learned it already.
         """
         if fault.status not in (400, 422):
             return False, ""
@@ -95,7 +96,7 @@ class Dialect:
         return unsupported or bool(_OTHER_LIMIT.search(fault.text))
 
     def _named(self, fault: Fault, sent: Mapping[str, Any]) -> list[str]:
-        """The parameters of ours that a refusal is about."""
+        """Those of our parameters that a refusal names."""
         ours = [name for name in OPTIONAL if name in sent and name not in self._extra]
         by_field = [name for name in ours if name in fault.params]
         told = by_field or (
@@ -114,7 +115,7 @@ def _mentions(text: str, name: str) -> bool:
 
 
 def _ceiling(text: str, sent: float) -> float | None:
-    """The highest temperature that a refusal of a higher one allows; None where it refuses all but the default."""
+    """The highest temperature that a refusal of a higher one allows; None if it refuses all but the default."""
     if sent <= 1.0 or _DEFAULT_ONLY.search(text):
         return None
     allowed = [

@@ -1,8 +1,8 @@
-"""What a server is: its models, their windows, and whether its tokenizer is ours.
+"""Finds out what a server has: its models, their windows, and whether its tokenizer is ours.
 
 Invariants:
-- A server is asked only for what it may not have, with a short time-out; what it lacks is not taken for granted.
-- What it sends is read whatever its shape, or refused in one line.
+- A server may lack any of the endpoints that are probed; probes have a short time-out.
+- An answer of any shape is either understood or refused in one line.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,22 +21,22 @@ from harness.errors import ConfigError, EngineError
 from harness.models.tokenizer import light_tokenizer
 
 PROBE_S = 10.0
-"""Longest answer to a probe."""
+"""Time limit for a probe."""
 MOST_BYTES = 16 * 2**20
-"""Of a list of models; gateways have thousands."""
+"""Largest list of models; gateways have thousands."""
 _CHECK = "I don't know — it's 9:30, and she said: \"slowly\", twice.\n"
 _WINDOWS = (
     *("max_model_len", "context_length", "context_window", "loaded_context_length", "max_context_length", "n_ctx"),
     *("inputTokenLimit", "max_input_tokens", "max_sequence_length"),
 )
-"""Under which names servers tell the window of a model."""
+"""Names under which servers report the window of a model."""
 _SHOWN = 10
 
 
 def cards(payload: bytes, scrub: Scrubber) -> list[dict[str, Any]] | None:
-    """The models of a list, each with its `id`; None for a body that is no such list.
+    """The models of a list, each with its `id`; None for a body that is not such a list.
 
-    Seen: an object with `data` or `models`, a bare list, null, strings for models, an object by name.
+    Known forms: an object with `data` or `models`, a bare list, null, strings for models, an object by name.
     """
     found = parse(payload)
     if found is None and payload.strip() != b"null":
@@ -64,9 +64,9 @@ def _named(found: list[object], scrub: Scrubber) -> Iterator[dict[str, Any]]:
 
 
 def chosen(models: list[dict[str, Any]], wanted: str | None, base: str) -> Mapping[str, Any]:
-    """The card of the model that is `wanted` (None: the only one); empty where the server tells of none.
+    """The entry of the model that is `wanted` (None: the only one); empty if the server lists no models.
 
-    Raises `ConfigError` where that is not among them, or is not clear.
+    Raises `ConfigError` if `wanted` is not in the list, or if it is None and there are several.
     """
     names = ", ".join(sorted(card["id"] for card in models)[:_SHOWN])
     more = f", and {len(models) - _SHOWN} more" if len(models) > _SHOWN else ""
@@ -85,7 +85,7 @@ def chosen(models: list[dict[str, Any]], wanted: str | None, base: str) -> Mappi
 
 
 def window_of(card: Mapping[str, Any], models: list[dict[str, Any]]) -> int | None:
-    """The window in tokens that a card tells, an adapter's being that of its base; None where none does."""
+    """The window in tokens that a model's entry reports; for an adapter, that of its base. None if there is none."""
     base = next((other for other in models if other["id"] == card.get("parent")), {})
     for source in (card, mapping(card.get("meta")), mapping(card.get("top_provider")), base):
         for name in _WINDOWS:
@@ -95,18 +95,18 @@ def window_of(card: Mapping[str, Any], models: list[dict[str, Any]]) -> int | No
 
 
 def smallest_window(engine: EngineConfig, model: ModelConfig, served: int | None, base: str) -> int:
-    """The smallest of what the user, the server and the model say. Raises `ConfigError` where nobody says."""
+    """The smallest of the windows that the user, the server and the model give. Raises `ConfigError` if there is none."""
     wanted = engine.max_model_len or model.max_model_len
     said = [length for length in (wanted, served) if length is not None]
     if not said:
         said = [length for length in (_own_limit(model),) if length is not None]
     if not said:
-        raise ConfigError(f"engine.max_model_len: {base} does not tell its window; set engine.max_model_len=N")
+        raise ConfigError(f"engine.max_model_len: {base} does not report its window; set engine.max_model_len=N")
     return min(said)
 
 
 def _own_limit(model: ModelConfig) -> int | None:
-    """The model's own window where `model.path` can be read and is the server's model."""
+    """The model's own window, if `model.path` can be read and is the server's model; else None."""
     try:
         return None if model.stand_in else model_limit(model)
     except ConfigError:
@@ -114,7 +114,7 @@ def _own_limit(model: ModelConfig) -> int | None:
 
 
 def model_list(reply: Reply, base: str, scrub: Scrubber) -> list[dict[str, Any]]:
-    """The models that `/models` tells of; empty where the server has no such list. Raises `EngineError`."""
+    """The models that `/models` lists; empty if the server has no such list. Raises `EngineError`."""
     if reply.status >= 300:
         fault = read_fault(reply.status, reply.body, scrub)
         if fault.key_refused:
@@ -137,9 +137,9 @@ def model_list(reply: Reply, base: str, scrub: Scrubber) -> list[dict[str, Any]]
 
 
 async def same_tokenizer(client: Client, name: str, model: ModelConfig) -> bool:
-    """Whether ids of our tokenizer are seen to mean the same to the server. False where that can't be seen.
+    """Whether the server's tokenizer is known to give our ids. False if that can't be checked.
 
-    Raises `ConfigError` where they don't: then all counts are wrong too.
+    Raises `ConfigError` if it gives other ids, since all counts would be wrong.
     """
     try:
         ours = light_tokenizer(model.path, revision=model.revision)

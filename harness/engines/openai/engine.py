@@ -1,12 +1,12 @@
 """Any OpenAI-compatible server, over one aiohttp session.
 
-A vLLM server whose tokenizer is seen to be ours gets token ids (what was counted is what is sent); any other gets chat
-messages.
+A vLLM server whose tokenizer is known to be ours gets token ids (what was counted is what is sent); any other server
+gets chat messages.
 
 Invariants:
-- The key stands in one header and nowhere else: not in messages, logs or representations.
-- A server that can't be reached shuts one gate for all requests; it never fails them one by one. What concerns all of
-  them (the key, the quota) stops all of them, with the server's own reason.
+- The key is in one header and nowhere else: not in messages, logs or representations.
+- A server that can't be reached shuts one gate for all requests; it never fails them one by one. A problem that concerns
+  all of them (the key, the quota) stops all of them, with the server's own reason.
 """
 
 import asyncio
@@ -53,10 +53,10 @@ from harness.errors import ConfigError, EngineError, EngineUnavailable, PromptRe
 from harness.types import NOTHING, Generation, Request, Retry
 
 _LONGEST_START_S = 900.0
-"""How long a server may be loading its model when a run starts."""
+"""How long a server may take to load its model when a run starts."""
 _START_PROBE_S = 2.0
 _SURELY = 2
-"""No tokenizer is believed to make more than as many tokens of one of ours."""
+"""Most tokens that any tokenizer is assumed to make from one token of ours."""
 
 
 class OpenAIEngine:
@@ -84,7 +84,7 @@ class OpenAIEngine:
         self._takes_ids = self._tells_counts = False
 
     async def start(self) -> EngineInfo:
-        """Reach the server, and learn its model, window and kind. Raises `EngineError` or `ConfigError`."""
+        """Connect to the server and find out its model, window and kind. Raises `EngineError` or `ConfigError`."""
         self._client.open()
         try:
             return await self._introduce()
@@ -103,7 +103,7 @@ class OpenAIEngine:
         )
         if not self._takes_ids and not self._model.stand_in and self._model.chat_template is not None:
             raise ConfigError(
-                f"model.chat_template: {self._base} gets messages and applies its own template to them; take the setting out "
+                f"model.chat_template: {self._base} gets messages and applies its own template to them; remove the setting "
                 "(a vLLM server whose tokenizer is at hand gets token ids)"
             )
         self._tells_counts = is_vllm and not self._takes_ids
@@ -120,9 +120,9 @@ class OpenAIEngine:
         )
 
     async def generate(self, request: Request) -> Generation:
-        """Answer one prompt, over faults of the moment and over outages of the server.
+        """Answer one prompt; retries transient faults and waits through outages of the server.
 
-        Raises as `Engine.generate`; an error's `usage` is what useless answers cost.
+        Raises as `Engine.generate`; an error's `usage` is the cost of unusable answers.
         """
         retries: list[Retry] = []
         wasted = last = NOTHING
@@ -153,7 +153,7 @@ class OpenAIEngine:
     async def _persistent(
         self, request: Request, attempt: Callable[[int], Awaitable[Generation]], failed: Listener, retries: list[Retry]
     ) -> Generation:
-        """The answer, however often the server is away. Raises `EngineError`."""
+        """The answer, retried after every outage of the server. Raises `EngineError`."""
         gone_s = 0.0
         await self._gate.enter()
         while True:
@@ -164,7 +164,7 @@ class OpenAIEngine:
                 raise EngineUnavailable(f"{self._base} keeps asking to slow down{asked}: {error}") from None
             except AttemptFailed as error:
                 if isinstance(error, NoWords):
-                    raise  # as empty as of any other engine
+                    raise  # handled by the session, as on every engine
                 if not isinstance(error, Transient) or await self._answers():
                     raise EngineError(f"{request.request_id} failed after its retries: {error}") from None
                 away = str(error)
@@ -179,8 +179,8 @@ class OpenAIEngine:
             retries.append(Retry(away, time.monotonic() - began))
 
     async def _one_at_a_time(self) -> None:
-        """Let answers that came together go on in rounds of the event loop of their own, so that the next request of
-        each session leaves before another session computes."""
+        """Handle answers that arrived together in separate rounds of the event loop, so that each session sends its
+        next request before another one computes."""
         async with self._turnstile:
             await asyncio.sleep(0)
 
@@ -190,7 +190,7 @@ class OpenAIEngine:
         await self._client.close()
 
     async def _attempt(self, request: Request, empties: int) -> Generation:
-        """One attempt. An answer without text is asked again with another seed, or it would stay empty."""
+        """One attempt. After answers without text the seed is changed, or the answer would stay empty."""
         if self._tells_counts and _SURELY * request.prompt.tokens + request.prompt.max_new_tokens > self._window:
             await self._refuse_too_long(request)
         seed = (request.seed + empties) % 2**63
@@ -255,14 +255,14 @@ class OpenAIEngine:
         return await self._client.send("GET", "/models", most=MOST_BYTES, timeout_s=PROBE_S)
 
     async def _answers(self) -> bool:
-        """Whether the server is there at all."""
+        """Whether the server answers at all."""
         try:
             return (await self._models()).status < 500
         except (EngineError, TimeoutError):
             return False
 
     async def _ready(self) -> Reply:
-        """The answer of `/models`, once a server that is still loading is ready. Raises `EngineError`."""
+        """The answer of `/models`; waits for a server that is still loading. Raises `EngineError`."""
         began = time.monotonic()
         patience_s = min(_LONGEST_START_S, self._engine.outage_s)
         probes = 0

@@ -1,11 +1,11 @@
-"""What a server says went wrong, read from whatever form it says it in, and what follows from it.
+"""Reads error answers of servers in all their forms, and what they mean.
 
-Forms met in the wild: an `error` object (OpenAI and most), an `error` string (TGI, LM Studio), `detail` (FastAPI: text, or a
+Known forms: an `error` object (OpenAI and most), an `error` string (TGI, LM Studio), `detail` (FastAPI: text, or a
 list of places and messages), `message` at the top (older vLLM, SGLang, Mistral), JSON inside such a message (Mistral,
 gateways), a list around it (Gemini), the true reason in `metadata.raw` (OpenRouter), a web page (proxies).
 
 Invariants:
-- Whether a prompt is too long is judged by what was sent and by numbers in the text, beside codes and words.
+- Whether a prompt is too long is decided from what was sent and from the numbers, codes and words in the error.
 - The server's own words are kept, without the key and within a bound.
 """
 
@@ -27,7 +27,7 @@ _TAG, _BLANKS = (
 )
 _NUMBER = re.compile(r"(?<![\w.-])(?:\d{1,3}(?:,\d{3})+|\d{1,9})(?![\w]|\.\d|,\d)")
 _LEAST = 16
-"""A smaller number is no count of a prompt's tokens."""
+"""A smaller number is not a count of a prompt's tokens."""
 _TOO_LONG_CODES = frozenset(
     {
         *(
@@ -59,7 +59,7 @@ _QUOTA_WORDS = re.compile(
 )
 _KEY_CODES = frozenset({"invalid_api_key", "api_key_invalid", "authentication_error"})
 _KEY_WORDS = re.compile(r"api.?key (?:is )?(?:not valid|invalid|expired)|(?:invalid|incorrect) api.?key", re.IGNORECASE)
-"""Of a 400, with which Gemini refuses a key."""
+"""In a 400, with which Gemini refuses a key."""
 _LOADING = re.compile(r"\bload(?:ing|ed)\b|warm(?:ing|up)|starting|not (?:yet )?ready|initiali[sz]", re.IGNORECASE)
 _MODERATED = re.compile(r"moderat|flagged|content.?(?:filter|policy)|safety", re.IGNORECASE)
 
@@ -74,19 +74,19 @@ class Fault:
     codes: frozenset[str] = frozenset()
     """Its codes and types, in lower case."""
     params: tuple[str, ...] = ()
-    """Parameters that it names by a field."""
+    """Parameters that its fields name."""
     limit: int | None = None
     counted: int | None = None
-    """Tokens, where it has fields for them."""
+    """The server's count of the prompt's tokens, if it has a field for it."""
 
     @property
     def shown(self) -> str:
-        """Its words for a person; empty where it has none."""
+        """The server's words, shortened for a message; empty if it has none."""
         return self.text if len(self.text) <= _SHOWN else self.text[:_SHOWN] + "…"
 
     def quota_used_up(self, pause_s: float | None) -> bool:
-        """Whether to wait would be in vain: the account has nothing left. `pause_s` is how long it is asked to wait:
-        some (Gemini) call every limit by the minute a quota."""
+        """Whether the account's quota is used up, so that waiting does not help. `pause_s` is how long the server asks to
+        wait: some (Gemini) call every per-minute limit a quota."""
         if self.status == 402 or self.codes & _QUOTA_CODES:
             return True
         return pause_s is None and self.status in (400, 403, 429) and bool(_QUOTA_WORDS.search(self.text))
@@ -99,12 +99,12 @@ class Fault:
 
     @property
     def loading(self) -> bool:
-        """Whether the server is there and its model is not yet."""
+        """Whether the server is up and still loading its model."""
         return self.status in (500, 502, 503) and bool(_LOADING.search(self.text))
 
 
 def read_fault(status: int, payload: bytes, scrub: Scrubber) -> Fault:
-    """An error answer. A status of its own inside a 200 counts as the status."""
+    """Read an error answer. If its body gives a status of its own, that one counts."""
     found = parse(payload)
     if found is None:
         plain = _TAG.sub(" ", text_of(payload[: 4 * _LONGEST].decode("utf-8", "replace")))
@@ -113,7 +113,7 @@ def read_fault(status: int, payload: bytes, scrub: Scrubber) -> Fault:
 
 
 def fault_of(status: int, found: object, scrub: Scrubber) -> Fault:
-    """As `read_fault`, from JSON that is parsed."""
+    """As `read_fault`, from parsed JSON."""
     objects = list(_objects(found, 0))
     words = list(dict.fromkeys(word for each in objects for word in _words(each)))
     if isinstance(found, str):
@@ -131,7 +131,7 @@ def fault_of(status: int, found: object, scrub: Scrubber) -> Fault:
 
 
 def _objects(value: object, depth: int) -> Iterator[Mapping[str, Any]]:
-    """All JSON objects that may tell of the fault, outer ones first."""
+    """All JSON objects that may describe the fault, outer ones first."""
     if depth > _DEEPEST:
         return
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
@@ -161,10 +161,10 @@ def _params(each: Mapping[str, Any]) -> Iterator[str]:
 
 
 def too_long(fault: Fault, tokens: int, max_new_tokens: int, window: int) -> tuple[int | None, int | None] | None:
-    """The limit and the count in tokens that a server gives for a prompt which it calls too long, each where it does;
-    None where that is not what it says.
+    """The limit and the token count that a server gives for a prompt that it calls too long, each None if missing.
 
-    `tokens` is our own count of the prompt, `window` what the server was taken to hold.
+    None if the fault is not about a prompt that is too long. `tokens` is our count of the prompt, `window` the window that
+    we assumed.
     """
     known = "input_tokens" in fault.params or fault.codes & _TOO_LONG_CODES or fault.status == 413
     if not known and (fault.status in (401, 402, 403, 404, 429) or _RATE.search(fault.text)):
@@ -178,7 +178,7 @@ def too_long(fault: Fault, tokens: int, max_new_tokens: int, window: int) -> tup
     if not known and not words.search(fault.text) and not by_numbers:
         return None
     if "completion tokens" in fault.text and max_new_tokens in numbers and max(numbers) == max_new_tokens:
-        return None  # the longest answer that it takes, and not the prompt
+        return None  # this is about the longest answer, not about the prompt
     if fault.limit is not None and fault.counted is not None:
         return fault.limit, fault.counted
     if pair is not None:
@@ -193,8 +193,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _pair(numbers: Sequence[int], tokens: int, max_new_tokens: int, window: int) -> tuple[int, int] | None:
-    """Of the numbers in a message the limit and the count that exceeds it: of those that can be, the known window, and
-    the count nearest to our own."""
+    """The limit and the count that exceeds it, from the numbers in a message. Among possible ones, prefers the known
+    window, and the count nearest to ours."""
     whole = {number for number in numbers if number - max_new_tokens in numbers and number != window}
     left = [number for number in numbers if number != max_new_tokens and number not in whole]
     pairs = [

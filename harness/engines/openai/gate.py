@@ -1,6 +1,6 @@
-"""One gate for all requests of a server: shut while the server is away, opened when it answers again.
+"""One gate for all requests to a server: shut while the server is away, open when it answers again.
 
-Invariant: at most one task probes; everyone else waits for it.
+Invariant: at most one task probes; all requests wait for it.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ _FIRST_PROBE_S, _LONGEST_PROBE_S = 1.0, 30.0
 
 
 class Gate:
-    """`probe` says whether the server answers; after `outage_s` without an answer all waiters fail."""
+    """`probe` returns whether the server answers; after `outage_s` seconds without an answer all waiting requests fail."""
 
     def __init__(self, name: str, probe: Callable[[], Awaitable[bool]], outage_s: float, listener: Listener) -> None:
         self._name, self._probe, self._outage_s, self._listener = name, probe, outage_s, listener
         self._watch: asyncio.Task[None] | None = None
 
     async def enter(self) -> None:
-        """Wait while the gate is shut. Raises `EngineUnavailable` when the server stays away."""
+        """Wait while the gate is shut. Raises `EngineUnavailable` if the server stays away."""
         if self._watch is not None:
             await asyncio.shield(self._watch)
 
     def shut(self, reason: str) -> None:
-        """The server can't be reached: probe until it can."""
+        """Shut the gate, since the server can't be reached, and probe until it answers."""
         if self._watch is None:
             self._watch = asyncio.create_task(self._wait_for_return(reason))
 

@@ -1,8 +1,8 @@
-"""One aiohttp session to one server: bounded answers, proxies as the environment names them, no redirects.
+"""One aiohttp session to one server: bounded answers, proxies from the environment, no redirects.
 
 Invariants:
-- No body is read further than its bound, compressed or not.
-- What is raised holds no header of the request, so never the key.
+- No body is read beyond its bound, compressed or not.
+- No exception contains a header of the request, so none contains the key.
 """
 
 import math
@@ -24,7 +24,7 @@ _BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError)
 
 
 class Away(EngineError):
-    """The server can't be connected to, or says that it is not ready yet."""
+    """The server can't be reached, or says that it is not ready yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    """By name in lower case."""
+    """Names are in lower case."""
     body: bytes
 
     @property
@@ -42,7 +42,7 @@ class Reply:
 
 
 class Client:
-    """Sends requests to `base_url`; its query, if any, goes with every one of them."""
+    """Sends requests to `base_url`; if it has a query, every request gets it."""
 
     def __init__(self, base_url: str, key: str, timeout_s: float, scrub: Scrubber) -> None:
         parts = urlsplit(base_url)
@@ -55,7 +55,7 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
-        """Make the session; in a running event loop."""
+        """Open the session; needs a running event loop."""
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -72,9 +72,9 @@ class Client:
     async def send(
         self, method: str, path: str, data: bytes | None = None, *, most: int, timeout_s: float | None = None
     ) -> Reply:
-        """The answer to one request, with a body of at most `most` bytes. `path` begins with a slash.
+        """The answer to one request. `path` begins with a slash.
 
-        Raises `Away`, `Transient`, and `TooLong` for a body that is longer.
+        Raises `Away`, `Transient`, and `TooLong` for a body of more than `most` bytes.
         """
         if self._session is None:
             raise EngineUnavailable("the openai engine is not running")
@@ -100,12 +100,12 @@ class Client:
             raise Transient(f"the connection broke: {self._scrub(type(error).__name__)}") from None
 
     def _root(self, path: str) -> str:
-        """`/tokenize` stands beside `/v1` and not below it."""
+        """The full address of a path. `/tokenize` is beside `/v1`, not below it."""
         return (self.base.removesuffix("/v1") if path == "/tokenize" else self.base) + path
 
 
 async def _bounded(response: aiohttp.ClientResponse, headers: Mapping[str, str], most: int) -> bytes:
-    """The whole body. Raises `BodyTooLong`, and ValueError for a compression that can't be undone."""
+    """The whole body, decompressed. Raises `BodyTooLong`, and ValueError if it can't be decompressed."""
     said = headers.get("content-length", "")
     if said.isdigit() and len(said) < 20 and int(said) > most:
         raise BodyTooLong
@@ -121,12 +121,12 @@ async def _bounded(response: aiohttp.ClientResponse, headers: Mapping[str, str],
 
 
 def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for a host; none for this machine."""
+    """The proxy that the environment names for a host; None for this machine."""
     if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
         return None
     return getproxies().get(scheme)
 
 
 def answer_bound(max_new_tokens: int) -> int:
-    """Most bytes that an answer of so many tokens can take, with its token ids and reasoning, generously."""
+    """A generous bound, in bytes, for an answer of `max_new_tokens` tokens with its token ids and reasoning."""
     return math.ceil(2**18 + 2**9 * max_new_tokens)

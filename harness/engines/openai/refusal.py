@@ -1,7 +1,7 @@
-"""What follows from an error answer: the error to raise, which says whom it concerns.
+"""The exception for an error answer; its class says which sessions it concerns.
 
-Invariant: what concerns all sessions (the key, the quota) is `EngineUnavailable`, what another attempt may mend is
-`AttemptFailed`, a prompt that is too long `PromptRefused`; only the rest fails its own session.
+Invariant: an error that concerns all sessions (the key, the quota) is `EngineUnavailable`, one that another attempt may
+fix is `AttemptFailed`, a prompt that is too long is `PromptRefused`. All others fail their own session only.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from harness.errors import EngineError, EngineUnavailable, PromptRefused, Reques
 from harness.types import Request
 
 _NO_TEMPLATE_ARGS = (
-    "; model.template_args are sent as chat_template_kwargs, which this server does not take: take them out (and model= with "
-    "them, if it is a preset that sets them), or name what it takes in engine.extra_body"
+    "; model.template_args are sent as chat_template_kwargs, which this server does not accept: remove them (and model=, if it "
+    "is a preset that sets them), or set a parameter that it accepts in engine.extra_body"
 )
 _HINTS = {403: "; check the key in the variable of engine.api_key_env", 404: "; check engine.model and engine.base_url"}
 

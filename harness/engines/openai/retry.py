@@ -1,10 +1,10 @@
-"""Which failures of a server are worth another attempt, how long to wait, and when to give up.
+"""Which failures of a server to retry, how long to wait, and when to give up.
 
-The limits are each so wide that together they lose nothing: `loss` says how likely it is that they do.
+The limits are so wide that practically no request is lost; `loss` computes the probability.
 
 Invariants:
-- A permanent refusal is never sent twice.
-- What a server asks for in Retry-After is honoured, within the deadline, and never all at once.
+- A permanent refusal is never retried.
+- Retry-After is honoured, within the deadline, with a random extra so that not all requests return at once.
 - A request ends within its deadline, plus one attempt.
 """
 
@@ -28,13 +28,13 @@ from harness.types import Generation
 _SLOW_DOWN = frozenset({429})
 _TRANSIENT = frozenset({408, 409, 425})
 LONGEST_ASKED_S = 24 * 3600.0
-"""A server that asks for a longer pause means something else."""
+"""A longer pause is taken as a mistake and ignored."""
 _PAUSE = re.compile(r"(?:again|retry) in (?:(\d{1,3})h)?\s?(?:(\d{1,4})m(?!s))?\s?(?:(\d{1,6}(?:\.\d{1,9})?)(ms|s))?")
 _JITTER = 0.25
 
 
 class AttemptFailed(EngineError):
-    """One attempt failed in a way that another may not. `short` says how, without the server's own words."""
+    """One attempt failed, and another may succeed. `short` says how it failed, without the server's own words."""
 
     def __init__(self, short: str, told: str = "") -> None:
         super().__init__(f"{short}: {told}" if told else short)
@@ -42,7 +42,7 @@ class AttemptFailed(EngineError):
 
 
 class SlowDown(AttemptFailed):
-    """The server has too much to do; `wait_s` is what it asked for, or None."""
+    """The server is overloaded; `wait_s` is the pause that it asked for, or None."""
 
     def __init__(self, short: str, wait_s: float | None = None, told: str = "") -> None:
         super().__init__(short, told)
@@ -50,15 +50,15 @@ class SlowDown(AttemptFailed):
 
 
 class Transient(AttemptFailed):
-    """A fault of the moment: a 5xx, a time-out, a reset, an answer cut off or of the wrong kind."""
+    """A transient fault: a 5xx, a time-out, a reset, an answer cut off or of the wrong kind."""
 
 
 class EmptyAnswer(AttemptFailed):
-    """An answer of no use, though it is well-formed."""
+    """A well-formed answer that can't be used."""
 
 
 class NoWords(EmptyAnswer):
-    """One without text; `answer` is what it comes to when patience ends, as of any other engine."""
+    """An answer without text. `answer` is returned when all retries are used, as on any other engine."""
 
     def __init__(self, short: str, answer: Generation) -> None:
         super().__init__(short)
@@ -66,40 +66,41 @@ class NoWords(EmptyAnswer):
 
 
 class TooLong(EmptyAnswer):
-    """An answer that is longer than it can be: of no more use than an empty one."""
+    """An answer longer than `max_new_tokens` allows; treated as an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How much to put up with for one request."""
+    """The limits for retrying one request."""
 
     deadline_s: float
-    """No new attempt starts later than this."""
+    """Seconds after which no new attempt starts."""
     attempts: int = 10
-    """Most attempts that may fail by transient faults; being asked to slow down does not count."""
+    """Most attempts that may fail by transient faults; requests to slow down do not count."""
     empties: int = 6
-    """Most empty answers; the last one is handed on, for the session to ask again with a note."""
+    """Most empty answers; the last one is returned, and the session asks again with a note to the model."""
     first_wait_s: float = 0.5
     longest_wait_s: float = 30.0
 
 
 HANGS = 8
-"""So many attempts of a request may hang until their time-out before its deadline."""
+"""Number of attempts that may run into their time-out before the deadline of a request."""
 
 
 def patience_for(timeout_s: float) -> Patience:
-    """Patience whose deadline no few time-outs in a row can reach."""
+    """Limits whose deadline leaves room for `HANGS` time-outs."""
     return Patience(deadline_s=HANGS * timeout_s + 300.0)
 
 
 def loss(share: float, kinds: int, patience: Patience, timeout_s: float) -> float:
-    """Upper bound of the likelihood that one request is lost, where a `share` of all attempts fails in one of `kinds`
-    ways, each as often and independently, of which one is a plea to slow down, one an empty answer and one a hang.
+    """Upper bound of the probability that one request is lost, if a `share` of all attempts fails, independently.
 
-    A limit of n failures of a kind that comes with likelihood p is reached before the first success with
-    (p / (p + 1 - share)) ** n (negative binomial; other failures between them don't matter). A request is lost when one
-    of the three limits is: their sum bounds it. With a fifth failing in 7 ways it is 8e-9, so of 10,000 requests one
-    is lost in 1 of 12,000 runs.
+    Failures have `kinds` equally frequent kinds; one of them is a request to slow down, one an empty answer, one a hang.
+
+    Let p be the probability of one kind. The probability of n such failures before the first success is
+    (p / (p + 1 - share)) ** n (negative binomial; other failures in between don't matter). A request is lost if one of
+    the three limits is reached, so the sum of their probabilities is a bound. If a fifth fails in 7 ways, it is 8e-9: of
+    10,000 requests, one is lost in 1 of 12,000 runs.
     """
     one, good = share / kinds, 1.0 - share
 
@@ -111,7 +112,7 @@ def loss(share: float, kinds: int, patience: Patience, timeout_s: float) -> floa
 
 
 def failure(status: int, pause_s: float | None, short: str, told: str = "") -> AttemptFailed | None:
-    """What an HTTP status is worth: an `AttemptFailed` to retry, or None for a permanent refusal.
+    """The `AttemptFailed` for an HTTP status, or None if the refusal is permanent.
 
     `pause_s` is how long the server asks to wait, `told` are its own words.
     """
@@ -129,7 +130,7 @@ def asked_pause(headers: Mapping[str, str]) -> float | None:
 
 
 def told_pause(text: str) -> float | None:
-    """Seconds that a server's words ask to wait, as `try again in 1m2.5s`; None where they don't."""
+    """Seconds that a server's words ask to wait, such as `try again in 1m2.5s`; None if they don't."""
     match = _PAUSE.search(text)
     if match is None or not any(match.groups()):
         return None
@@ -139,7 +140,7 @@ def told_pause(text: str) -> float | None:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or an HTTP date; None where it says nothing sensible."""
+    """Seconds of a Retry-After header, which gives seconds or an HTTP date; None if it is not sensible."""
     if value is None:
         return None
     try:
@@ -164,9 +165,9 @@ async def persist(
     request_id: str,
     listener: Listener = ignore,
 ) -> Generation:
-    """Call `attempt(number of empty answers so far)` until it answers, is refused for good, or patience ends.
+    """Call `attempt(number of empty answers so far)` until it answers, is refused permanently, or a limit is reached.
 
-    Raises the last `AttemptFailed` when patience ends; other errors pass at once.
+    Raises the last `AttemptFailed` if a limit is reached; other errors pass through at once.
     """
     tally = _Tally(patience, time.monotonic())
     try:
@@ -191,7 +192,7 @@ async def persist(
 
     async def once() -> Generation:
         nonlocal failed
-        if failed is not None:  # tenacity is told of the first attempt only where it failed: most don't, and it costs
+        if failed is not None:  # most first attempts succeed, and skip the cost of tenacity
             error, failed = failed, None
             raise error
         return await attempt(tally.empties)
@@ -210,7 +211,7 @@ class _Tally(stop_base):
         self._faults = 0
 
     def wait(self, state: RetryCallState) -> float:
-        """Seconds to the next attempt; what the server asked for and a random rest, or all who wait come at once."""
+        """Seconds to the next attempt: what the server asked for, plus a random extra so that not all return at once."""
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, SlowDown) and error.wait_s is not None:
             return error.wait_s + max(self._backoff(state), random.uniform(0.0, _JITTER * error.wait_s))

@@ -1,6 +1,6 @@
-"""Keeps a key out of everything that a server says.
+"""Removes a key from everything that a server sends.
 
-Invariant: no spelling of the key that a server may echo (escaped, encoded, in other letters) is left in a text.
+Invariant: no spelling of the key that a server may echo (escaped, encoded, in other case) is left in a text.
 """
 
 import base64
@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 MASK = "[key]"
 SHORTEST = 4
-"""Characters; a shorter key is no secret, and to hide it would hide half of every message."""
+"""Characters; a shorter key is not a secret, and masking it would hide half of every message."""
 _SHORTEST_BASE64 = 8
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 
@@ -25,7 +25,7 @@ class Scrubber:
         self._pattern = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
 
     def __call__(self, text: str) -> str:
-        """The text without the key. One that holds it in an encoding of every character comes back decoded."""
+        """The text without the key. Text that contains the key fully encoded is returned decoded."""
         if self._pattern is None:
             return text
         text = self._pattern.sub(MASK, text)
@@ -52,7 +52,7 @@ def _spellings(key: str) -> set[str]:
 
 
 def _base64(key: bytes) -> set[str]:
-    """What stands in the Base64 of any text around the key: three forms, by the place where the key begins."""
+    """The parts of any Base64 text that contains the key: three forms, by the offset of the key."""
     found = set()
     for offset in range(3):
         coded = base64.b64encode(bytes(offset) + key).decode()

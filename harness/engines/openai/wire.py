@@ -1,4 +1,4 @@
-"""Requests to OpenAI-compatible servers as JSON. Only what was asked for stands in them."""
+"""Requests to OpenAI-compatible servers as JSON. They contain only what was asked for."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from harness.types import Request
 
 
 def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
-    """A vLLM server's `/v1/completions` with token ids."""
+    """The body for a vLLM server's `/v1/completions`, with token ids."""
     body = _sampling(request, model, seed, request.sampling.penalty) | {
         "prompt": list(request.prompt.ids or ()),
         "max_tokens": request.prompt.max_new_tokens,
@@ -14,7 +14,7 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
         "stop_token_ids": list(request.prompt.stop_ids),
     }
     if request.logprobs:
-        body["logprobs"] = 0  # of the sampled tokens, and of no other
+        body["logprobs"] = 0  # of the sampled tokens only
     if request.prompt.stop_texts:
         body["stop"] = [*request.sampling.stop, *request.prompt.stop_texts]
     if request.prompt.answer.special:
@@ -25,9 +25,9 @@ def completion_body(request: Request, model: str, seed: int) -> dict[str, Any]:
 
 
 def chat_body(request: Request, model: str, seed: int) -> dict[str, Any]:
-    """Any server's `/v1/chat/completions` with messages.
+    """The body for any server's `/v1/chat/completions`, with messages.
 
-    Whether it knows a repetition penalty is not known: only one that the user set is sent.
+    A server may not support a repetition penalty, so one is sent only if the user set it.
     """
     set_by_user = request.sampling.repetition_penalty
     body = _sampling(request, model, seed, request.sampling.penalty if set_by_user else None) | {
@@ -47,7 +47,7 @@ def chat_body(request: Request, model: str, seed: int) -> dict[str, Any]:
 
 
 def messages(request: Request) -> list[dict[str, str]]:
-    """The view as a server takes it."""
+    """The messages of the view in the form of a server's API."""
     return [{"role": message.role, "content": message.content} for message in request.prompt.messages]
 
 

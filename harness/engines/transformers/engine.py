@@ -1,9 +1,9 @@
-"""Hugging Face transformers in this process: one worker thread generates whatever is waiting as one batch.
+"""Hugging Face transformers in this process: one worker thread generates all waiting requests as one batch.
 
 For machines without vLLM. Invariants:
-- The model is touched by the worker thread only.
+- Only the worker thread uses the model.
 - Every request draws from a generator of its own, made from its seed, so a batch of one repeats exactly.
-- A batch ends when its last row does; a row that is done (or cancelled) is only padded until then.
+- A batch ends when its last row does; a row that is done (or cancelled) is padded until then.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ class Job:
     answer: asyncio.Future[Generation]
     loop: asyncio.AbstractEventLoop
     queued: float
-    """Value of `time.perf_counter` when it was asked."""
+    """Value of `time.perf_counter` when the request was queued."""
 
     def resolve(self, result: Generation | BaseException) -> None:
-        """Hand over the result from the worker thread, unless nobody waits for it any more."""
+        """Deliver the result from the worker thread, unless the caller was cancelled."""
         self.loop.call_soon_threadsafe(self._resolve, result)
 
     def _resolve(self, result: Generation | BaseException) -> None:
@@ -62,7 +62,7 @@ class TransformersEngine:
         self._stop = threading.Event()
 
     async def start(self) -> EngineInfo:
-        """Load weights and tokenizer; raises `EngineError` with the reason."""
+        """Load weights and tokenizer. Raises `EngineError` with the reason."""
         loaded = await asyncio.to_thread(_load, self._model)
         self._stop.clear()
         self._worker = threading.Thread(target=self._work, args=(loaded,), name="transformers", daemon=True)
@@ -82,7 +82,7 @@ class TransformersEngine:
         return await job.answer
 
     async def close(self) -> None:
-        """Stop after the running step and free the model."""
+        """Stop after the current step and free the model."""
         worker, self._worker = self._worker, None
         if worker is None:
             return
@@ -103,13 +103,13 @@ class TransformersEngine:
                 for job in jobs:
                     job.resolve(failure)
             else:
-                # Closing cuts a batch short, and what was cut is no turn.
+                # Closing cuts a batch short, and a cut answer is not a turn.
                 closed = _closed() if self._stop.is_set() else None
                 for job, answer in zip(jobs, answers, strict=True):
                     job.resolve(closed or answer)
 
     def _waiting(self) -> list[Job] | None:
-        """The next batch: waits for one request, and takes what else is there. None when closed."""
+        """The next batch: waits for one request, and takes all others that are queued. None if the engine was closed."""
         first = self._queue.get()
         jobs = [] if first is None else [first]
         while not self._stop.is_set() and len(jobs) < self._engine.max_batch:
@@ -156,7 +156,7 @@ class _Loaded:
         )
 
     def acceptable(self, jobs: list[Job]) -> list[Job]:
-        """The jobs without those whose JSON schema can't be compiled, so that one can't fail a whole batch."""
+        """The jobs whose JSON schema can be compiled; fails the others, so that one can't fail a whole batch."""
         accepted = []
         for job in jobs:
             try:
@@ -168,7 +168,7 @@ class _Loaded:
         return accepted
 
     def answer(self, jobs: list[Job], stop: threading.Event) -> list[Generation]:
-        """Generate one batch; one answer a job, in their order."""
+        """Generate one batch; returns one answer per job, in their order."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
@@ -181,7 +181,7 @@ class _Loaded:
             ids[row, length - len(prompt) :] = prompt
             mask[row, length - len(prompt) :] = 1
         config = GenerationConfig(
-            do_sample=False,  # `rows` draws the token itself and leaves the greedy choice no other
+            do_sample=False,  # `rows` draws each token itself and leaves it as the only choice
             max_new_tokens=max(job.request.prompt.max_new_tokens for job in jobs),
             pad_token_id=self._pad_id,
             eos_token_id=list(self._end_ids) or None,
@@ -240,7 +240,7 @@ class _Loaded:
 
 
 def _end_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    """The ids that end a turn, as far as the model can sample them."""
+    """The ids that end a turn and that the model can sample."""
     ids: set[int] = set()
     for found in (model.generation_config.eos_token_id, tokenizer.eos_token_id):
         if isinstance(found, int):
@@ -266,11 +266,11 @@ def _load(model: ModelConfig) -> _Loaded:
         )
     except HarnessError:
         raise
-    except Exception as error:  # a model's config may be anything, and so may what is raised because of it
+    except Exception as error:  # a model's config may contain anything, and raise anything
         reason = first_line(error)
         raise EngineError(f"transformers can't load {model.path}: {reason}") from error
     loaded = _Loaded(network.to(device).eval(), tokenizer)
-    network.generation_config = GenerationConfig()  # the preset's sampling is the request's, never the model folder's
+    network.generation_config = GenerationConfig()  # sampling comes from the request, never from the model's folder
     return loaded
 
 

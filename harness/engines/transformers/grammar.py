@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Matcher:
-    """Where one answer stands in its grammar."""
+    """The state of one answer in its grammar."""
 
     def __init__(self, matcher: "LLMatcher") -> None:
         self._matcher = matcher
@@ -29,18 +29,18 @@ class Matcher:
         return torch.from_numpy(allowed)
 
     def take(self, token: int) -> None:
-        """The answer goes on with `token`."""
+        """Advance the state by `token`."""
         self._matcher.consume_token(token)
 
 
 class Grammars:
-    """Compiles schemas for one tokenizer; the tokenizer is prepared when first needed (a second)."""
+    """Compiles schemas for one tokenizer, which is prepared on first use (takes a second)."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", end_ids: frozenset[int]) -> None:
         self._source, self._end_ids = tokenizer, end_ids
 
     def matcher(self, schema: Mapping[str, Any]) -> Matcher:
-        """A fresh matcher. Raises `RequestRejected` for a schema that can't be compiled."""
+        """A new matcher. Raises `RequestRejected` for a schema that can't be compiled."""
         from llguidance import LLMatcher
 
         compact = {**schema, "x-guidance": {"whitespace_flexible": False}}

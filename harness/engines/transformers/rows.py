@@ -1,10 +1,10 @@
-"""The rows of one transformers batch: how each draws its tokens, and when each is done.
+"""The rows of one transformers batch: how each row draws its tokens, and when it is done.
 
-`generate` knows one set of sampling settings for a whole batch, so it decodes greedily here, and `draw` leaves it
-no choice but the token that the row's own settings, seed and grammar gave.
+`generate` has one set of sampling settings for a whole batch. So it decodes greedily here, and `draw` leaves it only the
+token that the row's own settings, seed and grammar gave.
 
 Invariants:
-- A row's draws depend on its own logits, settings and seed only.
+- The tokens of a row depend on its own logits, settings and seed only.
 - A row sees its own tokens only: padding never counts as text.
 """
 
@@ -43,22 +43,22 @@ class Rows:
         stop: threading.Event,
         device: torch.device,
     ) -> None:
-        """`cancelled(row)` says whether nobody waits for that row any more; `stop` ends them all."""
+        """`cancelled(row)` returns whether the caller of that row was cancelled; `stop` ends all rows."""
         self._requests, self._cancelled, self._stop = requests, cancelled, stop
         self._tokenizer, self._end_ids = tokenizer, end_ids
         self._padded = max(len(request.prompt.ids or ()) for request in requests)
         self._done = [False] * len(requests)
         self.sampled = [0] * len(requests)
-        """How many tokens each row has drawn; what follows in a row that is done is padding."""
+        """Number of tokens that each row has drawn; the rest of a row that is done is padding."""
         self.logprobs: list[list[float]] = [[] for _ in requests]
-        """Of each drawn token, by the model's own distribution; of the rows that ask for them."""
+        """Log-probability of each drawn token, by the model's own distribution; only of rows that ask for them."""
         self._generators = [torch.Generator(device).manual_seed(request.seed % 2**63) for request in requests]
         self._matchers = [
             grammars.matcher(request.json_schema) if request.json_schema is not None else None for request in requests
         ]
 
     def draw(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores in which each row's drawn token is the only possible one.
+        """Scores that make each row's drawn token the only possible one.
 
         Shapes: `ids` is `[rows, tokens]`, `scores` and the result are `[rows, vocabulary]`.
         """
@@ -101,7 +101,7 @@ class Rows:
                 matcher.take(int(chosen[row]))
 
     def ended(self, ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
-        """Which rows are done, as booleans `[rows]`."""
+        """Whether each row is done, as booleans `[rows]`."""
         sampled = ids[:, self._padded :].tolist()
         for row, request in enumerate(self._requests):
             if self._done[row]:

@@ -1,7 +1,7 @@
-"""LoRA adapters of a vLLM engine: named by what is in their files, and proven to have an effect.
+"""LoRA adapters of a vLLM engine: named by the hash of their files, and checked to have an effect.
 
 Invariants:
-- Two folders with the same files are one adapter; two with different files never share a name, because vLLM
+- Two folders with the same files are one adapter. Two with different files never share a name, because vLLM
   keys its cached prefixes by the adapter's name.
 """
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""The sizes that vLLM lays out; an adapter's rank is rounded up to one of them."""
+"""The ranks that vLLM supports; an adapter's rank is rounded up to one of them."""
 
 _SAME = 1e-4
-"""Log probabilities that differ by less are those of the same weights."""
+"""Log-probabilities that differ by less are taken as equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Adapter:
         return LoRARequest(lora_name=self.name, lora_int_id=self.number, lora_path=str(self.path))
 
     def check(self, base: Mapping[int, float], adapted: Mapping[int, float]) -> None:
-        """Compare log probabilities of first tokens. Raises `EngineError` where the adapter changed nothing."""
+        """Compare log-probabilities of first tokens. Raises `EngineError` if the adapter changes nothing."""
         if base.keys() == adapted.keys() and all(abs(base[token] - adapted[token]) < _SAME for token in base):
             raise EngineError(
                 f"the LoRA adapter {self.path} changes nothing: with it and without it the model gives the same "
@@ -51,7 +51,7 @@ class Adapter:
 
 
 class Adapters:
-    """The adapters that one engine may be asked for, by folder."""
+    """The adapters that requests to one engine may name, by folder."""
 
     def __init__(self, adapters: Mapping[Path, Adapter]) -> None:
         self._by_path = dict(adapters)
@@ -70,7 +70,7 @@ class Adapters:
 
     @property
     def rank(self) -> int:
-        """Smallest rank that vLLM offers and all adapters fit."""
+        """The smallest of vLLM's ranks that fits all adapters. Raises `ConfigError` if there is none."""
         needed = max(adapter.rank for adapter in self)
         for rank in _RANKS:
             if rank >= needed:
@@ -84,7 +84,7 @@ class Adapters:
         return len({adapter.name for adapter in self._by_path.values()})
 
     def request(self, folder: str | None) -> "LoRARequest | None":
-        """What vLLM takes for a request's adapter. Raises `RequestRejected` for one that was not announced."""
+        """vLLM's form of a request's adapter. Raises `RequestRejected` if the engine was not started with it."""
         if folder is None:
             return None
         adapter = self._by_path.get(Path(folder).expanduser().resolve())

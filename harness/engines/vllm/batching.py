@@ -1,11 +1,11 @@
-"""How much vLLM does at once: sequences in a batch, and tokens in a step.
+"""vLLM's batch limits: sequences in a batch, and tokens in a step.
 
-`AsyncLLM` without a usage context takes vLLM's smallest defaults (128 sequences and 2,048 tokens), whatever the GPU. vLLM's
+`AsyncLLM` without a usage context takes vLLM's smallest defaults (128 sequences and 2,048 tokens) on every GPU. vLLM's
 own server and its offline class take more on large GPUs (`get_batch_defaults` in vLLM's arg_utils.py). Sessions are an
-offline load: all are known at the start, and nobody waits for a first token. So the defaults are those of the offline
-class, never below the server's, and as many sequences as sessions are in flight.
+offline load: all are known at the start, and nobody waits for a first token. So we take the defaults of the offline
+class, but at least the server's, and as many sequences as sessions are in flight.
 
-Invariant: what the user sets in `engine.args` stays as it is.
+Invariant: settings in `engine.args` are never changed.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
 
 MOST_SEQUENCES = 1024
-"""vLLM keeps a row of logits for each while it starts: half a GiB at a vocabulary of 128,000. `engine.args` may say more."""
+"""vLLM allocates a row of logits for each while it starts: half a GiB at a vocabulary of 128,000. `engine.args` may set
+more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What vLLM is started with, and why."""
+    """The limits that vLLM is started with, and the reason."""
 
     max_num_seqs: int
     max_num_batched_tokens: int
@@ -39,14 +40,14 @@ def choose(server: tuple[int, int], offline: tuple[int, int], window: int, sessi
     sequences = max(server[0], offline[0], min(sessions or 0, MOST_SEQUENCES))
     tokens = max(server[1], offline[1])
     wanted = f"{sessions} session{'s' if sessions != 1 else ''}" if sessions else "an unknown number of sessions"
-    # A step that can't hold one prompt whole is refused where prefills are not cut into chunks.
+    # Without chunked prefill, vLLM refuses a step that can't hold one whole prompt.
     if tokens < window:
         return Limits(sequences, window, f"for {wanted}; one prompt of {window} tokens fits a step")
     return Limits(sequences, tokens, f"for {wanted}; vLLM's server would take {server[0]} and {server[1]}")
 
 
 def limits(args: "AsyncEngineArgs", given: Mapping[str, Any], window: int, sessions: int | None) -> Limits | None:
-    """The limits to start with, by vLLM's own defaults for this machine; None where the user set both."""
+    """The limits to start with, from vLLM's own defaults for this machine; None if the user set both."""
     if {"max_num_seqs", "max_num_batched_tokens"} <= given.keys():
         return None
     from vllm.usage.usage_lib import UsageContext

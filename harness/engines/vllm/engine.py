@@ -1,9 +1,9 @@
 """vLLM in this process: AsyncLLM with continuous batching over all sessions; the model runs in a child process.
 
 Invariants:
-- Nothing that this module sends can kill the engine: no prompt that does not fit, no per-request seed where
-  vLLM can't honour it, no token id of its own.
-- Whatever ends the child, every request in flight hears of it.
+- Nothing that this module sends can crash the engine: no prompt that does not fit, no per-request seed if vLLM can't
+  honour it, no invalid token id.
+- If the child process ends for any reason, every request in flight fails.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class VllmEngine:
-    """One vLLM engine. `adapters` are the LoRA folders that requests may name; `log` takes vLLM's own messages."""
+    """One vLLM engine. `adapters` are the LoRA folders that requests may name; `log` is the file for vLLM's messages."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class VllmEngine:
         self._seeded = True
         self._end_ids: frozenset[int] = frozenset()
         self._ranks = 1
-        """Data-parallel ranks, each with a cache of its own."""
+        """Number of data-parallel ranks, each with a cache of its own."""
 
     async def start(self) -> EngineInfo:
         """Load the model in a child process. Raises `ConfigError` (bad engine.args) or `EngineError`."""
@@ -70,7 +70,7 @@ class VllmEngine:
             raise
 
     def _build(self, launch: Launch) -> None:
-        """Make the AsyncLLM; blocks for as long as the model loads."""
+        """Make the AsyncLLM; blocks while the model loads."""
         with environment(self._engine, self._log):
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
@@ -96,8 +96,8 @@ class VllmEngine:
         config = llm.vllm_config
         on_cpu = config.device_config.device_type == "cpu"
         chunked = config.scheduler_config.enable_chunked_prefill
-        # vLLM rewinds a seeded request's generator after a partial prefill, which a CPU generator can't do:
-        # the error ends the engine. Without partial prefills a seed is safe.
+        # After a partial prefill, vLLM rewinds a seeded request's generator. A CPU generator can't do that, and the
+        # error ends the engine. Without partial prefills a seed is safe.
         self._seeded = not (on_cpu and chunked)
         self._window = config.model_config.max_model_len
         self._end_ids = _end_ids(llm)
@@ -162,8 +162,8 @@ class VllmEngine:
         processes = _processes(llm)
         for process in processes:
             asyncio.get_running_loop().remove_reader(process.sentinel)
-        # Its reader would take the end of the child for a crash and log it, so it ends first; then nobody is left
-        # to tell the requests in flight.
+        # vLLM's reader would log the end of the child as a crash, so the reader ends first; after that, only we can
+        # fail the requests in flight.
         if llm.output_handler is not None:
             llm.output_handler.cancel()
             await asyncio.wait([llm.output_handler])
@@ -176,11 +176,11 @@ class VllmEngine:
         if self._launch is not None:
             await self._launch.end()
         del llm
-        gc.collect()  # AsyncLLM is full of cycles, and its __del__ fails when the interpreter is already going
+        gc.collect()  # AsyncLLM has many reference cycles, and its __del__ fails during interpreter shutdown
 
     @property
     def llm(self) -> "AsyncLLM":
-        """The running vLLM engine, for benchmarks and diagnosis."""
+        """The running vLLM engine, for benchmarks and diagnosis. Raises `EngineUnavailable` if it is not running."""
         if self._llm is None:
             raise EngineUnavailable("the vLLM engine is not running")
         return self._llm
@@ -190,7 +190,7 @@ class VllmEngine:
         return tuple(self._pids()) if self._llm is not None else ()
 
     def _child_ended(self, sentinel: int) -> None:
-        """Tell everyone who waits. vLLM itself does so for a crash only, not for a child that a SIGTERM ended."""
+        """Fail all requests in flight. vLLM itself does so after a crash only, not after a SIGTERM to the child."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
         asyncio.get_running_loop().remove_reader(sentinel)
@@ -202,7 +202,7 @@ class VllmEngine:
         return [process.pid for process in _processes(self.llm) if process.pid is not None]
 
     def _placed(self, request: Request, lora: "LoRARequest | None") -> dict[str, Any]:
-        """Where a request is played: a session stays on its rank, where its prefix is cached."""
+        """The data-parallel rank of a request: a session stays on one rank, where its prefix is cached."""
         placed: dict[str, Any] = {"lora_request": lora}
         if self._ranks > 1:
             session = request.request_id.rpartition("/")[0] or request.request_id
@@ -263,7 +263,7 @@ class VllmEngine:
         )
 
     async def _first_logprobs(self, adapter: Adapter | None) -> Mapping[int, float]:
-        """Log probabilities of the most likely first tokens after a fixed prompt."""
+        """Log-probabilities of the most likely first tokens after a fixed prompt."""
         from vllm import SamplingParams
 
         params = SamplingParams(temperature=0.0, max_tokens=1, logprobs=5)
@@ -287,13 +287,13 @@ def _processes(llm: "AsyncLLM") -> list[Any]:
 
 
 def _logprobs(done: "CompletionOutput") -> tuple[float, ...]:
-    """Of the sampled tokens; empty where they were not asked for."""
+    """Log-probabilities of the sampled tokens; empty if they were not requested."""
     given = zip(done.token_ids, done.logprobs or (), strict=False)
     return tuple(among[token].logprob for token, among in given)
 
 
 def _end_ids(llm: "AsyncLLM") -> frozenset[int]:
-    """The ids that end a turn: the tokenizer's and those of the model's generation config."""
+    """The ids that end a turn, by the tokenizer and by the model's generation config."""
     ids: set[int] = set()
     for found in (
         llm.renderer.get_tokenizer().eos_token_id,
@@ -332,7 +332,7 @@ def _constraint(schema: Mapping[str, Any] | None) -> "StructuredOutputsParams | 
 
 
 def _refusal(error: Exception, request: Request) -> RequestRejected:
-    """vLLM validates more than lengths; the parameter that it names tells a long prompt from a bad request."""
+    """The error for a request that vLLM refused. The parameter that vLLM names shows whether the prompt was too long."""
     if getattr(error, "parameter", None) in ("input_tokens", "max_tokens", "max_completion_tokens"):
         counted = getattr(error, "value", None)
         return PromptRefused(

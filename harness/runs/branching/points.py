@@ -1,9 +1,9 @@
-"""From which turns of which sessions branches go on.
+"""From which turns of which sessions branches continue.
 
 Invariants:
-- A branch's seed depends on the parent's seed, the turn and its number, and on no setting: branches under other settings
-  are pairs. Number 0 has the parent's own seed, so that under the same settings it repeats the parent.
-- Branches of one turn follow one another, so that they find its prompt in the engine's cache.
+- A branch's seed depends only on the parent's seed, the turn and the branch's number, so that branches with other
+  settings are paired. Number 0 has the parent's own seed: with the same settings it repeats the parent.
+- Branches of one turn are played in sequence, so that its prompt is in the engine's cache.
 """
 
 import re
@@ -24,7 +24,7 @@ _EVERY = re.compile(r"every=([1-9][0-9]{0,4})")
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Which turns of a session are said anew."""
+    """The turns of a session at which branches start."""
 
     text: str
 
@@ -34,7 +34,7 @@ class Points:
             raise ConfigError(f"--turn: found {self.text!r}; expected the index of a turn, all, or every=K")
 
     def of(self, session: Played) -> list[int]:
-        """Indices of turns: one, every therapist turn, or every K-th of these. None where the session is too short."""
+        """Indices of turns: one, every therapist turn, or every K-th of these. Empty if the session is too short."""
         if self.text.isdecimal():
             return [int(self.text)] if int(self.text) < len(session.turns) else []
         every = _EVERY.fullmatch(self.text)
@@ -50,7 +50,7 @@ class Beginning:
     parent: Played
 
     def prefix(self) -> dict[str, Any]:
-        """What it begins with, as its `session_started` keeps it."""
+        """The turns, events and views that it begins with, as in its `session_started`."""
         assert self.spec.branch is not None
         turn = self.spec.branch.turn
         return {
@@ -60,7 +60,7 @@ class Beginning:
         }
 
     def views(self) -> dict[Speaker, View]:
-        """The view of each speaker's last turn before the branch: where its context goes on from."""
+        """The view of each speaker's last turn before the branch, from which its context continues."""
         assert self.spec.branch is not None
         _, views, _ = prefix_of(self.parent.started.get("prefix") or _NOTHING, self.parent.spec.session_id)
         turn = self.spec.branch.turn
@@ -94,7 +94,7 @@ def beginnings(
 
 
 def parents_of(run: Path, found: Mapping[str, Played], ids: Sequence[str]) -> list[Played]:
-    """The sessions `ids`, or all. Raises `StorageError` for one that isn't there."""
+    """The sessions `ids`, or all. Raises `StorageError` for an unknown id."""
     for session_id in ids:
         if session_id not in found:
             raise StorageError(f"{run}: no session {session_id!r}{did_you_mean(session_id, found)}")
@@ -105,8 +105,8 @@ def _refuse(parent: Played) -> None:
     spec = parent.spec
     if spec.course is not None:
         raise ConfigError(
-            f"{spec.session_id}: is a session of a course, and what it hands over would no longer follow from it; "
-            "expected a session of its own"
+            f"{spec.session_id}: is a session of a course, and its handover would no longer match it; "
+            "expected a single session"
         )
     if parent.turns and parent.turns[0].speaker is Speaker.THERAPIST:
         raise ConfigError(f"{spec.session_id}: the therapist speaks first; expected a session that the patient opens")

@@ -1,7 +1,7 @@
-"""A run of branches: checked like any run, its sessions begun at once, and then played like any others.
+"""A run of branches: checked like any run, with all its sessions begun at once, then played like any other.
 
-Invariant: all branches stand in the journal, each with what it begins with, before the first one goes on; so the folder
-needs its parent no more, and resumes.
+Invariant: all branches are in the journal, with the turns that they begin with, before the first one is played. So the
+folder no longer needs its parent, and can be resumed.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,10 @@ def prepare_branches(
     overrides: Sequence[str] = (),
     trusted: bool = False,
 ) -> CheckedRun:
-    """Branches of the run in `path`: of its sessions `ids` (none: all that came to their end).
+    """A checked run of branches from the run in `path`: from its sessions `ids` (none: all finished ones).
 
     `trusted`: code that comes with its models may run.
-    Raises `StorageError`, `ConfigError` and `PersonaError` for what can't be branched.
+    Raises `StorageError`, `ConfigError` and `PersonaError` for sessions that can't be branched.
     """
     path = path.resolve()
     record = read_record(path)
@@ -54,7 +54,7 @@ def prepare_branches(
         refuse_code(config, path, trusted)
         refuse_server(config, path, overrides)
     if config.patient.kind != "simulated":
-        raise ConfigError(f"{path}: its patient is replayed and can't answer anew; expected patient=simulated")
+        raise ConfigError(f"{path}: its patient is replayed and can't give new answers; expected patient=simulated")
     _check_bounds(config, begun)
     if config.run.dir is not None:
         check_writable(config.run.dir)
@@ -65,14 +65,14 @@ def prepare_branches(
 
 
 def _config(path: Path, source: Source, overrides: Sequence[str], begun: Sequence[Beginning]) -> RunConfig:
-    """The settings under which the branches go on, with the personas that they need."""
+    """The settings of the branches, with the personas that they need."""
     needed = tuple(dict.fromkeys(one.spec.persona_id for one in begun))
     if source is not Source.IMPORTED:
         return branch_config(Archive(path).config, overrides)
     try:
         config = load([*overrides, f"personas=[{','.join(needed)}]"])
     except PersonaError as error:
-        raise PersonaError(f"imported sessions go on only with a persona of the library: {error}") from error
+        raise PersonaError(f"imported sessions can be branched only with a persona of the library: {error}") from error
     return config.model_copy(update={"run": config.run.model_copy(update={"name": config.run.name or "branch"})})
 
 
@@ -112,7 +112,7 @@ def _begin(open_run: OpenRun, begun: Sequence[Beginning], personas: dict[str, Pe
 
 
 def _started(spec: RunSpec, persona: Persona) -> dict[str, Any]:
-    """What rebuilds the prompts of a session, as `SessionAgents.started` gives it."""
+    """The fields that rebuild the prompts of a session, as in `SessionAgents.started`."""
     preambles = {speaker: context.preamble(persona) for speaker, context in spec.role_contexts.items()}
     return {
         str(speaker): {"system": preamble.system, "opening": preamble.opening}

@@ -1,6 +1,6 @@
-"""The settings of branches: those of the run that they go on from, with some changed.
+"""The settings of branches: those of the parent run, with some changed.
 
-Invariant: what is not named on the command line is as it was when the session was played.
+Invariant: a setting that is not given on the command line is the same as in the parent run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from harness.config.schema import RunConfig
 from harness.errors import ConfigError
 
 _PLAN = ("personas", "sample", "sample_seed", "sessions_per_persona", "seed", "course", "persona_dir", "patient.kind")
-"""What says which sessions are played; of branches their parents say it."""
+"""Settings that decide which sessions are played; for branches, the parent sessions decide."""
 _ROLES = ("patient", "therapist")
 _BOTH = ("engine", "model", "sampling")
 _GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -24,11 +24,11 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "engine": tuple(f"{role}.engine" for role in _ROLES),
     "model": tuple(f"{role}.{part}" for role in _ROLES for part in ("model", "sampling")),
 }
-"""Config groups, and the parts of a resolved config that a choice from them sets."""
+"""The parts of a resolved config that a choice from a config group sets, by group."""
 
 
 def branch_config(recorded: RunConfig, overrides: Sequence[str]) -> RunConfig:
-    """A recorded config with overrides as of `harness run`: groups (`therapist=mi`) and single settings.
+    """A recorded config with overrides as for `harness run`: groups (`therapist=mi`) and single settings.
 
     Raises `ConfigError`.
     """
@@ -40,8 +40,8 @@ def branch_config(recorded: RunConfig, overrides: Sequence[str]) -> RunConfig:
         key = override.partition("=")[0]
         if key == "patient" or any(key == name or key.startswith(f"{name}.") for name in _PLAN):
             raise ConfigError(
-                f"command line: {key}: which sessions go on is said by the run, its session ids and --turn; "
-                "expected settings of how they go on"
+                f"command line: {key}: the run, its session ids and --turn decide which sessions continue; "
+                "expected settings of how they continue"
             )
     composed = check(compose(overrides)).model_dump(mode="json")
     for override in overrides:

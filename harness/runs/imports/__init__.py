@@ -1,1 +1,1 @@
-"""Sessions of other origin made into a run folder: transcripts of people or of other systems."""
+"""Imports transcripts of people or of other systems into a run folder."""

@@ -1,6 +1,6 @@
-"""The run folder of imported sessions.
+"""Writes the run folder of imported sessions.
 
-Invariant: the folder appears whole, or not at all.
+Invariant: the folder appears complete, or not at all.
 """
 
 import shutil
@@ -45,15 +45,15 @@ LABELS = "labels.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of an import."""
+    """The result of an import."""
 
     path: Path
     sessions: int
     turns: int
     merged: int
-    """Utterances that went into the turn before them."""
+    """Number of utterances that were merged into the turn before."""
     labels: int
-    """Turns and sessions with labels."""
+    """Number of turns and sessions with labels."""
 
 
 def read_files(
@@ -65,7 +65,7 @@ def read_files(
     source: str | None,
     persona: str | None = None,
 ) -> list[Found]:
-    """The sessions of files (of a folder: its files of that format), with their licence and source in `meta`.
+    """The sessions of files (in a folder: all files of that format), with licence and source in `meta`.
 
     Raises `TranscriptError` with file and line.
     """
@@ -75,7 +75,7 @@ def read_files(
         for one in FORMATS[form](path, layout):
             if one.session_id in places:
                 raise TranscriptError(
-                    f"{one.place}: session {one.session_id} stands in {places[one.session_id]} already; ids must differ"
+                    f"{one.place}: session {one.session_id} is already in {places[one.session_id]}; ids must differ"
                 )
             places[one.session_id] = one.place
             found.append(_with_rights(one, path, licence, source, persona))
@@ -83,7 +83,7 @@ def read_files(
 
 
 def write_folder(found: Sequence[Found], form: str, run_dir: Path | None, name: str) -> Imported:
-    """Make the run folder of these sessions, with metrics and report. Raises `StorageError`."""
+    """Write the run folder of these sessions, with metrics and report. Raises `StorageError`."""
     now = datetime.now(UTC)
     if run_dir is not None:
         check_writable(run_dir)
@@ -140,21 +140,21 @@ def _keep(folder: RunDir, result: SessionResult) -> None:
 
 
 def _result(one: Found, persona: str, number: int) -> SessionResult:
-    """A session; its seed only tells the sessions of one persona apart, as it does in every run."""
+    """The result of one session. Its seed only distinguishes the sessions of one persona."""
     spec = SessionSpec(one.session_id, persona, number, number, source=Source.IMPORTED, meta=dict(one.meta))
     turns = tuple(Turn(index, said.speaker, said.text) for index, said in enumerate(one.turns))
     return SessionResult(spec, StopReason.TRANSCRIPT_EXHAUSTED, turns, tuple(_events(turns, one.meta.get("language"))))
 
 
 def _events(turns: Sequence[Turn], language: object) -> Iterator[Event]:
-    """What the guard finds; it acts on nothing."""
+    """The guard's findings; it does not act on them."""
     guard = Guard(GuardConfig(), language if isinstance(language, str) else "en")
     for turn in turns:
         yield from (event for event in guard.observe(turn).events if event.kind in FINDINGS)
 
 
 def _labels(one: Found) -> Iterator[dict[str, Any]]:
-    """Lines of labels.jsonl: one for each turn that has any, and one for the session."""
+    """Lines of labels.jsonl: one for each turn with labels, and one for the session."""
     author = one.labels.get("author")
     common = {"session_id": one.session_id, "author": author, "source": Path(str(one.meta["file"])).name}
     for index, said in enumerate(one.turns):
@@ -194,7 +194,7 @@ def _with_rights(one: Found, path: Path, licence: str | None, source: str | None
         value = given if given is not None else meta.get(key)
         if not isinstance(value, str) or not value.strip():
             raise ConfigError(
-                f"{one.place}: its {key} is not given; say --{key} {example} (or --{key} unknown): it is kept with every row"
+                f"{one.place}: its {key} is missing; give --{key} {example} (or --{key} unknown): it is kept with every row"
             )
         meta[key] = value.strip()
     meta["file"] = str(path)

@@ -1,6 +1,6 @@
-"""In which line of a JSON text its values stand, so that a mistake in one can be found.
+"""Finds the lines of values in a JSON text, so that messages can name the line of a mistake.
 
-The text has been read as JSON before; here it is only walked through, and each value is asked for after those before it.
+The text has been parsed as JSON before; this module only walks through it. Callers must ask for values in order.
 """
 
 import json
@@ -13,7 +13,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class Lines:
-    """Lines of a text by offset, counted from 1; offsets must not go down."""
+    """Line numbers of a text by offset, from 1; offsets must not decrease."""
 
     def __init__(self, text: str) -> None:
         self._text, self._offset, self._line = text, 0, 1
@@ -39,7 +39,7 @@ def elements(text: str, at: int) -> Iterator[int]:
 
 
 def member(text: str, at: int, name: str) -> int:
-    """Offset of the value that the object at `at` has under a name: the last one, as readers of JSON take it."""
+    """Offset of the value under a name in the object at `at`; of the last one, as JSON readers do."""
     at, found = _skip(text, at + 1), -1
     while text[at] != "}":
         key, at = _decode(text, at)
@@ -51,7 +51,7 @@ def member(text: str, at: int, name: str) -> int:
 
 
 def _after(text: str, at: int) -> int:
-    """Offset of what follows the value at `at`, its comma passed."""
+    """Offset after the value at `at` and its comma."""
     at = _skip(text, _decode(text, at)[1])
     return _skip(text, at + 1) if text[at] == "," else at
 

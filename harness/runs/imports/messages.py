@@ -1,7 +1,7 @@
-"""Sessions as JSON: lists of messages as chat models take them, and ShareGPT.
+"""Reads sessions from JSON: lists of chat messages, and ShareGPT.
 
-A file is JSON (one session, or a list of them) or JSON Lines (one session a line). A session is a list of messages, or an
-object that holds it under one of `LISTS`; a message has a name of its speaker and a text, each under one of a few names.
+A file is JSON (one session, or a list of them) or JSON Lines (one session per line). A session is a list of messages, or
+an object with such a list under one of `LISTS`. A message has a speaker and a text, each under one of a few names.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ def read_sharegpt(path: Path, layout: Layout) -> Iterator[Found]:
 
 
 def _shallow(path: Path, found: Iterator[Found]) -> Iterator[Found]:
-    """The same sessions; a file that is nested too deeply is refused."""
+    """The same sessions. Raises `TranscriptError` for a file that is nested too deeply."""
     try:
         yield from found
     except RecursionError as error:
@@ -68,7 +68,7 @@ def _sessions(
 def _message(
     message: Any, layout: Layout, speakers: tuple[str, ...], texts: tuple[str, ...], at: str
 ) -> tuple[Speaker | None, Any, dict[str, Any]]:
-    """Who says what in a message, and its labels; nobody and None for one that only calls a tool."""
+    """Speaker, text and labels of a message; speaker and text are None if it only calls a tool."""
     if not isinstance(message, Mapping):
         raise TranscriptError(f"{at}: found {type(message).__name__}, expected an object")
     name = _key(message, speakers, at)
@@ -81,24 +81,24 @@ def _message(
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A session as it stands in a file."""
+    """A session in its JSON form."""
 
     value: Any
     path: Path
     name: str
-    """Which of the file's sessions, where it holds a list of them."""
+    """Which session it is, if the file holds a list of them."""
     line: int
     text: str | None = None
-    """The whole file, where the session may take more lines than one."""
+    """The text of the whole file, if the session may span several lines; else None."""
     offset: int = 0
 
     @property
     def place(self) -> str:
-        """FILE:LINE, and which session."""
+        """FILE:LINE, and the session's name."""
         return f"{self.path}:{self.line}{self.name}"
 
     def places(self, key: str | None) -> Iterator[str]:
-        """The place of every message of the list under `key`; None: the session is the list."""
+        """The place of every message in the list under `key`; with None, the session itself is the list."""
         if self.text is None:
             yield from (self.place for _ in (self.value if key is None else self.value[key]))
             return
@@ -126,7 +126,7 @@ def _records(path: Path) -> Iterator[_Record]:
 
 
 def _lines(path: Path, text: str, why: orjson.JSONDecodeError) -> Iterator[_Record]:
-    """JSON Lines; `why` says why the text is not JSON as a whole."""
+    """The sessions of a JSON Lines file; `why` is the error of reading it as one JSON text."""
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) < 2:
         raise TranscriptError(f"{path}:{why.lineno}: not JSON: {why.msg}") from why
@@ -134,17 +134,17 @@ def _lines(path: Path, text: str, why: orjson.JSONDecodeError) -> Iterator[_Reco
         try:
             yield _Record(orjson.loads(line), path, "", number)
         except orjson.JSONDecodeError as wrong:
-            raise TranscriptError(f"{path}:{number}: not JSON: {wrong.msg}; expected one session a line") from wrong
+            raise TranscriptError(f"{path}:{number}: not JSON: {wrong.msg}; expected one session per line") from wrong
 
 
 def _is_message(listed: list[Any]) -> bool:
-    """Whether a list is one session and no list of sessions."""
+    """Whether a list is one session, not a list of sessions."""
     first = listed[0] if listed else None
     return isinstance(first, Mapping) and any(key in first for key in _SPEAKERS)
 
 
 def _list_of(record: _Record, lists: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
-    """Under which name a session has its messages (None: it is the list), and what else it says."""
+    """The key of a session's messages (None: the session itself is the list), and its other keys."""
     value = record.value
     if isinstance(value, list):
         return None, {}
@@ -157,7 +157,7 @@ def _list_of(record: _Record, lists: tuple[str, ...]) -> tuple[str | None, dict[
 
 
 def _only_calls(message: Mapping[str, Any]) -> bool:
-    """Whether a message of an assistant is a call of a tool and no text."""
+    """Whether a message of an assistant calls a tool and has no text."""
     return message.get("content") is None and bool(message.get("tool_calls") or message.get("function_call"))
 
 
@@ -171,11 +171,11 @@ def _key(message: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:
 
 
 def _content(value: Any, place: str) -> Any:
-    """A text, also where it stands as a list of parts."""
+    """A text, also from a list of parts."""
     if not isinstance(value, list):
         return value
     parts = [part.get("text") if isinstance(part, Mapping) else part for part in value]
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) != len(parts):
-        raise TranscriptError(f"{place}: a part that is no text; expected texts only")
+        raise TranscriptError(f"{place}: a part that is not text; expected only text")
     return "\n".join(texts)

@@ -1,8 +1,8 @@
-"""Sessions of other origin as they are read, whatever their file format.
+"""Imported sessions as read from files of any format.
 
 Invariants:
-- What is read is whole or refused with file and place; nothing is guessed, and no error is dialogue.
-- Turns of one speaker in a row are one turn, their labels kept.
+- A session is read completely or refused with file and place. Nothing is guessed, and an error never becomes dialogue.
+- Consecutive utterances of one speaker become one turn, with all their labels.
 """
 
 import re
@@ -17,36 +17,36 @@ from harness.reading.files import read_bytes
 from harness.types import Speaker
 
 MOST_TURNS = 20_000
-"""Of one session; a table without a column that tells sessions apart has more."""
+"""Most turns of one session; a table without a session column may have more."""
 LARGEST_FILE = 1 << 29
-"""Bytes of one file."""
+"""Most bytes of one file."""
 KNOWN_SPEAKERS: Mapping[str, Speaker] = {
     **dict.fromkeys(("patient", "client", "user", "human", "seeker", "usr"), Speaker.PATIENT),
     **dict.fromkeys(
         ("therapist", "counselor", "counsellor", "assistant", "gpt", "supporter", "sys", "chatgpt"), Speaker.THERAPIST
     ),
 }
-"""Names that need no mapping, in lower case."""
+"""Names of speakers that need no mapping, in lower case."""
 SILENT = frozenset({"system", "developer", "tool", "function", "observation", "function_call"})
-"""Roles that say nothing in a session; their text goes to its `meta`."""
+"""Roles that don't speak in a session; their text goes to its `meta`."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+=-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One utterance as a file holds it."""
+    """One utterance as read from a file."""
 
     speaker: Speaker
     text: str
     place: str
-    """FILE:LINE, or what else says where it stands."""
+    """FILE:LINE, or another description of its place."""
     labels: Mapping[str, Any] = field(default_factory=dict)
-    """What somebody marked in it."""
+    """Its labels by people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A session as a file holds it."""
+    """A session as read from a file."""
 
     session_id: str
     place: str
@@ -54,26 +54,26 @@ class Found:
     persona: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, Any] = field(default_factory=dict)
-    """What somebody marked in the session as a whole."""
+    """Labels by people of the whole session."""
     merged: int = 0
-    """How many utterances went into the one before them."""
+    """Number of utterances that were merged into the one before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the user says of the files."""
+    """The user's description of the files."""
 
     speakers: Mapping[str, Speaker] = field(default_factory=dict)
-    """Names of speakers, in lower case, besides the known ones; they win."""
+    """Roles by speaker name in lower case; they take precedence over the known names."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """csv: which column holds `text`, `speaker`, `session`, `persona` and `order`."""
+    """csv: the columns of `text`, `speaker`, `session`, `persona` and `order`."""
     labels: tuple[str, ...] = ()
     """csv: columns to keep as labels of a turn; `all` for every column not used otherwise."""
     meta: tuple[str, ...] = ()
     """csv: columns to keep once per session."""
 
     def speaker(self, name: object, place: str) -> Speaker | None:
-        """Who a name means; None for a role that says nothing. Raises `TranscriptError`."""
+        """The role of a name; None for a role that does not speak. Raises `TranscriptError`."""
         if not isinstance(name, str) or not name.strip():
             raise TranscriptError(f"{place}: speaker: found {name!r}, expected a name")
         known = {**KNOWN_SPEAKERS, **self.speakers}
@@ -84,7 +84,7 @@ class Layout:
             return None
         raise TranscriptError(
             f"{place}: speaker {name.strip()[:40]!r} is not known{did_you_mean(key, known)}; "
-            f"say who it is with --speakers '{name.strip()[:40]}=patient' or =therapist"
+            f"give its role with --speakers '{name.strip()[:40]}=patient' or =therapist"
         )
 
 
@@ -122,7 +122,7 @@ def session(
 
 
 def safe_id(text: str) -> str:
-    """Text as an id that can be a file's name."""
+    """An id made from a text that can be a file name."""
     return (_UNSAFE.sub("-", text.strip()).strip("-.") or "session")[:160]
 
 
@@ -140,7 +140,7 @@ def read_bounded(path: Path) -> str:
 
 
 def _merged(said: Sequence[Said]) -> Iterator[Said]:
-    """Turns that alternate: what one speaker says in a row is one turn, a paragraph for each utterance."""
+    """Alternating turns: consecutive utterances of one speaker become one turn, with a line for each."""
     parts: list[Said] = []
     for one in said:
         if parts and parts[-1].speaker is not one.speaker:

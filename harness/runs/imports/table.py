@@ -1,7 +1,7 @@
-"""Sessions as a table: one utterance a row, with columns whose names the user gives.
+"""Reads sessions from a table: one utterance per row, in columns that the user names.
 
-Rows of one session may stand anywhere. Where several rows hold the same utterance (same session, order and text), as
-those of several annotators do, it is one utterance with all their labels.
+Rows of one session may be anywhere. Several rows with the same utterance (same session, order and text), as written by
+several annotators, become one utterance with all their labels.
 """
 
 import csv
@@ -16,7 +16,7 @@ from harness.errors import TranscriptError, did_you_mean, some_of
 from harness.runs.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
 
 PLACES = ("text", "speaker", "session", "persona", "order")
-"""What a column can hold; `text` and `speaker` are needed."""
+"""What a column can hold; `text` and `speaker` are required."""
 ALL = "all"
 
 
@@ -24,7 +24,7 @@ def read(path: Path, layout: Layout) -> Iterator[Found]:
     """The sessions of a table. Raises `TranscriptError`."""
     text = read_bounded(path)
     csv.field_size_limit(4 * LONGEST_TURN)
-    # Not splitlines(), which also takes U+2028 and its like for the end of a row.
+    # Not splitlines(), which also splits at U+2028 and similar characters.
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(path, text), strict=True)
     header, width = _header(path, rows, layout)
     used = {header[name] for name in layout.columns.values()} | {header[name] for name in layout.meta}
@@ -40,7 +40,7 @@ def read(path: Path, layout: Layout) -> Iterator[Found]:
                 raise TranscriptError(f"{place}: {layout.columns['session']}: empty; expected the id of a session")
             groups.setdefault(key, []).append(_Row(cell.get("order", ""), said, cell.get("persona"), meta))
     if not groups:
-        raise TranscriptError(f"{path}: no row under its header; expected one utterance a row")
+        raise TranscriptError(f"{path}: no row under its header; expected one utterance per row")
     for name, members in groups.items():
         yield _session(name, members, ordered="order" in layout.columns)
 
@@ -62,15 +62,15 @@ def _session(name: str, rows: list[_Row], *, ordered: bool) -> Found:
     for row in rows:
         if (row.persona, row.meta) != (first.persona, first.meta):
             raise TranscriptError(
-                f"{row.said.place}: session {name}: what holds for the whole session differs from its first row "
-                f"({first.said.place}); take that column out of --meta, or give the right session column"
+                f"{row.said.place}: session {name}: a --meta column differs from its first row "
+                f"({first.said.place}); remove that column from --meta, or give the right session column"
             )
     persona = first.persona or None
     return session(name, first.said.place, [row.said for row in rows], persona=persona, meta=dict(first.meta))
 
 
 def _once(rows: list[_Row]) -> list[_Row]:
-    """Rows of one utterance as one, each label a list where they differ."""
+    """The rows with those of the same utterance merged; labels that differ become lists."""
     found: list[_Row] = []
     for row in rows:
         last = found[-1] if found else None
@@ -100,22 +100,22 @@ def _delimiter(path: Path, text: str) -> str:
 
 
 def _header(path: Path, rows: Iterator[list[str]], layout: Layout) -> tuple[dict[str, int], int]:
-    """Place of each column that has a name, and how many there are.
+    """The position of each named column, and the number of all columns.
 
-    Raises `TranscriptError` where one that is asked for is missing.
+    Raises `TranscriptError` if a column that the user named is missing.
     """
     try:
         names = next(rows)
     except csv.Error as error:
         raise TranscriptError(f"{path}:1: no table: {error}") from error
     named = [name.strip() for name in names]
-    header = {name: place for place, name in enumerate(named) if name}  # spreadsheets leave columns without a name
+    header = {name: place for place, name in enumerate(named) if name}  # spreadsheets write unnamed columns
     if twice := next((name for name in header if named.count(name) > 1), None):
-        raise TranscriptError(f"{path}:1: column {twice!r} stands there twice; rename one")
+        raise TranscriptError(f"{path}:1: there are two columns {twice!r}; rename one")
     missing = [place for place in ("text", "speaker") if place not in layout.columns]
     if missing:
         raise TranscriptError(
-            f"{path}:1: which column holds the {missing[0]}? say --columns text=NAME,speaker=NAME[,session=NAME]; "
+            f"{path}:1: which column holds the {missing[0]}? give --columns text=NAME,speaker=NAME[,session=NAME]; "
             f"there are {some_of(header, missing[0])}"
         )
     wanted = [*layout.columns.values(), *layout.meta, *(name for name in layout.labels if name != ALL)]

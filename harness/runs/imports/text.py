@@ -1,4 +1,4 @@
-"""Sessions in our text form: one per file, with an optional YAML head, and labels in NAME.labels.yaml beside it."""
+"""Reads sessions in our text format: one per file, with an optional YAML head and labels in NAME.labels.yaml."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from harness.runs.imports.sessions import KNOWN_SPEAKERS, Found, Layout, read_bo
 from harness.types import Speaker
 
 _LABELLED = ("patient", "client", "therapist", "counselor", "counsellor")
-"""Of the known speakers, those that are labels in a text."""
+"""The known names of speakers that are labels in a text."""
 
 
 def read(path: Path, layout: Layout) -> Iterator[Found]:
@@ -36,7 +36,7 @@ def read(path: Path, layout: Layout) -> Iterator[Found]:
 
 
 def _marks(path: Path, turns: int) -> dict[str, Any]:
-    """What NAME.labels.yaml says; empty where there is none."""
+    """The content of NAME.labels.yaml; empty if there is no such file."""
     if not path.is_file():
         return {}
     try:

@@ -1,1 +1,1 @@
-"""Many engines on many GPUs and nodes: replicas that play the sessions of one run, each journalling its own shard."""
+"""Plays one run on many GPUs and nodes: replicas of its engines play its sessions, each with its own journal shard."""

@@ -1,6 +1,6 @@
-"""The Ray cluster that replicas run in: reached or started, and how many replicas it holds.
+"""The Ray cluster for replicas: connects to it or starts one, and decides how many replicas it holds.
 
-Invariant: what the cluster can't hold is refused before anything is loaded in it.
+Invariant: replicas that the cluster can't hold are refused before anything is loaded.
 """
 
 import logging
@@ -16,7 +16,7 @@ from harness.errors import ConfigError, EngineError, first_line
 from harness.runs.interrupts import STOPPING, handlers_kept
 
 _OBJECT_STORE = 200 * 2**20
-"""Bytes for objects in flight in a cluster that we start: nothing but sessions goes through it."""
+"""Size in bytes of the object store in a cluster that we start; only sessions go through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where in a cluster replicas go."""
+    """The placement of replicas in a cluster."""
 
     nodes: tuple[Node, ...]
-    """Of each replica."""
+    """The node of each replica."""
     gpus: int
     """GPUs of one replica."""
 
     def threads(self, replica: int) -> int:
-        """CPU threads for the computing libraries of a replica."""
+        """Number of CPU threads for the numeric libraries of a replica."""
         node = self.nodes[replica]
         return max(1, node.cores // self.nodes.count(node))
 
@@ -51,9 +51,9 @@ class Layout:
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Be in a Ray cluster: the one that this process is in already, the one at `address`, or one of our own.
+    """Connect to a Ray cluster: the one that this process is already in, the one at `address`, or a new one.
 
-    Raises `EngineError` where it can't be reached or started.
+    Raises `EngineError` if it can't be reached or started.
     """
     import ray
 
@@ -63,7 +63,7 @@ def connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
     try:
-        with handlers_kept(STOPPING):  # Ray takes SIGTERM, which saves a run
+        with handlers_kept(STOPPING):  # Ray replaces the handler of SIGTERM, which saves a run
             ray.init(
                 address=address,
                 log_to_driver=False,
@@ -81,7 +81,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def nodes() -> list[Node]:
-    """The nodes of the connected cluster, of which this process is in the first."""
+    """The nodes of the connected cluster; the first one is this process's."""
     import ray
 
     here = ray.get_runtime_context().get_node_id()
@@ -99,9 +99,9 @@ def nodes() -> list[Node]:
 
 
 def lay_out(executor: ExecutorConfig, roles: Sequence[RoleConfig], cluster: Sequence[Node]) -> Layout:
-    """Replicas for a cluster: the number asked for, or as many as it holds; node after node in turn.
+    """Place replicas in a cluster, on one node after the other: the configured number, or as many as fit.
 
-    Where engines need GPUs and there are some, never more than these hold. Raises `ConfigError` where they hold none.
+    If engines need GPUs and the cluster has some, no more than fit on them. Raises `ConfigError` if none fits.
     """
     gpus = gpus_of(roles) if any(node.gpus for node in cluster) else 0
     if gpus:
@@ -120,7 +120,7 @@ def lay_out(executor: ExecutorConfig, roles: Sequence[RoleConfig], cluster: Sequ
 
 
 def gpus_of(roles: Sequence[RoleConfig]) -> int:
-    """GPUs that the engines of one replica need; engines of several roles share them."""
+    """Number of GPUs for the engines of one replica, which roles share."""
     return max((_gpus(role) for role in roles), default=0)
 
 

@@ -1,9 +1,9 @@
-"""The replicas of a cluster as one executor: sessions from one queue, and what becomes of those of a lost replica.
+"""The replicas of a cluster as one executor: distributes sessions from one queue, and moves those of lost replicas.
 
 Invariants:
-- The journal says which shard a session is handed to before the replica hears of the session.
-- A replica that is lost stays lost: from its shards nothing counts but what stood there when they were closed, so a
-  session that moves on is never done twice, even where the replica lives on behind a broken network.
+- The journal records which shard a session is handed to before the replica gets the session.
+- A lost replica stays lost: only what its shards held when they were closed counts. So a session that moves is never
+  played twice, even if the replica is still running behind a broken network.
 - run.json, journal.jsonl, sessions.jsonl and failures.jsonl are written here only.
 """
 
@@ -33,16 +33,16 @@ from harness.store.shard import End, Finished
 from harness.types import Failure, SessionResult
 
 PULSE_S = 0.5
-"""How often replicas are asked how far they are, for the display."""
+"""Seconds between requests to the replicas for their progress, for the display."""
 STOP_S = 60.0
-"""How long a replica may take to end in order."""
+"""Seconds that a replica may take to stop in order."""
 _TASKS = 100_000
-"""Most calls of one replica at once; what limits it is its engines."""
+"""Most calls of one replica at once; high, since its engines are the real limit."""
 
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    """A replica as its driver knows it."""
+    """The driver's state of a replica."""
 
     number: int
     node: str
@@ -50,11 +50,11 @@ class _Member:
     actor: Any
     limit: int = 0
     shards: dict[Path, str] = field(default_factory=dict)
-    """By run folder."""
+    """The replica's shards by run folder."""
     playing: dict[Path, set[str]] = field(default_factory=dict)
-    """By run folder, the sessions that it was handed and that have not come back."""
+    """Sessions that it was handed and that have not ended, by run folder."""
     lost: str | None = None
-    """Why it is lost."""
+    """Why it is lost; None if it is not."""
     recovered: "dict[Path, asyncio.Task[_Recovered]]" = field(default_factory=dict)
     leaving: "asyncio.Task[None] | None" = None
 
@@ -65,7 +65,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Recovered:
-    """What a lost replica's shard knows of the sessions that it was handed."""
+    """The state of a lost replica's sessions, as its shard has it."""
 
     progress: Progress
     ends: Mapping[str, End]
@@ -116,7 +116,7 @@ class RayExecutor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Stopping must finish although the task is being cancelled, or what was said is not on disk.
+        # Stopping must finish even if the task is being cancelled, or turns are missing on disk.
         await asyncio.shield(self._stop())
 
     async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
@@ -148,7 +148,7 @@ class RayExecutor:
         return sum(member.limit for member in members), f"{members[0].limit} on each replica, {self._why}"
 
     async def play(self, part: "_Part", session: Session) -> End:
-        """Play a session to its end, on one replica after the other where they are lost.
+        """Play a session to its end; if a replica is lost, on the next one.
 
         Raises `StorageError`, and `EngineUnavailable` once no replica is left.
         """
@@ -168,7 +168,7 @@ class RayExecutor:
             session = end
 
     async def _played(self, member: _Member, part: "_Part", session: Session) -> End | Session:
-        """The end of a session on a replica; or the session as it goes on, where the replica is lost."""
+        """The end of a session on a replica; or the session to continue with, if the replica is lost."""
         from ray.exceptions import RayError
 
         session_id = session.spec.session_id
@@ -188,7 +188,7 @@ class RayExecutor:
         return end
 
     async def _opened(self, member: _Member, folder: Path, shard: str) -> Opened | Refused | None:
-        """A replica's answer; None where it is lost. Raises what keeps it from starting."""
+        """A replica's answer; None if it is lost. Raises the error that keeps it from starting."""
         from ray.exceptions import RayError
 
         member.shards[folder] = shard
@@ -207,7 +207,7 @@ class RayExecutor:
         return opened
 
     async def _lose(self, member: _Member, reason: EngineUnavailable) -> None:
-        """Give up a replica. Raises `EngineUnavailable` where it was the last."""
+        """Mark a replica as lost. Raises `EngineUnavailable` if it was the last one."""
         import ray
 
         if member.lost is None:
@@ -222,7 +222,7 @@ class RayExecutor:
             raise EngineUnavailable(f"executor=ray: no replica is left; the last one: {member.lost}")
 
     async def _leave(self, member: _Member) -> None:
-        """Let a replica whose engine is gone bring to disk what was said; a dead one says so at once."""
+        """Let a replica whose engine is gone bring its turns to disk; a dead one fails at once."""
         from ray.exceptions import RayError
 
         with suppress(RayError, TimeoutError):
@@ -230,7 +230,7 @@ class RayExecutor:
                 await member.actor.stop.remote()
 
     async def _recover(self, member: _Member, part: "_Part", session: Session) -> End | Session:
-        """How a session that a lost replica was handed ended there, or how it goes on. Raises `StorageError`."""
+        """The end of a session of a lost replica, or the session to continue with. Raises `StorageError`."""
         if part.folder not in member.recovered:
             member.recovered[part.folder] = asyncio.create_task(self._read_back(member, part))
         recovered = await asyncio.shield(member.recovered[part.folder])

@@ -1,11 +1,11 @@
-"""A replica: engines of its own somewhere in a cluster, playing the sessions that it is handed.
+"""A replica: has engines of its own in a cluster, and plays the sessions that it is handed.
 
-It runs as a Ray actor and knows nothing of Ray. Its methods return a `HarnessError` where they would raise it, since
-what is raised on another machine comes back in another shape.
+It runs as a Ray actor but does not use Ray. Its methods return a `HarnessError` instead of raising it, since Ray wraps
+exceptions from other machines.
 
 Invariants:
-- A session's end is told only once it stands in the shard on disk.
-- Nothing but the shards and the engines' logs is written here.
+- A session's end is reported only after it is in the shard on disk.
+- A replica writes only its shards and the engines' logs.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from harness.types import Failure, SessionResult, SessionSpec
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a replica works as its driver does: the same paths have to lead to the same files."""
+    """The working environment of a replica, which must be the driver's: the same paths must lead to the same files."""
 
     folder: Path
     log_dir: Path
     threads: int
-    """For the computing libraries, unless OMP_NUM_THREADS says otherwise."""
+    """Threads for the numeric libraries, unless OMP_NUM_THREADS is set."""
     sessions: int | None = None
-    """In flight at most, where that is known."""
+    """Most sessions in flight; None if not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Opened:
     """A run that a replica can play."""
 
     engines: dict[str, EngineInfo]
-    """By role, what its engine says about itself."""
+    """What the engine of each role reports about itself."""
     pid: int
 
 
@@ -75,7 +75,7 @@ class Replica:
 
     def __init__(self, place: Place, roles: Sequence[RoleConfig]) -> None:
         os.chdir(place.folder)
-        if os.environ.get("OMP_NUM_THREADS") in (None, "1"):  # 1 is what Ray sets for actors without CPUs of their own
+        if os.environ.get("OMP_NUM_THREADS") in (None, "1"):  # Ray sets 1 for actors without CPUs of their own
             os.environ["OMP_NUM_THREADS"] = str(place.threads)
         self._pool = EnginePool(roles, sessions=place.sessions, log_dir=place.log_dir, listener=self._noticed)
         self._resources = SharedResources()
@@ -87,7 +87,7 @@ class Replica:
         self._collections = ExitStack()
 
     async def open(self, folder: Path, shard: str) -> Opened | Refused | HarnessError:
-        """Get ready for the sessions of a run: its script, its engines, its shard."""
+        """Prepare for the sessions of a run: its config, its engines, its shard."""
         try:
             spec = await asyncio.to_thread(lambda: self._spec(folder))
             engines, infos = await start_engines(spec, self._pool)
@@ -108,7 +108,7 @@ class Replica:
         return recorded_spec(record, read_config(record.config, folder)[0], self._resources)
 
     async def limit(self) -> tuple[int, str]:
-        """How many sessions it takes at once, and why."""
+        """Most sessions in flight, and the reason as text."""
         return concurrency(self._specs, self._pool)
 
     async def play(self, folder: Path, session: Session) -> End | HarnessError:
@@ -128,20 +128,20 @@ class Replica:
             self._playing.discard(task)
 
     async def close(self, folder: Path) -> None:
-        """Forget a run whose sessions are over; it may be forgotten already."""
+        """Close a run whose sessions have ended; may be called twice."""
         known = self._runs.pop(folder, None)
         if known is not None:
             await asyncio.to_thread(known[1].close)
 
     async def pulse(self) -> Pulse:
-        """What happened since this was last asked."""
+        """What happened since the last call."""
         pulse = Pulse(self._turns, self._tokens, tuple(self._notices))
         self._turns = self._tokens = 0
         self._notices.clear()
         return pulse
 
     async def stop(self) -> HarnessError | None:
-        """Drop the turns in flight, bring the rest to disk, and end the engines."""
+        """Discard the turns in flight, bring all others to disk, and close the engines."""
         playing = set(self._playing)
         for task in playing:
             task.cancel()
@@ -162,10 +162,10 @@ class Replica:
         self._tokens += utterance.turn.completion_tokens
 
     def finished(self, result: SessionResult) -> None:
-        """Its driver tells of that."""
+        """Does nothing: the driver reports it."""
 
     def failed(self, failure: Failure) -> None:
-        """Its driver tells of that."""
+        """Does nothing: the driver reports it."""
 
     def _noticed(self, notice: Notice) -> None:
         self._notices.append(notice)
