@@ -37,6 +37,11 @@ def prompt_dir() -> Path:
     return PACKAGE / "agents" / "prompts"
 
 
+def adapter_dir() -> Path:
+    """The LoRA adapters that ship with the harness."""
+    return PACKAGE / "models" / "adapters"
+
+
 def cache_dir() -> Path:
     """`$HARNESS_CACHE`, else `~/.cache/harness`: converted models."""
     return Path(os.environ.get("HARNESS_CACHE") or Path.home() / ".cache" / "harness")

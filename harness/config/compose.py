@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config import credentials
-from harness.config.auto import resolve_kind
+from harness.config.auto import AUTO, resolve_adapter, resolve_kind
 from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
 from harness.config.messages import (
@@ -308,12 +308,14 @@ def inherit(tree: Mapping[str, Any], sampling_asked_for: frozenset[str]) -> dict
         role = tree.get(name)
         if isinstance(role, Mapping):
             asked = name in sampling_asked_for
-            resolved[name] = resolved_role(role, tree.get("engine"), tree.get("model"), asked)
+            resolved[name] = resolved_role(name, role, tree.get("engine"), tree.get("model"), asked)
     return resolved
 
 
-def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object, asked: bool) -> dict[str, Any]:
-    """A role with its null values taken from the run, and its sampling from its model.
+def resolved_role(
+    name: str, role: Mapping[str, Any], run_engine: object, run_model: object, asked: bool
+) -> dict[str, Any]:
+    """The role `name` with its null values taken from the run, and its sampling from its model.
 
     `asked` says whether the user asked for the model's sampling; if not, a server gets none of it.
     """
@@ -322,6 +324,8 @@ def resolved_role(role: Mapping[str, Any], run_engine: object, run_model: object
     preset = model.pop("sampling", None) if isinstance(model, dict) else None
     if isinstance(engine, dict) and engine.get("kind") == "auto":
         engine |= {"kind": resolve_kind("auto"), "chosen_by_auto": True}
+    if isinstance(model, dict) and isinstance(engine, dict) and model.get("adapter") == AUTO:
+        model["adapter"] = resolve_adapter(name, model.get("path"), engine.get("kind"))
     if isinstance(engine, dict) and engine.get("kind") == "openai" and not asked:
         preset = None
     return {**role, "model": model, "engine": engine, "sampling": _sampling(preset, role.get("sampling"))}

@@ -30,7 +30,7 @@ def load(overrides: Sequence[str], config_dir: Path | None = None) -> JudgingCon
 
 def judging_tree(tree: Any) -> dict[str, Any]:
     """The composed settings, with the judge's null values taken from its model and `auto` resolved."""
-    return {**tree, "judge": resolved_role(tree["judge"], {}, {}, True)}
+    return {**tree, "judge": resolved_role("judge", tree["judge"], {}, {}, True)}
 
 
 def check(composed: Composed, tree: dict[str, Any]) -> JudgingConfig:

@@ -102,7 +102,8 @@ class ModelConfig(Settings):
     template_args: dict[str, Any] = {}
     """Arguments of the chat template, such as `enable_thinking: false`."""
     adapter: Path | None = None
-    """Folder of a LoRA adapter on this base."""
+    """Folder of a LoRA adapter on this base. In a config, `auto` is the adapter that ships for this model and role, if
+    there is one and the engine is vLLM."""
 
     @property
     def name(self) -> str:
