@@ -5,9 +5,9 @@ Invariant: the result depends only on the two texts, the language and the patien
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from harness.agents.cues import Hit, Words, read, table
 from harness.agents.english import STOCK
@@ -44,8 +44,7 @@ _NOT_AS_FACT = word_set(
 """Words that present a belief as the patient's view, not as a fact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acts:
+class Acts(NamedTuple):
     """What one therapist turn contains. Integers are counts of phrases, if nothing else is stated."""
 
     length: int

@@ -149,11 +149,13 @@ class Memory:
         framed = self._framed_sentences(text)
         new = self._new(text, framed)
         credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
-        together, read_back = False, 0.0
+        together, read_back, copied, pairs = False, 0.0, 0, 0
         for sentence, question in new:
             these = self._stems(sentence)
             value, own, joined = self._sentence(these - taken, these)
-            fresh = 1 - self._copied(sentence)
+            copies, length = self._copies(sentence)
+            copied, pairs = copied + copies, pairs + length
+            fresh = 1 - _between(copies / max(1, length), *READ_BACK)
             read_back = max(read_back, 1 - fresh)
             put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
             credit += put * value * fresh * (ASKED if question else 1.0)
@@ -164,7 +166,7 @@ class Memory:
             stems |= these
             taken |= these & (self._last.stems | self._said)
         said = [sentence for sentence, _ in new]
-        parroted = self._parroted(said, len(stems & self._last.stems), len(stems))
+        parroted = self._parroted(said, copied / pairs, stems) if pairs else 0.0
         same = self._same(text, said, framed)
         self._taken |= taken
         focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
@@ -222,19 +224,18 @@ class Memory:
         """The specificity of a stem, less if it was taken up before."""
         return specificity(root) * (TAKEN if root in self._taken else 1.0)
 
-    def _copied(self, sentence: tuple[str, ...]) -> float:
-        """How much of a sentence is copied from the patient's last turn, from 0 to 1."""
+    def _copies(self, sentence: tuple[str, ...]) -> tuple[int, int]:
+        """How many of a sentence's word pairs stand in the patient's last turn, and how many it has."""
         pairs = list(map(hash, pairwise(sentence)))
-        return _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *READ_BACK) if pairs else 0.0
+        return sum(map(self._last.pairs.__contains__, pairs)), len(pairs)
 
-    def _parroted(self, new: Sequence[tuple[str, ...]], taken: int, stems: int) -> float:
-        pairs = list(map(hash, chain.from_iterable(map(pairwise, new))))
-        if not pairs:
-            return 0.0
-        copied = _between(sum(map(self._last.pairs.__contains__, pairs)) / len(pairs), *COPIED)
+    def _parroted(self, new: Sequence[tuple[str, ...]], copied: float, stems: set[str]) -> float:
+        """From 0 to 1, by the share of word pairs `copied`, by runs of earlier turns, and by the share of stems taken up."""
+        parroted = _between(copied, *COPIED)
         if runs := [run for sentence in new for run in _runs(sentence)]:
-            copied = max(copied, _between(sum(map(self._said_runs.__contains__, runs)) / len(runs), *COPIED))
-        return max(copied, _between(taken / stems, 0.7, 1.0) if stems >= 5 else 0.0)
+            parroted = max(parroted, _between(sum(map(self._said_runs.__contains__, runs)) / len(runs), *COPIED))
+        taken = len(stems & self._last.stems)
+        return max(parroted, _between(taken / len(stems), 0.7, 1.0) if len(stems) >= 5 else 0.0)
 
     def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
         """How much was said before, from 0 to 1: the highest of sentences, words, phrases and frames."""
@@ -276,6 +277,8 @@ class Memory:
 
 def _runs(tokens: Sequence[str], length: int = 3) -> list[int]:
     """Hashes of all runs of `length` words, in order; they take a third of the memory of the words."""
+    if length == 3:
+        return list(map(hash, zip(tokens, tokens[1:], tokens[2:], strict=False)))
     return list(map(hash, zip(*[tokens[start:] for start in range(length)], strict=False)))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 QuestionKind = Literal["open", "closed"]
 
@@ -54,8 +54,7 @@ _SHORT_SHARE, _LONG_SHARE = 0.25, 0.5
 """Least share of statement words in reflections, for a short and a long turn, to count as a reflection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A sentence; a sentence with a statement and a question counts as two."""
 
     words: tuple[str, ...]
@@ -113,7 +112,8 @@ class Heard:
         return tuple((len(s.words), s.scores) for s in self.sentences if s.question is None and not s.backchannel)
 
     @cached_property
-    def _done(self) -> frozenset[Act]:
+    def acts(self) -> frozenset[Act]:
+        """The acts that the turn counts as having."""
         best = self._best or (0.0,) * len(ACTS)
         done = {act for act, chance in zip(ACTS, best, strict=True) if chance >= self.limits[act]}
         if self.statement_words and self.share(Act.REFLECTION) < self._least_share:
@@ -129,7 +129,7 @@ class Heard:
 
         For a reflection, enough of its statements must reflect, so that one sentence does not decide for a lecture.
         """
-        return act in self._done
+        return act in self.acts
 
     @property
     def _least_share(self) -> float:

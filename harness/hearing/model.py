@@ -25,7 +25,7 @@ class Model:
 
     rows: Mapping[str, int]
     weights: npt.NDArray[np.float64]
-    """Features x acts; the last row is the intercept."""
+    """Features x acts, counted from 1; row 0 is the intercept."""
     limits: Mapping[Act, float]
     rarity: Rarity
     """Of meanings in patients' turns."""
@@ -36,12 +36,12 @@ class Model:
             return np.empty((0, len(ACTS)))
         rows: list[int] = []
         begins: list[int] = []
-        known = self.rows
+        known = self.rows.get
         for names in found:
             begins.append(len(rows))
-            rows.append(len(known))
-            rows += [row for row in map(known.get, names) if row is not None]
-        logits = np.add.reduceat(self.weights[rows], begins, axis=0)
+            rows.append(0)
+            rows.extend(filter(None, map(known, names)))
+        logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0)
         chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
         return chances
 
@@ -55,9 +55,10 @@ def model() -> Model:
         acts = str(data["acts"]).split("\n")
         if tuple(acts) != ACTS:
             raise ValueError(f"{WEIGHTS}: made for other acts ({', '.join(acts)}); train it again")
+        weights = data["weights"].astype(np.float64)  # the intercept stands last in the file
         return Model(
-            {name: row for row, name in enumerate(names)},
-            data["weights"].astype(np.float64),
+            {name: row for row, name in enumerate(names, 1)},
+            np.concatenate((weights[-1:], weights[:-1])),
             dict(zip(ACTS, map(float, data["limits"]), strict=True)),
             Rarity(dict(zip(meanings, map(float, data["rarity"]), strict=True)), int(data["turns"])),
         )

@@ -101,20 +101,21 @@ class Conduct:
             self._count(heard)
 
     def _count(self, heard: Heard) -> None:
-        for act in self._acts:
-            self._acts[act] += heard.does(act)
+        acts = heard.acts
+        for act in self._acts.keys() & acts:
+            self._acts[act] += 1
         self._turns += 1
-        self._complex += heard.does(Act.REFLECTION) and heard.does(Act.COMPLEX)
+        self._complex += Act.REFLECTION in acts and Act.COMPLEX in acts
         self._backchannels += heard.backchannel
         self._questions += heard.questions
         self._open_questions += heard.open_questions
         self._asking += heard.questions > 0
         self._statement_words += heard.statement_words
-        if heard.does(Act.REFLECTION):
+        if Act.REFLECTION in acts:
             self._reflecting_words += heard.share(Act.REFLECTION) * heard.statement_words
         self._input_words += heard.expected(*INPUT)
-        self._with_permission += heard.does(Act.ADVICE) and (heard.with_permission or self._asked_permission)
-        self._asked_permission = heard.with_permission
+        self._with_permission += Act.ADVICE in acts and (Act.PERMISSION in acts or self._asked_permission)
+        self._asked_permission = Act.PERMISSION in acts
 
     def measures(self) -> dict[str, Any]:
         """The measures by the names in `NAMES`; None where the denominator is 0."""

@@ -6,12 +6,12 @@
 - asyncio: the same requests, by a bare asyncio client (aiohttp) against `vllm serve`.
 - threads: the same, by a thread per session with the `openai` client against that server.
 - multi_turn: vLLM's own multi-turn benchmark client against that server (`--multi-turn`, the folder benchmarks/multi_turn
-  of vLLM's source, which no package holds; it needs pandas). It plays each speaker's side of each session as a
+  of vLLM's source archive, which wheels leave out; it needs pandas). It plays each speaker's side of each session as a
   conversation of its own, whose answers are its own.
 - transformers: batches of `generate`, the first request of every session, then the second, ... (`--transformers`).
 
-All have the same model, prompts, limits of tokens, sampling (greedy unless settings say otherwise) and stop conditions; the
-server has the engine's batch limits and caches prefixes too. Engine and server are loaded side by side and asked in turn,
+All have the same model, prompts, limit of tokens (one for all turns), sampling (greedy unless settings say otherwise) and stop
+conditions; the server has the engine's batch limits and caches prefixes too. Engine and server are loaded side by side and asked in turn,
 several rounds in an order that changes; all prefix caches are emptied before each turn. Tokens a second count what was
 generated. On a GPU the two share it (`--memory-share` of its memory each).
 
@@ -47,7 +47,8 @@ from harness.errors import HarnessError
 
 BOUNDS = {"bare": 0.98, "asyncio": 1.0, "multi_turn": 1.0}
 """Least share of another way's tokens a second that the harness is to reach."""
-GREEDY = ("model.sampling.temperature=0",)
+ALIKE = ("model.sampling.temperature=0", "patient.profile=off")
+"""So that all ways generate the same: greedy, and one bound for all turns, since the multi-turn client has only one."""
 
 
 @dataclass
@@ -158,7 +159,7 @@ async def main(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         share = [f"engine.args.gpu_memory_utilization={options.memory_share}"] if gpus() else []
         settings = [*share, *run_settings(options, Path(folder))]
-        settings = [*GREEDY, *settings]
+        settings = [*ALIKE, *settings]
         engine = engine_of(settings, options.sessions)
         try:
             info = await engine.start()
