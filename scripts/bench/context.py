@@ -206,7 +206,7 @@ def policy_of(kind: str, renderer: Renderer, engine: Engine, window: int) -> Pol
     if kind != "hybrid":
         return Truncate()
     query = StructuredQuery(engine, renderer, Window(window), max_new_tokens=NOTE_TOKENS, purpose=Purpose.NOTE)
-    return Summarize(Summarizer(query), "hybrid", owes=False)
+    return Summarize(Summarizer(query), "hybrid", catches_up=False)
 
 
 async def play(kind: str, renderer: Renderer, engine: Engine, options: argparse.Namespace, block: int) -> Usage:

@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,17 +126,19 @@ async def turn(
     options: argparse.Namespace,
 ) -> tuple[Round, Plans]:
     """One way's turn, and the requests of the last run."""
+    if way == "harness":
+        return await whole_run("harness", settings, engine, info)
+    if way == "bare":
+        return await bare(plans, engine.llm, seeded=server.seeded), plans
+    before = server.prefilled()
     match way:
-        case "harness":
-            return await whole_run("harness", settings, engine, info)
-        case "bare":
-            return await bare(plans, engine.llm, seeded=server.seeded), plans
         case "asyncio":
-            return await server.asyncio_client(plans), plans
+            result = await server.asyncio_client(plans)
         case "threads":
-            return await server.threads(plans), plans
+            result = await server.threads(plans)
         case _:
-            return await server.multi_turn(plans, options.multi_turn, info.model), plans
+            result = await server.multi_turn(plans, options.multi_turn, info.model)
+    return replace(result, prefilled=server.prefilled() - before), plans
 
 
 def server_arguments(options: argparse.Namespace, engine: VllmEngine) -> dict[str, Any]:

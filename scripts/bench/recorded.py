@@ -46,6 +46,8 @@ class Round:
     tokens: int
     seconds: float
     failed: int = 0
+    prefilled: int | None = None
+    """Prompt tokens that the engine computed; None where it was not asked."""
 
     @property
     def speed(self) -> float:
@@ -57,7 +59,10 @@ class Round:
 
     def __str__(self) -> str:
         failed = f", {self.failed} sessions FAILED" if self.failed else ""
-        return f"{self.way:>12}: {self.tokens} tokens, {self.seconds:.1f} s, {self.speed:.1f} tokens/s{failed}"
+        prefilled = f", {self.prefilled} prompt tokens computed" if self.prefilled is not None else ""
+        return (
+            f"{self.way:>12}: {self.tokens} tokens, {self.seconds:.1f} s, {self.speed:.1f} tokens/s{prefilled}{failed}"
+        )
 
 
 class Ear:
@@ -65,7 +70,7 @@ class Ear:
 
     def __init__(self, engine: Engine, info: EngineInfo) -> None:
         self._engine, self._info = engine, info
-        self.tokens = 0
+        self.tokens = self.prefilled = 0
         self._heard: dict[str, list[Request]] = {}
 
     async def start(self) -> EngineInfo:
@@ -75,6 +80,7 @@ class Ear:
         self._heard.setdefault(request.request_id.rpartition("/")[0], []).append(request)
         said = await self._engine.generate(request)
         self.tokens += said.completion_tokens
+        self.prefilled += said.prompt_tokens - (said.cached_tokens or 0)
         return said
 
     async def close(self) -> None:
@@ -182,7 +188,8 @@ async def whole_run(way: str, settings: Sequence[str], engine: Engine, info: Eng
             await Batch([run], clock, follower, None).play()
         if not follower.outcome.record.totals.finished:
             raise EngineError(f"no session came to its end: {_first_failure(Path(folder, 'run'))}")
-    return Round(way, ear.tokens, clock.ended - clock.began, follower.outcome.failed), ear.plans()
+    result = Round(way, ear.tokens, clock.ended - clock.began, follower.outcome.failed, ear.prefilled)
+    return result, ear.plans()
 
 
 def _first_failure(run: Path) -> str:

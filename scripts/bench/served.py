@@ -45,8 +45,15 @@ class Server:
 
     def generated(self) -> int:
         """Tokens that it generated so far, by its own metrics."""
+        return self._count("generation_tokens")
+
+    def prefilled(self) -> int:
+        """Prompt tokens that it computed so far: all but those from its prefix cache."""
+        return self._count("prompt_tokens") - self._count("prefix_cache_hits")
+
+    def _count(self, metric: str) -> int:
         text = _get(f"{self.address}/metrics")
-        found = re.findall(r"^vllm:generation_tokens_total\{[^}]*\} ([0-9.e+]+)$", text, re.MULTILINE)
+        found = re.findall(rf"^vllm:{metric}_total\{{[^}}]*\}} ([0-9.e+]+)$", text, re.MULTILINE)
         return int(sum(map(float, found)))
 
     def forget(self) -> None:
