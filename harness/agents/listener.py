@@ -9,7 +9,7 @@ Invariants:
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from math import exp, fsum
@@ -152,19 +152,22 @@ class Memory:
         together, read_back, copied, pairs = False, 0.0, 0, 0
         for sentence, question in new:
             these = self._stems(sentence)
-            value, own, joined = self._sentence(these - taken, these)
+            now = these & self._last.stems
+            before = (these - now) & self._said
+            both = now | before
+            value, own = self._credit(now - taken, before - taken), fsum(map(specificity, these - both))
             copies, length = self._copies(sentence)
             copied, pairs = copied + copies, pairs + length
             fresh = 1 - _between(copies / max(1, length), *READ_BACK)
             read_back = max(read_back, 1 - fresh)
-            put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * joined) / PUT)
+            put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * max(0, len(both) - 1)) / PUT)
             credit += put * value * fresh * (ASKED if question else 1.0)
             put_in += 0.0 if question else own
-            around += 0 if question else len(sentence) - len(these & self._last.stems)
-            together = together or (fresh > 0.5 and self._together(these))
+            around += 0 if question else len(sentence) - len(now)
+            together = together or (fresh > 0.5 and _together(now, before))
             strays += own if value < TOUCHED else 0.0
             stems |= these
-            taken |= these & (self._last.stems | self._said)
+            taken |= both
         said = [sentence for sentence, _ in new]
         parroted = self._parroted(said, copied / pairs, stems) if pairs else 0.0
         same = self._same(text, said, framed)
@@ -183,23 +186,12 @@ class Memory:
             matter=len(self._last.stems),
         )
 
-    def _sentence(self, first: frozenset[str], stems: frozenset[str]) -> tuple[float, float, int]:
-        """(value of what the sentence `stems` takes up, specificity of the rest, the patient's words in it minus one).
-
-        Only the stems in `first` have value: those that no earlier sentence of the turn took up.
-        """
-        now = stems & self._last.stems
-        rest = stems - now
-        before = rest & self._said
-        value = fsum(map(self._value, now & first)) if now else 0.0
+    def _credit(self, now: Set[str], before: Set[str]) -> float:
+        """The value of taking up these stems of the patient's last turn, and these of the turns before it."""
+        value = fsum(map(self._value, now)) if now else 0.0
         if before:
-            value += EARLIER * fsum([self._value(root) for root in before & first if specificity(root) >= REMEMBERED])
-        return value, fsum(map(specificity, rest - before)), max(0, len(now) + len(before) - 1)
-
-    def _together(self, stems: frozenset[str]) -> bool:
-        """Whether these stems connect two of the patient's words; everyday words of earlier turns do not count."""
-        now = stems & self._last.stems
-        return len(now) >= 2 or len(now) + sum(specificity(root) >= JOINS for root in (stems & self._said) - now) >= 2
+            value += EARLIER * fsum([self._value(root) for root in before if specificity(root) >= REMEMBERED])
+        return value
 
     def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
         """The sentences that are new in words and in frame, each with whether it is a question; add all to memory.
@@ -273,6 +265,11 @@ class Memory:
 
     def _stems(self, tokens: Sequence[str]) -> frozenset[str]:
         return frozenset([stem(word) for word in tokens if word not in self._common])
+
+
+def _together(now: Set[str], before: Set[str]) -> bool:
+    """Whether a sentence connects two of the patient's words; everyday words of earlier turns do not count."""
+    return len(now) >= 2 or len(now) + sum(specificity(root) >= JOINS for root in before) >= 2
 
 
 def _runs(tokens: Sequence[str], length: int = 3) -> list[int]:
