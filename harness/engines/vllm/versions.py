@@ -5,7 +5,7 @@ from importlib import metadata
 
 from harness.errors import ConfigError
 
-TESTED = ("0.29.0", "0.32.0")
+TESTED = ("0.26.0", "0.29.0", "0.32.0")
 """Versions with which the engine's tests were run, on vLLM's CPU builds (`scripts/test-vllm VERSION`)."""
 LEAST, BELOW = (0, 26), (0, 33)
 ANY = "HARNESS_ANY_VLLM"
