@@ -125,7 +125,7 @@ def test_a_damaged_record_of_a_sweep_is_written_again_from_its_runs(
     mended = command("compare", str(folder), codes=[0]).out
     assert sorted(mended.split()) == sorted(whole.split()) or "therapist" in mended
     assert "points: 2 finished" in command("resume", str(folder), codes=[0]).err
-    assert "sweep.json is whole" in command("repair", str(folder), codes=[0]).out
+    assert "sweep.json is not damaged" in command("repair", str(folder), codes=[0]).out
     _sweep(command, small_model, folder)  # the sweep's own command finds its points again
     assert set(_points(folder)) == names
 

@@ -131,7 +131,7 @@ async def test_a_server_that_silently_cuts_is_told_of_and_kept_within_what_it_re
     cuts = [event for event in session["events"] if event["kind"] == "silent_cut"]
     assert 1 <= len(cuts) <= 3
     assert done.stderr.count("warning: ") == 1
-    assert "did not say so" in done.stderr
+    assert "did not report it" in done.stderr
     assert str(cuts[0]["read_tokens"]) in done.stderr
     last = session["turns"][-8:]
     assert all(turn["prompt_tokens"] + turn["max_new_tokens"] <= turn["max_model_len"] <= reads for turn in last)
