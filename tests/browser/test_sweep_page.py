@@ -36,7 +36,7 @@ def test_grid_map_and_dots_are_there_and_nothing_is_asked_for(
     assert "the window is too small" in points[-1]
     assert page.find_elements(By.CSS_SELECTOR, "table.heat td[style*='--v: 1.00']")
     assert page.find_elements(By.CSS_SELECTOR, "table.dots tr.told svg .reach")
-    assert "trust moves" in page.find_element(By.CSS_SELECTOR, ".findings").text
+    assert "the simulated patient's trust" in page.find_element(By.CSS_SELECTOR, ".findings").text
     assert page.execute_script("return document.scrollingElement.scrollWidth") <= width
     assert requested(page) == [sweep.as_uri()]
     assert complaints(page) == []

@@ -72,8 +72,12 @@ def test_a_sweep_asks_its_controls_once_and_every_folder_is_complete(tmp_path: P
     head = {"started_at": "2026-01-01T00:00:00Z", "overrides": []}
     (tmp_path / "sweep.json").write_text(json.dumps({**head, "points": points}))
     how = (*JUDGE, f"judge.model.path={small_model}", "rubric=alliance", "controls=1")
-    planned = re.findall(r"(\d+) requests to send \((\d+) already recorded", _harness("judge", tmp_path, *how, "--plan"))
-    counted = re.findall(r"(\d+) questions were sent, (\d+) were recorded", _harness("judge", tmp_path, *how))
+    planned = re.findall(
+        r"(\d+) requests to send \((\d+) already recorded", _harness("judge", tmp_path, *how, "--plan")
+    )
+    counted = re.findall(
+        r"(\d+) questions were sent, (\d+) answers were already recorded", _harness("judge", tmp_path, *how)
+    )
     (alone, _), (own, copied) = [(int(sent), int(reused)) for sent, reused in counted]
     assert own < 0.2 * alone
     assert copied > 0.8 * alone
