@@ -6,7 +6,7 @@ Invariants:
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -154,25 +154,30 @@ def compare(
     bounds_of_differences = [(low - high, high - low) for low, high in bounds]
     means = {name: draw(table, bounds) for name, table in tables.items()}
     differences = {s.name: draw(_minus(tables[s.name], tables[base.name]), bounds_of_differences) for s in others}
-    certified_metrics = [i for i, metric in enumerate(metrics) if metric.name not in untested]
-    found = [differences[s.name][i][1] for i in certified_metrics for s in others]
-    corrected = iter(adjusted([estimate.p for estimate in found if estimate]))
-    rows = []
-    for i, metric in enumerate(metrics):
-        of_settings = tuple(Mean(s.name, *means[s.name][i]) for s in settings)
-        certified = metric.name not in untested
-        of_others = tuple(_difference(s.name, *differences[s.name][i], corrected, certified) for s in others)
-        rows.append(
-            Row(
-                metric if certified else replace(metric, label=f"{metric.label} (not certified)"),
-                of_settings,
-                of_others,
-            )
-        )
-    tested = sum(estimate is not None for estimate in found)
+    rows, tested = _rows(metrics, means, differences, untested)
     all_notes = (*_unit_note(personas, unit), *known_notes, *_judge_notes(runs, untested, metrics))
     gates = tuple(gate_rates(settings))
-    return Comparison(tuple(settings), base, personas, unit, tuple(rows), tested, resamples, seed, all_notes, gates)
+    return Comparison(tuple(settings), base, personas, unit, rows, tested, resamples, seed, all_notes, gates)
+
+
+def _rows(
+    metrics: Sequence[Metric],
+    means: Mapping[str, Sequence[tuple[int, Estimate | None]]],
+    differences: Mapping[str, Sequence[tuple[int, Estimate | None]]],
+    untested: Collection[str],
+) -> tuple[tuple[Row, ...], int]:
+    """(a row for each metric, number of differences that were tested), from the estimates of each setting by name."""
+    tested = [i for i, metric in enumerate(metrics) if metric.name not in untested]
+    estimated = [estimate for i in tested for found in differences.values() if (estimate := found[i][1])]
+    corrected = iter(adjusted([estimate.p for estimate in estimated]))
+    rows = []
+    for i, metric in enumerate(metrics):
+        certified = metric.name not in untested
+        shown = metric if certified else replace(metric, label=f"{metric.label} (not certified)")
+        of_settings = tuple(Mean(name, *found[i]) for name, found in means.items())
+        of_others = tuple(_difference(name, *found[i], corrected, certified) for name, found in differences.items())
+        rows.append(Row(shown, of_settings, of_others))
+    return tuple(rows), len(estimated)
 
 
 def _uncertified(runs: Sequence[RunData]) -> set[str]:

@@ -187,10 +187,22 @@ def completion_ids(turn: Turn, sampled: Sampled | None, prompt: Prompt, renderer
     known = sampled is not None and bool(sampled.ids)
     ids = list(sampled.ids) if sampled is not None and known else list(renderer.encode(turn.text))
     if turn.finish_reason is FinishReason.LENGTH or len(ids) >= prompt.max_new_tokens:
-        return ids, None
+        return _as_said(ids, turn.text, renderer), None
     if sampled is not None and sampled.end_id is not None:
         return ids, sampled.end_id
     return ids, prompt.stop_ids[-1] if prompt.stop_ids else None
+
+
+def _as_said(ids: list[int], text: str, renderer: Any) -> list[int]:
+    """The ids up to the end of `text`, since a patient's turn that was cut off is shown to its last whole sentence. All ids
+    if no token ends there."""
+    for end in range(len(ids), 0, -1):
+        decoded = renderer.decode(ids[:end]).strip()
+        if decoded == text:
+            return ids[:end]
+        if len(decoded) < len(text):
+            break
+    return ids
 
 
 def row(
@@ -208,7 +220,7 @@ def row(
         "input_ids": ids + completion,
         "completion_mask": [0] * len(ids) + [1] * len(completion),
         "labels": [IGNORED] * len(ids) + completion,
-        "logprobs": list(sampled.logprobs) if sampled and len(sampled.logprobs) == len(completion) else None,
+        "logprobs": _logprobs(sampled, completion),
         "sampled": bool(sampled and sampled.ids),
         "canonical": canonical,
         "reasoning": turn.reasoning,
@@ -225,6 +237,15 @@ def row(
         "evicted_turns": turn.evicted_turns,
         **known_of(run, session, index),
     }
+
+
+def _logprobs(sampled: Sampled | None, completion: list[int]) -> list[float] | None:
+    """The log-probability of each token of the completion; None if not all of them are known."""
+    if sampled is None or len(sampled.logprobs) < len(completion):
+        return None
+    if len(sampled.logprobs) > len(completion) and list(sampled.ids[: len(completion)]) != completion:
+        return None
+    return list(sampled.logprobs[: len(completion)])
 
 
 def origin(run: ExportedRun, session: Played) -> dict[str, Any]:

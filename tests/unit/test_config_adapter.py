@@ -7,33 +7,36 @@ import pytest
 
 from harness.config import auto
 from harness.config.compose import load
-from harness.config.schema import RunConfig
 from harness.errors import ConfigError
 from harness.models.adapter import read_adapter
 from harness.paths import adapter_dir
 
+PATIENT, THERAPIST = "smollm2-135m-patient", "smollm2-135m-therapist"
 
-def adapters(config: RunConfig) -> list[str | None]:
-    return [role.model.adapter.name if role.model.adapter else None for _, role in config.roles()]
+
+def adapters(*overrides: str) -> list[str | None]:
+    """The folders of the patient's and of the therapist's adapter."""
+    config = load(list(overrides))
+    return [role.model.adapter.name if role.model.adapter else None for role in (config.patient, config.therapist)]
 
 
 @pytest.mark.parametrize(
-    ("overrides", "wanted"),
+    ("overrides", "expected"),
     [
-        (["engine=vllm"], ["smollm2-135m-patient", "smollm2-135m-therapist"]),
-        (["engine=vllm", "therapist.model.adapter=null"], ["smollm2-135m-patient", None]),
+        (["engine=vllm"], [PATIENT, THERAPIST]),
+        (["engine=vllm", "therapist.model.adapter=null"], [PATIENT, None]),
         (["engine=transformers"], [None, None]),
         (["engine=dry"], [None, None]),
         (["engine=vllm", "model.path=another/model"], [None, None]),
-        (["engine=vllm", "therapist.model.path=another/model"], ["smollm2-135m-patient", None]),
+        (["engine=vllm", "therapist.model.path=another/model"], [PATIENT, None]),
     ],
 )
-def test_auto_is_what_ships_for_the_model_and_the_role(overrides: list[str], wanted: list[str | None]) -> None:
-    assert sorted(adapters(load(["experiment=smoke", *overrides])), key=str) == sorted(wanted, key=str)
+def test_auto_is_what_ships_for_the_model_and_the_role(overrides: list[str], expected: list[str | None]) -> None:
+    assert adapters("experiment=smoke", *overrides) == expected
 
 
 def test_without_auto_there_is_none() -> None:
-    assert adapters(load(["engine=vllm"])) == [None, None]
+    assert adapters("engine=vllm") == [None, None]
 
 
 def test_what_ships_is_small_and_read_as_any_adapter() -> None:

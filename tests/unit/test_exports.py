@@ -1,5 +1,6 @@
 """Export: which rows are kept, how they are split, what an expression can reach, what pairs are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from harness.config.plugins import EXPORTERS
 from harness.errors import ConfigError, StorageError
 from harness.exports.dpo import Value, confidence
 from harness.exports.job import Job, Written, exporter
-from harness.exports.rows import Fault, completion_ids, faults, rewards
+from harness.exports.rows import Fault, _logprobs, completion_ids, faults, rewards
 from harness.exports.runs import ExportedRun
 from harness.exports.split import Seen, split_of
 from harness.exports.where import Where
@@ -147,6 +148,9 @@ class Letters:
     def encode(self, text: str) -> list[int]:
         return list(map(ord, text))
 
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
+
 
 @pytest.mark.parametrize(
     ("turn", "sampled", "expected"),
@@ -156,6 +160,7 @@ class Letters:
         (Turn(1, Speaker.THERAPIST, "ab"), None, ([97, 98], 2)),
         (Turn(1, Speaker.THERAPIST, "ab", finish_reason=FinishReason.LENGTH), Sampled((7, 8), 9), ([7, 8], None)),
         (Turn(1, Speaker.THERAPIST, "abc"), None, ([97, 98, 99], None)),
+        (Turn(2, Speaker.PATIENT, "a.", finish_reason=FinishReason.LENGTH), Sampled((97, 46, 98)), ([97, 46], None)),
     ],
 )
 def test_the_stop_token_is_the_one_sampled_and_stands_only_where_there_is_room(
@@ -163,6 +168,15 @@ def test_the_stop_token_is_the_one_sampled_and_stands_only_where_there_is_room(
 ) -> None:
     prompt = Prompt((), (1,), 1, 3, 16, stop_ids=(4, 2))
     assert completion_ids(turn, sampled, prompt, Letters()) == expected
+
+
+def test_log_probabilities_belong_to_the_ids_that_a_row_keeps() -> None:
+    sampled = Sampled((97, 46, 98), logprobs=(-0.1, -0.2, -0.3))
+    assert _logprobs(sampled, [97, 46, 98]) == [-0.1, -0.2, -0.3]
+    assert _logprobs(sampled, [97, 46]) == [-0.1, -0.2]
+    assert _logprobs(sampled, [97, 98]) is None  # other ids than those that were sampled
+    assert _logprobs(sampled, [97, 46, 98, 2]) is None
+    assert _logprobs(None, [97]) is None
 
 
 def test_a_reward_is_what_a_turn_did_to_the_patient() -> None:
