@@ -14,8 +14,8 @@ from harness.exports.rows import facts
 from harness.exports.runs import ExportedRun, Judged
 from harness.metrics.aggregate import numbers
 from harness.paths import install_command
+from harness.store.lines import event_fields
 from harness.store.played import Played
-from harness.store.records import event_fields
 from harness.types import Speaker
 
 

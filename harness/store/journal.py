@@ -27,8 +27,9 @@ import orjson
 from harness.errors import StorageError
 from harness.reading.files import MOST_BYTES, opened
 from harness.store.commit import GroupCommit
+from harness.store.encoding import encode
 from harness.store.files import lines_of, storage_error
-from harness.store.records import SESSION_ID, encode, shown
+from harness.store.records import SESSION_ID, shown
 
 JOURNAL = "journal.jsonl"
 SHARDS = "journal"

@@ -13,7 +13,8 @@ from harness.metrics.aggregate import SUMS, run_metrics
 from harness.metrics.session import METRICS_VERSION, measured_again, session_metrics
 from harness.store.archive import Archive
 from harness.store.files import count_lines, storage_error, write_whole
-from harness.store.records import SessionRecord, read_record, read_sessions, turn_fields
+from harness.store.lines import turn_fields
+from harness.store.records import SessionRecord, read_record, read_sessions
 
 _log = logging.getLogger(__name__)
 

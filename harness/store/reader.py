@@ -16,15 +16,8 @@ from harness.errors import StorageError
 from harness.metrics.aggregate import numbers
 from harness.reading.files import read_bytes
 from harness.store.files import json_lines
-from harness.store.records import (
-    RunRecord,
-    RunStatus,
-    SessionRecord,
-    event_fields,
-    read_record,
-    read_sessions,
-    turn_fields,
-)
+from harness.store.lines import event_fields, turn_fields
+from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
 
 Record = dict[str, Any]
 

@@ -1,21 +1,15 @@
 """The records of a run folder: run.json, and the lines of sessions.jsonl and failures.jsonl.
 
-Lines are written from plain dicts (fast) and read back into frozen pydantic models (checked).
+They are read into frozen, checked models. `harness.store.lines` has the fields as they are written.
 
-Invariants:
-- A line that is derived again from the journal equals the one that was written when the session ended.
-- A wrong count or duration from a server or an engine never makes a line unreadable: it is corrected when it is
-  written, and again when it is read.
+Invariant: damage in a field that others can do without never makes a record unreadable.
 """
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import datetime
 from enum import StrEnum
-from math import isfinite
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -36,16 +30,15 @@ from harness.config.plugins import Plugin
 from harness.engines.base import EngineInfo
 from harness.errors import StorageError
 from harness.reading.files import opened, read_bytes
+from harness.store.counts import are_numbers, mended_fields
 from harness.store.files import lines_of, storage_error
+from harness.store.lines import EVENT_KEYS
 from harness.store.provenance import Provenance
 from harness.types import (
     NOTHING,
     Branch,
     Event,
-    Failure,
     RequestUsage,
-    SessionResult,
-    SessionSpec,
     Source,
     Speaker,
     StopReason,
@@ -54,88 +47,15 @@ from harness.types import (
 )
 
 _log = logging.getLogger(__name__)
-_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-_OPTIONAL = ("patient_state", "reasoning")
-_TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name not in _OPTIONAL)
-_turn_values = attrgetter(*_TURN_FIELDS)
 USAGE = TypeAdapter(dict[str, RequestUsage])
 """For `parse`."""
-_COUNTS = (
-    *("prompt_tokens", "cached_tokens", "completion_tokens", "max_new_tokens", "max_model_len"),
-    *("evicted_turns", "summary_tokens"),
-)
-_MEASURES = (*_COUNTS, "latency_s")
-_measures = attrgetter(*_MEASURES)
-_MOST = 2**53
-"""Larger numbers are not valid counts; JSON readers of other languages lose digits from here on, too."""
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
 """The form of a session id; it must work as a file name."""
-_EVENT_KEYS = frozenset({"kind", "turn", "speaker"})
-_RESERVED = _EVENT_KEYS | {"event", "session_id", "time"}
 T = TypeVar("T")
 R = TypeVar("R", bound=BaseModel)
 
 
-def _count(value: object) -> int:
-    try:
-        number = int(value) if isinstance(value, int | float | str) else 0
-    except (ValueError, OverflowError):
-        return 0
-    return number if 0 <= number < _MOST else 0
-
-
-def _seconds(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and abs(value) < _MOST and isfinite(value) else 0.0
-
-
-def _wrong(read: Mapping[str, Any]) -> dict[str, Any]:
-    """The invalid counts and durations of a turn, corrected; mostly empty."""
-    wrong: dict[str, Any] = {}
-    for name in _COUNTS:
-        value = read.get(name, 0)
-        if name == "cached_tokens" and value is None:
-            continue  # the server does not report it
-        if type(value) is not int or not 0 <= value < _MOST:
-            wrong[name] = _count(value)
-    seconds = read.get("latency_s", 0.0)
-    if type(seconds) is not float or not isfinite(seconds):
-        wrong["latency_s"] = _seconds(seconds)
-    return wrong
-
-
-def mended(turn: Turn) -> Turn:
-    """The turn with valid counts and durations; an invalid one, such as NaN or 1e30, becomes 0."""
-    *counts, seconds = measures = _measures(turn)
-    if type(seconds) is float and isfinite(seconds) and {*map(type, counts)} == {int} and _are_counts(counts):
-        return turn  # fast path: nearly all turns are valid, and this is called four times per turn
-    wrong = _wrong(dict(zip(_MEASURES, measures, strict=True)))
-    return replace(turn, **wrong) if wrong else turn
-
-
-def _are_counts(numbers: Sequence[int]) -> bool:
-    return min(numbers) >= 0 and max(numbers) < _MOST
-
-
-def _are_numbers(value: object) -> bool:
-    """Whether all numbers in a value are finite and in range."""
-    if isinstance(value, Mapping):
-        return all(map(_are_numbers, value.values()))
-    if isinstance(value, list):
-        return all(map(_are_numbers, value))
-    return not isinstance(value, int | float) or (abs(value) < 1e15 and isfinite(value))
-
-
-def _mended_fields(read: object) -> object:
-    if not isinstance(read, Mapping):
-        return read
-    wrong = _wrong(read)
-    state = read.get("patient_state")
-    if not isinstance(state, Mapping | None) or not _are_numbers(state):
-        wrong["patient_state"] = None
-    return {**read, **wrong} if wrong else read
-
-
-_Turn = Annotated[Turn, BeforeValidator(_mended_fields)]
+_Turn = Annotated[Turn, BeforeValidator(mended_fields)]
 _SessionId = Annotated[str, StringConstraints(pattern=f"^{SESSION_ID.pattern}$")]
 TURN, VIEW = TypeAdapter[Turn](_Turn), TypeAdapter(View)
 """For `parse`."""
@@ -266,7 +186,7 @@ class SessionRecord(_Record):
     def _or_none(cls, value: object, handler: ValidatorFunctionWrapHandler) -> object:
         """Replace a damaged field that can be derived from the turns by None, so that the turns stay readable."""
         try:
-            return handler(value) if _are_numbers(value) else {}
+            return handler(value) if are_numbers(value) else {}
         except ValidationError:
             return {}
 
@@ -288,71 +208,6 @@ class FailureRecord(_Record):
     turns: tuple[_Turn, ...]
     course: str | None = None
     number: int = 1
-
-
-def encode(record: Mapping[str, Any]) -> bytes:
-    """One JSON line with its newline. Raises TypeError for values that JSON can't represent."""
-    try:
-        return orjson.dumps(record, default=_default, option=_OPTIONS)
-    except TypeError:
-        return orjson.dumps(_plain(record), default=_default, option=_OPTIONS)
-
-
-def turn_fields(turn: Turn) -> dict[str, Any]:
-    """A turn as a JSON object; with `patient_state` and `reasoning` only if they are set."""
-    turn = mended(turn)
-    record = dict(zip(_TURN_FIELDS, _turn_values(turn), strict=True))
-    for name in _OPTIONAL:
-        if (value := getattr(turn, name)) is not None:
-            record[name] = value
-    return record
-
-
-def event_fields(event: Event) -> dict[str, Any]:
-    """An event as a flat JSON object. Raises ValueError if its data uses a key of the event itself."""
-    if taken := _RESERVED & event.data.keys():
-        raise ValueError(f"event `{event.kind}`: data can't hold the keys {sorted(taken)}")
-    return {"kind": event.kind, "turn": event.turn, "speaker": event.speaker, **event.data}
-
-
-def unflatten(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of an `Event` from its flat JSON object."""
-    data = {key: value for key, value in fields.items() if key not in _EVENT_KEYS}
-    return {**{key: fields[key] for key in _EVENT_KEYS & fields.keys()}, "data": data}
-
-
-def spec_fields(spec: SessionSpec) -> dict[str, Any]:
-    """The fields of a line that identify its session; `course`, `number`, `branch` and `meta` only if it has them."""
-    fields: dict[str, Any] = {"session_id": spec.session_id, "persona_id": spec.persona_id, "seed": spec.seed}
-    fields["source"] = spec.source
-    if spec.course is not None:
-        fields |= {"course": spec.course, "number": spec.number}
-    if spec.branch is not None:
-        fields["branch"] = spec.branch
-    return {**fields, "meta": spec.meta} if spec.meta else fields
-
-
-def session_fields(result: SessionResult, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a finished session's line in sessions.jsonl."""
-    return {
-        **spec_fields(result.spec),
-        "stop_reason": result.stop_reason,
-        "turns": [turn_fields(turn) for turn in result.turns],
-        "usage": usage(result.turns),
-        "events": [event_fields(event) for event in result.events],
-        "metrics": metrics,
-    }
-
-
-def failure_fields(failure: Failure) -> dict[str, Any]:
-    """The fields of a line of failures.jsonl."""
-    return {
-        **spec_fields(failure.spec),
-        "error": failure.error,
-        "message": failure.message,
-        "where": failure.where,
-        "turns": [turn_fields(turn) for turn in failure.turns],
-    }
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -399,17 +254,6 @@ def read_failures(path: Path) -> Iterator[FailureRecord]:
     return _read_lines(FailureRecord, path)
 
 
-def usage(turns: Sequence[Turn]) -> dict[str, dict[str, float | None]]:
-    """Sums of tokens and seconds per speaker; cached tokens are None if no turn has them."""
-    sums: dict[str, dict[str, float | None]] = {}
-    for speaker in Speaker:
-        own = [mended(turn) for turn in turns if turn.speaker is speaker]
-        sums[str(speaker)] = {name: sum(getattr(turn, name) or 0 for turn in own) for name in Usage.model_fields}
-        if own and all(turn.cached_tokens is None for turn in own):
-            sums[str(speaker)]["cached_tokens"] = None
-    return sums
-
-
 def add_usage(totals: MutableMapping[str, RequestUsage], usage: Mapping[Any, RequestUsage]) -> None:
     """Add the cost of requests to `totals`, by purpose."""
     for purpose, cost in usage.items():
@@ -421,13 +265,10 @@ def totals_fields(totals: Totals) -> dict[str, Any]:
     return {**dict(totals), "usage": dict(totals.usage)}
 
 
-def whole_json(record: BaseModel) -> bytes:
-    """The content of a JSON file with one record, indented for people."""
-    content = record.model_dump(mode="json")
-    try:
-        return orjson.dumps(content, option=orjson.OPT_INDENT_2)
-    except TypeError:
-        return orjson.dumps(_plain(content), option=orjson.OPT_INDENT_2)
+def unflatten(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an `Event` from its flat JSON object."""
+    data = {key: value for key, value in fields.items() if key not in EVENT_KEYS}
+    return {**{key: fields[key] for key in EVENT_KEYS & fields.keys()}, "data": data}
 
 
 def parse(kind: TypeAdapter[T], fields: object, place: str) -> T:
@@ -480,31 +321,3 @@ def _is_json(line: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
-
-
-def _default(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is not JSON data")
-
-
-def _plain(value: object) -> object:
-    """Slow conversion of values that orjson refuses: keys of a str subclass, lone surrogates (become U+FFFD), and
-    integers of more than 64 bits (become floats)."""
-    if isinstance(value, str):
-        return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {_plain(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return float(value) if abs(value) < 10**300 else None
-    return _plain(dict(_fields(value))) if is_dataclass(value) and not isinstance(value, type) else value
-
-
-def _fields(value: Any) -> Iterator[tuple[str, object]]:
-    return ((one.name, getattr(value, one.name)) for one in fields(value))

@@ -14,10 +14,11 @@ from typing import Any
 
 from harness.errors import StorageError
 from harness.reading.files import MOST_BYTES, opened
+from harness.store.encoding import encode, whole_json
 from harness.store.files import lines_of, replacing, storage_error
 from harness.store.journal import JOURNAL, SHARDS, is_last_hole, parse_line, shard_path
 from harness.store.lock import lock
-from harness.store.records import RunStatus, encode, read_record, read_sessions, whole_json
+from harness.store.records import RunStatus, read_record, read_sessions
 from harness.store.resume import Fold
 from harness.store.run_dir import restore
 

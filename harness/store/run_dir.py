@@ -21,24 +21,14 @@ from typing import Any, Self
 from harness.errors import StorageError
 from harness.reading.files import read_bytes
 from harness.store.commit import GroupCommit
+from harness.store.counts import mended
+from harness.store.encoding import encode, whole_json
 from harness.store.files import cut, replacing, storage_error, write_whole
 from harness.store.journal import JOURNAL, SHARDS, Journal, shard_names, shard_path, whole_size
+from harness.store.lines import failure_fields, session_fields
 from harness.store.lock import NAME as LOCK
 from harness.store.lock import RunLock, lock
-from harness.store.records import (
-    RunRecord,
-    RunStatus,
-    Totals,
-    add_usage,
-    encode,
-    failure_fields,
-    mended,
-    read_record,
-    session_fields,
-    totals_fields,
-    whole_ids,
-    whole_json,
-)
+from harness.store.records import RunRecord, RunStatus, Totals, add_usage, read_record, totals_fields, whole_ids
 from harness.store.resume import Progress, load_progress
 from harness.store.session_log import SessionLog
 from harness.store.shard import End, close_shards, next_number

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.store.journal import Journal
-from harness.store.records import SESSION_ID, event_fields, spec_fields, turn_fields
+from harness.store.lines import event_fields, spec_fields, turn_fields
+from harness.store.records import SESSION_ID
 from harness.store.sampled import sampled_fields
 from harness.types import (
     Event,

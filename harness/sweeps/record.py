@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness.errors import StorageError
 from harness.reading.files import read_bytes
+from harness.store.encoding import whole_json
 from harness.store.files import storage_error, write_whole
 from harness.store.lock import is_held, only_one
-from harness.store.records import RunRecord, RunStatus, read_record, whole_json
+from harness.store.records import RunRecord, RunStatus, read_record
 
 NAME = "sweep.json"
 _LOCK = ".sweep.json.lock"

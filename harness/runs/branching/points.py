@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, StorageError, did_you_mean
+from harness.store.lines import event_fields, turn_fields
 from harness.store.played import Played
-from harness.store.records import event_fields, turn_fields
 from harness.store.resume import prefix_of
 from harness.types import Branch, SessionSpec, Source, Speaker, View, derive_seed
 

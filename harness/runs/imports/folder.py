@@ -19,12 +19,13 @@ from harness.metrics.session import session_metrics
 from harness.report.write import write_report
 from harness.runs.imports import messages, table, text
 from harness.runs.imports.sessions import Found, Layout
+from harness.store.encoding import encode
 from harness.store.files import storage_error, write_whole
 from harness.store.identity import config_hash
 from harness.store.metrics import write_metrics
 from harness.store.outputs import check_writable, default_path
 from harness.store.provenance import collect
-from harness.store.records import RunRecord, RunStatus, Totals, encode
+from harness.store.records import RunRecord, RunStatus, Totals
 from harness.store.run_dir import RunDir
 from harness.types import Event, SessionResult, SessionSpec, Source, StopReason, Turn
 
