@@ -5,6 +5,8 @@
 - bare: the requests of that run again, by a bare asyncio loop on vLLM's `AsyncLLM`; the same engine.
 - asyncio: the same requests, by a bare asyncio client (aiohttp) against `vllm serve`.
 - threads: the same, by a thread per session with the `openai` client against that server.
+- sides: the same requests by the asyncio client, but each speaker's as a conversation of its own, which waits for nobody
+  else; as many at once as there are sessions. It shows what `multi_turn` gains by that.
 - multi_turn: vLLM's own multi-turn benchmark client against that server (`--multi-turn`, the folder benchmarks/multi_turn
   of vLLM's source archive, which wheels leave out; it needs pandas). It plays each speaker's side of each session as a
   conversation of its own, whose answers are its own.
@@ -100,7 +102,8 @@ async def measure(
             if number and time.monotonic() > stop:
                 print(f"time is up after {number} of {options.rounds} rounds")
                 break
-            ways = ["harness", "bare", "asyncio", *(["multi_turn"] if options.multi_turn else []), "threads"]
+            of_sides = ["sides", "multi_turn"] if options.multi_turn else []
+            ways = ["harness", "bare", "asyncio", *of_sides, "threads"]
             for way in ways if number % 2 == 0 else ["harness", *ways[:0:-1]]:
                 await engine.llm.reset_prefix_cache()
                 server.forget()
@@ -136,6 +139,8 @@ async def turn(
             result = await server.asyncio_client(plans)
         case "threads":
             result = await server.threads(plans)
+        case "sides":
+            result = await server.sides(plans)
         case _:
             result = await server.multi_turn(plans, options.multi_turn, info.model)
     return replace(result, prefilled=server.prefilled() - before), plans

@@ -198,16 +198,20 @@ def _first_failure(run: Path) -> str:
     return str(json.loads(lines[0])["message"]) if lines else "it was interrupted"
 
 
-async def timed(way: str, plans: Plans, ask: Callable[[Request], Awaitable[int]]) -> Round:
-    """All sessions at once, the requests of one in order. `ask` gives the tokens of an answer."""
+async def timed(
+    way: str, plans: Plans, ask: Callable[[Request], Awaitable[int]], *, at_once: int | None = None
+) -> Round:
+    """All plans at once, or `at_once` of them; the requests of one in order. `ask` returns the tokens of an answer."""
     failed = 0
+    free = asyncio.Semaphore(at_once or len(plans))
 
     async def talk(plan: Sequence[Request]) -> int:
         nonlocal failed
         tokens = 0
         try:
-            for request in plan:
-                tokens += await ask(request)
+            async with free:
+                for request in plan:
+                    tokens += await ask(request)
         except Exception as error:  # counted and told: what one session suffers must not end the benchmark
             failed += 1
             if failed == 1:

@@ -81,7 +81,7 @@ class Server:
         self.counted += 1
         self.alike += prompt_tokens == request.prompt.tokens
 
-    async def asyncio_client(self, plans: Plans) -> Round:
+    async def asyncio_client(self, plans: Plans, way: str = "asyncio", at_once: int | None = None) -> Round:
         """The least code on asyncio: one aiohttp session for all."""
         import aiohttp
 
@@ -97,7 +97,15 @@ class Server:
                 self.note(request, usage["prompt_tokens"])
                 return int(usage["completion_tokens"])
 
-            return await timed("asyncio", plans, ask)
+            return await timed(way, plans, ask, at_once=at_once)
+
+    async def sides(self, plans: Plans) -> Round:
+        """The same requests by the same client, but no speaker waits for the other, as in `multi_turn`.
+
+        Each speaker's requests of a session are a plan of their own; as many are asked at once as there are sessions.
+        """
+        split = [requests for plan in plans for requests in _by_speaker(plan).values()]
+        return await self.asyncio_client(split, "sides", at_once=len(plans))
 
     async def threads(self, plans: Plans) -> Round:
         """A thread for each session, each with an `openai` client of its own."""
@@ -223,12 +231,19 @@ def serving(
             _end(process)
 
 
+def _by_speaker(plan: Sequence[Request]) -> dict[str, list[Request]]:
+    """The requests of each speaker of a session, by its system message."""
+    sides: dict[str, list[Request]] = {}
+    for request in plan:
+        sides.setdefault(request.prompt.messages[0].content, []).append(request)
+    return sides
+
+
 def _sides(plans: Plans) -> Iterator[dict[str, Any]]:
     """Each speaker's side of each session, as its model saw it last: an even number of messages, the user first."""
     for number, plan in enumerate(plans):
-        last = {request.prompt.messages[0].content: request for request in plan}  # by its system message
-        for side, request in enumerate(last.values()):
-            head, *rest = request.prompt.messages
+        for side, requests in enumerate(_by_speaker(plan).values()):
+            head, *rest = requests[-1].prompt.messages
             if head.role != "system":
                 head, rest = Message("user", ""), [head, *rest]
             rest = [
