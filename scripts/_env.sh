@@ -1,4 +1,4 @@
-# Sourced by scripts/quickstart and scripts/test: makes .venv what requirements/*.lock say. Nothing happens when it is so already.
+# Sourced by scripts/quickstart and scripts/test: installs requirements/*.lock into .venv, and does nothing if that is done already.
 # Settings: PYTHON (which Python makes .venv), HARNESS_TORCH_INDEX (scripts/install_torch.py), pip's own, HARNESS_CACHE.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -6,7 +6,7 @@ VENV=$ROOT/.venv
 VENV_PYTHON=$VENV/bin/python
 SETUP_LOG=$ROOT/.setup.log
 
-# Settings of the caller's shell that would make pip install somewhere else, or ask.
+# Settings of the caller's shell that would make pip install somewhere else, or prompt.
 unset PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 { : <&0; } 2>/dev/null || exec </dev/null
@@ -14,7 +14,7 @@ export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 say() { printf 'set-up: %s\n' "$*"; }
 fail() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
 
-# step WHAT COMMAND...: one line for what is done, one for what failed; the rest goes to the log.
+# step WHAT COMMAND...: runs the command and prints one line, and one more if it fails. The command's output goes to the log.
 step() {
   local what=$1 started=$SECONDS status=0 why; shift
   printf 'set-up: %s ... ' "$what"
@@ -33,7 +33,7 @@ check_system() {
   system=$(uname -s) machine=$(uname -m)
   case "$system/$machine" in
     Linux/x86_64 | Linux/aarch64) ;;
-    *) fail "serves Linux on x86_64 and aarch64, and this is $system on $machine; use a Linux container, or: python3 -m venv .venv && .venv/bin/pip install -e '.[transformers]' && .venv/bin/python -m harness run experiment=smoke engine=transformers" ;;
+    *) fail "supports only Linux on x86_64 and aarch64, and this is $system on $machine; use a Linux container, or run: python3 -m venv .venv && .venv/bin/pip install -e '.[transformers]' && .venv/bin/python -m harness run experiment=smoke engine=transformers" ;;
   esac
   libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || fail "needs glibc, which this Linux does not have (Alpine?); use a Debian, Ubuntu or Fedora image"
   [[ $machine == x86_64 ]] && least=2.28 || least=2.31 # of the wheels in cpu.lock
@@ -60,7 +60,7 @@ make_venv() {
     "$VENV_PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
       fail "$VENV holds $("$VENV_PYTHON" --version), and 3.11 to 3.13 is needed; remove the folder and start again"
     [[ -z ${PYTHON:-} || $("$PYTHON" --version 2>&1) == $("$VENV_PYTHON" --version) ]] ||
-      fail "$VENV holds $("$VENV_PYTHON" --version), and PYTHON=$PYTHON is another; remove the folder and start again"
+      fail "$VENV holds $("$VENV_PYTHON" --version), and PYTHON=$PYTHON is another version; remove the folder and start again"
   else
     python=$(find_python)
     step "making .venv with $("$python" --version)" "$python" -m venv --clear "$VENV"
@@ -69,7 +69,7 @@ make_venv() {
   "$VENV_PYTHON" -m pip --version >/dev/null 2>&1 || step "adding pip to .venv" "$VENV_PYTHON" -m ensurepip --upgrade
 }
 
-# An environment that somebody made for a GPU is theirs: it gets the project, and keeps its torch and vLLM.
+# An environment made for a GPU keeps its torch and vLLM; only the project is installed into it.
 is_gpu_environment() {
   "$VENV_PYTHON" - <<'PYTHON'
 import sys
@@ -103,9 +103,9 @@ set_up() {
   if is_current; then return; fi
 
   check_system
-  # One set-up at a time; the kernel lets go of the lock when this shell ends, however it ends.
+  # One set-up at a time; the kernel releases the lock when this shell ends, even if it is killed.
   exec {lock}<pyproject.toml
-  flock --nonblock "$lock" || { say "another set-up is at work on $VENV; waiting for it"; flock "$lock"; }
+  flock --nonblock "$lock" || { say "another set-up is using $VENV; waiting for it"; flock "$lock"; }
   if is_current; then exec {lock}<&-; return; fi
 
   : >"$SETUP_LOG"
@@ -126,5 +126,5 @@ set_up() {
   exec {lock}<&-
 }
 
-# The small model: a line if it is there, else the fetch shows its own steps.
+# Fetches the small model, or prints one line if it is there already.
 fetch_model() { "$VENV_PYTHON" -m harness fetch smollm2-135m </dev/null || exit $?; }

@@ -1,9 +1,9 @@
-"""Install PyTorch's CPU build at the version of requirements/torch.txt, and never a CUDA build by surprise.
+"""Install PyTorch's CPU build at the version of requirements/torch.txt, and never a CUDA build.
 
 The CPU build is on PyTorch's own wheel index and not on the public one, where the same version number means a CUDA
-build with gigabytes of libraries. So pip is first asked what it would install (a dry run); only a CPU build is then
-installed, by the hash that the dry run gave. requirements/torch.sha256 holds the hashes of wheels that were tested (the
-format of sha256sum); a wheel that is named there must match. Wheels for other Pythons are taken as the index has them.
+build with gigabytes of libraries. So a dry run of pip first shows what it would install; only a CPU build is then
+installed, with the hash from the dry run. requirements/torch.sha256 holds the hashes of tested wheels (in the format of
+sha256sum); a wheel that is listed there must match. Wheels for other Pythons are not checked against it.
 
 HARNESS_TORCH_INDEX names the index, or a folder with the wheel; without it pip's own configuration decides.
 Runs inside the virtual environment, with the standard library only.
@@ -58,7 +58,7 @@ def source() -> list[str]:
 
 
 def pip(*arguments: str) -> None:
-    """Run pip; its words go to our output (the set-up log)."""
+    """Run pip with its output on stderr (the set-up log)."""
     subprocess.run([sys.executable, "-m", "pip", *arguments], check=True, stdout=sys.stderr)
 
 
@@ -74,7 +74,7 @@ def resolve(requirement: str, folder: Path) -> tuple[str, list[str], str, str | 
 
 
 def tested_hash(name: str) -> str | None:
-    """The hash that a wheel of this name must have, where it was tested."""
+    """The hash of the tested wheel of this name; None if none was tested."""
     for line in (REQUIREMENTS / "torch.sha256").read_text().splitlines():
         sha256, _, tested = line.partition("  ")
         if tested == name:

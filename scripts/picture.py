@@ -1,4 +1,4 @@
-"""Takes a picture of a page of ours as a reader sees it on a desk: picture.py PAGE[#FRAGMENT] PNG."""
+"""Takes a screenshot of a page at desktop size: picture.py PAGE[#FRAGMENT] PNG."""
 
 import shutil
 import sys

@@ -1,9 +1,9 @@
-"""Writes harness/agents/english.json: how common words are, and which kinds of words follow one another.
+"""Writes harness/agents/english.json: how common words are, and which classes of words follow one another.
 
     python scripts/train_english.py
 
-It counts this library's own texts and no others: personas and written sessions. Counting is exact, so there is no seed;
-the file changes when the texts do.
+It counts only this library's own texts: personas and written sessions. Counts are exact and need no seed; the file changes
+only with the texts.
 """
 
 import json

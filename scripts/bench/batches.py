@@ -1,4 +1,4 @@
-"""The requests of a run by `transformers` alone: batches of `generate`, as a script of a few lines does it."""
+"""The requests of a run with `transformers` alone, in batches of `generate`, as a short script would send them."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from harness.types import Request
 
 
 def batches(model: str, plans: Plans, *, dummy: bool = False) -> Round:
-    """The first request of every session in one batch, then the second, ...; padded on the left."""
+    """Generate the first request of every session in one batch, then the second, ...; padded on the left."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -32,7 +32,7 @@ def batches(model: str, plans: Plans, *, dummy: bool = False) -> Round:
 
 
 def _batch(network: Any, step: Sequence[Request], pad: int) -> int:
-    """Tokens that one batch generated, those that end an answer included."""
+    """Generate one batch; returns the number of tokens, end tokens included."""
     import torch
 
     prompts = [list(request.prompt.ids or ()) for request in step]

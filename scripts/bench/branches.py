@@ -1,14 +1,13 @@
 #!/usr/bin/env python
-"""What branches spare: prompt tokens that vLLM has to compute for branches, against as many sessions of their own.
+"""What branches save: prompt tokens that vLLM computes for branches, compared with as many separate sessions.
 
     python scripts/bench/branches.py [--parents 16] [--k 4] [--turn 20] [--model FOLDER] [--json FILE]
 
-Parents are played on a vLLM server to the exchange of the turn; then K branches of each go on from it for one exchange; then as
-many separate sessions are played to the same length. Counted is what was not in the server's prefix cache (`prompt_tokens -
-cached_tokens`), and for separate sessions also what their prompts hold in all (`sent`), which a server without a prefix cache
-computes. `cold` is the same for branches on an engine that starts with an empty cache (engine=vllm): it has to compute the prompt of
-every parent once. Without --model it is a tiny model of random weights with the small model's tokenizer: what is computed for a
-prompt does not depend on what is said.
+A vLLM server plays the parents up to the exchange of --turn, then K branches of each parent for one exchange, and then as many
+separate sessions of the same length. The figures count prompt tokens that were not in the server's prefix cache (`prompt_tokens -
+cached_tokens`). For separate sessions, `sent` counts all prompt tokens, which a server without a prefix cache computes. `cold` counts
+branches on an engine that starts with an empty cache (engine=vllm) and computes the prompt of every parent once. The default model is
+tiny, with random weights and the small model's tokenizer: how much of a prompt is computed does not depend on the text.
 """
 
 import argparse
@@ -49,7 +48,7 @@ def main() -> None:
         model = args.model or tiny(out / "model")
         names = ",".join(persona.id for persona in load("all", [persona_dir()])[: args.parents])
         exchanges = args.turn // 2 + 1
-        words = [
+        settings = [
             f"model.path={model}", f"personas=[{names}]", f"max_exchanges={exchanges}", f"min_exchanges={exchanges}",
             "guard=off", "therapist.max_new_tokens=64", "patient.max_new_tokens=64", "concurrency=64",
         ]  # fmt: skip
@@ -61,9 +60,9 @@ def main() -> None:
                 "engine.model=bench",
                 f"engine.max_model_len={WINDOW}",
             ]
-            play("run", *words, *remote, f"run.dir={out / 'parents'}")
+            play("run", *settings, *remote, f"run.dir={out / 'parents'}")
             play(*branch, f"run.dir={out / 'branches'}")
-            play("run", *words, *remote, f"sessions_per_persona={args.k}", "seed=1", f"run.dir={out / 'separate'}")
+            play("run", *settings, *remote, f"sessions_per_persona={args.k}", "seed=1", f"run.dir={out / 'separate'}")
         play(*branch, "engine=vllm", f"engine.max_model_len={WINDOW}", f"run.dir={out / 'cold'}")
         found: dict[str, float] = {name: computed(out / name, args.turn) for name in ("branches", "cold")}
         found["separate"], found["sent"] = computed(out / "separate", 0), sent(out / "separate")
@@ -76,14 +75,14 @@ def main() -> None:
 
 @contextmanager
 def served(model: Path, log: Path) -> Iterator[str]:
-    """The address of a vLLM server of this model, up to and with /v1."""
+    """Start a vLLM server of this model; yields its address, which ends in /v1."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     line = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
     line += ["--model", str(model), "--served-model-name", "bench", "--max-model-len", str(WINDOW), "--enforce-eager"]
     line += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--dtype", "bfloat16"]
-    # A prompt in pieces and a seed end vLLM on CPUs ("CPU Generator does not use offset").
+    # Chunked prefill with a seed crashes vLLM on CPUs ("CPU Generator does not use offset").
     line += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192"]
     environment = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", **os.environ}
     with log.open("wb") as output:
@@ -113,7 +112,7 @@ def play(*words: str) -> None:
 
 
 def computed(run: Path, first: int) -> int:
-    """Prompt tokens of the turns from `first` on that the engine had to compute."""
+    """Prompt tokens that the engine computed for the turns from `first` on."""
     return sum(
         turn.prompt_tokens - (turn.cached_tokens or 0)
         for session in read_sessions(run / "sessions.jsonl")
@@ -127,7 +126,7 @@ def sent(run: Path) -> int:
 
 
 def tiny(folder: Path) -> Path:
-    """A Llama of two narrow layers with random weights."""
+    """Save a Llama of two narrow layers with random weights; returns its folder."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 

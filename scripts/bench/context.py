@@ -5,12 +5,12 @@
         [--json FILE] [--skip-engine] [--policies truncate hybrid sliding]
 
 Rendering: CPU time of adding a turn to a history of 500 and of 8,000 tokens, by the context manager and by rendering
-the whole history anew. Engine: sessions on the real vLLM engine under `truncate` and `hybrid` (whose notes count, too),
-both with the low-water mark, and with a window that drops the oldest exchange every turn; how much of every prompt came
-from the prefix cache, and prompt tokens prefilled per generated token.
+the whole history again. Engine: sessions on the real vLLM engine under `truncate` and `hybrid` (notes included), both with
+the low-water mark, and under a sliding window, which drops the oldest exchange every turn. The figures are the share of
+prompt tokens from the prefix cache, and prefilled prompt tokens per generated token.
 
-The JSON is written after each part. Sessions that failed are counted, and the benchmark goes on. Exit codes: 0 all bounds
-held, 1 one was missed, 2 a setting is wrong, 3 nothing could be measured.
+The JSON is written after each part. Failed sessions are counted, and the benchmark goes on. Exit codes: 0 all bounds held,
+1 one was missed, 2 a setting is wrong, 3 nothing could be measured.
 """
 
 import argparse
@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import shapes
 from machine import FAILED, HELD, MISSED, ended, machine, write
-from recorded import told
+from recorded import settings_of
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.context.ask import StructuredQuery
@@ -61,15 +61,15 @@ TURN_WORDS = 45
 SIZES = (500, 8000)
 LOW_WATER = 0.6
 BRIM = 0.999
-"""The low-water mark of a sliding window: from the first overflow on its oldest exchange goes every turn."""
+"""The low-water mark of a sliding window: from the first overflow on, the oldest exchange is dropped every turn."""
 KINDS = {"truncate": LOW_WATER, "hybrid": LOW_WATER, "sliding": BRIM}
 NOTE_TOKENS = 192
 BOUNDS = {"rendering_ratio": 1.5, "prefill_share": 0.25}
-"""At most: the cost of a turn at 8,000 tokens beside that at 500; prefill beside a sliding window's."""
+"""Upper bounds: the cost of a turn at 8,000 tokens relative to 500; prefill relative to a sliding window."""
 
 
 class Silent:
-    """No engine: what is timed is the harness."""
+    """An engine that answers at once, so that only the harness is timed."""
 
     async def start(self) -> EngineInfo:
         return EngineInfo("silent", "none", 1 << 20)
@@ -86,7 +86,7 @@ def words(random: Random, count: int = TURN_WORDS) -> str:
 
 
 class Counting:
-    """The engine, with what all requests took from it; notes are requests, too."""
+    """Wraps the engine and counts the prompt and cached tokens of all requests, notes included."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -102,7 +102,7 @@ class Counting:
         return said
 
     async def close(self) -> None:
-        """Others still need it."""
+        """Leave the engine open for the next kind."""
 
 
 def manager(
@@ -125,7 +125,7 @@ def exchange(random: Random, index: int) -> list[Turn]:
 
 
 async def rendering_cost(renderer: Renderer, tokens: int, repeats: int) -> dict[str, float]:
-    """Median CPU milliseconds of one more exchange and of rendering everything anew, at a history of `tokens`."""
+    """Median CPU milliseconds of one more exchange and of a full rendering, with a history of `tokens` tokens."""
     added, anew = [], []
     for repeat in range(repeats):
         random = Random(repeat)
@@ -147,25 +147,25 @@ async def rendering_cost(renderer: Renderer, tokens: int, repeats: int) -> dict[
 
 @dataclass
 class Usage:
-    """What the sessions of one kind took from the engine."""
+    """Counts over the sessions of one kind."""
 
     prompt: int = 0
     cached: int = 0
     generated: int = 0
     reusable: int = 0
-    """Tokens in whole cache blocks that a prompt shares with the one before it and its answer, between compactions."""
+    """Tokens in whole cache blocks that a prompt shares with the previous prompt and its answer, between compactions."""
     reused: int = 0
-    """Of `reusable`, those that came from the cache."""
+    """Those of `reusable` that came from the cache."""
     compactions: int = 0
     answers: int = 0
     resampled: int = 0
-    """Answers whose sampled ids are not how their text is tokenized."""
+    """Answers whose sampled ids differ from the ids of their text."""
     lost: int = 0
-    """Tokens of the prefix that this made the engine prefill again."""
+    """Prefix tokens that the engine had to prefill again because of that."""
     seconds: float = 0.0
     longest: int = 0
     failed: int = 0
-    """Sessions that did not come to their end."""
+    """Sessions that did not finish."""
 
     def add(self, answer: Answer, before: list[int] | None, block: int, encode: Callable[[str], Sequence[int]]) -> None:
         said, ids = answer.generation, list(answer.prompt.ids or ())
@@ -210,7 +210,7 @@ def policy_of(kind: str, renderer: Renderer, engine: Engine, window: int) -> Pol
 
 
 async def play(kind: str, renderer: Renderer, engine: Engine, options: argparse.Namespace, block: int) -> Usage:
-    """Sessions of scripted patients with a live therapist, all at once; no text is said under two kinds."""
+    """Play sessions of scripted patients with a live therapist, all at once. Kinds share no texts and thus no cached tokens."""
     usage, counting = Usage(), Counting(engine)
     low_water, slides = KINDS[kind], kind == "sliding"
     policy = policy_of(kind, renderer, counting, options.window)
@@ -271,7 +271,7 @@ async def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
 async def engine_parts(
     options: argparse.Namespace, model: Path, renderer: Renderer, figures: dict[str, Any], stop: float
 ) -> None:
-    """One kind after the other on one engine; adds to `figures`."""
+    """Play one kind after the other on one engine; adds to `figures`."""
     args = {**({"load_format": "dummy"} if options.shape else {}), **json.loads(options.engine_args)}
     engine = VllmEngine(
         EngineConfig(kind="vllm", max_model_len=options.window, args=args),
@@ -280,7 +280,10 @@ async def engine_parts(
     )
     try:
         info = await engine.start()
-        figures |= {"engine": told(engine, info, [json.dumps(args)]), "cache_block": info.cache_block_tokens or 1}
+        figures |= {
+            "engine": settings_of(engine, info, [json.dumps(args)]),
+            "cache_block": info.cache_block_tokens or 1,
+        }
         for kind in options.policies:
             if time.monotonic() > stop:
                 print(f"time is up before {kind}", file=sys.stderr)
@@ -297,7 +300,7 @@ async def engine_parts(
 
 
 def table(figures: dict[str, Any]) -> str:
-    lines = [f"{'CPU ms per turn':<34}{'one more exchange':>20}{'all anew':>14}"]
+    lines = [f"{'CPU ms per turn':<34}{'one more exchange':>20}{'full render':>14}"]
     for size, cost in figures["rendering"].items():
         lines.append(f"  at {size:>5} tokens{'':<18}{cost['added_ms']:>20.3f}{cost['full_ms']:>14.3f}")
     kinds = [kind for kind in KINDS if kind in figures]
@@ -333,12 +336,12 @@ if __name__ == "__main__":
     parser.add_argument("--json", type=Path, help="written after each part")
     parser.add_argument("--skip-engine", action="store_true", help="rendering only")
     parser.add_argument("--policies", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--repeats", type=int, default=60, help="histories of each size")
+    parser.add_argument("--repeats", type=int, default=60, help="number of histories of each size")
     parser.add_argument("--sessions", type=int, default=16)
     parser.add_argument("--exchanges", type=int, default=40)
     parser.add_argument("--window", "--max-model-len", type=int, default=2048, help="max_model_len")
     parser.add_argument("--max-new-tokens", type=int, default=48)
-    parser.add_argument("--limit", type=float, default=float("inf"), help="seconds after which no part is begun")
+    parser.add_argument("--limit", type=float, default=float("inf"), help="start no part after this many seconds")
     parser.add_argument("--engine-args", default="{}", help="vLLM engine arguments, as JSON")
     given = parser.parse_args()
     sys.exit(ended(lambda: main(given)))

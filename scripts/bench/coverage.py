@@ -1,11 +1,11 @@
-"""How often the intervals of `harness compare` hold the truth, in simulated experiments.
+"""How often the intervals of `harness compare` contain the true value, in simulated experiments.
 
     python scripts/bench/coverage.py [--experiments 2000] [--contrast] [--json PATH]
 
-Each experiment plays two settings on the same personas and seeds, with shared difficulty and the kinds of noise that
-the metrics have, and asks for a 95 % interval of the mean difference. `--contrast` adds the percentile and BCa
-intervals of scipy.stats.bootstrap on the same data (minutes). Scenarios marked as stress are those where no interval
-can be good: nearly all values are 0, or a few make up the mean.
+Each experiment simulates two settings on the same personas and seeds, with shared difficulty and the kinds of noise that
+the metrics have, and computes a 95 % interval of the mean difference. `--contrast` adds the percentile and BCa intervals
+of scipy.stats.bootstrap on the same data (takes minutes). In scenarios marked as stress no interval can be good: nearly
+all values are 0, or a few values dominate the mean.
 """
 
 import argparse
@@ -40,13 +40,13 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Of the experiments that got an interval, the share whose interval holds the truth."""
+    """Share of the experiments with an interval whose interval contains the true value."""
 
     scenario: str
     pairs: int
     covered: float
     without: float
-    """Share of experiments that got no interval."""
+    """Share of experiments without an interval."""
     stress: bool
 
 
@@ -55,7 +55,7 @@ def _differences(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def words(random: Generator, shape: tuple[int, int]) -> Array:
-    """Words a turn: personas differ much more than settings do."""
+    """Words per turn: personas differ much more than settings do."""
     persona = random.normal(60, 20, shape)
     return (persona + random.normal(3, 8, shape)) - (persona + random.normal(0, 8, shape))
 
@@ -78,7 +78,7 @@ def questions(random: Generator, shape: tuple[int, int]) -> Array:
 
 
 def costs(random: Generator, shape: tuple[int, int]) -> Array:
-    """Prompt tokens computed for one generated: lognormal, with a shared difficulty."""
+    """Prefilled prompt tokens per generated token: lognormal, with a shared difficulty."""
     session = random.normal(0, 0.5, shape)
     logs = 0.3 + session + random.normal(0, 0.4, shape), session + random.normal(0, 0.4, shape)
     return _differences(np.exp(logs[0]), np.exp(logs[1]))
@@ -114,7 +114,7 @@ SCENARIOS = (
 
 
 def coverage(scenario: Scenario, pairs: int, experiments: int, seed: int = 0) -> Coverage:
-    """Simulate a scenario with so many pairs."""
+    """Simulate a scenario with `pairs` pairs per experiment."""
     random = np.random.default_rng([seed, pairs, SCENARIOS.index(scenario)])
     found = estimates(list(scenario.draw(random, (experiments, pairs))), resamples=1999, seed=seed)
     intervals = [estimate.interval for estimate in found if estimate.interval]
@@ -123,7 +123,7 @@ def coverage(scenario: Scenario, pairs: int, experiments: int, seed: int = 0) ->
 
 
 def clustered(experiments: int, seed: int = 0) -> tuple[float, float]:
-    """Coverage for other personas, resampling personas and resampling sessions, where personas answer differently."""
+    """Coverage of the mean over all personas, resampling personas and resampling sessions, where personas differ."""
     random = np.random.default_rng([seed, PERSONAS])
     persona = 0.1 + random.normal(0, 0.1, (experiments, PERSONAS, 1))
     differences = persona + random.normal(0, 0.15, (experiments, PERSONAS, SESSIONS))
@@ -149,7 +149,7 @@ def contrast(scenario: Scenario, pairs: int, experiments: int, method: str, seed
 
 
 def main() -> int:
-    """Print a table; exit code 1 where a scenario that is no stress lies outside 93 to 97 %."""
+    """Print a table; returns 1 if the coverage of a scenario other than stress is outside 93 to 97 %."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=2000)
     parser.add_argument("--contrast", action="store_true", help="also scipy's percentile and BCa intervals")

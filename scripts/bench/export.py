@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""What tables cost: rows and MB a second to Parquet, the most memory on the way, and a question over them. No model.
+"""What tables cost: turns and MB per second to Parquet, peak memory, and the time of one SQL query over them. No model.
 
     python scripts/bench/export.py [--turns 100000] [--json FILE]
 
-A run folder of as many turns is made first (texts of the dry engine, a state for each patient turn, an event for every tenth
-turn). The export runs in a process of its own, so that its memory is its own.
+A run folder with that number of turns is made first (texts of the dry engine, a state for each patient turn, an event for every
+tenth turn). The export runs in a process of its own, so that only its memory is measured.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from harness.store.provenance import collect
 from harness.store.records import RunRecord, RunStatus, Totals
 
 TURNS = 40
-"""Of a session."""
+"""Per session."""
 QUESTION = "select persona_id, speaker, count(*), avg(completion_tokens), max(evicted_turns) from turns group by 1, 2"
 
 
@@ -65,7 +65,7 @@ def main() -> None:
             "groups": len(answer.rows),
         }
     print(json.dumps(found, indent=1))
-    print(f"10 million turns, by extrapolation: {1e7 / found['turns_per_s'] / 60:.0f} min, in the same memory")
+    print(f"10 million turns, extrapolated: {1e7 / found['turns_per_s'] / 60:.0f} min, in the same memory")
     if args.json:
         args.json.write_text(json.dumps(found))
 
@@ -83,7 +83,7 @@ def export(run: Path, out: Path) -> dict[str, float]:
 
 
 def make(run: Path, turns: int) -> int:
-    """A finished run folder; the size of its sessions.jsonl in bytes."""
+    """Write a finished run folder; returns the size of its sessions.jsonl in bytes."""
     run.mkdir()
     config = load(["engine=dry"]).model_dump(mode="json")
     sessions = -(-turns // TURNS)

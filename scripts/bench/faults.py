@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Sessions against a loopback server, well and with a fifth of all requests failing in seven ways by chance.
+"""Sessions against a loopback server: healthy, and with a fifth of all requests failing at random in seven ways.
 
-Says how long they took, how many attempts were needed, how many sessions were lost, and whether any fault text was taken
-for an answer; and, before that, how likely a loss is by computation (`harness.engines.openai.retry.loss`).
+Prints the computed probability of a loss (`harness.engines.openai.retry.loss`). Then it prints for each round the time, the
+number of retries and of lost sessions, and whether any fault text was taken for an answer.
 
     python scripts/bench/faults.py [--sessions 500] [--turns 20] [--rounds 3] [--share 0.2] [--latency-ms 20]
 """
@@ -27,7 +27,7 @@ from tests.fixtures.loopback_server import FAULT_TEXT, Fault, LoopbackServer
 
 
 async def play(server: LoopbackServer, options: argparse.Namespace) -> dict[str, object]:
-    """All sessions at once; the turns of one wait for each other."""
+    """Play all sessions at once, the turns of each in order; returns the figures."""
     seen: list[Notice] = []
     engine = OpenAIEngine(
         EngineConfig(kind="openai", base_url=server.base_url, request_timeout_s=options.timeout_s),
@@ -43,7 +43,7 @@ async def play(server: LoopbackServer, options: argparse.Namespace) -> dict[str,
             prompt = Prompt(messages, None, 50, 50, 4096)
             answer = await engine.generate(Request(prompt, Sampling(), turn, f"{number}/{turn}"))
             if not answer.text:
-                raise EngineError(f"{number}/{turn}: no answer with a word in it")
+                raise EngineError(f"{number}/{turn}: empty answer")
             said.append(answer.text)
         return said
 
@@ -68,10 +68,10 @@ async def play(server: LoopbackServer, options: argparse.Namespace) -> dict[str,
 
 
 def expected(options: argparse.Namespace) -> str:
-    """The computed likelihood of a loss, in words."""
+    """A sentence with the computed probability of a loss."""
     each = loss(options.share, len(Fault), patience_for(options.timeout_s), options.timeout_s)
     whole = 1.0 - (1.0 - each) ** (options.sessions * options.turns)
-    return f"a request is lost with a likelihood of at most {each:.1e}, any session of a round with {whole:.1e}"
+    return f"probability of a loss: at most {each:.1e} per request, {whole:.1e} for any session of a round"
 
 
 async def main(options: argparse.Namespace) -> int:
@@ -97,8 +97,8 @@ if __name__ == "__main__":
     parser.add_argument("--sessions", "--conversations", type=int, default=500)
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--share", type=float, default=0.2, help="of all requests fails")
-    parser.add_argument("--seed", type=int, default=1, help="of the faults")
+    parser.add_argument("--share", type=float, default=0.2, help="share of requests that fail")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the faults")
     parser.add_argument("--latency-ms", type=float, default=20.0)
-    parser.add_argument("--timeout-s", type=float, default=2.0, help="when an attempt counts as hanging")
+    parser.add_argument("--timeout-s", type=float, default=2.0, help="time after which an attempt counts as hanging")
     sys.exit(asyncio.run(main(parser.parse_args())))

@@ -1,10 +1,10 @@
-"""Whether patients can be talked round: what tricks earn beside what good scripts earn, and the best text a search finds.
+"""Whether patients can be gamed: what tricks gain compared with good scripts, and the best text that a search finds.
 
     python scripts/bench/gaming.py [--trials 2000] [--seed 0] [--exchanges 20] [--group NAME ...] [--json FILE]
 
-No model takes part. Exit code 1 where a bound doesn't hold: no fixed policy earns more than a third of the good scripts'
-gain of trust or tells more than a fifth of the layers; what harms ends below its start; the best text that the search
-finds, per group of patients, earns at most two thirds; a neutral line moves trust by less than 0.05 in 25 exchanges.
+Uses no model. Exit code 1 if a bound is broken: no fixed policy gains more than a third of the trust that good scripts
+gain, or is told more than a fifth of the layers; harmful policies end with less trust than at the start; the best text
+found for each group of patients gains at most two thirds; a neutral line changes trust by less than 0.05 in 25 exchanges.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> int:
         print(f"  {name:<24} {one.trust_change:+.3f} ({share:+.0%} of the good scripts), layers {one.layers_told:.0%}")
         if share > FIXED or one.layers_told > LAYERS or (name in HARMFUL and one.trust_change >= 0):
             broken.append(name)
-    understood = [persona for persona in personas if persona.language.startswith("en")]  # to the others it is noise
+    understood = [persona for persona in personas if persona.language.startswith("en")]  # the line is English
     drift = audit(understood, [NEUTRAL], 25)["neutral"].trust_change
     print(f"a neutral line, 25 times: {drift:+.4f}")
     broken += ["neutral"] if abs(drift) >= DRIFT else []
@@ -74,8 +74,8 @@ def main() -> int:
         broken += [group] if share > SEARCHED else []
     if options.json:
         policies = {name: one.to_dict() for name, one in earned.items()}
-        told = {"reference": good.to_dict(), "policies": policies, "search": found, "neutral": drift}
-        options.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        figures = {"reference": good.to_dict(), "policies": policies, "search": found, "neutral": drift}
+        options.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"bounds broken: {', '.join(broken)}" if broken else "all bounds hold")
     return bool(broken)
 

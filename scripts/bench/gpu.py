@@ -1,20 +1,21 @@
 #!/usr/bin/env python
-"""All GPU benchmarks in one go, each with a time limit of its own; what they find lies in one folder.
+"""Runs all GPU benchmarks, each with its own time limit, and puts their results into one folder.
 
     python scripts/bench/gpu.py FOLDER [STEP ...] [--shape 8b] [--sessions 256 1000] [--limit SECONDS]
         [--multi-turn FOLDER] [--args '{"enforce_eager": true}']
 
-Steps, in this order; without names all of them:
+Steps, in this order (default: all of them):
 
 - doctor: `python -m harness doctor --json`.
 - saturation: `saturation.py` for each number of sessions.
-- before: the first number again, with the 128 sequences and 2,048 tokens a step that an in-process engine takes by itself.
-- context: prefill under truncate, hybrid and a sliding window.
-- peers: beside `vllm serve`.
+- before: the first number again, with 128 sequences and 2,048 tokens per step, the defaults of an in-process engine.
+- context: `context.py`, prefill under truncate, hybrid and a sliding window.
+- peers: `peers.py`, compared with `vllm serve`.
 
 FOLDER gets a JSON file and a log for each step, and gpu.json with the exit codes. A step that is stopped at its limit
-leaves the rounds that it had. The model is of a shape without weights, so that nothing has to be carried; `--model` takes
-a real one. `--args` are vLLM engine arguments for all steps. Exit codes: those of `machine.py`, the worst of all steps.
+keeps the rounds it has finished. The default model has a shape and no weights, so that none have to be copied to the
+machine; `--model` takes a real one. `--args` are vLLM engine arguments for all steps. The exit code is the highest of all
+steps (see `machine.py`).
 """
 
 import argparse
@@ -35,9 +36,9 @@ from machine import FAILED, machine, write
 
 BENCH = Path(__file__).resolve().parent
 LIMITS = {"doctor": 60, "saturation": 240, "before": 240, "context": 180, "peers": 300}
-"""Seconds for a step."""
+"""Seconds per step."""
 ALONE = {"max_num_seqs": 128, "max_num_batched_tokens": 2048}
-"""What AsyncLLM takes without a usage context."""
+"""Defaults of AsyncLLM without a usage context."""
 
 
 def steps(options: argparse.Namespace) -> Iterator[tuple[str, str, list[str]]]:
@@ -45,7 +46,7 @@ def steps(options: argparse.Namespace) -> Iterator[tuple[str, str, list[str]]]:
     given = json.loads(options.args)
     model = ["--model", str(options.model)] if options.model else ["--shape", options.shape]
 
-    def played(script: str, name: str, sessions: int, args: Mapping[str, Any], *more: str) -> list[str]:
+    def command(script: str, name: str, sessions: int, args: Mapping[str, Any], *more: str) -> list[str]:
         wanted = [*model, "--sessions", str(sessions), "--exchanges", str(options.exchanges), "--rounds", "2"]
         result = ["--json", str(options.folder / f"{name}.json")]
         return [str(BENCH / script), *wanted, *result, *more, *overrides(args)]
@@ -53,13 +54,13 @@ def steps(options: argparse.Namespace) -> Iterator[tuple[str, str, list[str]]]:
     yield "doctor", "doctor", ["-m", "harness", "doctor", "--json"]
     for sessions in options.sessions:
         name = f"saturation-{sessions}"
-        yield "saturation", name, played("saturation.py", name, sessions, given)
+        yield "saturation", name, command("saturation.py", name, sessions, given)
     first = options.sessions[0]
-    yield "before", "before", played("saturation.py", "before", first, {**ALONE, **given})
+    yield "before", "before", command("saturation.py", "before", first, {**ALONE, **given})
     context = [*model, "--sessions", "64", "--exchanges", "24", "--repeats", "8", "--engine-args", options.args]
     yield "context", "context", [str(BENCH / "context.py"), *context, "--json", str(options.folder / "context.json")]
     client = ["--multi-turn", str(options.multi_turn.resolve())] if options.multi_turn else []
-    yield "peers", "peers", played("peers.py", "peers", first, given, *client)
+    yield "peers", "peers", command("peers.py", "peers", first, given, *client)
 
 
 def overrides(arguments: Mapping[str, Any]) -> list[str]:
@@ -74,7 +75,7 @@ def overrides(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def played(command: Sequence[str], log: Path, limit: float) -> dict[str, Any]:
-    """Run one step in a process group that ends with it, so that nothing of it keeps the GPU's memory."""
+    """Run one step and end its process group, so that no process of it keeps GPU memory; returns how it ended."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(BENCH.parents[1]), environment.get("PYTHONPATH"))))
     began, late = time.monotonic(), False
@@ -91,7 +92,7 @@ def played(command: Sequence[str], log: Path, limit: float) -> dict[str, Any]:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """End what is left of a step's process group."""
+    """End the processes left in a step's process group."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sign)
@@ -121,12 +122,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(LIMITS))
-    parser.add_argument("--model", type=Path, help="a model folder in place of a shape")
+    parser.add_argument("--model", type=Path, help="a model folder instead of a shape")
     parser.add_argument("--shape", choices=shapes.SHAPES, default="8b")
     parser.add_argument("--sessions", type=int, nargs="+", default=[256, 1000])
     parser.add_argument("--exchanges", type=int, default=4)
     parser.add_argument("--multi-turn", type=Path, metavar="FOLDER", help="benchmarks/multi_turn of vLLM's source")
-    parser.add_argument("--limit", type=float, help="seconds for every step, in place of its own")
+    parser.add_argument("--limit", type=float, help="seconds for every step, instead of its own limit")
     parser.add_argument("--args", default="{}", help="vLLM engine arguments, as JSON")
     given = parser.parse_args()
     if unknown := sorted({*given.steps} - LIMITS.keys()):

@@ -1,15 +1,15 @@
 #!/usr/bin/env python
-"""What the guard is worth, and what it costs.
+"""What the guard gains, and what it costs.
 
-Worth: the same personas under the same seeds with the guard on and off, on one engine loaded once; how much both
-speakers repeat themselves, side by side. The measures are those of docs/metrics.md, computed from the texts alone.
-Cost: CPU time of inner state, guard and metrics together for a turn of these sessions, replayed without any engine.
+Gain: how much both speakers repeat themselves with the guard on and off, for the same personas and seeds on one engine
+that is loaded once. The measures are those of docs/metrics.md, computed from the texts alone.
+Cost: CPU time per turn of inner state, guard and metrics together; these sessions are replayed without any engine.
 
     python scripts/bench/guard.py [--engine vllm] [--exchanges 12] [--json FILE] [KEY=VALUE ...]
     python scripts/bench/guard.py --cost [RUN_DIR]
 
-Exit code 1: a bound is not met. Further KEY=VALUE are settings of both runs, as for `python -m harness run`.
-`--engine dry` checks that it works; its texts are drawn from a list and say nothing of repetition.
+Exit code 1: a bound is not met. KEY=VALUE are further settings of both runs, as for `python -m harness run`.
+`--engine dry` only checks that the benchmark works: its texts are drawn from a list and say nothing about repetition.
 `--cost` measures the cost alone, in half a minute: over the sessions of a run folder, or of a dry run made for it.
 """
 
@@ -50,18 +50,18 @@ from harness.types import Event, Speaker, Turn
 PERSONAS = 8
 MEASURES = tuple((speaker, name) for name in ("repeating_turns", "repetition", "worn_out_share") for speaker in Speaker)
 LOOPING = ("model.sampling.temperature=0.3", "model.sampling.repetition_penalty=1.0")
-"""Small models loop when sampled like this; with a penalty of 1.1 SmolLM2 rambles and repeats next to nothing, so that
-there would be nothing to guard against."""
+"""Small models loop when sampled like this. With a penalty of 1.1 SmolLM2 repeats almost nothing, and the guard would have
+nothing to do."""
 ROUNDS = 10
-"""A session's cost is that of the fastest of so many rounds: the others were disturbed."""
+"""A session's cost is its fastest of this many rounds: other programs slow the others down."""
 BOUND_MS = 0.3
 HALVED = ("patient.repetition", "therapist.repetition")
-"""What the guard must at least halve."""
+"""Measures that the guard must at least halve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """The sessions with the guard on, or those with it off."""
+    """Figures of the sessions with the guard on, or off."""
 
     means: Mapping[str, float]
     """`SPEAKER.MEASURE` to its mean over sessions."""
@@ -81,13 +81,13 @@ def arm(sessions: Sequence[SessionRecord]) -> Arm:
 
 
 def chosen_personas() -> str:
-    """As an override: some of the library, spread over it."""
+    """A setting that names some personas, spread evenly over the library."""
     ids = sorted(find([persona_dir()]))
     return f"personas=[{','.join(ids[:: len(ids) // PERSONAS][:PERSONAS])}]"
 
 
 def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRecord]]:
-    """Both runs as one batch on one engine."""
+    """Play both runs as one batch on one engine; returns their sessions."""
     common = [
         chosen_personas(),
         f"engine={options.engine}",
@@ -112,7 +112,7 @@ def play(options: argparse.Namespace, folder: Path) -> dict[str, list[SessionRec
 
 
 def dry_sessions(exchanges: int) -> list[SessionRecord]:
-    """Sessions of the dry engine: words enough to measure what they cost."""
+    """Play sessions on the dry engine: their texts are good enough to measure the cost."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
         execute(
@@ -122,7 +122,7 @@ def dry_sessions(exchanges: int) -> list[SessionRecord]:
 
 
 def cost_ms(sessions: Sequence[SessionRecord]) -> float:
-    """CPU milliseconds a turn of inner state, guard and metrics over recorded sessions."""
+    """CPU milliseconds per turn of inner state, guard and metrics over recorded sessions."""
     personas = {p.id: p for p in load_personas(sorted({s.persona_id for s in sessions}), [persona_dir()])}
     fastest = [float("inf")] * len(sessions)
     with few_collections():  # as in a run
@@ -136,13 +136,13 @@ def cost_ms(sessions: Sequence[SessionRecord]) -> float:
 
 
 def forget() -> None:
-    """Drop what is remembered of texts, so that each round hears them for the first time, as a run does."""
+    """Clear the caches of texts, so that each round starts without them, as a run does."""
     for remembered in (parse, crisis, _hear, model().rarity.weights):
         remembered.cache_clear()
 
 
 def watch(turns: Sequence[Turn], persona: Persona) -> None:
-    """All that is computed for the turns of one session beside prompts and answers."""
+    """Compute what a run computes for the turns of one session, without prompts and answers."""
     guard, state = Guard(GuardConfig(), persona.language), inner_state.initial(persona)
     events, ears, done = list[Event](), RuleAppraiser(persona), Conduct()
     for turn in turns:
@@ -161,7 +161,7 @@ def watch(turns: Sequence[Turn], persona: Persona) -> None:
 
 
 def growth(sessions: Sequence[SessionRecord]) -> float:
-    """What the guard costs in the last quarter of one long session, as a multiple of the first quarter's cost."""
+    """The guard's cost in the last quarter of one long session, as a multiple of the first quarter's."""
     turns = [turn for session in sessions for turn in session.turns]
     ratios = []
     for _ in range(ROUNDS):
@@ -177,7 +177,7 @@ def growth(sessions: Sequence[SessionRecord]) -> float:
 
 
 def table(arms: Mapping[str, Arm]) -> str:
-    """RoleContext by side, with how much is left of each measure under the guard."""
+    """A table of both arms, with the share of each measure that is left with the guard on."""
     lines = [f"{'':28}{'guard off':>12}{'guard on':>12}{'left':>9}"]
     for name, off in arms["off"].means.items():
         on = arms["on"].means[name]
@@ -185,19 +185,19 @@ def table(arms: Mapping[str, Arm]) -> str:
     return "\n".join(lines)
 
 
-def tell_cost(sessions: Sequence[SessionRecord]) -> tuple[float, float]:
-    """Measure and print the cost; milliseconds, and words per turn."""
+def print_cost(sessions: Sequence[SessionRecord]) -> tuple[float, float]:
+    """Measure and print the cost; returns CPU milliseconds and words per turn."""
     words = statistics.fmean(len(turn.text.split()) for session in sessions for turn in session.turns)
     cost = cost_ms(sessions)
-    print(f"inner state, guard and metrics: {cost:.3f} ms of CPU a turn of {words:.0f} words (bound: {BOUND_MS})")
-    print(f"guard, last quarter of a session of all these turns: {growth(sessions):.2f} times the first")
+    print(f"inner state, guard and metrics: {cost:.3f} CPU ms per turn of {words:.0f} words (bound: {BOUND_MS})")
+    print(f"guard on all these turns as one session: the last quarter costs {growth(sessions):.2f} times the first")
     return cost, words
 
 
 def main(options: argparse.Namespace) -> int:
     if options.cost is not None:
         recorded = [session for run in options.cost for session in read_sessions(run / "sessions.jsonl")]
-        cost, _ = tell_cost(recorded or dry_sessions(options.exchanges))
+        cost, _ = print_cost(recorded or dry_sessions(options.exchanges))
         return 0 if cost < BOUND_MS else 1
     with tempfile.TemporaryDirectory() as temporary:
         sessions = play(options, options.keep or Path(temporary, "sweep"))
@@ -208,7 +208,7 @@ def main(options: argparse.Namespace) -> int:
     halved = all(on[name] <= off[name] / 2 for name in HALVED)
     print(f"repetition {'halved or better' if halved else 'NOT halved'}: {', '.join(HALVED)}")
     print(f"events with the guard on: {dict(arms['on'].events)}")
-    cost, words = tell_cost(every)
+    cost, words = print_cost(every)
     if options.json is not None:
         summary = {
             "personas": PERSONAS,

@@ -1,12 +1,12 @@
-"""What judging costs: CPU and memory beside the engine, and prompt tokens that the engine computes.
+"""What judging costs: CPU and memory without the engine, and prompt tokens that the engine computes.
 
     python scripts/bench/judge.py [--model FOLDER] [--json PATH] [--skip-engine] [--sessions 8] [--tokens 7000]
 
-Dry: CPU time per item beside the engine (the dry engine's own work taken off), and memory over 50 and 500 sessions.
+Dry: CPU time per item without the engine (the dry engine's own work taken off), and memory over 50 and 500 sessions.
 Engine: 40 items over sessions of `--tokens` tokens on the real vLLM engine, asked in three ways: as the harness does it
-(transcript first, question last, one request an item), with the question before the transcript, and all questions of a
-session in one request. Compared are prompt tokens that the engine computed (its own counts of what came from its
-cache), seconds, and how many answers could be read.
+(transcript first, question last, one request per item), with the question before the transcript, and with all questions
+of a session in one request. The figures are prompt tokens that the engine computed (by its own count of cached tokens),
+seconds, and how many answers were readable.
 """
 
 import argparse
@@ -42,13 +42,13 @@ from harness.types import FinishReason, Generation, Message, Request, Sampling, 
 
 ITEMS = 40
 ANSWER = 160
-"""Most tokens of an answer: few enough for a CPU, and enough that SmolLM2 is not cut off so often that second tries are what
-is measured."""
+"""Token limit of an answer: low enough for a CPU, and high enough that SmolLM2 is seldom cut off, so that second tries do not
+dominate the figures."""
 FREE = json.dumps({"evidence": [], "reason": "none", "answer": "?"})
 
 
 def forty() -> tuple[Rubric, ...]:
-    """Rubrics with 40 items about sessions in all, none of them waiting for another."""
+    """Rubrics with 40 session items in total, none of which depends on another."""
     dirs = library.folders(None)
     kept: list[Rubric] = []
     left = ITEMS
@@ -63,7 +63,7 @@ def forty() -> tuple[Rubric, ...]:
 
 
 def subjects(count: int, tokens: int, renderer: Renderer) -> list[Subject]:
-    """Sessions of about so many tokens, joined from written ones; each begins elsewhere."""
+    """`count` sessions of about `tokens` tokens, joined from written ones; each begins with another turn."""
     pool = [turn for session in sessions() if session.quality == "good" for turn in session.turns]
     made = []
     for number in range(count):
@@ -81,7 +81,7 @@ def subjects(count: int, tokens: int, renderer: Renderer) -> list[Subject]:
 
 
 class Instant:
-    """No engine: what is timed is the harness."""
+    """An engine that answers at once, so that only the harness is timed."""
 
     async def start(self) -> EngineInfo:
         return EngineInfo("instant", "none", 1 << 20)
@@ -110,7 +110,7 @@ def judge_on(folder: Path, engine: Engine, renderer: Renderer, window: int, limi
 
 @dataclass
 class Seen:
-    """What came of one way of asking."""
+    """Figures of one way of asking."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -118,7 +118,7 @@ class Seen:
     completion_tokens: int = 0
     seconds: float = 0.0
     first_computed: int = 0
-    """Prompt tokens computed for first tries: a small model needs many second ones."""
+    """Prompt tokens computed for first tries; a small model also needs many second tries."""
     read: int = 0
     """Answers in the right form."""
     items: int = 0
@@ -139,7 +139,7 @@ class Seen:
 
 
 async def ours(engine: Engine, renderer: Renderer, window: int, wanted: Sequence[Subject], limit: int) -> Seen:
-    """As the harness asks."""
+    """Judge as the harness does."""
     seen = Seen()
     plan = Plan(forty())
     with tempfile.TemporaryDirectory() as folder:
@@ -168,7 +168,7 @@ async def direct(
     asks: Sequence[tuple[tuple[Message, ...], Mapping[str, Any], int, int]],
     limit: int,
 ) -> Seen:
-    """Requests (messages, schema, most new tokens, items) without anything else."""
+    """Send requests, each given as (messages, schema, max new tokens, items), straight to the engine."""
     seen = Seen()
     room = asyncio.Semaphore(limit)
 
@@ -196,7 +196,7 @@ async def direct(
 def question_first(
     wanted: Sequence[Subject], salt: str
 ) -> Iterator[tuple[tuple[Message, ...], Mapping[str, Any], int, int]]:
-    """The same questions before the transcript."""
+    """Requests with the question before the transcript."""
     for subject in wanted:
         text = prompt.transcript(subject.turns, subject.turns, None)
         for rubric, item in pairs():
@@ -207,7 +207,7 @@ def question_first(
 def all_at_once(
     wanted: Sequence[Subject], salt: str, most: int
 ) -> Iterator[tuple[tuple[Message, ...], Mapping[str, Any], int, int]]:
-    """One request a session, with all questions in it."""
+    """One request per session, with all questions in it."""
     questions = "\n\n".join(f"{rubric.id}/{item.id}: {prompt.question(rubric, item)}" for rubric, item in pairs())
     properties = {f"{rubric.id}/{item.id}": answer_schema(item) for rubric, item in pairs()}
     schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
@@ -221,7 +221,7 @@ def pairs() -> list[tuple[Rubric, Item]]:
 
 
 def dry(renderer: Renderer) -> dict[str, Any]:
-    """CPU per item beside an instant engine, and memory over few and many sessions."""
+    """CPU per item with an instant engine, and peak memory over few and many sessions."""
 
     async def run(count: int) -> tuple[float, int]:
         few = subjects(8, 1500, renderer)
@@ -254,7 +254,7 @@ def dry(renderer: Renderer) -> dict[str, Any]:
 
 
 def reference_loop_ms() -> float:
-    """An empty Python loop of a million steps: machines differ by a factor of 2.5."""
+    """Milliseconds of an empty Python loop of a million steps, since machines differ by a factor of 2.5."""
     began = time.process_time()
     for _ in range(1_000_000):
         pass
@@ -264,7 +264,7 @@ def reference_loop_ms() -> float:
 async def real(
     model: str, renderer: Renderer, count: int, tokens: int, args: Mapping[str, Any], *, others: bool
 ) -> dict[str, Any]:
-    """The three ways on vLLM."""
+    """Measure the three ways on vLLM."""
     config = EngineConfig(kind="vllm", args=dict(args))
     engine = build(config, ModelConfig(path=model, dtype="bfloat16"))
     info = await engine.start()
@@ -315,8 +315,8 @@ def main() -> int:
     parser.add_argument("--skip-engine", action="store_true")
     parser.add_argument("--skip-dry", action="store_true")
     parser.add_argument("--sessions", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=7000, help="of a transcript")
-    parser.add_argument("--only-ours", action="store_true", help="leave the other ways of asking out")
+    parser.add_argument("--tokens", type=int, default=7000, help="tokens per transcript")
+    parser.add_argument("--only-ours", action="store_true", help="skip the other ways of asking")
     parser.add_argument("--engine-args", default="{}", help="vLLM arguments as JSON")
     args = parser.parse_args()
     from harness.models.fetch import resolve

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""A dry run killed with SIGKILL at fifty random moments and resumed each time, against an undisturbed one.
+"""A dry run killed with SIGKILL at fifty random moments and resumed each time, compared with an uninterrupted run.
 
-Says whether every session came out the same (up to order and timings). Exit code 1 where one did not.
+Prints whether all sessions are the same (except for order and timings). Exit code 1 if one is not.
 
     python scripts/bench/kills.py [--kills 50] [--seed N] [--context hybrid] [--model FOLDER]
 """
@@ -42,10 +42,10 @@ def main(options: argparse.Namespace) -> int:
             print(f"\r{kills} kills, {count_turns(torn)} turns", end="", flush=True)
         harness("resume", str(torn))
         same = comparable(torn) == comparable(plain)
+        print(f"\nseed {options.seed}: {kills} kills in {time.monotonic() - began:.0f} s, {count_turns(torn)} turns")
         print(
-            f"\nseed {options.seed}: {kills} kills in {time.monotonic() - began:.0f} s, {count_turns(torn)} turns in "
+            f"{len(comparable(torn))} sessions: {'the same as' if same else 'NOT the same as'} the uninterrupted run's"
         )
-        print(f"{len(comparable(torn))} sessions: {'the same as' if same else 'NOT the same as'} the undisturbed run's")
     return 0 if same and kills == options.kills else 1
 
 

@@ -1,10 +1,10 @@
-"""How long patients' turns come out under a length profile, and without one.
+"""How long patients' turns are with a length profile, and without one.
 
     python scripts/bench/lengths.py [--engine dry] [--profile average] [--exchanges 12] [KEY=VALUE ...]
 
-Plays some personas twice under the same seeds, with `patient.profile=PROFILE` and with `off`, and prints the Wasserstein
+Plays some personas twice with the same seeds, with `patient.profile=PROFILE` and with `off`, and prints the Wasserstein
 distance of the turns' lengths from the profile's own distribution. Bound: BOUND words with the profile; without it the
-distance must be larger. Exit code 1 where either does not hold.
+distance must be larger. Exit code 1 if either does not hold.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> int:
     options = parser.parse_args()
     profile = chosen(options.profile, Profile())
     if profile is None:
-        parser.error("--profile: off is played beside the profile anyway")
+        parser.error("--profile: name a profile; off is always played too")
     ids = sorted(find([persona_dir()]))
     common = [
         f"personas=[{','.join(ids[:: len(ids) // PERSONAS][:PERSONAS])}]",

@@ -1,4 +1,4 @@
-"""What a figure was measured on, and how a benchmark ends.
+"""The machine that a figure was measured on, and the exit codes of benchmarks.
 
 Exit codes of the benchmarks that use this: 0 all bounds held, 1 a bound was missed (everything was measured), 2 the
 command line or a setting is wrong, 3 nothing could be measured.
@@ -26,7 +26,7 @@ def machine() -> dict[str, Any]:
     """CPU, GPUs, versions, the commit of this checkout, and the time (UTC)."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _said("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"),
+        "commit": _output("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"),
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 2),
@@ -42,12 +42,12 @@ def machine() -> dict[str, Any]:
 def gpus() -> list[str]:
     """Name, memory and driver of each GPU; empty where there is none."""
     return (
-        _said("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader") or ""
+        _output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader") or ""
     ).splitlines()
 
 
 def write(path: Path | None, figures: Mapping[str, Any]) -> None:
-    """Put the figures into `path`, whole or not at all, so that a benchmark that is killed leaves those it had."""
+    """Write the figures to `path` atomically, so that a killed benchmark leaves its last complete ones."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def write(path: Path | None, figures: Mapping[str, Any]) -> None:
 
 
 def ended(measure: Callable[[], int]) -> int:
-    """The exit code of `measure`, which returns HELD or MISSED; what it raises means that nothing was measured."""
+    """Run `measure` and return its exit code; if it raises, WRONG for a wrong setting and FAILED for anything else."""
     try:
         return measure()
     except ConfigError as error:
@@ -86,7 +86,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _said(*command: str) -> str | None:
+def _output(*command: str) -> str | None:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""What adapters of the small model change: the base and its adapters with the same patients and seeds, as a table in Markdown.
+"""What adapters of the small model change: base and adapters with the same patients and seeds, as a Markdown table.
 
-    python scripts/bench/manners.py FOLDER --therapist ADAPTER --patient ADAPTER [--seeds 5]     plays both (real vLLM)
-    python scripts/bench/manners.py FOLDER                                                       the table of what is there
+    python scripts/bench/manners.py FOLDER --therapist ADAPTER --patient ADAPTER [--seeds 5]     plays both (on vLLM)
+    python scripts/bench/manners.py FOLDER                                                       the table of runs that exist already
 
-Played are seven personas that no training row of `scripts/train/manners` knows, the default one among them, with the settings of
-`experiment=smoke`: four exchanges, and a guard that mends the patient only, with and without adapters alike. Differences are paired
-by persona and seed; intervals are those of `harness compare`.
+It plays seven personas that are in no training row of `scripts/train/manners`, the default one among them, with the settings of
+`experiment=smoke`: four exchanges, and a guard that mends only the patient, both with and without adapters. Differences are paired by
+persona and seed; intervals are those of `harness compare`.
 """
 
 import argparse
@@ -117,8 +117,8 @@ MEASURES = (
 
 
 def relation(sessions: Sequence[SessionRecord]) -> tuple[list[float], list[float]]:
-    """Of the words with a meaning in the shorter of first message and first answer, the share that the other has, too; and the
-    same for the first messages of other personas, on average."""
+    """Overlap of content words (as a share of the shorter text) between a session's first message and first answer; and the mean
+    overlap of that answer with the first messages of other personas."""
     said = [[content_stems(words(turn.text)) for turn in session.turns[:2]] for session in sessions]
     own = [overlap(*pair) for pair in said]
     shuffled = [

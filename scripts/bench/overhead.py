@@ -1,18 +1,18 @@
 #!/usr/bin/env python
-"""What the harness itself costs: CPU per turn, memory per session, and time beside a fast server. No model is involved.
+"""What the harness itself costs: CPU per turn, memory per session, and time with a fast server. Uses no model.
 
 - CPU: 1,000 `dry` sessions of 20 exchanges at once, everything on (patients with inner state, guard, metrics, journal
-  synced to disk); user and system time of all threads from the first session's start to the last one's end, by turns.
-  Every 250 turns a fixed piece of pure Python runs in between (`reference.py`), whose time is taken off again. What is
-  bounded is the multiple of it that a turn costs: that says the same on a fast machine and on a slow or a busy one.
-- Memory: resident memory of the process while all of these sessions are live and at their longest, by session; and,
-  in a second run with few sessions in flight, what it grows by from the first finished sessions to the last.
+  synced to disk); user and system time of all threads from the first session's start to the last one's end, per turn.
+  Every 250 turns a fixed piece of pure Python runs (`reference.py`), whose time is subtracted. The bound is on the cost of
+  a turn as a multiple of that piece's, which is similar on fast, slow and busy machines.
+- Memory: resident memory per session while all of these sessions are live and at their longest; and, in a second run
+  with few sessions in flight, the growth per finished session.
 - Loop: 50 sessions of 10 exchanges, so 20 calls each, against a loopback OpenAI server that answers after 50 ms. The
-  floor is 20 x 50 ms. The guard looks for everything and asks for no second draft, which would be a call more.
+  floor is 20 x 50 ms. The guard checks everything but requests no second drafts, which would be additional calls.
 
     python scripts/bench/overhead.py [--part cpu live finished loop] [--rounds 3] [--sessions 1000] [--json FILE]
 
-Each part is played in a process of its own; with rounds, the median counts. Exit codes: 0 all bounds held, 1 one was
+Each part runs in a process of its own; the result is the median of the rounds. Exit codes: 0 all bounds held, 1 one was
 missed, 3 a part could not be measured.
 """
 
@@ -44,7 +44,7 @@ from harness.types import SessionResult, SessionSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {
-    "cpu_references_a_turn": 1.6,  # 0.5 ms where the reference takes 0.31 ms: an Intel Xeon with nothing else to do
+    "cpu_references_a_turn": 1.6,  # 0.5 ms where the reference takes 0.31 ms: an idle Intel Xeon
     "kb_a_live_session": 100.0,
     "kb_a_finished_session": 2.0,
     "loop_seconds": 1.2,
@@ -56,7 +56,7 @@ LATENCY_S, CALLS, CONVERSATIONS = 0.05, 20, 50
 
 
 class Meter(TerminalReporter):
-    """Notes CPU, time and memory where the sessions begin and as they end."""
+    """Records CPU, time and memory when the sessions begin and as they end."""
 
     def __init__(self, samples: int = 1, reference: Reference | None = None) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Meter(TerminalReporter):
         self._reference = reference
         self.most_kb = 0.0
         self.memory: list[tuple[int, float]] = []
-        """Finished sessions, and resident KB then."""
+        """Number of finished sessions, with the resident KB at that moment."""
 
     def start(self, sessions: int, done: int = 0, most_turns: int = 0) -> None:
         super().start(sessions, done, most_turns)
@@ -88,12 +88,12 @@ class Meter(TerminalReporter):
 
 
 def resident_kb() -> float:
-    """Memory of this process."""
+    """Resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
 def played(meter: Meter, *settings: str) -> Meter:
-    """One run in a folder that is thrown away."""
+    """Play one run in a temporary folder; returns the meter."""
     with tempfile.TemporaryDirectory() as folder:
         outcome = execute(load([PERSONAS, *settings, f"run.dir={folder}/run"]), meter)
         if outcome.exit_code:
@@ -126,7 +126,7 @@ def cpu(sessions: int) -> dict[str, float]:
 
 
 def live(sessions: int) -> dict[str, float]:
-    """All sessions wait for the engine at once, so that all of them are live when they are longest."""
+    """Memory per live session; all sessions run at once, so that all are live when they are longest."""
     meter = dry(Meter(), sessions, 20, sessions)
     return {"kb_a_live_session": (meter.most_kb - meter.base_kb) / meter.sessions}
 
@@ -160,7 +160,7 @@ def loop(_: int) -> dict[str, float]:
 
 
 class Answers(asyncio.Protocol):
-    """One connection to a server that does next to nothing, so that it is not what the loop waits for."""
+    """A connection of a minimal server, so that the server is not the bottleneck."""
 
     said: Iterator[str]
 
@@ -192,7 +192,7 @@ class Answers(asyncio.Protocol):
 
 
 async def serve() -> None:
-    """The server of `loop`, in a process of its own; prints its address."""
+    """Run the server of `loop` and print its address; needs a process of its own."""
     draw, said = random.Random(0), sentences()
     Answers.said = iter(lambda: " ".join(draw.sample(said, 2)), "")
     server = await asyncio.get_running_loop().create_server(Answers, "127.0.0.1", 0)
@@ -229,7 +229,7 @@ if __name__ == "__main__":
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--sessions", type=int, default=1000, help="of cpu and live; finished plays eight times as many"
+        "--sessions", type=int, default=1000, help="sessions of cpu and live; finished plays eight times as many"
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--play", choices=PARTS, help=argparse.SUPPRESS)

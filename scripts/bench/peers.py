@@ -1,26 +1,26 @@
 #!/usr/bin/env python
-"""The harness beside plain ways of asking the same model for the same sessions, side by side in one run.
+"""The harness compared with plain ways of requesting the same sessions from the same model, in one run.
 
 - harness: what `python -m harness run` does, with everything on; vLLM in this process.
-- bare: the requests of that run again, by a bare asyncio loop on vLLM's `AsyncLLM`; the same engine.
-- asyncio: the same requests, by a bare asyncio client (aiohttp) against `vllm serve`.
-- threads: the same, by a thread per session with the `openai` client against that server.
-- sides: the same requests by the asyncio client, but each speaker's as a conversation of its own, which waits for nobody
-  else; as many at once as there are sessions. It shows what `multi_turn` gains by that.
+- bare: the requests of that run again, from a bare asyncio loop on vLLM's `AsyncLLM`; the same engine.
+- asyncio: the same requests, from a bare asyncio client (aiohttp) to `vllm serve`.
+- threads: the same, from a thread per session with the `openai` client to that server.
+- sides: the same requests from the asyncio client, with each speaker's as a separate conversation that doesn't wait for
+  the other speaker; as many at once as there are sessions. It shows what `multi_turn` gains from that.
 - multi_turn: vLLM's own multi-turn benchmark client against that server (`--multi-turn`, the folder benchmarks/multi_turn
   of vLLM's source archive, which wheels leave out; it needs pandas). It plays each speaker's side of each session as a
-  conversation of its own, whose answers are its own.
+  separate conversation with answers of its own.
 - transformers: batches of `generate`, the first request of every session, then the second, ... (`--transformers`).
 
-All have the same model, prompts, limit of tokens (one for all turns), sampling (greedy unless settings say otherwise) and stop
-conditions; the server has the engine's batch limits and caches prefixes too. Engine and server are loaded side by side and asked in turn,
-several rounds in an order that changes; all prefix caches are emptied before each turn. Tokens a second count what was
-generated. On a GPU the two share it (`--memory-share` of its memory each).
+All have the same model, prompts, token limit (one for all turns), sampling (greedy unless settings say otherwise) and stop
+conditions. The server has the engine's batch limits and a prefix cache, too. Engine and server are loaded together and measured in
+turn, over several rounds in alternating order; all prefix caches are emptied before each measurement. Tokens per second count
+generated tokens. On a GPU each of the two gets `--memory-share` of its memory.
 
     python scripts/bench/peers.py [--model FOLDER | --shape 8b] [--sessions 32] [--window 2048] [--exchanges 4]
         [--rounds 3] [--multi-turn FOLDER] [--transformers] [--limit SECONDS] [--json FILE] [KEY=VALUE ...]
 
-The JSON is written after each turn. Exit codes: 0 the harness reaches BOUNDS, 1 it does not, 2 a setting is wrong, 3
+The JSON is written after each measurement. Exit codes: 0 the harness reaches BOUNDS, 1 it does not, 2 a setting is wrong, 3
 nothing could be measured.
 """
 
@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from batches import batches
 from machine import FAILED, HELD, MISSED, ended, gpus, machine, write
-from recorded import Plans, Round, add_options, bare, engine_of, medians, run_settings, told, whole_run
+from recorded import Plans, Round, add_options, bare, engine_of, medians, run_settings, settings_of, whole_run
 from served import Server, serving
 
 from harness.engines.base import EngineInfo
@@ -48,21 +48,21 @@ from harness.engines.vllm.engine import VllmEngine
 from harness.errors import HarnessError
 
 BOUNDS = {"bare": 0.98, "asyncio": 1.0, "multi_turn": 1.0}
-"""Least share of another way's tokens a second that the harness is to reach."""
+"""Lower bounds of the harness's tokens per second, as multiples of another way's."""
 ALIKE = ("model.sampling.temperature=0", "patient.profile=off")
-"""So that all ways generate the same: greedy, and one bound for all turns, since the multi-turn client has only one."""
+"""Settings for equal output: greedy, and one token limit for all turns, since the multi-turn client has only one."""
 
 
 @dataclass
 class Figures:
-    """What was measured so far; written after each turn."""
+    """The measurements so far, written to the JSON after each one."""
 
     head: Mapping[str, Any]
     path: Path | None
     rounds: list[Round] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
     prompts_alike: float | None = None
-    """Share of prompts that the server counted as long as the run did."""
+    """Share of prompts with as many tokens on the server as in the run."""
 
     def add(self, result: Round) -> None:
         self.rounds.append(result)
@@ -70,13 +70,13 @@ class Figures:
         self.write()
 
     def failed(self, way: str, error: Exception) -> None:
-        """A way that can't be measured leaves the others alone."""
+        """Record that a way could not be measured; the others go on."""
         self.errors[way] = f"{type(error).__name__}: {error}"
         print(f"{way:>12}: NOT MEASURED: {self.errors[way]}", flush=True)
         self.write()
 
     def ratios(self) -> dict[str, float]:
-        """The harness's tokens a second beside each other way's."""
+        """The harness's tokens per second divided by each other way's."""
         speeds = medians(self.rounds)
         ours = speeds.get("harness")
         return {} if ours is None else {way: ours / speed for way, speed in speeds.items() if way != "harness"}
@@ -91,7 +91,7 @@ class Figures:
 async def measure(
     options: argparse.Namespace, settings: Sequence[str], engine: VllmEngine, info: EngineInfo, figures: Figures
 ) -> Plans:
-    """All ways but transformers, in turn. Returns the requests of the last run."""
+    """Measure all ways but transformers, in turn. Returns the requests of the last run."""
     stop = time.monotonic() + options.limit
     _, plans = await whole_run("harness", [*settings, "max_exchanges=1", "min_exchanges=1"], engine, info)
     arguments = server_arguments(options, engine)
@@ -108,7 +108,7 @@ async def measure(
                 await engine.llm.reset_prefix_cache()
                 server.forget()
                 try:
-                    result, plans = await turn(way, plans, engine, info, settings, server, options)
+                    result, plans = await measure_way(way, plans, engine, info, settings, server, options)
                 except HarnessError as error:
                     if way == "harness":
                         raise
@@ -119,7 +119,7 @@ async def measure(
     return plans
 
 
-async def turn(
+async def measure_way(
     way: str,
     plans: Plans,
     engine: VllmEngine,
@@ -128,7 +128,7 @@ async def turn(
     server: Server,
     options: argparse.Namespace,
 ) -> tuple[Round, Plans]:
-    """One way's turn, and the requests of the last run."""
+    """Measure one way; returns its round and the requests of the last run."""
     if way == "harness":
         return await whole_run("harness", settings, engine, info)
     if way == "bare":
@@ -154,7 +154,7 @@ def server_arguments(options: argparse.Namespace, engine: VllmEngine) -> dict[st
 
 
 def environment() -> None:
-    """What vLLM's CPU build gets in both places, unless the caller said otherwise."""
+    """Set defaults of vLLM's CPU build for engine and server, unless the caller has set others."""
     if not gpus():
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
         if cores() == 2:
@@ -170,7 +170,7 @@ async def main(options: argparse.Namespace) -> int:
         engine = engine_of(settings, options.sessions)
         try:
             info = await engine.start()
-            head = {"benchmark": "peers", "machine": machine(), "engine": told(engine, info, settings)}
+            head = {"benchmark": "peers", "machine": machine(), "engine": settings_of(engine, info, settings)}
             figures = Figures({**head, "sessions": options.sessions, "exchanges": options.exchanges}, options.json)
             plans = await measure(options, settings, engine, info, figures)
         finally:
@@ -185,15 +185,15 @@ async def main(options: argparse.Namespace) -> int:
 
 
 def judged(figures: Figures, options: argparse.Namespace) -> int:
-    """Print the ratios beside their bounds; the exit code."""
+    """Print the ratios with their bounds; returns the exit code."""
     ratios, speeds = figures.ratios(), medians(figures.rounds)
-    print(f"prompts that the server counts as the run did: {figures.prompts_alike or 0:.1%}")
+    print(f"prompts with as many tokens on the server as in the run: {figures.prompts_alike or 0:.1%}")
     for way, ratio in ratios.items():
         bound = BOUNDS.get(way)
         verdict = "" if bound is None else f"  at least {bound}: {'held' if ratio >= bound else 'MISSED'}"
         print(f"harness {speeds['harness']:.1f} tokens/s, {way} {speeds[way]:.1f}: {ratio:.3f} times{verdict}")
     if not options.multi_turn:
-        print("multi_turn: left out, since --multi-turn names no folder")
+        print("multi_turn: skipped, since --multi-turn names no folder")
     wanted = {way: bound for way, bound in BOUNDS.items() if way != "multi_turn" or options.multi_turn}
     if wanted.keys() - ratios.keys():
         return FAILED
@@ -205,8 +205,10 @@ if __name__ == "__main__":
     add_options(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--multi-turn", type=Path, metavar="FOLDER", help="benchmarks/multi_turn of vLLM's source")
-    parser.add_argument("--transformers", action="store_true", help="batches of transformers' generate, too (slow)")
-    parser.add_argument("--memory-share", type=float, default=0.45, help="of a GPU, for the engine and for the server")
+    parser.add_argument("--transformers", action="store_true", help="measure transformers, too (slow)")
+    parser.add_argument(
+        "--memory-share", type=float, default=0.45, help="share of GPU memory, for each of engine and server"
+    )
     given = parser.parse_args()
     if given.multi_turn and not (given.multi_turn / "benchmark_serving_multi_turn.py").is_file():
         parser.error(f"--multi-turn: no benchmark_serving_multi_turn.py in {given.multi_turn}")

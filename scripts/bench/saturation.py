@@ -1,20 +1,20 @@
 #!/usr/bin/env python
-"""How much of the model's speed is left when it is asked by the harness.
+"""How much of the engine's throughput the harness keeps.
 
-Three ways to ask one vLLM engine, loaded once, in turn, several times:
+Three ways to use one vLLM engine, loaded once, are measured in turn, over several rounds:
 
 - run: what `python -m harness run` does: sessions, context, inner state, guard, journal, metrics and report.
-- layer: the requests of the run before, through the engine layer alone.
-- bare: the same requests again, by a bare asyncio loop on vLLM's own `AsyncLLM`.
+- layer: the requests of the previous run, through the engine layer alone.
+- bare: the same requests again, from a bare asyncio loop on vLLM's own `AsyncLLM`.
 
-The prefix cache is emptied before each. What the rounds are made of: `recorded.py` beside this file.
+The prefix cache is emptied before each. `recorded.py` says what is sent and counted.
 
     python scripts/bench/saturation.py [--model FOLDER | --shape 8b] [--sessions 32] [--window 2048] [--exchanges 4]
         [--rounds 3] [--limit SECONDS] [--json FILE] [KEY=VALUE ...]
 
-Further KEY=VALUE are settings of the run. The JSON is written after each round. Sessions that failed are counted, and
-the benchmark goes on. Exit codes: 0 the run keeps at least LEAST of the bare loop's tokens a second, 1 it does not,
-2 a setting is wrong, 3 nothing could be measured.
+KEY=VALUE are further settings of the run. The JSON is written after each measurement. Failed sessions are counted, and the
+benchmark goes on. Exit codes: 0 the run reaches at least LEAST of the bare loop's tokens per second, 1 it does not, 2 a
+setting is wrong, 3 nothing could be measured.
 """
 
 import argparse
@@ -30,18 +30,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from machine import HELD, MISSED, ended, machine, write
-from recorded import Plans, Round, add_options, bare, engine_of, layer, medians, run_settings, told, whole_run
+from recorded import Plans, Round, add_options, bare, engine_of, layer, medians, run_settings, settings_of, whole_run
 
 from harness.engines.base import EngineInfo
 from harness.engines.vllm.engine import VllmEngine
 
 WAYS = ("run", "layer", "bare")
 LEAST = 0.95
-"""Share of the bare loop's tokens a second that the run is to reach."""
+"""Share of the bare loop's tokens per second that the run must reach."""
 
 
 class Figures:
-    """What was measured so far; written after each round."""
+    """The measurements so far, written to the JSON after each one."""
 
     def __init__(self, head: dict[str, Any], path: Path | None) -> None:
         self._head, self._path = head, path
@@ -63,7 +63,7 @@ class Figures:
 async def measure(
     engine: VllmEngine, info: EngineInfo, settings: Sequence[str], options: argparse.Namespace, figures: Figures
 ) -> None:
-    """A run to warm up, then all three in turn, in an order that changes; each replays the run before it."""
+    """Warm up with a run, then measure all three ways in alternating order; layer and bare repeat the last run's requests."""
     stop = time.monotonic() + options.limit
     seeded = dict(info.details)["seeded"] == "true"
     _, plans = await whole_run("run", settings, engine, info)
@@ -73,14 +73,14 @@ async def measure(
             break
         for way in WAYS if number % 2 == 0 else WAYS[::-1]:
             await engine.llm.reset_prefix_cache()
-            result, plans = await played(way, plans, engine, info, settings, seeded=seeded)
+            result, plans = await measure_way(way, plans, engine, info, settings, seeded=seeded)
             figures.add(result)
 
 
-async def played(
+async def measure_way(
     way: str, plans: Plans, engine: VllmEngine, info: EngineInfo, settings: Sequence[str], *, seeded: bool
 ) -> tuple[Round, Plans]:
-    """One way's turn, and the requests of the last run."""
+    """Measure one way; returns its round and the requests of the last run."""
     if way == "run":
         return await whole_run("run", settings, engine, info)
     if way == "layer":
@@ -94,7 +94,7 @@ async def main(options: argparse.Namespace) -> int:
         engine = engine_of(settings, options.sessions)
         try:
             info = await engine.start()
-            head = {"benchmark": "saturation", "machine": machine(), "engine": told(engine, info, settings)}
+            head = {"benchmark": "saturation", "machine": machine(), "engine": settings_of(engine, info, settings)}
             figures = Figures({**head, "sessions": options.sessions, "exchanges": options.exchanges}, options.json)
             await measure(engine, info, settings, options, figures)
         finally:

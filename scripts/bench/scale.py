@@ -1,9 +1,8 @@
 #!/usr/bin/env python
-"""Sessions a second of two replicas against one, on the dry engine with a latency that is what limits them.
+"""Sessions per second of two replicas compared with one, on the dry engine, whose latency is the limit.
 
 Both runs go through `python -m harness run executor=ray`; the time counted is that from the first to the last turn of the
-journal, so the start of Ray and of the engines is left out. Exit code 1 where two replicas are less than 1.9 times as
-fast.
+journal, so the start of Ray and of the engines is left out. Exit code 1 if two replicas are less than 1.9 times as fast.
 
     python scripts/bench/scale.py [--sessions 48] [--concurrency 4] [--repeat 3] [--model FOLDER]
 """
@@ -46,14 +45,14 @@ def main(options: argparse.Namespace) -> int:
     print(
         f"{options.sessions} sessions of {turns} turns, {LATENCY_S * 1000:.0f} ms per turn, {options.concurrency} in flight"
     )
-    print(f"on each replica; the latency allows {ideal:.2f} sessions/s a replica")
+    print(f"on each replica; the latency allows {ideal:.2f} sessions/s per replica")
     with tempfile.TemporaryDirectory() as parent:
         for number in range(options.repeat):
             one, two = (rate(Path(parent, f"{number}-{replicas}"), replicas, options) for replicas in (1, 2))
             ratios.append(two / one)
             print(f"one replica {one:.2f} sessions/s, two {two:.2f}: {two / one:.2f} times", flush=True)
     middle = statistics.median(ratios)
-    print(f"two replicas are {middle:.2f} times as fast (median of {options.repeat}), wanted at least {WANTED}")
+    print(f"two replicas are {middle:.2f} times as fast (median of {options.repeat}; bound: at least {WANTED})")
     return 0 if middle >= WANTED else 1
 
 

@@ -1,7 +1,7 @@
-"""vLLM's own server beside a loaded engine, and plain ways of asking it for what a run asked.
+"""vLLM's own server beside a loaded engine, and plain clients that send it the requests of a run.
 
-The server gets the model, the window and the batch limits of the engine in this process. Prompts go as chat messages, as
-people send them; how many of them the server counts as long as the run did is told.
+The server gets the model, the window and the batch limits of the engine in this process. Prompts are sent as chat
+messages, as users send them; `Server.alike` counts those that have as many tokens on the server as in the run.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Server:
         self.seeded = seeded
         """Whether requests carry their seed, as in the run."""
         self.alike = self.counted = 0
-        """Prompts that it counted as long as the run did, of those that it counted."""
+        """Prompts with as many tokens on the server as in the run, and all prompts."""
 
     def generated(self) -> int:
         """Tokens that it generated so far, by its own metrics."""
@@ -82,7 +82,7 @@ class Server:
         self.alike += prompt_tokens == request.prompt.tokens
 
     async def asyncio_client(self, plans: Plans, way: str = "asyncio", at_once: int | None = None) -> Round:
-        """The least code on asyncio: one aiohttp session for all."""
+        """Send the requests with as little asyncio code as possible: one aiohttp session for all."""
         import aiohttp
 
         connector = aiohttp.TCPConnector(limit=0)
@@ -100,15 +100,15 @@ class Server:
             return await timed(way, plans, ask, at_once=at_once)
 
     async def sides(self, plans: Plans) -> Round:
-        """The same requests by the same client, but no speaker waits for the other, as in `multi_turn`.
+        """Send the same requests from the same client, but let no speaker wait for the other, as in `multi_turn`.
 
-        Each speaker's requests of a session are a plan of their own; as many are asked at once as there are sessions.
+        Each speaker's requests of a session are a separate plan; as many plans run at once as there are sessions.
         """
         split = [requests for plan in plans for requests in _by_speaker(plan).values()]
         return await self.asyncio_client(split, "sides", at_once=len(plans))
 
     async def threads(self, plans: Plans) -> Round:
-        """A thread for each session, each with an `openai` client of its own."""
+        """Send the requests from one thread per session, each with an `openai` client of its own."""
         from openai import OpenAI
 
         def talk(plan: Sequence[Request]) -> tuple[int, str]:
@@ -120,7 +120,7 @@ class Server:
                     answer = client.chat.completions.create(**body, extra_body=extra)
                     self.note(request, answer.usage.prompt_tokens)
                     tokens += answer.usage.completion_tokens
-            except Exception as error:  # counted and told: one session must not end the benchmark
+            except Exception as error:  # counted and printed: a failed session must not end the benchmark
                 return tokens, f"{type(error).__name__}: {error}"
             return tokens, ""
 
@@ -134,11 +134,11 @@ class Server:
         )
 
     async def multi_turn(self, plans: Plans, folder: Path, model: str) -> Round:
-        """vLLM's own multi-turn benchmark client, in `folder`, with a process for each session.
+        """Run vLLM's own multi-turn benchmark client, in `folder`, with one process per session.
 
-        It knows conversations of user and assistant in which what the user says is given. So each speaker's side of a
-        session is one, as its model saw it at the end; what stood in the system message, which it does not know, leads
-        the first user message. Sampling is the server's default, which is that of the run.
+        The client plays conversations whose user messages are given. So each speaker's side of a session becomes one
+        conversation, as its model saw it at the end. The client has no system messages, so their text goes in front of the
+        first user message. Sampling is the server's default, which is that of the run.
         """
         sides = [*_sides(plans)]
         limit = max(request.prompt.max_new_tokens for plan in plans for request in plan)
@@ -153,7 +153,7 @@ class Server:
     def _multi_turn(
         self, sides: Sequence[Mapping[str, Any]], clients: int, limit: int, folder: Path, model: str
     ) -> list[dict[str, Any]]:
-        """What the client noted of each request."""
+        """Run the client; returns its statistics of each request."""
         with tempfile.TemporaryDirectory() as place:
             conversations, stats = Path(place, "conversations.json"), Path(place, "stats.json")
             conversations.write_text(json.dumps(sides), "utf-8")
@@ -171,11 +171,11 @@ class Server:
 
 
 EXTRA = ("top_k", "min_p", "repetition_penalty", "chat_template_kwargs")
-"""What the `openai` client knows no parameter for."""
+"""Fields for which the `openai` client has no parameter."""
 
 
 def sampled(request: Request) -> dict[str, Any]:
-    """How a request draws its tokens, in vLLM's words; also the server's defaults."""
+    """A request's sampling as vLLM's parameters; also the server's defaults."""
     drawn = request.sampling
     return {
         "temperature": 1.0 if drawn.temperature is None else drawn.temperature,
@@ -190,13 +190,13 @@ def sampled(request: Request) -> dict[str, Any]:
 def serving(
     engine: VllmEngine, info: EngineInfo, request: Request, arguments: Mapping[str, Any], log: Path
 ) -> Iterator[Server]:
-    """`vllm serve` with the settings of the engine, and the sampling of `request` as its default."""
+    """Start `vllm serve` with the engine's settings and the sampling of `request` as its default; yields the server."""
     config = engine.llm.vllm_config
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     seeded = dict(info.details)["seeded"] == "true"
-    words = {
+    options = {
         "model": config.model_config.model,
         "tokenizer": config.model_config.tokenizer,
         "served-model-name": NAME,
@@ -211,7 +211,7 @@ def serving(
         **{name.replace("_", "-"): value for name, value in arguments.items()},
     }
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
-    for name, value in words.items():
+    for name, value in options.items():
         if isinstance(value, bool):
             command.append(f"--{name}" if value else f"--no-{name}")
         else:
@@ -286,7 +286,7 @@ def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """The server's children are in its group; they must not keep memory."""
+    """End the server with its process group, so that no child keeps memory."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sign)

@@ -3,10 +3,10 @@
 
     python scripts/bench/shapes.py 8b FOLDER [--tokenizer FOLDER]
 
-The shapes are those of Llama 3.1 8B and Llama 3.2 3B but for the vocabulary, which is that of the tokenizer (default: the
-small model's), so that every token that is drawn can be decoded. `tiny` is for trying things on a CPU. Speed and memory
-traffic are a real model's but for the last layer, which the smaller vocabulary makes smaller; the text is noise, so
-that most answers end at their limit of tokens.
+The shapes are those of Llama 3.1 8B and Llama 3.2 3B, except for the vocabulary: it is that of the tokenizer (default: the
+small model's), so that every sampled token can be decoded. `tiny` is for trials on a CPU. Speed and memory traffic are
+those of a real model, except for the last layer, which is smaller with the smaller vocabulary. The text is noise, so most
+answers end at their token limit.
 """
 
 import argparse
@@ -52,7 +52,7 @@ TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "
 
 
 def make(shape: str, folder: Path, tokenizer: Path | None = None) -> Path:
-    """Write the folder of a shape of SHAPES; returns it. Raises `HarnessError` where the small model can't be had."""
+    """Write the folder of a shape in SHAPES and return it. Raises `HarnessError` if the small model is not available."""
     source = tokenizer or ensure(SMALL)
     small = json.loads((source / "config.json").read_text("utf-8"))
     kept = {key: small[key] for key in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id") if key in small}
@@ -69,6 +69,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shape", choices=SHAPES)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tokenizer", type=Path, help="a model folder whose tokenizer is taken")
+    parser.add_argument("--tokenizer", type=Path, help="a model folder whose tokenizer is used")
     given = parser.parse_args()
     print(make(given.shape, given.folder, given.tokenizer))

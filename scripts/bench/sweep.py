@@ -1,4 +1,4 @@
-"""What one saturated engine is worth: the same sweep, three ways, on the real vLLM engine.
+"""What one batch for a whole sweep saves: the same sweep, played in three ways on the real vLLM engine.
 
     python scripts/bench/sweep.py [--model FOLDER] [--points 8] [--sessions 8] [--json PATH] [KEY=VALUE ...]
 
@@ -6,8 +6,8 @@
 - one load: what Hydra's basic launcher would do if it kept the engine: point after point in one process.
 - fresh: a new process for every point, which loads the engine again.
 
-Wall time of the whole process each, set-up and reports included. Every way plays the same sessions under the same
-settings; KEY=VALUE are further ones, and win. The first and the last are the commands a user types.
+Times are wall times of the whole process, set-up and reports included. Every way plays the same sessions under the same
+settings; KEY=VALUE adds settings or overrides them. The first and the last way are the commands that a user types.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KV_CACHE_GIB = "2"
-"""Of vLLM's CPU build, unless the environment says otherwise: room for all sessions at once."""
+"""For vLLM's CPU build, unless the environment sets it: enough for all sessions at once."""
 THERAPISTS = ["act", "cbt", "dbt", "mi", "person_centred", "sfbt", "bare", "poor"]
 PERSONAS = [
     "skeptical-bullied-overwhelmed",
@@ -37,7 +37,7 @@ PERSONAS = [
 ]
 WAYS = ["fused", "one load", "fresh"]
 LIMITS = {"one load": 0.7, "fresh": 0.4}
-"""What fused may take at most, as a share of the other ways."""
+"""Upper bounds on the time of fused, as a share of the other way's."""
 
 
 def settings(options: argparse.Namespace) -> list[str]:
@@ -71,7 +71,7 @@ def harness(*words: str) -> None:
 
 
 def quietly(*words: str) -> None:
-    """Run Python, and show what it says only where it fails."""
+    """Run Python, and show its output only if it fails."""
     environment = {"VLLM_CPU_KVCACHE_SPACE": KV_CACHE_GIB, **os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -98,7 +98,7 @@ def one_load(options: argparse.Namespace, folder: Path) -> None:
 
 
 def play_one_after_another(options: argparse.Namespace, folder: Path) -> None:
-    """The batch of a fused sweep, but a point begins only when the one before it is over."""
+    """Play the batch of a fused sweep, but start each point only after the one before it has ended."""
     from harness.cli.reporter import TerminalReporter
     from harness.config.compose import load
     from harness.errors import HarnessError
@@ -161,7 +161,7 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, dict[str, floa
 
 
 def table(figures: dict[str, dict[str, float]]) -> str:
-    """The figures for people."""
+    """The figures as a table of text."""
     took = figures["fused"]["seconds"]
     lines = [f"{'way':<10} {'seconds':>9} {'tokens':>9} {'tokens/s':>9} {'fused takes':>12} {'at most':>8}"]
     for name, found in figures.items():
@@ -178,7 +178,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="further settings of all points")
     parser.add_argument("--model", help="a model folder (default: the small model)")
     parser.add_argument("--points", type=int, default=8, choices=range(2, 9), help="therapist prompts, at most 8")
-    parser.add_argument("--sessions", type=int, default=8, choices=range(1, 9), help="personas of each, at most 8")
+    parser.add_argument("--sessions", type=int, default=8, choices=range(1, 9), help="personas per point, at most 8")
     parser.add_argument("--exchanges", type=int, default=2)
     parser.add_argument("--max-new-tokens", type=int, default=112)
     parser.add_argument("--max-model-len", type=int, default=2048)
@@ -191,7 +191,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     options = parsed()
     if "fused" not in options.ways:
-        sys.exit("--ways: fused is what the others are compared with")
+        sys.exit("--ways: must include fused; the others are compared with it")
     if options.play_one_after_another:
         play_one_after_another(options, options.play_one_after_another)
         return

@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""What each trick for speed gains: CPU per turn of `dry` sessions with everything on, and with one trick switched off.
+"""What each trick for speed saves: CPU per turn of `dry` sessions with everything on, and with one trick switched off.
 
     python scripts/bench/tricks.py [--rounds 5] [--sessions 250] [--trick NAME ...]
 
-A trick that gains less than a tenth of a turn's CPU should go. Every measurement is a process of its own, the variants in
-turn; the least of the rounds counts. Switched off means: always asked for the exact answer, as where it can't be had.
+A trick that saves less than a tenth of a turn's CPU should be removed. Each measurement runs in a process of its own, the
+variants in turn; the result is the minimum of the rounds. With a trick off, the code always takes the path that it takes
+where the trick does not apply.
 """
 
 import argparse
@@ -21,21 +22,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
 def exchange_template() -> None:
-    """The template is asked for every exchange."""
+    """Render every exchange by the template."""
     from harness.context.render import proof
 
     proof.exchange_template = lambda parts, layout: None
 
 
 def lengthened() -> None:
-    """The last message is rendered again where a direction is added to it."""
+    """Render the last message again when a direction is added to it."""
     from harness.context.render.incremental import Incremental
 
     Incremental.lengthened = lambda self, rendering, added: None  # type: ignore[method-assign]
 
 
 def masks() -> None:
-    """No comparison is ruled out by bits."""
+    """Rule out no comparison by bits."""
     from harness.guard import features as cut
     from harness.guard import loops
 
@@ -56,7 +57,7 @@ def masks() -> None:
 
 
 def hints() -> None:
-    """Every pattern is tried on every text."""
+    """Try every pattern on every text."""
     from harness.guard.patterns import Hinted
 
     Hinted.hinted = lambda self, text: True  # type: ignore[method-assign]
@@ -133,7 +134,7 @@ class _Words:
 
 
 def numpy_ngrams() -> None:
-    """Sets of tuples of words."""
+    """Count n-grams in sets of tuples of words."""
     from harness.metrics import session
 
     session.Words = _Words  # type: ignore[attr-defined, assignment]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What the guard and the ears make of the written sessions and of their variants, and how alike the good ones are. No model.
+"""What guard and patients find in the written sessions and their variants, and how similar the good ones are. No model.
 
 python scripts/bench/written.py
 """
@@ -27,7 +27,7 @@ from harness.personas.schema import Persona
 from harness.types import FinishReason, Speaker, Turn
 
 CONTROLS = (Kind.NEUTRAL, Kind.LONGER, Kind.PRAISE, Kind.INSTRUCTION)
-"""Variants in which nothing is to be found."""
+"""Variants in which nothing should be found."""
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
         counts = Counter(f"{kind} ({speaker})" for kind, _, speaker in findings(session.turns))
         if counts:
             print(f"  {session.id}: {', '.join(f'{name} in {n} turns' for name, n in counts.items())}")
-    print("\nlikeness of the good sessions (Jaccard index of pairs of content words), the ten most alike pairs:")
+    print("\nsimilarity of the good sessions (Jaccard index of pairs of content words), ten most similar pairs:")
     pairs = sorted(alike(good), reverse=True)
     for value, one, other in pairs[:10]:
         print(f"  {value:.3f}  {one}  {other}")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def findings(turns: Turns, cut: Collection[int] = ()) -> list[tuple[str, int, str]]:
-    """What the guard finds: kind, turn and speaker. The turns `cut` ended at their bound of tokens."""
+    """What the guard finds: kind, turn and speaker. The turns in `cut` ended at their token limit."""
     guard, found = Guard(GuardConfig(mends="none")), []
     for number, (speaker, text) in enumerate(turns):
         reason = FinishReason.LENGTH if number in cut else FinishReason.STOP
@@ -76,7 +76,7 @@ def told(made: Variant) -> list[tuple[str, int, str]]:
 
 
 def made_of(turns: Turns) -> Iterator[Variant]:
-    """Every variant by rule."""
+    """All variants that rules make of a session."""
     number = variants.place(turns, Speaker.THERAPIST, 0.5)
     yield from (variants.swapped(turns), variants.stripped(turns), variants.cut(turns, number))
     yield from (variants.doubled(turns, number), variants.neutral(turns), variants.longer(turns))
@@ -84,7 +84,7 @@ def made_of(turns: Turns) -> Iterator[Variant]:
 
 
 def alike(listed: list[WrittenSession]) -> Iterator[tuple[float, str, str]]:
-    """Likeness of every pair."""
+    """Similarity of every pair of sessions, with their ids."""
     sketches = {session.id: sketch(text for _, text in session.turns) for session in listed}
     for one, other in combinations(sketches, 2):
         yield likeness(sketches[one], sketches[other]), one, other
@@ -95,7 +95,7 @@ def personas() -> dict[str, Persona]:
 
 
 def gained(turns: Turns, persona: Persona) -> float:
-    """By how much the patient's trust grows when it hears this."""
+    """The change of the patient's trust over these turns."""
     ears, state = Listener(persona.language, persona.conceptualization.core_beliefs), initial(persona)
     for (_, heard), (speaker, said) in pairwise(turns):
         if speaker is Speaker.THERAPIST:

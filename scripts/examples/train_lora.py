@@ -1,9 +1,9 @@
-"""Trains a LoRA adapter with TRL and PEFT on what `harness export --format sft` wrote, on a CPU or a GPU.
+"""Trains a LoRA adapter with TRL and PEFT on the rows of `harness export --format sft`, on a CPU or a GPU.
 
   python scripts/examples/train_lora.py DATA/train.jsonl OUT --model FOLDER --epochs 2
 
-Rows of one session whose prompts go on from one another become one sequence with the loss on every completion: the same
-loss, and each token is computed once.
+Rows of one session whose prompts continue one another become one sequence with the loss on every completion. The loss is
+the same, and each token is computed once.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--batch", type=int, default=2, help="sequences a step")
+    parser.add_argument("--batch", type=int, default=2, help="sequences per step")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     sequences = merged([json.loads(line) for line in args.data.open(encoding="utf-8")])
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def merged(rows: list[dict[str, Any]]) -> list[dict[str, list[int]]]:
-    """One sequence for rows that go on from one another, in their order."""
+    """Merge each row into the one before it where it continues that row."""
     sequences: list[dict[str, list[int]]] = []
     last = None
     for row in rows:
@@ -50,7 +50,7 @@ def merged(rows: list[dict[str, Any]]) -> list[dict[str, list[int]]]:
 
 
 def train(sequences: list[dict[str, list[int]]], args: argparse.Namespace) -> None:
-    """Train and save the adapter in bfloat16."""
+    """Train the adapter, and save it in bfloat16."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig

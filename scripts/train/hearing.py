@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Train what hears a therapist's turn, and say how well it does on what it was not trained on.
+"""Train the classifier that hears a therapist's turn, and print how well it does on left-out data.
 
     python scripts/train/hearing.py [--mibot FOLDER] [--write]
 
-The classifier is logistic regression for each act over the features of harness/hearing/features.py (L2, one seed). Our
-sessions are labelled by turn: which of a turn's sentences earned a label is found by training first on single lines,
-then choosing the likeliest sentence, twice. Every number printed is of groups (a persona, a block of lines, a person)
-that were left out. `--write` trains on everything and writes harness/hearing/weights.npz. Needs scikit-learn.
+The classifier is one logistic regression per act over the features of harness/hearing/features.py (L2, one seed). Our
+sessions are labelled by turn, not by sentence. So training starts with single lines, and then twice picks the sentence of
+each turn that most likely earned a label. Every number printed is for groups (a persona, a block of lines, a person) that
+were left out of training. `--write` trains on everything and writes harness/hearing/weights.npz. Needs scikit-learn.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rarity_of(heard: Iterable[Sequence[str]]) -> Rarity:
-    """How rare each meaning is among patients' turns, scaled to [0.2, 1]; only what is common is listed."""
+    """How rare each meaning is among patients' turns, scaled to [0.2, 1]; only common meanings are listed."""
     counts: Counter[str] = Counter()
     turns = {text for texts in heard for text in texts}
     for text in turns:
@@ -106,7 +106,7 @@ class Trained:
         return sure(self.odds(named))
 
     def choose(self, whole: Sequence[Sequence[Row]]) -> list[Row]:
-        """Of each turn's labels the sentence that most likely earned them."""
+        """The rows, with each label of a turn on the sentence that most likely earned it."""
         chosen: list[Row] = []
         for rows in whole:
             if not rows:
@@ -125,7 +125,7 @@ class Trained:
                     if value == best or (p[place, column] > 0.6 and statement[place]):
                         given[place].add(act)
             for place, row in enumerate(rows):
-                # a sentence that may have helped to earn a label says nothing against the act
+                # a sentence that may have helped to earn a label is no evidence against the act
                 unsure = {act for act in rows[0].acts if act not in given[place] and p[place, ACTS.index(act)] > 0.3}
                 chosen.append(replace(row, acts=frozenset(given[place]), known=row.known - unsure - {Act.PERMISSION}))
         return chosen
@@ -140,9 +140,9 @@ def f1(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
 def best_limit(
     sets: Sequence[tuple[np.ndarray, np.ndarray]], swap: tuple[np.ndarray, np.ndarray] | None = None
 ) -> float:
-    """The limit of the best F1, the mean of that of each set of truths and probabilities.
+    """The limit with the best mean F1 over the sets of truths and probabilities.
 
-    With `swap`, of those at which at most `KEPT` of what is found is found after another patient's words, too.
+    With `swap`, only limits at which at most `KEPT` of the findings remain after another patient's words.
     """
     told = [(truth, p) for truth, p in sets if truth.any()]
     grid = [
@@ -181,13 +181,13 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Log-odds of what was left out of training: of single parts, and of turns (their likeliest part) as they are and swapped."""
+    """Log-odds of left-out data: of single parts, and of turns (their likeliest part) as they are and swapped."""
 
     parts: np.ndarray
     turns: np.ndarray
     swapped: np.ndarray
     share: np.ndarray
-    """Of each turn: log-odds of a reflection and words of every part, as they are and swapped."""
+    """For each turn: log-odds of a reflection for every part, as it is and swapped, and its words (0 for a question)."""
 
 
 def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) -> LeftOut:
@@ -195,7 +195,7 @@ def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) 
     found = np.zeros((len(single), len(ACTS)))
     told, other = np.full((len(turns), len(ACTS)), -9.0), np.full((len(turns), len(ACTS)), -9.0)
     share = np.empty(len(turns), object)
-    draw = np.random.default_rng(SEED)  # whose words a turn is swapped to
+    draw = np.random.default_rng(SEED)  # the patient whose words replace those before a turn
     column = ACTS.index(Act.REFLECTION)
     for fold in range(FOLDS):
         trained = Trained(
@@ -218,7 +218,7 @@ def leave_out(single: Sequence[Row], turns: Sequence[Labelled], rarity: Rarity) 
 
 
 def calibrate(truth: np.ndarray, odds: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept that make log-odds probabilities (Platt 1999)."""
+    """Slope and intercept that turn log-odds into probabilities (Platt 1999)."""
     fitted = LogisticRegression(C=1e6).fit(odds[:, None], truth)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
@@ -267,7 +267,7 @@ def report(
     shift: float,
     limit: float,
 ) -> None:
-    """Print what depends on reflections."""
+    """Print further figures of reflections."""
     parts_p, turns_p, swap_p = chances
     other = np.array([row.source == "mibot" for row in single])
     if other.any():

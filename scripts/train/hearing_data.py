@@ -1,4 +1,4 @@
-"""What the hearing is trained and tested on: our lines, our labelled sessions, and public transcripts where they are at hand.
+"""Training and test data of the hearing: our lines, our labelled sessions, and public transcripts if you have them.
 
 Nothing public is stored in the repository: MIBot (Mahmood et al. 2025, CC BY-SA 4.0) is read from a folder that you name.
 """
@@ -35,7 +35,7 @@ CODES: Mapping[str, tuple[Act, ...]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One part of a therapist's turn, what was said before it, and what it does as far as that is known."""
+    """One part of a therapist's turn, what was said before it, and its acts as far as they are known."""
 
     source: str
     group: str
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A therapist's turn with labels for the whole of it."""
+    """A therapist's turn with labels for the whole turn."""
 
     session: str
     persona: str
@@ -192,7 +192,7 @@ def _labelled(
 
 
 def as_rows(turn: Labelled) -> list[Row]:
-    """The parts of a labelled turn, each with the labels of the whole: who trains has to find which part earned them."""
+    """The parts of a labelled turn, each with the labels of the whole turn; training finds which part earned them."""
     every = tuple(parts(parse(turn.text)))
     return [
         Row("sessions", turn.persona, turn.heard, every, place, turn.acts, turn=f"{turn.session}/{turn.index}")
@@ -221,7 +221,7 @@ _LEADS = (
 
 
 def spoken(rows: Sequence[Row], seed: int) -> list[Row]:
-    """Copies of lines with the fillers of speech before and in them, whatever they do, so that fillers decide nothing."""
+    """Copies of lines of all acts with spoken fillers before and in them, so that fillers have no influence."""
     draw = random.Random(seed)
     copies = []
     for row in rows:
@@ -256,7 +256,7 @@ _TAGS = (
 
 
 def asked(rows: Sequence[Row], seed: int) -> list[Row]:
-    """Copies of reflections with the voice raised: half of them are still heard as reflections, and those with a tag all are."""
+    """Copies of reflections as questions: those with a tag stay reflections; of two with a bare question mark, one does."""
     draw = random.Random(seed)
     copies = []
     for row in rows:
@@ -276,7 +276,7 @@ def asked(rows: Sequence[Row], seed: int) -> list[Row]:
 
 
 def swapped(rows: Sequence[Row], seed: int, weight: float) -> list[Row]:
-    """Reflections after the words of another patient: the same sentence reflects nothing there."""
+    """Copies of reflections after the words of another patient, where the same sentence reflects nothing."""
     draw = random.Random(seed)
     copies = []
     for row in rows:

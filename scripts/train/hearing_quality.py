@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Whether good written sessions rank above the others when their hearing never saw them.
+"""Whether good written sessions rank above the others, with weights that were not trained on them.
 
     python scripts/train/hearing_quality.py [--mibot FOLDER]
 
-Five folds by persona, as in hearing.py: each session is heard with weights trained without its persona, then played to
-the patient it was written for. Prints the AUC of good against mediocre, poor and faulty sessions for the change of trust
-per exchange and for every measure of the therapist, with the weights that ship (which saw all sessions) beside them, and
-the sessions in order. The rules beside the weights (cues, state) were written with these sessions at hand.
+Five folds by persona, as in hearing.py: each session is heard with weights trained without its persona, by the patient it
+was written for. Prints the AUC of good against mediocre, poor and faulty sessions for the change of trust per exchange and
+for every measure of the therapist; the same with the shipped weights, which were trained on all sessions; and the sessions
+by trust. The rules besides the weights (cues, state) were written with knowledge of these sessions.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Measured = Mapping[str, float | None]
 
 
 def left_out_models(folder: Path | None) -> dict[str, Model]:
-    """Of each session the weights of the fold that left its persona out."""
+    """For each session, the model of the fold that left its persona out."""
     single = list(lines(Path(__file__).with_name("hearing_lines.txt")))
     if folder:
         single += mibot(folder)
