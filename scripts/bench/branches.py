@@ -13,18 +13,15 @@ tiny, with random weights and the small model's tokenizer: how much of a prompt 
 import argparse
 import json
 import os
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from vllm_server import vllm_server
 
 from harness.__main__ import main as command
 from harness.models.fetch import ensure
@@ -76,34 +73,22 @@ def main() -> None:
 @contextmanager
 def served(model: Path, log: Path) -> Iterator[str]:
     """Start a vLLM server of this model; yields its address, which ends in /v1."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    line = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
-    line += ["--model", str(model), "--served-model-name", "bench", "--max-model-len", str(WINDOW), "--enforce-eager"]
-    line += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--dtype", "bfloat16"]
-    # Chunked prefill with a seed crashes vLLM on CPUs ("CPU Generator does not use offset").
-    line += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192"]
-    environment = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", **os.environ}
-    with log.open("wb") as output:
-        process = subprocess.Popen(line, env=environment, stdout=output, stderr=output, start_new_session=True)
-        try:
-            while not answers(f"http://127.0.0.1:{port}/health"):
-                if process.poll() is not None:
-                    raise SystemExit(f"vLLM's server ended: {log.read_text()[-2000:]}")
-                time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
+    os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+    options = {
+        "model": str(model),
+        "served-model-name": "bench",
+        "max-model-len": WINDOW,
+        "enforce-eager": True,
+        "enable-prefix-caching": True,
+        "enable-prompt-tokens-details": True,
+        "dtype": "bfloat16",
+        # Chunked prefill with a seed crashes vLLM on CPUs ("CPU Generator does not use offset").
+        "enable-chunked-prefill": False,
+        "max-num-batched-tokens": 8192,
+    }
+    with vllm_server(options, log) as address:
+        yield f"{address}/v1"
 
 
 def play(*words: str) -> None:

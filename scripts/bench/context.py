@@ -4,7 +4,7 @@
     python scripts/bench/context.py [--model FOLDER | --shape 8b] [--sessions 16] [--window 2048] [--limit SECONDS]
         [--json FILE] [--skip-engine] [--policies truncate hybrid sliding]
 
-Rendering: CPU time of adding a turn to a history of 500 and of 8,000 tokens, by the context manager and by rendering
+Rendering: CPU time of adding an exchange to a history of 500 and of 8,000 tokens, by the context manager and by rendering
 the whole history again. Engine: sessions on the real vLLM engine under `truncate` and `hybrid` (notes included), both with
 the low-water mark, and under a sliding window, which drops the oldest exchange every turn. The figures are the share of
 prompt tokens from the prefix cache, and prefilled prompt tokens per generated token.

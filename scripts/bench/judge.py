@@ -2,11 +2,11 @@
 
     python scripts/bench/judge.py [--model FOLDER] [--json PATH] [--skip-engine] [--sessions 8] [--tokens 7000]
 
-Dry: CPU time per item without the engine (the dry engine's own work taken off), and memory over 50 and 500 sessions.
+Dry: CPU time per item with an engine that answers at once, and memory over 50 and 500 sessions.
 Engine: 40 items over sessions of `--tokens` tokens on the real vLLM engine, asked in three ways: as the harness does it
 (transcript first, question last, one request per item), with the question before the transcript, and with all questions
-of a session in one request. The figures are prompt tokens that the engine computed (by its own count of cached tokens),
-seconds, and how many answers were readable.
+of a session in one request. The second way is measured on one session, the third on a shorter one. The figures are
+prompt tokens that the engine computed (by its own count of cached tokens), seconds, and how many answers were readable.
 """
 
 import argparse

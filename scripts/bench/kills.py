@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """A dry run killed with SIGKILL at fifty random moments and resumed each time, compared with an uninterrupted run.
 
-Prints whether all sessions are the same (except for order and timings). Exit code 1 if one is not.
+Prints whether all sessions are the same (except for order and timings). Exit code 1 if one is not, or if fewer kills happened.
 
     python scripts/bench/kills.py [--kills 50] [--seed N] [--context hybrid] [--model FOLDER]
 """

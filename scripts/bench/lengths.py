@@ -1,6 +1,6 @@
 """How long patients' turns are with a length profile, and without one.
 
-    python scripts/bench/lengths.py [--engine dry] [--profile average] [--exchanges 12] [KEY=VALUE ...]
+    python scripts/bench/lengths.py [--engine dry] [--profile typed-average] [--exchanges 12] [KEY=VALUE ...]
 
 Plays some personas twice with the same seeds, with `patient.profile=PROFILE` and with `off`, and prints the Wasserstein
 distance of the turns' lengths from the profile's own distribution. Bound: BOUND words with the profile; without it the

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The harness compared with plain ways of requesting the same sessions from the same model, in one run.
 
-- harness: what `python -m harness run` does, with everything on; vLLM in this process.
+- harness: what `python -m harness run` does, with everything on but the patients' length profiles; vLLM in this process.
 - bare: the requests of that run again, from a bare asyncio loop on vLLM's `AsyncLLM`; the same engine.
 - asyncio: the same requests, from a bare asyncio client (aiohttp) to `vllm serve`.
 - threads: the same, from a thread per session with the `openai` client to that server.
@@ -12,10 +12,11 @@
   separate conversation with answers of its own.
 - transformers: batches of `generate`, the first request of every session, then the second, ... (`--transformers`).
 
-All have the same model, prompts, token limit (one for all turns), sampling (greedy unless settings say otherwise) and stop
-conditions. The server has the engine's batch limits and a prefix cache, too. Engine and server are loaded together and measured in
-turn, over several rounds in alternating order; all prefix caches are emptied before each measurement. Tokens per second count
-generated tokens. On a GPU each of the two gets `--memory-share` of its memory.
+All have the same model, prompts (but for `multi_turn`), token limit (one for all turns), sampling (greedy unless
+settings say otherwise) and stop conditions. The server has the engine's batch limits and a prefix cache, too. Engine
+and server are loaded together and measured in turn, over several rounds in alternating order; all prefix caches are
+emptied before each measurement. Tokens per second count generated tokens. On a GPU each of the two gets
+`--memory-share` of its memory.
 
     python scripts/bench/peers.py [--model FOLDER | --shape 8b] [--sessions 32] [--window 2048] [--exchanges 4]
         [--rounds 3] [--multi-turn FOLDER] [--transformers] [--limit SECONDS] [--json FILE] [KEY=VALUE ...]

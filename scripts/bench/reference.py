@@ -1,6 +1,6 @@
 """A fixed piece of pure Python, as a unit of CPU time on the machine at hand.
 
-Machines differ by a factor of 2.5, and one machine varies by a fifth from minute to minute. So a benchmark runs this
+Machines differ by a factor of 2.5, and one machine varies by up to a half from hour to hour. So a benchmark runs this
 between the parts of what it measures, in the same process, and gives its own figure as a multiple of this one.
 The work resembles that of the harness: words are split, counted in dicts, joined, sorted and looked up.
 """

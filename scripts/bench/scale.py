@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Sessions per second of two replicas compared with one, on the dry engine, whose latency is the limit.
 
-Both runs go through `python -m harness run executor=ray`; the time counted is that from the first to the last turn of the
+Both runs go through `python -m harness run executor=ray`; the time counted is that from the first to the last line of the
 journal, so the start of Ray and of the engines is left out. Exit code 1 if two replicas are less than 1.9 times as fast.
 
     python scripts/bench/scale.py [--sessions 48] [--concurrency 4] [--repeat 3] [--model FOLDER]

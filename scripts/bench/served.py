@@ -6,10 +6,7 @@ messages, as users send them; `Server.alike` counts those that have as many toke
 
 import asyncio
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from recorded import Plans, Round, timed
+from vllm_server import vllm_server
 
 from harness.engines.base import EngineInfo
 from harness.engines.vllm.engine import VllmEngine
@@ -29,8 +27,6 @@ from harness.errors import EngineError
 from harness.types import Message, Request
 
 NAME = "served"
-START_S = 600
-CLOSE_S = 30
 
 
 class Server:
@@ -192,9 +188,6 @@ def serving(
 ) -> Iterator[Server]:
     """Start `vllm serve` with the engine's settings and the sampling of `request` as its default; yields the server."""
     config = engine.llm.vllm_config
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     seeded = dict(info.details)["seeded"] == "true"
     options = {
         "model": config.model_config.model,
@@ -210,25 +203,8 @@ def serving(
         "override-generation-config": json.dumps(sampled(request)),
         **{name.replace("_", "-"): value for name, value in arguments.items()},
     }
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
-    for name, value in options.items():
-        if isinstance(value, bool):
-            command.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            command += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
-    environment = {
-        **os.environ,
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_SERVER_DEV_MODE": "1",
-        "VLLM_LOGGING_LEVEL": "WARNING",
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
-        try:
-            _wait(process, f"http://127.0.0.1:{port}/health", log)
-            yield Server(f"http://127.0.0.1:{port}", seeded=seeded)
-        finally:
-            _end(process)
+    with vllm_server(options, log) as address:
+        yield Server(address, seeded=seeded)
 
 
 def _by_speaker(plan: Sequence[Request]) -> dict[str, list[Request]]:
@@ -269,30 +245,3 @@ def _checked(result: Round, errors: Sequence[str]) -> Round:
 def _get(address: str) -> str:
     with urllib.request.urlopen(address, timeout=60) as response:
         return str(response.read().decode())
-
-
-def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise EngineError(f"vllm serve ended: {log.read_text(errors='replace')[-1500:]}")
-        try:
-            _get(address)
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise EngineError(f"no server after {START_S} s: {log.read_text(errors='replace')[-1500:]}")
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the server with its process group, so that no child keeps memory."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(CLOSE_S)
-        except ProcessLookupError:
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()

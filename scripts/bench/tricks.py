@@ -3,9 +3,9 @@
 
     python scripts/bench/tricks.py [--rounds 5] [--sessions 250] [--trick NAME ...]
 
-A trick that saves less than a tenth of a turn's CPU should be removed. Each measurement runs in a process of its own, the
-variants in turn; the result is the minimum of the rounds. With a trick off, the code always takes the path that it takes
-where the trick does not apply.
+A trick that saves less than a tenth of a turn's CPU needs another reason to stay; docs/performance.md says which. Each
+measurement runs in a process of its own, the variants in turn; the result is the minimum of the rounds. With a trick
+off, the code always takes the path that it takes where the trick does not apply.
 """
 
 import argparse

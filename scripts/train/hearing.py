@@ -4,9 +4,10 @@
     python scripts/train/hearing.py [--mibot FOLDER] [--write]
 
 The classifier is one logistic regression per act over the features of harness/hearing/features.py (L2, one seed). Our
-sessions are labelled by turn, not by sentence. So training starts with single lines, and then twice picks the sentence of
-each turn that most likely earned a label. Every number printed is for groups (a persona, a block of lines, a person) that
-were left out of training. `--write` trains on everything and writes harness/hearing/weights.npz. Needs scikit-learn.
+sessions are labelled by turn, not by sentence. So training starts with single lines, and then twice picks the sentence
+of each turn that most likely earned a label. Every number printed is for groups (a persona, a block of lines, a person)
+that were left out of training the weights; limits and calibration are fitted on the same predictions. `--write` trains
+on everything and writes harness/hearing/weights.npz. Needs scikit-learn.
 """
 
 import argparse

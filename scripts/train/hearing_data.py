@@ -100,7 +100,10 @@ def _line(line: str, group: str, heard: tuple[str, ...]) -> Iterator[Row]:
 
 
 def mibot(folder: Path) -> Iterator[Row]:
-    """Sentences of MIBot's counsellor (a program) with the labels of its authors' coder (AutoMISC); only reflections are used."""
+    """Sentences of MIBot's counsellor (a program) with the labels of its authors' coder (AutoMISC).
+
+    Reflections are the only positive labels; other labels count as negatives for a few acts.
+    """
     for path in sorted(folder.glob("*.json")):
         heard: list[str] = []
         said: list[tuple[str, str]] = []

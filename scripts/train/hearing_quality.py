@@ -3,10 +3,11 @@
 
     python scripts/train/hearing_quality.py [--mibot FOLDER]
 
-Five folds by persona, as in hearing.py: each session is heard with weights trained without its persona, by the patient it
-was written for. Prints the AUC of good against mediocre, poor and faulty sessions for the change of trust per exchange and
-for every measure of the therapist; the same with the shipped weights, which were trained on all sessions; and the sessions
-by trust. The rules besides the weights (cues, state) were written with knowledge of these sessions.
+Five folds by persona, as in hearing.py: each session is heard with weights trained without its persona, by the patient
+it was written for. Prints the AUC of good against mediocre, poor and faulty sessions for the change of trust per
+exchange and for every measure of the therapist; the same with the shipped weights, which were trained on all sessions;
+and the sessions by trust. Only the weights are held out: limits, calibration, and the rules (cues, state) were made
+with knowledge of these sessions.
 """
 
 import argparse
