@@ -1,7 +1,7 @@
 """Reads the text form of a session: an optional YAML head between two lines `---`, then labelled paragraphs.
 
-The labels are `Patient:` and `Therapist:`. Invariant: an error is never a turn. A bracketed error in place of the last
-therapist turn is removed; anywhere else it is refused.
+The labels are `Patient:` and `Therapist:`. Invariant: an error is never said. A bracketed error in place of the last
+therapist turn, or in a paragraph after the last turn, is removed; anywhere else it is refused.
 """
 
 import codecs
@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from harness.errors import TranscriptError
+from harness.text.visible import one_line
 from harness.types import Speaker
 
 LABELS: Mapping[str, Speaker] = {str(speaker): speaker for speaker in Speaker}
@@ -29,6 +30,9 @@ _ERROR_WORDS = re.compile(
     r"|traceback|no response",
     re.I,
 )
+_NAMES_AN_ERROR = re.compile(r"^\[\W*(?:\w+ )?\w*(?:error|exception|traceback|timeout)\b", re.I)
+"""The stricter form for a paragraph, which may be a stage direction such as `[fails to look up]`."""
+_PARAGRAPHS = re.compile(r"\n\s*\n")
 _PREAMBLE = re.compile(r"^\s*(?:#.*|[-*_=]{3,}\s*)?$")
 """What may stand before the first label: blank lines, headings and rules."""
 
@@ -82,7 +86,11 @@ def check_turn(place: str, speaker: Speaker, text: str, expected: str = "expecte
         raise TranscriptError(f"{place}: the {speaker}'s turn is empty; {expected}")
     if is_error(text):
         raise TranscriptError(
-            f"{place}: the {speaker}'s turn is an error message ({text[:60]}); only the last therapist turn may be one"
+            f"{place}: the {speaker}'s turn is an error message ({one_line(text)[:60]}); only the last therapist turn may be one"
+        )
+    if found := next(filter(_is_error_paragraph, _PARAGRAPHS.split(text.strip())), None):
+        raise TranscriptError(
+            f"{place}: an error message stands in the {speaker}'s turn ({one_line(found)[:60]}); remove it, or end the file there"
         )
     if len(text) > LONGEST_TURN:
         raise TranscriptError(
@@ -109,9 +117,13 @@ def parse_text(path: Path, text: str, labels: Mapping[str, Speaker] = LABELS) ->
     if not entries:
         names = " or ".join(repr(f"{name.capitalize()}:") for name in list(labels)[:2])
         raise TranscriptError(f"{path}:1: no turn found; expected paragraphs that begin with {names}")
-    ended_by: str | None = None
-    if ended_by_error(entries[-1].speaker, entries[-1].text):
+    last, ended_by = entries[-1], None
+    *said, paragraph = _PARAGRAPHS.split(last.text)
+    if ended_by_error(last.speaker, last.text):
         ended_by = entries.pop().text
+    elif said and _is_error_paragraph(paragraph):
+        ended_by = paragraph
+        last.text = last.text[: -len(paragraph)].rstrip()
     for entry in entries:
         check_turn(f"{path}:{entry.line}", entry.speaker, entry.text, "expected text after the label")
     return TextForm(head, tuple(entries), ended_by)
@@ -125,6 +137,10 @@ def is_label(line: str) -> bool:
 def is_error(text: str) -> bool:
     """Whether a whole turn is an error in brackets, such as `[Error: maximum context length ...]`."""
     return bool(_BRACKETED.match(text) and _ERROR_WORDS.search(text))
+
+
+def _is_error_paragraph(text: str) -> bool:
+    return bool(_BRACKETED.match(text) and _NAMES_AN_ERROR.match(text))
 
 
 def _label(labels: Mapping[str, Speaker]) -> re.Pattern[str]:

@@ -9,6 +9,7 @@ Items of installed plug-ins are included; --config-dir and --persona-dir add you
 
 import argparse
 from collections.abc import Callable
+from itertools import dropwhile
 from pathlib import Path
 
 from harness.cli.columns import two_columns
@@ -68,8 +69,10 @@ def _group(name: str) -> Callable[[argparse.Namespace], Listing]:
 
 
 def _comment(file: Path) -> str:
+    """The first line of a file without Hydra's directives, if it is a comment; else an empty text."""
     with file.open(encoding="utf-8", errors="replace") as text:
-        first = text.readline(500)
+        lines = dropwhile(lambda line: line.startswith("# @"), (text.readline(500) for _ in range(10)))
+        first = next(lines, "")
     return first.lstrip("# ").rstrip() if first.startswith("#") else ""
 
 

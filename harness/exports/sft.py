@@ -8,10 +8,10 @@ from harness.exports.job import Job, Written, exporter
 from harness.exports.rows import Fault, Wanted, facts, faults, rows
 from harness.guard.findings import FAULTS
 
-_COMMON = ("split", "overrides", "side", "faults", "where")
+_COMMON = ("split", "overrides", "side", "where")
 
 
-@exporter("sft", takes=_COMMON)
+@exporter("sft", takes=(*_COMMON, "faults"))
 def sft(job: Job) -> Written:
     """Prompt and completion, as messages and as ids, with mask and labels for the loss."""
     return write_rows(job, _sft(job), lambda row: (row["messages"][-1]["content"], row["completion"]))

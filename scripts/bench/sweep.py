@@ -53,7 +53,7 @@ def settings(options: argparse.Namespace) -> list[str]:
         f"patient.max_new_tokens={options.max_new_tokens}",
         f"therapist.max_new_tokens={options.max_new_tokens}",
         "guard=off",  # every way asks for every turn once
-        "model.sampling.temperature=0",  # the preset's sampling misses the bounds on a CPU: docs/sweeps.md
+        "model.sampling.temperature=0",  # the preset's sampling misses the bounds on a CPU: docs/performance.md
         "model.sampling.top_p=1.0",
         "model.sampling.repetition_penalty=1.0",
         *options.settings,

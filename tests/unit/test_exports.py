@@ -231,6 +231,8 @@ def test_a_plug_ins_format_gets_the_options_that_it_takes_and_no_others(tmp_path
             harness.export(run, format="counted", out=tmp_path / "out", split="persona=0.5")
     finally:
         EXPORTERS.forget("counted")
+    with pytest.raises(ConfigError, match="--keep: has no effect with --format kto"):
+        harness.export(run, format="kto", out=tmp_path / "out", keep="mended")
     with pytest.raises(ConfigError, match="exporter 'conted'"):
         harness.export(run, format="conted", out=tmp_path / "out")
     with pytest.raises(ConfigError, match="imported sessions share no prompts"):

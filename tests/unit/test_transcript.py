@@ -45,6 +45,17 @@ def test_stage_directions_are_no_errors(text: str) -> None:
     assert not is_error(text)
 
 
+def test_an_error_below_the_last_turn_is_dropped(tmp_path: Path) -> None:
+    transcript = read_transcript(write(tmp_path, "Patient: a\n\nTherapist: b\n\nPatient: c\n\n[Error: timed out]\n"))
+    assert transcript.patient == ("a", "c")
+    assert transcript.error == "[Error: timed out]"
+
+
+def test_a_stage_direction_between_paragraphs_is_kept(tmp_path: Path) -> None:
+    said = "I can't.\n\n[fails to look up]\n\nSorry."
+    assert read_transcript(write(tmp_path, f"Patient: {said}\n\nTherapist: b\n")).patient == (said,)
+
+
 def line(session_id: str, *texts: str) -> str:
     turns = [{"index": i, "speaker": ("patient", "therapist")[i % 2], "text": t} for i, t in enumerate(texts)]
     return json.dumps({"session_id": session_id, "turns": turns})
@@ -66,6 +77,8 @@ def test_a_session_of_a_run_is_chosen_by_its_id(tmp_path: Path) -> None:
         ("Therapist: Hi.\n", None, ":1:", "no patient turn"),
         ("Patient: [Error: timeout]\n\nTherapist: Hm.\n", None, ":1:", "error message"),
         ("Patient: a\n\nTherapist: [Error: 500]\n\nPatient: b\n", None, ":3:", "error message"),
+        ("Patient: a\n\n[Error: x\ny]\n\nPatient: b\n", None, ":1:", "an error message stands in the patient's turn"),
+        ("Patient: a\n\nTherapist: b\n\n[HTTP error 500]\n\nPatient: c\n", None, ":3:", "in the therapist's turn"),
         ('Patient: a\n{"session_id": "x", "turns": []}\n', None, ":2:", "sessions.jsonl inside a text"),
         ('{"session_id": "x", "turns": []}\nPatient: a\n', "x", ":2:", "text turn inside a sessions.jsonl"),
         ('{"session_id": "x", "turns": []}\n{broken\n', "x", ":2:", "not JSON"),
