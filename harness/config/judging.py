@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from harness.config.compose import compose, resolved_role
+from harness.config.compose import compose
+from harness.config.inherit import resolved_role
 from harness.config.messages import Composed, keys_of, of_validation
 from harness.config.schema import JudgeConfig, JudgingSettings, Positive
 from harness.errors import ConfigError

@@ -13,6 +13,7 @@ from harness.errors import did_you_mean, first_line, some_of
 from harness.paths import conf_dir
 
 CONFIG_NAME = "config"
+JUDGE = "judge"
 ROLES = ("patient", "therapist")
 SAMPLE_KEYS = {"sample": "personas.sample", "sample_seed": "personas.sample_seed"}
 """Settings that users write as keys of `personas`, which is a list."""
