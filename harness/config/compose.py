@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config import credentials
+from harness.config.contradictions import contradictions
 from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
 from harness.config.inherit import INHERIT, inherit
@@ -31,7 +32,7 @@ from harness.config.messages import (
     shortened,
 )
 from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folders, load_plugins
-from harness.config.schema import RunConfig, UnfitSettings, contradictions
+from harness.config.schema import RunConfig, UnfitSettings
 from harness.config.searchpath import own_first
 from harness.config.yaml_files import check_folder
 from harness.errors import ConfigError, did_you_mean, some_of

@@ -8,10 +8,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from harness.config.contradictions import contradictions, server_mistakes
 from harness.config.effect import without_effect
 from harness.config.plugins import load_plugins
 from harness.config.recorded import as_it_was
-from harness.config.schema import RunConfig, contradictions, server_mistakes
+from harness.config.schema import RunConfig
 from harness.errors import ConfigError, did_you_mean
 
 _OF_BOTH_ROLES = ("engine.", "model.")

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from harness.config.address import address_mistake
 from harness.config.compose import check, compose, load
+from harness.config.contradictions import server_mistakes
 from harness.config.overrides import changed
-from harness.config.schema import EngineConfig, RunConfig, server_mistakes
+from harness.config.schema import EngineConfig, RunConfig
 from harness.engines.pool import build
 from harness.errors import ConfigError
 from harness.paths import conf_dir
