@@ -1,6 +1,7 @@
 """What judging costs: CPU and memory without the engine, and prompt tokens that the engine computes.
 
     python scripts/bench/judge.py [--model FOLDER] [--json PATH] [--skip-engine] [--sessions 8] [--tokens 7000]
+        [--answer-tokens 160]
 
 Dry: CPU time per item with an engine that answers at once, and memory over 50 and 500 sessions.
 Engine: 40 items over sessions of `--tokens` tokens on the real vLLM engine, asked in three ways: as the harness does it
@@ -42,8 +43,8 @@ from harness.types import FinishReason, Generation, Message, Request, Sampling, 
 
 ITEMS = 40
 ANSWER = 160
-"""Token limit of an answer: low enough for a CPU, and high enough that SmolLM2 is seldom cut off, so that second tries do not
-dominate the figures."""
+"""Default token limit of an answer, for a CPU. It is less than half of what judges have by default, so that SmolLM2 is cut off
+often and is asked again."""
 FREE = json.dumps({"evidence": [], "reason": "none", "answer": "?"})
 
 
@@ -94,7 +95,7 @@ class Instant:
         """Nothing to free."""
 
 
-def judge_on(folder: Path, engine: Engine, renderer: Renderer, window: int, limit: int) -> Judge:
+def judge_on(folder: Path, engine: Engine, renderer: Renderer, window: int, limit: int, answer: int = ANSWER) -> Judge:
     return Judge(
         "bench",
         f"bench {time.time_ns()}",
@@ -103,7 +104,7 @@ def judge_on(folder: Path, engine: Engine, renderer: Renderer, window: int, limi
         renderer=renderer,
         window=Window(window),
         sampling=Sampling(temperature=0.0),
-        max_new_tokens=ANSWER,
+        max_new_tokens=answer,
         limit=limit,
     )
 
@@ -138,12 +139,14 @@ class Seen:
         }
 
 
-async def ours(engine: Engine, renderer: Renderer, window: int, wanted: Sequence[Subject], limit: int) -> Seen:
+async def ours(
+    engine: Engine, renderer: Renderer, window: int, wanted: Sequence[Subject], limit: int, answer: int
+) -> Seen:
     """Judge as the harness does."""
     seen = Seen()
     plan = Plan(forty())
     with tempfile.TemporaryDirectory() as folder:
-        made = judge_on(Path(folder), engine, renderer, window, limit)
+        made = judge_on(Path(folder), engine, renderer, window, limit, answer)
         began = time.perf_counter()
         async for done in judge_all(made, plan, wanted, side_by_side=ahead(limit, plan)):
             print(
@@ -194,14 +197,14 @@ async def direct(
 
 
 def question_first(
-    wanted: Sequence[Subject], salt: str
+    wanted: Sequence[Subject], salt: str, answer: int
 ) -> Iterator[tuple[tuple[Message, ...], Mapping[str, Any], int, int]]:
     """Requests with the question before the transcript."""
     for subject in wanted:
         text = prompt.transcript(subject.turns, subject.turns, None)
         for rubric, item in pairs():
             asked = f"{salt}{prompt.question(rubric, item)}\n\n{text}"
-            yield (Message("system", prompt.SYSTEM), Message("user", asked)), answer_schema(item), ANSWER, 1
+            yield (Message("system", prompt.SYSTEM), Message("user", asked)), answer_schema(item), answer, 1
 
 
 def all_at_once(
@@ -262,7 +265,7 @@ def reference_loop_ms() -> float:
 
 
 async def real(
-    model: str, renderer: Renderer, count: int, tokens: int, args: Mapping[str, Any], *, others: bool
+    model: str, renderer: Renderer, count: int, tokens: int, answer: int, args: Mapping[str, Any], *, others: bool
 ) -> dict[str, Any]:
     """Measure the three ways on vLLM."""
     config = EngineConfig(kind="vllm", args=dict(args))
@@ -279,7 +282,7 @@ async def real(
         for s in wanted
     )
     limit = max(
-        1, min(32, ((info.kv_cache_tokens or 1 << 16) - 2 * window) // (ANSWER + 2 * (info.cache_block_tokens or 1)))
+        1, min(32, ((info.kv_cache_tokens or 1 << 16) - 2 * window) // (answer + 2 * (info.cache_block_tokens or 1)))
     )
     found: dict[str, Any] = {
         "sessions": count,
@@ -290,13 +293,13 @@ async def real(
         "prefill_of_one_item_a_session": one,
     }
     try:
-        found["transcript_first"] = (await ours(engine, renderer, window, wanted, limit)).row(one)
+        found["transcript_first"] = (await ours(engine, renderer, window, wanted, limit, answer)).row(one)
         print(json.dumps(found, indent=2), flush=True)
         if not others:
             return found
         few = wanted[:1]
         share = one // count
-        asks = list(question_first(few, "B"))
+        asks = list(question_first(few, "B", answer))
         found["question_first (one session)"] = (await direct(engine, renderer, window, asks, 2)).row(share)
         print(json.dumps(found["question_first (one session)"]), flush=True)
         short = subjects(count, max(500, tokens - 4500), renderer)[:1]
@@ -316,6 +319,7 @@ def main() -> int:
     parser.add_argument("--skip-dry", action="store_true")
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=7000, help="tokens per transcript")
+    parser.add_argument("--answer-tokens", type=int, default=ANSWER, help="token limit of an answer")
     parser.add_argument("--only-ours", action="store_true", help="skip the other ways of asking")
     parser.add_argument("--engine-args", default="{}", help="vLLM arguments as JSON")
     args = parser.parse_args()
@@ -329,7 +333,10 @@ def main() -> int:
         print(json.dumps(found["dry"], indent=2), flush=True)
     if not args.skip_engine:
         found["engine"] = asyncio.run(
-            real(model, renderer, args.sessions, args.tokens, json.loads(args.engine_args), others=not args.only_ours)
+            real(
+                *(model, renderer, args.sessions, args.tokens, args.answer_tokens, json.loads(args.engine_args)),
+                others=not args.only_ours,
+            )
         )
     print(json.dumps(found, indent=2))
     if args.json:
