@@ -7,7 +7,6 @@ distinguish a patient's own topics from everyday words, and sentences from a lis
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import pairwise
 from math import log
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ def coherence(sentences: Iterable[Sequence[str]]) -> float:
     total, pairs, worst = 0.0, 0, 1.0
     for words in sentences:
         classes = ["^", *map(word_class, words), "$"]
-        own = sum(map(_RATIOS.__getitem__, pairwise(classes)))
+        own = sum(map(_follows, classes, classes[1:]))
         total += own
         pairs += len(classes) - 1
         if len(words) >= BARE and FUNCTION_WORDS.isdisjoint(words):
@@ -88,18 +87,12 @@ def word_class(word: str) -> str:
     return next((f"#{end}" for end in ("ing", "ed", "ly", "s") if len(word) > len(end) + 2 and word.endswith(end)), "#")
 
 
-class _Ratios(dict[tuple[str, str], float]):
-    """For pairs of word classes: log of the observed count over the count expected by chance, both smoothed."""
-
-    def __missing__(self, pair: tuple[str, str]) -> float:
-        counts, (first, second) = _counts(), pair
-        expected = counts["first"].get(first, 0) * counts["second"].get(second, 0) / counts["total"]
-        ratio = self[pair] = log((counts["pairs"].get(f"{first} {second}", 0) + SMOOTH) / (expected + SMOOTH))
-        return ratio
-
-
-_RATIOS = _Ratios()
-"""Filled as pairs occur; there are few word classes."""
+@lru_cache(maxsize=65536)
+def _follows(first: str, second: str) -> float:
+    """Log of the observed count of the pair over the count expected by chance, both smoothed."""
+    counts = _counts()
+    expected = counts["first"].get(first, 0) * counts["second"].get(second, 0) / counts["total"]
+    return log((counts["pairs"].get(f"{first} {second}", 0) + SMOOTH) / (expected + SMOOTH))
 
 
 @cache

@@ -14,9 +14,8 @@ class Hinted:
 
     @classmethod
     def any_of(cls, hints: Sequence[str], *patterns: str) -> "Hinted":
-        """A `Hinted` that matches any of the patterns. A hint that contains another one is left out."""
-        kept = [hint for hint in dict.fromkeys(hints) if not any(other in hint and other != hint for other in hints)]
-        return cls(tuple(kept), re.compile("|".join(f"(?:{pattern})" for pattern in patterns)))
+        """A `Hinted` that matches any of the patterns."""
+        return cls(tuple(hints), re.compile("|".join(f"(?:{pattern})" for pattern in patterns)))
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match in a text in lower case."""

@@ -8,7 +8,7 @@ Invariants:
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from math import exp
 from typing import NamedTuple
@@ -118,30 +118,6 @@ def _sort(word: str) -> tuple[str | None, str]:
     return meaning(word), seen
 
 
-class _Pairs(dict[tuple[str, str], str]):
-    """The names of pairs of tokens. There are few tokens, so each name is made and hashed once."""
-
-    def __missing__(self, pair: tuple[str, str]) -> str:
-        name = self[pair] = f"{pair[0]} {pair[1]}"
-        return name
-
-
-_PAIRS = _Pairs()
-
-
-@cache
-def _form(first: str, grounded: int, form: str) -> tuple[str, ...]:
-    """The names of subject, ground and form, and of each two of them."""
-    subject, ground, shape = f"subject:{first}", f"ground:{grounded}", f"form:{form}"
-    return subject, ground, shape, f"{shape} {subject}", f"{ground} {subject}", f"{ground} {shape}"
-
-
-@cache
-def _told(length: int, grounded: int) -> tuple[str, str]:
-    """The names of how long the patient's turn was, and of that with the ground."""
-    return f"told:{length}", f"told:{length} ground:{grounded}"
-
-
 class Looked(NamedTuple):
     """The features of one part of a turn."""
 
@@ -153,25 +129,31 @@ class Looked(NamedTuple):
 def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looked:
     """The features of a part of a turn, and the words it takes up; `place` is its index in `every`."""
     tokens, taken, rare, content = _tokens(part.words, heard)
-    pairs = list(map(_PAIRS.__getitem__, pairwise(tokens)))
+    pairs = [f"{a} {b}" for a, b in pairwise(tokens)]
+    found = {*tokens, *pairs}
     own = bare(part.words)
     start = bare(tokens)
-    first, grounded = _subject(own), _level(rare, content)
-    subject, ground, shape, *crossed = _form(first, grounded, part.form)
-    found = {
-        *tokens,
-        *pairs,
-        f"^ {start[0]}",
-        f"^ {' '.join(start[:2])}",
-        f"^ {' '.join(start[:3])}",
-        f"$ {' '.join(tokens[-2:])}",
-        *(subject, ground, shape),
-        *crossed,
-        *_told(_bin(heard.length), grounded),
-        f"long:{_bin(len(part.words))}",
-        f"content:{min(content, 6)}",
-        f"place:{min(place, 3)} of:{min(len(every), 4)}",
-    }
+    first, form = _subject(own), part.form
+    length, grounded = f"told:{_bin(heard.length)}", _level(rare, content)
+    ground, subject, shape = f"ground:{grounded}", f"subject:{first}", f"form:{form}"
+    found.update(
+        (
+            f"^ {start[0]}",
+            f"^ {' '.join(start[:2])}",
+            f"^ {' '.join(start[:3])}",
+            f"$ {' '.join(tokens[-2:])}",
+            *(shape, subject, f"{shape} {subject}", f"long:{_bin(len(part.words))}"),
+            *(
+                ground,
+                f"{ground} {subject}",
+                f"{ground} {shape}",
+                length,
+                f"{length} {ground}",
+                f"content:{min(content, 6)}",
+            ),
+            f"place:{min(place, 3)} of:{min(len(every), 4)}",
+        )
+    )
     if part.words[0] in _CONNECT:
         found.add(f"lead:{part.words[0]} {subject}")
     if not _STEMS.isdisjoint(pairs):

@@ -16,7 +16,7 @@ from harness.hearing.features import Rarity
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
 _MOST = 30.0
-"""Largest negative logit, so that the exponential does not overflow."""
+"""Largest absolute value of a logit, so that the exponential does not overflow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +42,7 @@ class Model:
             rows.append(0)
             rows.extend(filter(None, map(known, names)))
         logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0)
-        chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(np.minimum(-logits, _MOST)))
+        chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
         return chances
 
 
