@@ -145,6 +145,7 @@ async def test_the_api_judges_too_also_inside_a_running_loop(run: Path, small_mo
     labels = list(harness.open_run(run).turn_scores())
     assert {label["item"] for label in labels} == {"emotional-reaction", "interpretation", "exploration"}
     assert {label["turn"] % 2 for label in labels} == {1}
+    assert "Judged by scripted-" in (run / "report.html").read_text()
 
 
 def test_a_judge_setting_without_a_judge_is_refused() -> None:
