@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness.judges.records import read_scores
 from harness.store.records import RunStatus, read_record, read_sessions
 from harness.sweeps.record import PointState, SweepRecord, read_sweep
 
@@ -189,6 +190,26 @@ def test_a_point_that_cannot_fit_leaves_the_others_alone(play: Play, tmp_path: P
     good, bad = read_sweep(tmp_path / "sweep").points
     assert (good.state, bad.state) == (PointState.FINISHED, PointState.FAILED)
     assert "does not fit max_model_len=2048" in str(bad.error)
+
+
+@pytest.mark.parametrize("launcher", ["fused", "basic"])
+def test_a_sweep_with_a_judge_judges_every_point(play: Play, tmp_path: Path, launcher: str) -> None:
+    judge = ("judge=default", "judge.engine=scripted", "judging.rubric=[alliance]", "judging.controls=0")
+    words = (*judge, "seed=0,1", "max_exchanges=2", f"hydra/launcher={launcher}", f"run.dir={tmp_path}/sweep")
+    code, output = ended(play("run", "-m", *words))
+    assert code == 0, output
+    for point in complete(tmp_path / "sweep", 2).points:
+        assert len(list(read_scores(tmp_path / "sweep" / point.folder))) == 5
+
+
+def test_a_point_on_a_server_is_the_one_that_was_checked(play: Play, tmp_path: Path) -> None:
+    """Whether a server gets the sampling of a model preset depends on whether the user chose the preset."""
+    server = ("engine=openai", "engine.base_url=http://127.0.0.1:9/v1", "engine.model=x", "engine.max_model_len=4096")
+    words = (*(f"patient.{setting}" for setting in server), "seed=0,1", f"run.dir={tmp_path}/sweep")
+    code, output = ended(play("run", "-m", *words))
+    assert code == 3, output
+    for point in read_sweep(tmp_path / "sweep").points:
+        assert "can't connect to http://127.0.0.1:9/v1" in str(point.error)
 
 
 FAILING = (
