@@ -27,7 +27,7 @@ from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_record
 from harness.sweeps import cluster
 from harness.sweeps.expand import FOLDER_LENGTH
-from harness.sweeps.record import PointState, SweepRecord, mark, read_sweep, state_of
+from harness.sweeps.record import PointState, SweepRecord, is_judged, mark, read_sweep, state_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -76,7 +76,11 @@ class Player:
         names = [Path(str(job.cfg.run.dir)).name for job in jobs]
         record = read_sweep(self.folder)
         if not record.is_stopped(self.failed_before):
-            left = [name for name in names if record.point(name).state is not PointState.FINISHED]
+            left = [
+                name
+                for name in names
+                if record.point(name).state is not PointState.FINISHED or not is_judged(self.folder / name)
+            ]
             reporter = self.reporter()
             follower = _Follower(self, record, reporter)
             try:

@@ -202,6 +202,24 @@ def test_a_sweep_with_a_judge_judges_every_point(play: Play, tmp_path: Path, lau
         assert len(list(read_scores(tmp_path / "sweep" / point.folder))) == 5
 
 
+@pytest.mark.parametrize("how", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
+def test_interrupted_while_it_is_judged_a_run_or_sweep_is_judged_by_resume(
+    play: Play, tmp_path: Path, how: Sequence[str]
+) -> None:
+    folder = tmp_path / "out"
+    judge = ("judge=default", "judge.engine=scripted", "judge.engine.latency_s=1", "judging.controls=0")
+    process = play("run", *how, *judge, "max_exchanges=2", f"run.dir={folder}")
+    wait_for(lambda: any(file.stat().st_size for file in folder.glob("**/judgements.jsonl")), process)
+    process.send_signal(signal.SIGINT)
+    code, output = ended(process)
+    assert code == 130, output
+    assert f"go on with: python -m harness resume {folder}" in output
+    code, output = ended(play("resume", str(folder), *(() if how else ("judge.engine.latency_s=0",))))
+    assert code == 0, output
+    assert len(list(folder.glob("**/certificate.json"))) == (2 if how else 1)
+    assert "judging" not in ended(play("resume", str(folder)))[1]
+
+
 def test_a_point_on_a_server_is_the_one_that_was_checked(play: Play, tmp_path: Path) -> None:
     """Whether a server gets the sampling of a model preset depends on whether the user chose the preset."""
     server = ("engine=openai", "engine.base_url=http://127.0.0.1:9/v1", "engine.model=x", "engine.max_model_len=4096")
