@@ -15,6 +15,7 @@ from harness.config.compose import check, config_dirs
 from harness.config.environment import container
 from harness.config.messages import Composed
 from harness.config.overrides import changed
+from harness.config.plugins import load_plugins
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.runs.batch import Outcome, play_batch
@@ -40,6 +41,12 @@ class Job:
     cfg: "DictConfig"
     choices: Mapping[str, str | None]
     """The chosen file of each config group: whether a judge is chosen, and whose sampling a server gets, depends on these."""
+
+    @property
+    def plugins(self) -> list[str]:
+        """The modules of the plug-ins that the point names."""
+        named = self.cfg.plugins
+        return [named] if isinstance(named, str) else list(map(str, named or []))
 
     def checked(self, overrides: Sequence[str], own: Path | None) -> RunConfig:
         """The config, with prompts from the user's `own` folder. Raises `ConfigError`."""
@@ -183,17 +190,19 @@ class _Follower:
                 self._failed(name, error)
 
     def _pending(self, name: str, job: "Job", resources: SharedResources) -> CheckedRun:
-        path = self._folder / name
-        if (path / "run.json").is_file():
-            given = self._player
+        path, given = self._folder / name, self._player
+        is_begun = (path / "run.json").is_file()
+        if given.trusted or not is_begun:
+            load_plugins(job.plugins)  # a job of another launcher has a process of its own
+        if is_begun:
             return reopen(
                 path, resources, retry_failed=given.retry_failed, overrides=given.overrides, trusted=given.trusted
             )
         point = self._points[name]
         contents = point.content_hashes
         config = job.checked(point.overrides, self._config_dir)
-        if self._player.overrides:
-            config = changed(config.model_dump(mode="json"), self._player.overrides)
+        if given.overrides:
+            config = changed(config.model_dump(mode="json"), given.overrides)
         run = prepare(config, resources, contents)
         if contents is not None and run.spec.config_hash[:FOLDER_LENGTH] != name:
             raise ConfigError(

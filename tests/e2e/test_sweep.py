@@ -287,6 +287,16 @@ def test_submitits_jobs_play_a_sweep_and_go_on_after_sigterm(play: Play, tmp_pat
     assert sorted(read_record(folder / point.folder).resumed for point in record.points)[-1] == 1
 
 
+def test_a_job_in_a_process_of_its_own_has_the_plugins_too(play: Play, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    plugin = "plugins=[tests.fixtures.plugin.example_plugin]"
+    words = (plugin, "max_exchanges=2", "hydra/launcher=submitit_local", f"run.dir={tmp_path}/sweep")
+    code, output = ended(play("run", "-m", *words))
+    assert code == 0, output
+    (point,) = complete(tmp_path / "sweep", 1).points
+    assert read_record(tmp_path / "sweep" / point.folder).plugins
+
+
 def test_rays_tasks_play_a_sweep(play: Play, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
     words = ("therapist=act,cbt", "max_exchanges=2", "hydra/launcher=ray", f"run.dir={tmp_path}/sweep")
