@@ -275,11 +275,14 @@ def _judge(
     from harness.comparison.runs import run_folders
     from harness.config.judging import load
     from harness.judges.folder import Unheard
+    from harness.report.write import write_report
     from harness.runs.judging import judge_folders, prepared_judge
 
     config = load(overrides, Path(config_dir) if config_dir else None)
     listener = Unheard() if quiet else JudgingReporter()
     results, interrupted = judge_folders(run_folders(path), prepared_judge(config), listener, rescore=rescore)
+    for result in results:
+        write_report(result.folder)
     if interrupted is not None:
         raise KeyboardInterrupt
     return results

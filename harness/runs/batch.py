@@ -42,6 +42,8 @@ class Outcome:
 
     path: Path
     record: RunRecord
+    interrupted: bool = False
+    """Whether it was interrupted when its sessions had ended, while it was judged."""
 
     @property
     def status(self) -> RunStatus:
@@ -54,7 +56,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        if self.status is RunStatus.INTERRUPTED:
+        if self.interrupted or self.status is RunStatus.INTERRUPTED:
             return 130
         return 1 if self.failed or self.status is RunStatus.FAILED else 0
 

@@ -174,7 +174,8 @@ def reopen(
         return OpenRun(spec, folder, progress)
 
     done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))
-    judged = config.judge is None or (path / CERTIFICATE).exists()
+    same_judge = all(record.config.get(key) == settings[key] for key in ("judge", "judging"))
+    judged = config.judge is None or (same_judge and (path / CERTIFICATE).exists())
     over = record.status is RunStatus.FINISHED and judged and not (retry_failed and record.totals.failed)
     return CheckedRun(spec, open_again, done, is_new=False, is_over=over)
 

@@ -5,6 +5,7 @@ Invariant: the folder is consistent at every moment; a run that stops early prin
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.config.schema import RunConfig
@@ -46,11 +47,14 @@ def resume(
 def play(run: CheckedRun, reporter: Reporter) -> Outcome:
     """Play a checked run. Raises a `HarnessError` for an error that stops it."""
     follower = _OneRun(reporter)
-    play_batch([run], reporter, follower)
+    interrupted = play_batch([run], reporter, follower)
     if isinstance(follower.end, HarnessError):
         raise follower.end
     if follower.end is None:
         raise RuntimeError("the run did not end")
+    if interrupted is not None and run.spec.judge is not None and follower.end.status is RunStatus.FINISHED:
+        reporter.say(f"go on with: {resume_command(follower.end.path)}")
+        return replace(follower.end, interrupted=True)
     return follower.end
 
 

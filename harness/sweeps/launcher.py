@@ -8,7 +8,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from harness.sweeps.player import Player
+from harness.sweeps.player import Job, Player
 
 
 class FusedLauncher(Launcher):
@@ -24,18 +24,19 @@ class FusedLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compose every job as Hydra's launchers do, and play them together."""
         setup_globals()
-        cfgs = [self._composed(list(overrides)) for overrides in job_overrides]
-        codes = self._player.play(cfgs)
+        jobs = [self._composed(list(overrides)) for overrides in job_overrides]
+        codes = self._player.play(jobs)
         return [
-            _returned(cfg, overrides, code) for cfg, overrides, code in zip(cfgs, job_overrides, codes, strict=True)
+            _returned(job.cfg, overrides, code) for job, overrides, code in zip(jobs, job_overrides, codes, strict=True)
         ]
 
-    def _composed(self, overrides: list[str]) -> DictConfig:
+    def _composed(self, overrides: list[str]) -> Job:
         cfg = self._loader.load_sweep_config(self._config, overrides)
         HydraConfig.instance().set_config(cfg)
+        choices = dict(cfg.hydra.runtime.choices)
         with open_dict(cfg):
             del cfg["hydra"]
-        return cfg
+        return Job(cfg, choices)
 
 
 def _returned(cfg: DictConfig, overrides: Sequence[str], code: int) -> JobReturn:

@@ -15,6 +15,7 @@ from harness.config.compose import check, config_dirs
 from harness.config.environment import container
 from harness.config.messages import Composed
 from harness.config.overrides import changed
+from harness.config.plugins import load_plugins
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.runs.batch import Outcome, play_batch
@@ -27,10 +28,30 @@ from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_record
 from harness.sweeps import cluster
 from harness.sweeps.expand import FOLDER_LENGTH
-from harness.sweeps.record import PointState, SweepRecord, mark, read_sweep, state_of
+from harness.sweeps.record import PointState, SweepRecord, is_judged, mark, read_sweep, state_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A point as Hydra composed it."""
+
+    cfg: "DictConfig"
+    choices: Mapping[str, str | None]
+    """The chosen file of each config group: whether a judge is chosen, and whose sampling a server gets, depends on these."""
+
+    @property
+    def plugins(self) -> list[str]:
+        """The modules of the plug-ins that the point names."""
+        named = self.cfg.plugins
+        return [named] if isinstance(named, str) else list(map(str, named or []))
+
+    def checked(self, overrides: Sequence[str], own: Path | None) -> RunConfig:
+        """The config, with prompts from the user's `own` folder. Raises `ConfigError`."""
+        chosen = {group: str(choice) for group, choice in self.choices.items() if choice is not None}
+        return check(Composed(container(self.cfg), tuple(overrides), chosen, config_dirs(own)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +74,24 @@ class Player:
 
         If it was interrupted, it exits through `cluster.leave`.
         """
-        return self.play([cfg])[0]
+        from hydra.core.hydra_config import HydraConfig
 
-    def play(self, cfgs: Sequence["DictConfig"]) -> list[int]:
+        return self.play([Job(cfg, HydraConfig.get().runtime.choices)])[0]
+
+    def play(self, jobs: Sequence["Job"]) -> list[int]:
         """Play points, those with the same engines as one batch; returns their exit codes."""
-        names = [Path(str(cfg.run.dir)).name for cfg in cfgs]
+        names = [Path(str(job.cfg.run.dir)).name for job in jobs]
         record = read_sweep(self.folder)
         if not record.is_stopped(self.failed_before):
-            left = [name for name in names if record.point(name).state is not PointState.FINISHED]
+            left = [
+                name
+                for name in names
+                if record.point(name).state is not PointState.FINISHED or not is_judged(self.folder / name)
+            ]
             reporter = self.reporter()
             follower = _Follower(self, record, reporter)
             try:
-                runs = follower.prepare({name: cfg for name, cfg in zip(names, cfgs, strict=True) if name in left})
+                runs = follower.prepare({name: job for name, job in zip(names, jobs, strict=True) if name in left})
                 interrupted = self._play(runs, follower, reporter)
             finally:
                 reporter.stop()
@@ -106,21 +133,21 @@ class _Follower:
         self._names: dict[CheckedRun, str] = {}
         self._ended: set[CheckedRun] = set()
         self._labels = {point.folder: point.label for point in record.points}
-        self._contents = {point.folder: point.content_hashes for point in record.points}
+        self._points = {point.folder: point for point in record.points}
         self.stopped = False
 
     def name(self, run: CheckedRun) -> str:
         """Name of a point's folder."""
         return self._names[run]
 
-    def prepare(self, cfgs: Mapping[str, "DictConfig"]) -> list[CheckedRun]:
+    def prepare(self, jobs: Mapping[str, "Job"]) -> list[CheckedRun]:
         """Check points, or open their folders again; returns those that can be played."""
         resources, runs = SharedResources(), []
-        for name, cfg in cfgs.items():
+        for name, job in jobs.items():
             if self.stopped:
                 break
             try:
-                run = self._pending(name, cfg, resources)
+                run = self._pending(name, job, resources)
             except HarnessError as error:
                 self._failed(name, error)
             else:
@@ -162,17 +189,20 @@ class _Follower:
             if run not in self._ended or (path.is_file() and read_record(path.parent).status is RunStatus.FAILED):
                 self._failed(name, error)
 
-    def _pending(self, name: str, cfg: "DictConfig", resources: SharedResources) -> CheckedRun:
-        path = self._folder / name
-        if (path / "run.json").is_file():
-            given = self._player
+    def _pending(self, name: str, job: "Job", resources: SharedResources) -> CheckedRun:
+        path, given = self._folder / name, self._player
+        is_begun = (path / "run.json").is_file()
+        if given.trusted or not is_begun:
+            load_plugins(job.plugins)  # a job of another launcher has a process of its own
+        if is_begun:
             return reopen(
                 path, resources, retry_failed=given.retry_failed, overrides=given.overrides, trusted=given.trusted
             )
-        contents = self._contents.get(name)
-        config = _checked(cfg, self._config_dir)
-        if self._player.overrides:
-            config = changed(config.model_dump(mode="json"), self._player.overrides)
+        point = self._points[name]
+        contents = point.content_hashes
+        config = job.checked(point.overrides, self._config_dir)
+        if given.overrides:
+            config = changed(config.model_dump(mode="json"), given.overrides)
         run = prepare(config, resources, contents)
         if contents is not None and run.spec.config_hash[:FOLDER_LENGTH] != name:
             raise ConfigError(
@@ -194,8 +224,3 @@ class _Follower:
         if record.is_stopped(self._player.failed_before) and not self.stopped:
             self.stopped = True
             self._reporter.say(f"on_failure={record.on_failure}: the sweep stops here")
-
-
-def _checked(cfg: "DictConfig", own: Path | None) -> RunConfig:
-    """The config of a job as Hydra composed it, with prompts from the user's `own` folder. Raises `ConfigError`."""
-    return check(Composed(container(cfg), (), {}, config_dirs(own)))

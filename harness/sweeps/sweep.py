@@ -33,6 +33,7 @@ from harness.sweeps.record import (
     PointRecord,
     PointState,
     SweepRecord,
+    is_judged,
     is_sweep,
     mark,
     read_sweep,
@@ -232,11 +233,13 @@ def _lead(
 
 
 def _is_left(folder: Path, point: PointRecord, retry_failed: bool) -> bool:
-    """Whether a point has something left to play; failed sessions count only with `retry_failed`."""
-    if point.state in (PointState.FINISHED, PointState.RUNNING):
-        return False
+    """Whether a point has something left to play or to judge; failed sessions count only with `retry_failed`."""
     run = folder / point.folder
-    over = (run / "run.json").is_file() and read_record(run).status is RunStatus.FINISHED
+    if point.state is PointState.RUNNING:
+        return False
+    if point.state is PointState.FINISHED:
+        return not is_judged(run)
+    over = (run / "run.json").is_file() and read_record(run).status is RunStatus.FINISHED and is_judged(run)
     return retry_failed or not over
 
 

@@ -136,6 +136,25 @@ def test_speakers_can_be_mapped_and_a_persona_given(tmp_path: Path) -> None:
 
 
 TALK = "Patient: Hi.\n\nTherapist: Hello.\n"
+ENDED = {
+    "text": f"{TALK}\nPatient: What?\n\nTherapist: [Error: timeout]\n",
+    "messages": '[["user","Hi."],["assistant","Hello."],["user","What?"],["assistant","[Error: timeout]"]]',
+    "csv": "speaker,text\npatient,Hi.\ntherapist,Hello.\npatient,What?\ntherapist,[Error: timeout]\n",
+}
+
+
+@pytest.mark.parametrize("form", ENDED)
+def test_an_error_that_ended_a_session_is_no_turn_in_any_format(tmp_path: Path, form: str) -> None:
+    text = ENDED[form]
+    if form == "messages":
+        text = json.dumps([{"role": role, "content": said} for role, said in json.loads(text)])
+    columns = ["--columns", "speaker=speaker,text=text"] if form == "csv" else []
+    out = imported(tmp_path, put(tmp_path, f"t.{form}", text), form, *columns)
+    (session,) = read_sessions(out / "sessions.jsonl")
+    assert [turn.text for turn in session.turns] == ["Hi.", "Hello.", "What?"]
+    assert session.meta["error"] == "[Error: timeout]"
+
+
 BROKEN: Mapping[str, tuple[str, str, str]] = {
     "empty": ("text", "", "is empty"),
     "no turns": ("text", "\n# Notes\n", "no turn found"),
@@ -143,6 +162,11 @@ BROKEN: Mapping[str, tuple[str, str, str]] = {
     "empty turn": ("text", "Patient:\n\nTherapist: Hello.\n", ":1: the patient's turn is empty"),
     "one speaker": ("text", "Patient: Hi.\n", "no turn of the therapist"),
     "error as a turn": ("text", "Patient: Hi.\n\nTherapist: [Error: timeout]\n\nPatient: What?\n\nTherapist: So.\n", ":3:"),
+    "error as a message": (
+        "messages",
+        '[{"role":"user","content":"a"},{"role":"gpt","content":"[Error: timeout]"},{"role":"user","content":"b"}]',
+        "message 1: the therapist's turn is an error",
+    ),
     "broken head": ("text", "---\nid: [a\n---\n" + TALK, ":2: the head is not valid YAML"),
     "unsafe head": ("text", "---\na: !!python/object/apply:os.system [x]\n---\n" + TALK, "the head is not valid YAML"),
     "id of another kind": ("text", "---\nid: [1, 2]\n---\n" + TALK, ":2: id: found"),

@@ -125,6 +125,17 @@ def test_a_run_judges_itself_at_its_end(tmp_path: Path, small_model: Path) -> No
     assert json.loads((folder / "run.json").read_bytes())["config"]["judge"]["engine"]["kind"] == "scripted"
 
 
+def test_a_judge_changed_at_a_resume_judges_a_finished_run_again(tmp_path: Path, small_model: Path) -> None:
+    """Otherwise run.json would name a judge and rubrics that nobody asked."""
+    folder = tmp_path / "run"
+    judge = ("judge=default", "judge.engine=scripted", "judging.rubric=[alliance]", "judging.controls=0")
+    played = ("engine=dry", f"model.path={small_model}", "personas=two-cups", "max_exchanges=2", f"run.dir={folder}")
+    _harness("run", *played, *judge)
+    assert "judging" not in _harness("resume", folder)
+    assert "judged: 10 scores" in _harness("resume", folder, "judging.repeats=2")
+    assert {score.repeat for score in read_scores(folder)} == {0, 1}
+
+
 async def test_the_api_judges_too_also_inside_a_running_loop(run: Path, small_model: Path) -> None:
     import harness
 
@@ -134,6 +145,7 @@ async def test_the_api_judges_too_also_inside_a_running_loop(run: Path, small_mo
     labels = list(harness.open_run(run).turn_scores())
     assert {label["item"] for label in labels} == {"emotional-reaction", "interpretation", "exploration"}
     assert {label["turn"] % 2 for label in labels} == {1}
+    assert "Judged by scripted-" in (run / "report.html").read_text()
 
 
 def test_a_judge_setting_without_a_judge_is_refused() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.store.journal import shard_names
-from harness.store.records import read_record
+from harness.store.records import read_record, read_sessions
 from tests.fixtures.processes import comparable, finish, harness, start, wait_for_turns
 from tests.store_samples import journalled
 
@@ -116,6 +116,21 @@ def test_interrupted_and_killed_in_every_way_it_resumes_to_the_same(
     done = harness(*resume)
     assert done.returncode == 0, done.stderr
     assert_same(folder, plain)
+
+
+def test_replicas_have_the_plugins_too(small_model: Path, tmp_path: Path) -> None:
+    plugin = (
+        "plugins=[tests.fixtures.plugin.example_plugin]",
+        "therapist.engine=echo",
+        "executor=ray",
+        "personas=two-cups",
+    )
+    folder = tmp_path / "run"
+    done = harness(*words(folder, small_model, *plugin, "sessions_per_persona=1", "max_exchanges=1", "min_exchanges=0"))
+    assert done.returncode == 0, done.stderr
+    (session,) = read_sessions(folder / "sessions.jsonl")
+    assert session.turns[1].text.startswith("You said")
+    assert "sorry" in session.metrics["therapist"]
 
 
 def test_replicas_run_real_models(small_model: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness.judges.records import read_scores
 from harness.store.records import RunStatus, read_record, read_sessions
 from harness.sweeps.record import PointState, SweepRecord, read_sweep
 
@@ -191,6 +192,44 @@ def test_a_point_that_cannot_fit_leaves_the_others_alone(play: Play, tmp_path: P
     assert "does not fit max_model_len=2048" in str(bad.error)
 
 
+@pytest.mark.parametrize("launcher", ["fused", "basic"])
+def test_a_sweep_with_a_judge_judges_every_point(play: Play, tmp_path: Path, launcher: str) -> None:
+    judge = ("judge=default", "judge.engine=scripted", "judging.rubric=[alliance]", "judging.controls=0")
+    words = (*judge, "seed=0,1", "max_exchanges=2", f"hydra/launcher={launcher}", f"run.dir={tmp_path}/sweep")
+    code, output = ended(play("run", "-m", *words))
+    assert code == 0, output
+    for point in complete(tmp_path / "sweep", 2).points:
+        assert len(list(read_scores(tmp_path / "sweep" / point.folder))) == 5
+
+
+@pytest.mark.parametrize("how", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
+def test_interrupted_while_it_is_judged_a_run_or_sweep_is_judged_by_resume(
+    play: Play, tmp_path: Path, how: Sequence[str]
+) -> None:
+    folder = tmp_path / "out"
+    judge = ("judge=default", "judge.engine=scripted", "judge.engine.latency_s=1", "judging.controls=0")
+    process = play("run", *how, *judge, "max_exchanges=2", f"run.dir={folder}")
+    wait_for(lambda: any(file.stat().st_size for file in folder.glob("**/judgements.jsonl")), process)
+    process.send_signal(signal.SIGINT)
+    code, output = ended(process)
+    assert code == 130, output
+    assert f"go on with: python -m harness resume {folder}" in output
+    code, output = ended(play("resume", str(folder), *(() if how else ("judge.engine.latency_s=0",))))
+    assert code == 0, output
+    assert len(list(folder.glob("**/certificate.json"))) == (2 if how else 1)
+    assert "judging" not in ended(play("resume", str(folder)))[1]
+
+
+def test_a_point_on_a_server_is_the_one_that_was_checked(play: Play, tmp_path: Path) -> None:
+    """Whether a server gets the sampling of a model preset depends on whether the user chose the preset."""
+    server = ("engine=openai", "engine.base_url=http://127.0.0.1:9/v1", "engine.model=x", "engine.max_model_len=4096")
+    words = (*(f"patient.{setting}" for setting in server), "seed=0,1", f"run.dir={tmp_path}/sweep")
+    code, output = ended(play("run", "-m", *words))
+    assert code == 3, output
+    for point in read_sweep(tmp_path / "sweep").points:
+        assert "can't connect to http://127.0.0.1:9/v1" in str(point.error)
+
+
 FAILING = (
     "context=none,truncate", "seed=0,1", "engine.max_model_len=2048", "max_exchanges=10", "concurrency=1",
     "engine.latency_s=0.2", "patient.profile=off",
@@ -246,6 +285,16 @@ def test_submitits_jobs_play_a_sweep_and_go_on_after_sigterm(play: Play, tmp_pat
     assert code == 0, output
     record = complete(folder, 2)
     assert sorted(read_record(folder / point.folder).resumed for point in record.points)[-1] == 1
+
+
+def test_a_job_in_a_process_of_its_own_has_the_plugins_too(play: Play, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    plugin = "plugins=[tests.fixtures.plugin.example_plugin]"
+    words = (plugin, "max_exchanges=2", "hydra/launcher=submitit_local", f"run.dir={tmp_path}/sweep")
+    code, output = ended(play("run", "-m", *words))
+    assert code == 0, output
+    (point,) = complete(tmp_path / "sweep", 1).points
+    assert read_record(tmp_path / "sweep" / point.folder).plugins
 
 
 def test_rays_tasks_play_a_sweep(play: Play, tmp_path: Path) -> None:

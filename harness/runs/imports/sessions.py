@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.agents.text_form import check_turn, decoded
+from harness.agents.text_form import check_turn, decoded, ended_by_error
 from harness.errors import TranscriptError, did_you_mean
 from harness.reading.files import read_bytes
 from harness.types import Speaker
@@ -89,11 +89,12 @@ class Layout:
 
 
 def utterance(speaker: Speaker, text: object, place: str, labels: Mapping[str, Any] | None = None) -> Said:
-    """A checked utterance. Raises `TranscriptError`."""
+    """A checked utterance, except that an error of the therapist's is left to `session`. Raises `TranscriptError`."""
     if not isinstance(text, str):
         raise TranscriptError(f"{place}: text: found {type(text).__name__}, expected a string")
     said = text.replace("\r\n", "\n").strip()
-    check_turn(place, speaker, said, "expected what was said")
+    if not ended_by_error(speaker, said):
+        check_turn(place, speaker, said, "expected what was said")
     if "\x00" in said:
         raise TranscriptError(f"{place}: the text holds a NUL character; expected text")
     return Said(speaker, said, place, labels or {})
@@ -108,7 +109,13 @@ def session(
     meta: Mapping[str, Any] | None = None,
     labels: Mapping[str, Any] | None = None,
 ) -> Found:
-    """A checked session. Raises `TranscriptError`."""
+    """A checked session. An error that ended it is no turn; it goes to `meta`. Raises `TranscriptError`."""
+    meta = dict(meta or {})
+    if said and ended_by_error(said[-1].speaker, said[-1].text):
+        *said, last = said
+        meta["error"] = last.text
+    for one in said:
+        check_turn(one.place, one.speaker, one.text)
     turns = tuple(_merged(said))
     missing = [speaker for speaker in Speaker if all(turn.speaker is not speaker for turn in turns)]
     if missing:
@@ -118,7 +125,7 @@ def session(
     if persona is not None and (not isinstance(persona, str) or not persona.strip()):
         raise TranscriptError(f"{place}: session {session_id}: persona: found {persona!r}, expected an id")
     name = None if persona is None else safe_id(str(persona))
-    return Found(safe_id(session_id), place, turns, name, meta or {}, labels or {}, len(said) - len(turns))
+    return Found(safe_id(session_id), place, turns, name, meta, labels or {}, len(said) - len(turns))
 
 
 def safe_id(text: str) -> str:

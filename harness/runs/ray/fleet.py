@@ -94,13 +94,14 @@ class RayExecutor:
             self._stack.enter_context(connected(self._config.address))
             roles = [role for run in self._runs for role in run.spec.roles.values()]
             layout = lay_out(self._config, roles, nodes())
+            plugins = tuple(dict.fromkeys(name for run in self._runs for name in run.spec.config.plugins))
             self._reporter.say(f"ray: {layout}{self._fewer(layout)}")
             for number, node in enumerate(layout.nodes):
                 logs, sessions = (
                     self._log_dir.absolute() / f"replica-{number}",
                     in_flight([run.spec for run in self._runs]),
                 )
-                place = Place(Path.cwd(), logs, layout.threads(number), sessions)
+                place = Place(Path.cwd(), logs, layout.threads(number), sessions, plugins)
                 actor = ray.remote(Replica).options(
                     num_gpus=layout.gpus,
                     num_cpus=1 if layout.gpus else 0,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.agents.base import Utterance
+from harness.config.plugins import load_plugins
 from harness.config.recorded import read_config
 from harness.config.schema import RoleConfig
 from harness.engines.base import EngineInfo
@@ -43,6 +44,8 @@ class Place:
     """Threads for the numeric libraries, unless OMP_NUM_THREADS is set."""
     sessions: int | None = None
     """Most sessions in flight; None if not known."""
+    plugins: tuple[str, ...] = ()
+    """The modules of the plug-ins of its runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Replica:
         os.chdir(place.folder)
         if os.environ.get("OMP_NUM_THREADS") in (None, "1"):  # Ray sets 1 for actors without CPUs of their own
             os.environ["OMP_NUM_THREADS"] = str(place.threads)
+        load_plugins(place.plugins)
         self._pool = EnginePool(roles, sessions=place.sessions, log_dir=place.log_dir, listener=self._noticed)
         self._resources = SharedResources()
         self._specs: list[RunSpec] = []
