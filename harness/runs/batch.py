@@ -44,6 +44,8 @@ class Outcome:
     record: RunRecord
     interrupted: bool = False
     """Whether it was interrupted when its sessions had ended, while it was judged."""
+    unjudged: bool = False
+    """Whether its judge failed."""
 
     @property
     def status(self) -> RunStatus:
@@ -58,7 +60,7 @@ class Outcome:
     def exit_code(self) -> int:
         if self.interrupted or self.status is RunStatus.INTERRUPTED:
             return 130
-        return 1 if self.failed or self.status is RunStatus.FAILED else 0
+        return 1 if self.failed or self.unjudged or self.status is RunStatus.FAILED else 0
 
 
 class Follower(Protocol):

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.config.schema import RunConfig
 from harness.config.servers import remember
 from harness.errors import HarnessError
+from harness.judges.records import is_judged
 from harness.runs.batch import Outcome, play_batch
 from harness.runs.fit_check import check_fit
 from harness.runs.prepare import CheckedRun, prepare, reopen
@@ -52,10 +53,12 @@ def play(run: CheckedRun, reporter: Reporter) -> Outcome:
         raise follower.end
     if follower.end is None:
         raise RuntimeError("the run did not end")
-    if interrupted is not None and run.spec.judge is not None and follower.end.status is RunStatus.FINISHED:
+    if run.spec.judge is None or follower.end.status is not RunStatus.FINISHED:
+        return follower.end
+    if interrupted is not None:
         reporter.say(f"go on with: {resume_command(follower.end.path)}")
         return replace(follower.end, interrupted=True)
-    return follower.end
+    return replace(follower.end, unjudged=not is_judged(follower.end.path))
 
 
 class _OneRun:

@@ -18,6 +18,7 @@ from harness.config.overrides import changed
 from harness.config.plugins import load_plugins
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
+from harness.judges.records import is_judged
 from harness.runs.batch import Outcome, play_batch
 from harness.runs.interrupts import handlers_kept
 from harness.runs.prepare import CheckedRun, prepare, reopen
@@ -28,7 +29,7 @@ from harness.store.outputs import point_latest
 from harness.store.records import RunStatus, read_record
 from harness.sweeps import cluster
 from harness.sweeps.expand import FOLDER_LENGTH
-from harness.sweeps.record import PointState, SweepRecord, is_judged, mark, read_sweep, state_of
+from harness.sweeps.record import PointState, SweepRecord, mark, read_sweep, state_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -86,7 +87,8 @@ class Player:
             left = [
                 name
                 for name in names
-                if record.point(name).state is not PointState.FINISHED or not is_judged(self.folder / name)
+                if record.point(name).state is not PointState.FINISHED
+                or not is_judged(self.folder / name, self.overrides)
             ]
             reporter = self.reporter()
             follower = _Follower(self, record, reporter)

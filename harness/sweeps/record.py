@@ -15,7 +15,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import StorageError
-from harness.judges.records import CERTIFICATE
 from harness.reading.files import read_bytes
 from harness.store.encoding import whole_json
 from harness.store.files import storage_error, write_whole
@@ -111,11 +110,6 @@ class SweepRecord(_Record):
 def is_sweep(folder: Path) -> bool:
     """Whether a folder holds a sweep."""
     return (folder / NAME).is_file()
-
-
-def is_judged(run: Path) -> bool:
-    """Whether the judge of a finished run, if it has one, has judged it. Raises `StorageError`."""
-    return read_record(run).config.get("judge") is None or (run / CERTIFICATE).exists()
 
 
 def read_sweep(folder: Path) -> SweepRecord:

@@ -18,6 +18,7 @@ from harness.config.overrides import changed
 from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.config.servers import refuse_server, remember
 from harness.errors import ConfigError, HarnessError, StorageError
+from harness.judges.records import is_judged
 from harness.report.sweep import write_sweep_report
 from harness.runs.prepare import recorded_config
 from harness.runs.reporter import Reporter
@@ -33,7 +34,6 @@ from harness.sweeps.record import (
     PointRecord,
     PointState,
     SweepRecord,
-    is_judged,
     is_sweep,
     mark,
     read_sweep,
@@ -118,7 +118,7 @@ def _check_overrides(
 ) -> None:
     """Raise a `HarnessError` if a point that is left can't continue with `overrides`."""
     for point in record.points:
-        if not _is_left(folder, point, retry_failed):
+        if not _is_left(folder, point, retry_failed, overrides):
             continue
         try:
             if point.folder not in fresh:
@@ -216,7 +216,7 @@ def _lead(
     overrides: Sequence[str] = (),
 ) -> int:
     """Launch the points that are left, and sum up; returns the worst exit code."""
-    left = [point for point in points if _is_left(folder, point, retry_failed)]
+    left = [point for point in points if _is_left(folder, point, retry_failed, overrides)]
     failed_before = mark(folder, {point.folder for point in left}, PointState.WAITING).count(PointState.FAILED)
     interrupted = False
     if left:
@@ -232,14 +232,14 @@ def _lead(
     )
 
 
-def _is_left(folder: Path, point: PointRecord, retry_failed: bool) -> bool:
+def _is_left(folder: Path, point: PointRecord, retry_failed: bool, overrides: Sequence[str]) -> bool:
     """Whether a point has something left to play or to judge; failed sessions count only with `retry_failed`."""
     run = folder / point.folder
     if point.state is PointState.RUNNING:
         return False
     if point.state is PointState.FINISHED:
-        return not is_judged(run)
-    over = (run / "run.json").is_file() and read_record(run).status is RunStatus.FINISHED and is_judged(run)
+        return not is_judged(run, overrides)
+    over = (run / "run.json").is_file() and read_record(run).status is RunStatus.FINISHED and is_judged(run, overrides)
     return retry_failed or not over
 
 
@@ -280,4 +280,7 @@ def _summed_up(
         say(f"go on with: {resume_command(folder)}")
     if interrupted or (unfinished and not stopped):
         return 130
-    return max((point.exit_code for point in now if point.state is PointState.FAILED), default=0)
+    codes = [point.exit_code for point in now if point.state is PointState.FAILED]
+    if any(point.state is PointState.FINISHED and not is_judged(folder / point.folder) for point in now):
+        codes.append(1)  # its judge failed
+    return max(codes, default=0)

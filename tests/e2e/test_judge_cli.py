@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
+from harness.errors import EngineError
 from harness.judges.records import read_scores
+from harness.runs import judging
+from harness.runs.single import execute
+from harness.store.records import RunStatus
 from tests.fixtures.judging import long_session, write_run
 
 JUDGE = ("judge.engine=scripted", "judge.engine.max_model_len=8192")
@@ -123,6 +128,20 @@ def test_a_run_judges_itself_at_its_end(tmp_path: Path, small_model: Path) -> No
     assert len(list(read_scores(folder))) == 11
     assert "Judged by" in (folder / "report.html").read_text()
     assert json.loads((folder / "run.json").read_bytes())["config"]["judge"]["engine"]["kind"] == "scripted"
+
+
+def test_a_run_whose_judge_fails_is_finished_and_ends_with_1(
+    tmp_path: Path, small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise EngineError("the judge's server went away")
+
+    monkeypatch.setattr(judging, "_judge_on", fail)
+    judge = ("judge=default", "judge.engine=scripted", "judging.controls=0")
+    played = ("engine=dry", f"model.path={small_model}", "max_exchanges=2", f"run.dir={tmp_path / 'run'}")
+    outcome = execute(load([*played, *judge]), TerminalReporter())
+    assert outcome.status is RunStatus.FINISHED
+    assert outcome.exit_code == 1
 
 
 def test_a_judge_changed_at_a_resume_judges_a_finished_run_again(tmp_path: Path, small_model: Path) -> None:

@@ -200,6 +200,10 @@ def test_a_sweep_with_a_judge_judges_every_point(play: Play, tmp_path: Path, lau
     assert code == 0, output
     for point in complete(tmp_path / "sweep", 2).points:
         assert len(list(read_scores(tmp_path / "sweep" / point.folder))) == 5
+    code, output = ended(play("resume", f"{tmp_path}/sweep", "judging.repeats=2"))
+    assert code == 0, output
+    for point in complete(tmp_path / "sweep", 2).points:
+        assert len(list(read_scores(tmp_path / "sweep" / point.folder))) == 10
 
 
 @pytest.mark.parametrize("how", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
