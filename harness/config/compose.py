@@ -17,6 +17,7 @@ from harness.config import credentials
 from harness.config.auto import AUTO, resolve_adapter, resolve_kind
 from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
+from harness.config.initialized import initialized
 from harness.config.messages import (
     CONFIG_NAME,
     ROLES,
@@ -31,7 +32,6 @@ from harness.config.messages import (
 )
 from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folders, load_plugins
 from harness.config.schema import RunConfig, UnfitSettings, contradictions
-from harness.config.searchpath import own_first
 from harness.config.yaml_files import check_folder
 from harness.errors import ConfigError, did_you_mean, some_of
 from harness.paths import conf_dir, prompt_dir
@@ -186,10 +186,9 @@ def _packaged(overrides: tuple[str, ...], plugged: tuple[Path, ...], root: str) 
 
 def _composed(overrides: tuple[str, ...], own: Path | None, root: str) -> Composed:
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    with own_first(own), initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with initialized(own):
         cfg = hydra_compose(root, list(overrides), return_hydra_config=True)
     choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
     params = cfg.hydra.sweeper.get("params") or {}
