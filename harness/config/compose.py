@@ -49,7 +49,9 @@ _FREE_KEYS = re.compile(
     r"((patient|therapist|judge)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
 )
 _PLAIN = re.compile(r"[^'\"\\\[\]{}(),$]*")
-"""Values without special characters of Hydra's grammar, except for an equals sign."""
+"""Values without the characters that mean something in a value of Hydra's grammar."""
+_UNKNOWN = re.compile(r"[^\x00-\x7f]|[=~#&!;<>^`]")
+"""Characters that this grammar takes only in quotes, although they mean nothing there."""
 _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 """Groups to which plug-ins may add choices, and the key of the choice."""
 
@@ -71,9 +73,20 @@ def load_run(overrides: Sequence[str], config_dir: Path | None = None) -> RunCon
     if lines := tuple(only_for_sweeps(composed.overrides)):
         raise ConfigError(*lines)
     config = check(composed)
-    if idle := without_effect(config, composed.overrides):
+    if idle := without_effect(config, composed.overrides) | deleted_in_vain(config, composed.overrides, config_dir):
         raise ConfigError(*(as_written(line) for line in idle.values()))
     return config
+
+
+def deleted_in_vain(config: RunConfig, overrides: Sequence[str], config_dir: Path | None) -> dict[str, str]:
+    """The deletions (`~KEY`) among `overrides` that leave `config` as it is, each with its line for the user."""
+    found = {}
+    for deletion in (override for override in overrides if override.startswith("~")):
+        others = [override for override in overrides if override != deletion]
+        if check(compose(others, config_dir)) == config:
+            shown = deletion.removesuffix("=null")  # as a sweep writes it
+            found[deletion] = f"command line: {shown}: set, but without it the same defaults apply; set a value instead"
+    return found
 
 
 def as_written(line: str) -> str:
@@ -103,9 +116,9 @@ def hydra_override(override: str) -> str:
 
 
 def _quoted(override: str) -> str:
-    """The override with a value that contains an equals sign in quotes, for Hydra's grammar: `run.dir=/data/a=b`."""
+    """The override with a plain value in quotes if Hydra's grammar needs them: `run.dir=/data/a=b`, `run.name=Müller`."""
     key, _, value = override.partition("=")
-    return f"{key}='{value}'" if "=" in value and _PLAIN.fullmatch(value) else override
+    return f"{key}='{value}'" if _UNKNOWN.search(value) and _PLAIN.fullmatch(value) else override
 
 
 def own_dir(config_dir: Path | None) -> Path | None:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import as_written, check, compose, hydra_override, own_dir, refuse_credentials, refused
+from harness.config.compose import (
+    as_written,
+    check,
+    compose,
+    deleted_in_vain,
+    hydra_override,
+    own_dir,
+    refuse_credentials,
+    refused,
+)
 from harness.config.effect import without_effect
 from harness.config.initialized import initialized
 from harness.config.messages import CONFIG_NAME, said_first, shortened
@@ -69,7 +78,7 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     points = check_points([tuple(combination) for combination in combinations], config_dir)
     if problem is not None:
         raise problem
-    if idle := _idle_everywhere(points):
+    if idle := _idle_everywhere(points, config_dir):
         raise ConfigError(*idle)
     return points
 
@@ -110,9 +119,12 @@ def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | Non
     return points
 
 
-def _idle_everywhere(points: Sequence[Point]) -> list[str]:
+def _idle_everywhere(points: Sequence[Point], config_dir: Path | None) -> list[str]:
     """A line for each given setting without effect in any point; in a grid, a setting may be for some points only."""
-    idle = [without_effect(point.config, point.overrides) for point in points]
+    idle = [
+        without_effect(point.config, point.overrides) | deleted_in_vain(point.config, point.overrides, config_dir)
+        for point in points
+    ]
     keys = set.intersection(*(set(found) for found in idle)) if idle else set()
     return [as_written(idle[0][key]) for key in sorted(keys)]
 
