@@ -10,7 +10,7 @@ functions work inside a running event loop, as in a notebook; `arun` and `aresum
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.context.policies import context_policy
     from harness.context.render.renderer import Renderer
     from harness.engines.base import engine
+    from harness.engines.callable.offer import Offer
     from harness.exports.job import Written, exporter
     from harness.judges.folder import Result
     from harness.metrics.registry import metric
@@ -114,8 +115,10 @@ def run(
     `quiet` shows no progress. Raises a `HarnessError` for what stops the run; a session that fails stops nothing, and is
     in `failures()`.
     """
-    overrides = _overrides(settings, more, {"therapist": therapist, "patient": patient})
-    return _here_or_in_a_thread(lambda: _run(overrides, config_dir, quiet))
+    speakers = {"therapist": therapist, "patient": patient}
+    offer = _offer({role: speaker for role, speaker in speakers.items() if not isinstance(speaker, str)})
+    overrides = [*_overrides(settings, more), *_speaking(speakers, offer)]
+    return _here_or_in_a_thread(lambda: _run(overrides, config_dir, quiet, offer))
 
 
 async def arun(*settings: str | Mapping[str, Any], **more: Any) -> "Run":
@@ -136,10 +139,8 @@ def resume(
 
     `trust_remote_code`: code that comes with the run's models may run here.
     """
-    for function in (therapist, patient):
-        if function is not None:
-            _offered(function)
-    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, trust_remote_code, quiet))
+    offer = _offer({"therapist": therapist, "patient": patient})
+    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, trust_remote_code, quiet, offer))
 
 
 async def aresume(path: Path | str, *settings: str, **more: Any) -> "Run":
@@ -151,7 +152,7 @@ def sweep(
     *settings: str | Mapping[str, Any], config_dir: Path | str | None = None, quiet: bool = False, **more: Any
 ) -> "Sweep":
     """Play every combination of settings: a setting with commas, as `"therapist=act,cbt"`, makes points."""
-    overrides = _overrides(settings, more, {})
+    overrides = _overrides(settings, more)
     return _here_or_in_a_thread(lambda: _sweep(overrides, config_dir, quiet))
 
 
@@ -208,7 +209,7 @@ def judge(
     and asks no model. The scores are in `open_run(...).scores()`. Raises a `HarnessError` for what stops it.
     """
     path = Path(run) if isinstance(run, str | Path) else run.path
-    overrides = _overrides(settings, {"rubric": rubric, **more}, {})
+    overrides = _overrides(settings, {"rubric": rubric, **more})
     return _here_or_in_a_thread(lambda: _judge(path, overrides, config_dir, rescore, quiet))
 
 
@@ -241,20 +242,24 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _run(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool) -> "Run":
+def _run(overrides: Sequence[str], config_dir: Path | str | None, quiet: bool, offer: "Offer") -> "Run":
     from harness.config.compose import load_run
     from harness.runs.single import execute
     from harness.store.reader import Run
 
     config = load_run(overrides, Path(config_dir) if config_dir else None)
-    return Run(execute(config, _reporter(quiet)).path.resolve())
+    with offer.made():
+        return Run(execute(config, _reporter(quiet)).path.resolve())
 
 
-def _resume(path: Path, settings: Sequence[str], retry_failed: bool, trusted: bool, quiet: bool) -> "Run":
+def _resume(
+    path: Path, settings: Sequence[str], retry_failed: bool, trusted: bool, quiet: bool, offer: "Offer"
+) -> "Run":
     from harness.runs.single import resume as resumed
     from harness.store.reader import Run
 
-    outcome = resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings, trusted=trusted)
+    with offer.made():
+        outcome = resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings, trusted=trusted)
     return Run(outcome.path.resolve())
 
 
@@ -310,11 +315,9 @@ def _here_or_in_a_thread(work: Callable[[], T]) -> T:
         return thread.submit(work).result()
 
 
-def _overrides(
-    settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, Any], speakers: Mapping[str, str | Speaking | None]
-) -> list[str]:
+def _overrides(settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, Any]) -> list[str]:
     """Everything as `KEY=VALUE` texts, in the order in which it was given; later ones win."""
-    from harness.config.written import value_written, written
+    from harness.config.written import written
 
     lines: list[str] = []
     for given in (*settings, more):
@@ -322,20 +325,23 @@ def _overrides(
             lines.append(given)
         else:
             lines += [line for key, value in given.items() for line in written(key, value)]
-    for role, speaker in speakers.items():
-        if isinstance(speaker, str):
-            lines.append(f"{role}={speaker}")
-        elif speaker is not None:
-            name = _offered(speaker)
-            lines += [
-                f"{role}.model=remote",
-                f"{role}.engine.kind=callable",
-                f"{role}.engine.model={value_written(name)}",
-            ]
     return lines
 
 
-def _offered(function: Speaking) -> str:
-    from harness.engines.callable.engine import offer
+def _speaking(speakers: Mapping[str, str | Speaking | None], offer: "Offer") -> Iterator[str]:
+    """The settings that choose the speakers: presets by name, and functions."""
+    from harness.config.written import value_written
 
-    return offer(function)
+    for role, speaker in speakers.items():
+        if isinstance(speaker, str):
+            yield f"{role}={speaker}"
+        elif role in offer.names:
+            yield f"{role}.model=remote"
+            yield f"{role}.engine.kind=callable"
+            yield f"{role}.engine.model={value_written(offer.names[role])}"
+
+
+def _offer(functions: Mapping[str, Speaking | None]) -> "Offer":
+    from harness.engines.callable.offer import Offer
+
+    return Offer(functions)

@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _error(
             f"no command {name!r}{did_you_mean(name, COMMANDS)}; there are {some_of(COMMANDS, name, 'python -m harness --help')}"
         )
+    if "" in words:  # as a path it would be the working directory
+        return _error(
+            f"{name}: an empty argument, as of a shell variable that is not set; give a value or leave it out"
+        )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that isn't UTF-8 still gets every line
     try:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli import startup
+from harness.cli import numbers, startup
 from harness.text.visible import say, to_json
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TRIALS",
         help="also search for the most successful text for each group of patients",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the search; default: 0")
+    parser.add_argument("--seed", type=numbers.seed, default=0, metavar="N", help="seed of the search; default: 0")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -75,17 +75,11 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _exchanges(text: str) -> int:
-    return _bounded(text, 1, 500)
+    return numbers.bounded(text, 1, 500)
 
 
 def _trials(text: str) -> int:
-    return _bounded(text, 1, 1_000_000)
-
-
-def _bounded(text: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"expected a number from {least} to {most}, found {text[:40]!r}")
-    return int(text)
+    return numbers.bounded(text, 1, 1_000_000)
 
 
 def _personas(args: argparse.Namespace) -> "list[Persona]":

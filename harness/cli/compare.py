@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli import numbers
 from harness.text.visible import say
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-unfinished", action="store_true", help="compare the finished sessions of unfinished runs"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap; default: 0")
+    parser.add_argument("--seed", type=numbers.seed, default=0, metavar="N", help="of the bootstrap; default: 0")
     for form in ("markdown", "csv", "json", "html"):
         parser.add_argument(
             f"--{form}",

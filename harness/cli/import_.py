@@ -80,6 +80,8 @@ def _pairs(text: str | None, option: str, known: tuple[str, ...] = ()) -> dict[s
             raise ConfigError(
                 f"{option}: {name.strip()!r}: expected one of {some_of(known, name)}{did_you_mean(name, known)}"
             )
+        if name.strip() in pairs:
+            raise ConfigError(f"{option}: {name.strip()!r} is given twice")
         pairs[name.strip()] = value.strip()
     return pairs
 

@@ -3,8 +3,9 @@
   python -m harness judge-calibrate outputs/latest ratings.csv
   python -m harness judge-calibrate outputs/latest ratings.csv --split dev     while tuning a judge
 
-The table has the columns session_id,item,rater,value,split. item is RUBRIC/ITEM, value a number or the id of an answer,
-split dev or test (empty: test). Tune a judge on dev; only results on test show how good it is.
+The table has the columns session_id,item,rater,value,split,run. item is RUBRIC/ITEM, value a number or the id of an answer,
+split dev or test (empty: test), run the name of the session's run folder (needed for a sweep, whose runs have sessions of the
+same ids). Tune a judge on dev; only results on test show how good it is.
 """
 
 import argparse
@@ -29,15 +30,16 @@ def main(args: argparse.Namespace) -> int:
     from harness.errors import JudgeError
     from harness.judges import library
     from harness.judges.calibration import calibrate, lines
-    from harness.judges.ratings import read_ratings
+    from harness.judges.ratings import of_runs, read_ratings
     from harness.judges.records import read_scores
 
     dirs = library.folders(args.rubric_dir)
     rubrics = library.load(sorted(library.find(dirs)), dirs)
     ratings = read_ratings(args.ratings, rubrics)
-    scores = [score for folder in run_folders(args.folder) for score in read_scores(folder)]
-    if not scores:
+    judged = {folder.resolve().name: list(read_scores(folder)) for folder in run_folders(args.folder)}
+    if not any(judged.values()):
         raise JudgeError(f"{args.folder}: no scores; judge it first, with `python -m harness judge {args.folder}`")
+    ratings, scores = of_runs(ratings, judged, str(args.ratings))
     found = calibrate(ratings, scores, rubrics, split=args.split)
     if not found:
         raise JudgeError(f"{args.ratings}: none of its sessions and items of split {args.split} was judged")

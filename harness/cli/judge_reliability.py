@@ -12,6 +12,7 @@ import json
 import math
 from pathlib import Path
 
+from harness.cli import numbers
 from harness.text.visible import say
 
 
@@ -19,15 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="RUN|SWEEP", help="judged runs")
     parser.add_argument("--rubric", action="append", metavar="ID", help="only this rubric; may be repeated")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the bootstrap; default: 0")
+    parser.add_argument("--seed", type=numbers.seed, default=0, metavar="N", help="seed of the bootstrap; default: 0")
 
 
 def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
+    from harness.errors import JudgeError, did_you_mean, some_of
     from harness.judges.reliability import analyse, lines, read_tables
 
-    folders = [folder for path in args.folders for folder in run_folders(path)]
-    tables = [table for table in read_tables(folders) if not args.rubric or table.rubric in args.rubric]
+    folders = dict.fromkeys(folder.resolve() for path in args.folders for folder in run_folders(path))
+    tables = read_tables(folders)
+    judged = {table.rubric for table in tables}
+    for rubric in args.rubric or ():
+        if rubric not in judged:
+            raise JudgeError(
+                f"--rubric: {rubric!r} was not judged{did_you_mean(rubric, judged)}; there are {some_of(judged)}"
+            )
+    tables = [table for table in tables if not args.rubric or table.rubric in args.rubric]
     found = [analyse(table, seed=args.seed) for table in tables]
     if args.json:
         say(json.dumps([plain(dataclasses.asdict(entry)) for entry in found], indent=2))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.cli import numbers
 from harness.cli.columns import two_columns
 from harness.errors import ConfigError
 from harness.paths import persona_dir
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     sampling = commands.add_parser("sample", help="compose new personas from factors")
     sampling.add_argument("n", type=int)
-    sampling.add_argument("--seed", type=int, default=0)
+    sampling.add_argument("--seed", type=numbers.seed, default=0)
     sampling.add_argument("--out", type=Path, metavar="DIR", help="write a file each (default: print them)")
     sampling.add_argument(
         "--write-with",

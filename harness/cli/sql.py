@@ -8,6 +8,8 @@ Folders are runs, sweeps, or the output of `python -m harness export --format pa
 """
 
 import argparse
+import math
+from decimal import Decimal
 from pathlib import Path
 
 from harness.text.visible import csv_cell, one_line, say, visible, visible_json
@@ -26,6 +28,7 @@ def main(args: argparse.Namespace) -> int:
     import json
     import sys
 
+    from harness.errors import ConfigError
     from harness.exports.sql import ask
 
     answer = ask(args.folders, args.question)
@@ -33,9 +36,13 @@ def main(args: argparse.Namespace) -> int:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([csv_cell(value) for value in row] for row in (answer.columns, *answer.rows))
     elif args.json:
+        if twice := next((name for name in answer.columns if answer.columns.count(name) > 1), None):
+            raise ConfigError(
+                f"sql: two columns are called {twice!r}, which one JSON object can't hold; rename one with AS"
+            )
         for row in answer.rows:
-            row_json = json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False, default=str)
-            say(visible_json(row_json))
+            fields = {name: _plain(value) for name, value in zip(answer.columns, row, strict=True)}
+            say(visible_json(json.dumps(fields, ensure_ascii=False, default=str)))
     else:
         from rich.console import Console
         from rich.markup import escape
@@ -47,3 +54,14 @@ def main(args: argparse.Namespace) -> int:
             table.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
         Console().print(table)
     return 0
+
+
+def _plain(value: object) -> object:
+    """The value as JSON data: a decimal is a number, and one that is not finite is null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Decimal):
+        value = float(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -18,6 +18,7 @@ from harness.config.contradictions import contradictions
 from harness.config.effect import only_for_sweeps, without_effect
 from harness.config.environment import container
 from harness.config.inherit import INHERIT, inherit
+from harness.config.initialized import initialized
 from harness.config.messages import (
     CONFIG_NAME,
     JUDGE,
@@ -33,7 +34,6 @@ from harness.config.messages import (
 )
 from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folders, load_plugins
 from harness.config.schema import RunConfig, UnfitSettings
-from harness.config.searchpath import own_first
 from harness.config.yaml_files import check_folder
 from harness.errors import ConfigError, did_you_mean, some_of
 from harness.paths import conf_dir, prompt_dir
@@ -48,7 +48,9 @@ _FREE_KEYS = re.compile(
     r"((patient|therapist|judge)\.)?(engine\.args|engine\.options|engine\.extra_body|model\.template_args)[.=]"
 )
 _PLAIN = re.compile(r"[^'\"\\\[\]{}(),$]*")
-"""Values without special characters of Hydra's grammar, except for an equals sign."""
+"""Values without the characters that mean something in a value of Hydra's grammar."""
+_UNKNOWN = re.compile(r"[^\x00-\x7f]|[=~#&!;<>^`]")
+"""Characters that this grammar takes only in quotes, although they mean nothing there."""
 _PLUGGED = {"engine": (ENGINES, "kind"), "context": (POLICIES, "policy")}
 """Groups to which plug-ins may add choices, and the key of the choice."""
 
@@ -70,9 +72,20 @@ def load_run(overrides: Sequence[str], config_dir: Path | None = None) -> RunCon
     if lines := tuple(only_for_sweeps(composed.overrides)):
         raise ConfigError(*lines)
     config = check(composed)
-    if idle := without_effect(config, composed.overrides):
+    if idle := without_effect(config, composed.overrides) | deleted_in_vain(config, composed.overrides, config_dir):
         raise ConfigError(*(as_written(line) for line in idle.values()))
     return config
+
+
+def deleted_in_vain(config: RunConfig, overrides: Sequence[str], config_dir: Path | None) -> dict[str, str]:
+    """The deletions (`~KEY`) among `overrides` that leave `config` as it is, each with its line for the user."""
+    found = {}
+    for deletion in (override for override in overrides if override.startswith("~")):
+        others = [override for override in overrides if override != deletion]
+        if check(compose(others, config_dir)) == config:
+            shown = deletion.removesuffix("=null")  # as a sweep writes it
+            found[deletion] = f"command line: {shown}: set, but without it the same defaults apply; set a value instead"
+    return found
 
 
 def as_written(line: str) -> str:
@@ -102,9 +115,9 @@ def hydra_override(override: str) -> str:
 
 
 def _quoted(override: str) -> str:
-    """The override with a value that contains an equals sign in quotes, for Hydra's grammar: `run.dir=/data/a=b`."""
+    """The override with a plain value in quotes if Hydra's grammar needs them: `run.dir=/data/a=b`, `run.name=Müller`."""
     key, _, value = override.partition("=")
-    return f"{key}='{value}'" if "=" in value and _PLAIN.fullmatch(value) else override
+    return f"{key}='{value}'" if _UNKNOWN.search(value) and _PLAIN.fullmatch(value) else override
 
 
 def own_dir(config_dir: Path | None) -> Path | None:
@@ -185,10 +198,9 @@ def _packaged(overrides: tuple[str, ...], plugged: tuple[Path, ...], root: str) 
 
 def _composed(overrides: tuple[str, ...], own: Path | None, root: str) -> Composed:
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    with own_first(own), initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with initialized(own):
         cfg = hydra_compose(root, list(overrides), return_hydra_config=True)
     choices = {str(group): str(choice) for group, choice in cfg.hydra.runtime.choices.items() if choice is not None}
     params = cfg.hydra.sweeper.get("params") or {}

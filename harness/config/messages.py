@@ -107,7 +107,8 @@ def of_override(written: str, error: Exception, known: Sequence[str], dirs: Sequ
         listed = f"; for a list write {key}=[{value}]" if key.rsplit(".", 1)[-1] in _LISTS else ""
         return f"command line: {shown}: several values make a sweep, which needs -m{listed}"
     if isinstance(error, OverrideParseException) or not given or not key:
-        return f"command line: {shown!r} is not a setting; expected KEY=VALUE (quote values with spaces or commas)"
+        remedy = "write a value with brackets, commas or quotes as \"KEY='VALUE'\""
+        return f"command line: {shown!r} is not a setting; expected KEY=VALUE ({remedy})"
     if choices:
         expected = f"expected one of {some_of(choices, value, 'python -m harness list')}"
         return f"command line: {shown}: no such choice{did_you_mean(value, choices)}; {expected}"

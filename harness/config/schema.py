@@ -30,6 +30,18 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _not_empty(value: object) -> object:
+    """A path as given. An empty one would be the working directory, which nobody means."""
+    if value == "":
+        raise ValueError("a path, or null for none")
+    return value
+
+
+def _from_home(value: object) -> object:
+    """A path whose `~` is the user's home; a shell leaves that to us after `KEY=`."""
+    return Path(value).expanduser() if isinstance(value, str) and value.startswith("~/") else _not_empty(value)
+
+
 def _unquoted_off(value: object) -> object:
     """`off`, which YAML reads as false if it is not quoted."""
     return "off" if value is False else value
@@ -40,6 +52,8 @@ MOST = 2**31 - 1
 Positive = Annotated[int, Field(gt=0, le=MOST)]
 MONTH_S = 2_678_400.0
 """Longest wait that can be set, in seconds."""
+Given = Annotated[Path, BeforeValidator(_not_empty)]
+Place = Annotated[Path, BeforeValidator(_from_home)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 LengthProfile = Literal[
     "persona",
@@ -91,14 +105,14 @@ class ModelConfig(Settings):
     """Window in tokens; null takes the model's own maximum."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     trust_remote_code: bool = False
-    chat_template: Path | None = None
+    chat_template: Given | None = None
     """A Jinja file that replaces the tokenizer's own template."""
     stand_in: bool = False
     """openai: the tokenizer and template at `path` replace the server's, which are not at hand: prompts are sent as
     messages, and their tokens are estimated."""
     template_args: dict[str, Any] = {}
     """Arguments of the chat template, such as `enable_thinking: false`."""
-    adapter: Path | None = None
+    adapter: Given | None = None
     """Folder of a LoRA adapter on this base. In a config, `auto` is the adapter that ships for this model and role, if
     there is one and the engine is vLLM."""
 
@@ -176,7 +190,7 @@ class PatientConfig(RoleConfig):
     """simulated: how long turns come out, and whether typed or spoken, as a light direction and a bound on new tokens for
     each turn. `persona` is the persona's own profile; `terse`, `average`, `talkative`, `typed`, `spoken` or both, as in
     `typed-terse`, replace it; `off` leaves length to the model."""
-    transcript: Path | None = None
+    transcript: Place | None = None
     """replay: a text transcript, or a sessions.jsonl."""
     session: str | None = None
     """replay: which session of a sessions.jsonl."""
@@ -228,7 +242,7 @@ class RunSettings(Settings):
     """Where a run goes."""
 
     name: str | None = None
-    dir: Path | None = None
+    dir: Place | None = None
     """Output folder; null makes a new `outputs/NAME-DATE`."""
 
 
@@ -254,7 +268,7 @@ class JudgingSettings(Settings):
 
     rubric: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = ("safety-gate",)
     """Ids of rubrics; `all` for all of them."""
-    rubric_dir: Path | None = None
+    rubric_dir: Place | None = None
     """A folder of the user's own rubrics, searched first."""
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     orders: Literal[1, 2] = 1
@@ -312,7 +326,7 @@ class RunConfig(Settings):
     """Number of sampled personas, played after those of `personas`, which may then be empty."""
     sample_seed: Seed | None = None
     """Seed of the sampled personas; null takes the run's seed, so that a new seed gives new patients."""
-    persona_dir: Path | None = None
+    persona_dir: Place | None = None
     """A folder of the user's own personas, searched before the library."""
     sessions_per_persona: Positive = 1
     max_exchanges: Positive = 20

@@ -44,12 +44,12 @@ def export(
     job = Job(
         runs,
         out,
-        Wanted(_side(side), Where(where) if where else None, _faults(keep)),
+        Wanted(_side(side), Where(where) if where is not None else None, _faults(keep)),
         settings,
         split_of(split, _personas(runs)) if split is not None else None,
-        Where(by, "--by") if by else None,
+        Where(by, "--by") if by is not None else None,
         margin or 0.0,
-        Where(label, "--label") if label else None,
+        Where(label, "--label") if label is not None else None,
         licence,
     )
     return registered.write(job)

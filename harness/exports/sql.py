@@ -1,5 +1,6 @@
 """SQL queries over runs: their tables as Parquet, read by DuckDB."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from harness.errors import ConfigError
 from harness.exports.runs import open_runs
 from harness.exports.tables import TABLES, write_tables
 from harness.paths import install_command
+
+_PATTERN = re.compile(r"[\[*?]")
+"""Characters with which DuckDB would take a path for a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +28,24 @@ class Answer:
 def ask(paths: Sequence[Path], question: str) -> Answer:
     """The result of one SQL query over run folders, sweep folders, and folders of exported tables.
 
-    The query can read only these tables, and write nothing. Raises `ConfigError` for a query that DuckDB refuses.
+    The query can read only these tables, and write nothing. Raises `ConfigError` for a query that DuckDB refuses, and for
+    tables that it can't read.
     """
-    with _tables(paths) as folders, _connected(folders) as connection:
-        import duckdb
+    with _tables(paths) as folders, _connected(folders) as connection, _refusals("sql"):
+        cursor = connection.execute(question)
+        columns = tuple(column[0] for column in cursor.description or ())
+        return Answer(columns, cursor.fetchall())
 
-        try:
-            cursor = connection.execute(question)
-            columns = tuple(column[0] for column in cursor.description or ())
-            return Answer(columns, cursor.fetchall())
-        except duckdb.Error as error:
-            raise ConfigError(f"sql: {str(error).splitlines()[0]}") from error
+
+@contextmanager
+def _refusals(place: str) -> Iterator[None]:
+    """Within the block, DuckDB's errors become a `ConfigError`."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise ConfigError(f"{place}: {str(error).splitlines()[0]}") from error
 
 
 @contextmanager
@@ -48,7 +59,8 @@ def _connected(folders: Sequence[Path]) -> Iterator[Any]:
         for table in TABLES:
             files = [str(folder / f"{table}.parquet") for folder in folders]
             listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{listed}])')
+            with _refusals(", ".join(map(str, folders))):
+                connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{listed}])')
         allowed = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in folders)
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
@@ -63,7 +75,13 @@ def _tables(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """Folders of tables: the given ones, and a temporary one with the tables of the given runs."""
     there = [path.resolve() for path in paths if (path / "sessions.parquet").is_file()]
     runs = [path for path in paths if path.resolve() not in there]
-    with tempfile.TemporaryDirectory(prefix="harness-sql-") as made:
+    with tempfile.TemporaryDirectory(prefix="harness-sql-") as temporary:
+        made = Path(temporary).resolve()
         if runs:
-            write_tables(open_runs(runs), Path(made))
-        yield [*there, Path(made).resolve()] if runs else there
+            write_tables(open_runs(runs), made)
+        links = [made / f"tables-{number}" for number in range(len(there))]
+        for place, (folder, link) in enumerate(zip(there, links, strict=True)):
+            if _PATTERN.search(str(folder)):
+                link.symlink_to(folder)
+                there[place] = link
+        yield [*there, made] if runs else there

@@ -1,15 +1,17 @@
-"""People's ratings from a table: `session_id,item,rater,value,split`, one rating per line.
+"""People's ratings from a table: `session_id,item,rater,value,split,run`, one rating per line.
 
-`item` is RUBRIC/ITEM, or the item alone if only one rubric has it; `value` is a number or the id of an answer.
+`item` is RUBRIC/ITEM, or the item alone if only one rubric has it; `value` is a number or the id of an answer. `run` is the
+name of the session's run folder, since the runs of a sweep have sessions of the same ids.
 """
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import RatingError
-from harness.judges.records import Rating
+from harness.errors import RatingError, some_of
+from harness.judges.records import Rating, Score
 from harness.judges.rubric import Rubric
 from harness.reading.files import opened
 
@@ -24,12 +26,12 @@ def read_ratings(path: Path, rubrics: Sequence[Rubric]) -> list[Rating]:
     }
     ratings: list[Rating] = []
     mistakes: list[str] = []
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, str]] = set()
     for number, row in _rows(path):
         found = _rating(row, known)
         if isinstance(found, str):
             mistakes.append(f"{path}:{number}: {found}")
-        elif (key := (found.session_id, found.item, found.rater)) in seen:
+        elif (key := (found.run, found.session_id, found.item, found.rater)) in seen:
             mistakes.append(f"{path}:{number}: a second rating of {found.item} by {found.rater} for {found.session_id}")
         else:
             seen.add(key)
@@ -80,4 +82,33 @@ def _rating(row: Mapping[str, str], known: Mapping[str, Mapping[str, float]]) ->
     if value not in answers.values():
         return f"value: expected one of {', '.join(f'{v:g}' for v in answers.values())}, found {given!r}"
     fields = {"session_id": row["session_id"].strip(), "item": names[0], "rater": row["rater"].strip()}
-    return Rating.model_validate({**fields, "value": value, "split": split})
+    return Rating.model_validate({**fields, "value": value, "split": split, "run": row.get("run", "").strip()})
+
+
+def of_runs(
+    ratings: Sequence[Rating], judged: Mapping[str, Sequence[Score]], place: str
+) -> tuple[list[Rating], list[Score]]:
+    """Ratings and scores of several runs, by the names of their folders, with ids of sessions that are unique over all runs.
+
+    `place` is the table of the ratings, for messages. Raises `RatingError` for a rating whose session several runs have, if it
+    doesn't name its run.
+    """
+    scores = [
+        score.model_copy(update={"session_id": f"{run}/{score.session_id}"})
+        for run, own in judged.items()
+        for score in own
+    ]
+    runs: defaultdict[str, list[str]] = defaultdict(list)
+    for run, own in judged.items():
+        for session_id in dict.fromkeys(score.session_id for score in own):
+            runs[session_id].append(run)
+    placed = []
+    for rating in ratings:
+        found = [run for run in runs[rating.session_id] if rating.run in ("", run)]
+        if len(found) > 1:
+            raise RatingError(
+                f"{place}: session {rating.session_id} is in {len(found)} runs ({some_of(found, '')}), so it is not known which one "
+                "was rated; add a column `run` with the name of its run folder"
+            )
+        placed += [rating.model_copy(update={"session_id": f"{run}/{rating.session_id}"}) for run in found]
+    return placed, scores

@@ -197,6 +197,8 @@ class Rating(_Record):
     rater: str
     value: Annotated[float, Field(allow_inf_nan=False)]
     split: Literal["dev", "test"] = "test"
+    run: str = ""
+    """Name of the run folder of the session; empty if only one run has a session of this id."""
 
 
 def line(record: BaseModel) -> bytes:

@@ -3,19 +3,26 @@
 Invariant: all mistakes in all points are reported before a model loads, in one line per mistake.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.compose import as_written, check, compose, hydra_override, own_dir, refuse_credentials, refused
+from harness.config.compose import (
+    as_written,
+    check,
+    compose,
+    deleted_in_vain,
+    hydra_override,
+    own_dir,
+    refuse_credentials,
+    refused,
+)
 from harness.config.effect import without_effect
+from harness.config.initialized import initialized
 from harness.config.messages import CONFIG_NAME, said_first, shortened
 from harness.config.schema import RunConfig
-from harness.config.searchpath import own_first
 from harness.errors import ConfigError, HarnessError
-from harness.paths import conf_dir
 from harness.runs.prepare import experiment
 from harness.runs.resources import SharedResources
 from harness.store.identity import config_hash
@@ -71,7 +78,7 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     points = check_points([tuple(combination) for combination in combinations], config_dir)
     if problem is not None:
         raise problem
-    if idle := _idle_everywhere(points):
+    if idle := _idle_everywhere(points, config_dir):
         raise ConfigError(*idle)
     return points
 
@@ -112,9 +119,12 @@ def check_points(combinations: Sequence[tuple[str, ...]], config_dir: Path | Non
     return points
 
 
-def _idle_everywhere(points: Sequence[Point]) -> list[str]:
+def _idle_everywhere(points: Sequence[Point], config_dir: Path | None) -> list[str]:
     """A line for each given setting without effect in any point; in a grid, a setting may be for some points only."""
-    idle = [without_effect(point.config, point.overrides) for point in points]
+    idle = [
+        without_effect(point.config, point.overrides) | deleted_in_vain(point.config, point.overrides, config_dir)
+        for point in points
+    ]
     keys = set.intersection(*(set(found) for found in idle)) if idle else set()
     return [as_written(idle[0][key]) for key in sorted(keys)]
 
@@ -177,10 +187,10 @@ def _params(fixed: Sequence["Override"], config_dir: Path | None) -> tuple[list[
     Composing the points gives better messages for mistakes.
     """
     try:
-        with composed_for_sweep([override.input_line or "" for override in fixed], config_dir) as (_, config):
-            sweeper, folder = config.hydra.sweeper, str(config.hydra.sweep.dir)
+        _, config = composed_for_sweep([override.input_line or "" for override in fixed], config_dir)
     except ConfigError as error:
         return [], error
+    sweeper, folder = config.hydra.sweeper, str(config.hydra.sweep.dir)
     if not str(sweeper.get("_target_")).endswith(".BasicSweeper"):
         found = sweeper.get("_target_")
         raise ConfigError(f"hydra/sweeper: found {found}, expected basic: all points are checked before one is played")
@@ -188,24 +198,16 @@ def _params(fixed: Sequence["Override"], config_dir: Path | None) -> tuple[list[
     return ([f"run.dir={quoted(folder)}"] if folder != NO_FOLDER else []) + params, None
 
 
-@contextmanager
-def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> Iterator[tuple["Hydra", "DictConfig"]]:
+def composed_for_sweep(overrides: Sequence[str], config_dir: Path | None) -> tuple["Hydra", "DictConfig"]:
     """Hydra in multirun mode, and the config for its launcher, from which the points vary.
 
     Raises `ConfigError`.
     """
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.types import RunMode
 
-    with (
-        own_first(own_dir(config_dir)),
-        initialize_config_dir(str(conf_dir()), job_name="harness", version_base="1.3"),
-    ):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
+    with initialized(own_dir(config_dir)) as hydra:
         try:
             config = hydra.compose_config(CONFIG_NAME, list(overrides), RunMode.MULTIRUN, with_log_configuration=False)
         except refused() as error:
             raise ConfigError(f"command line: {said_first(error)}") from error
-        yield hydra, config
+    return hydra, config

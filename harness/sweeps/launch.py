@@ -31,14 +31,14 @@ def launch(player: Player, record: SweepRecord, points: Sequence[PointRecord]) -
     say = player.reporter().say
     own = [override for override in map(sweep_override, record.overrides) if not is_sweep_override(override)]
     logs = f"hydra.sweep.dir={quoted(str(player.folder / 'logs'))}"
-    with composed_for_sweep([*own, logs], record.config_dir) as (hydra, config):
-        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        launcher = _launcher(context, player, config)
-        size = config.hydra.sweeper.max_batch_size or len(points)
-        for start in range(0, len(points), size):
-            batch = points[start : start + size]
-            returned = _launch(launcher, player.folder, batch, start, say)
-            _mark_defects(player.folder, batch, returned, say)
+    hydra, config = composed_for_sweep([*own, logs], record.config_dir)
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+    launcher = _launcher(context, player, config)
+    size = config.hydra.sweeper.max_batch_size or len(points)
+    for start in range(0, len(points), size):
+        batch = points[start : start + size]
+        returned = _launch(launcher, player.folder, batch, start, say)
+        _mark_defects(player.folder, batch, returned, say)
 
 
 def _launch(

@@ -1,9 +1,13 @@
 """`import harness`: runs from Python, in a notebook's event loop, and with functions as speakers."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import hydra
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 
 import harness
 
@@ -72,6 +76,46 @@ def test_what_a_function_raises_fails_its_session_only(tmp_path: Path) -> None:
     assert len(run.sessions()) == 2
     (failure,) = run.failures()
     assert "ValueError: not today" in failure["message"]
+
+
+def test_two_functions_of_one_name_are_two_speakers(tmp_path: Path) -> None:
+    run = harness.run(
+        SHORT, {"run.dir": tmp_path / "run"}, therapist=lambda text: "Go on.", patient=lambda text: "No.", quiet=True
+    )
+    assert {(turn["speaker"], turn["text"]) for turn in run.turns()} == {("therapist", "Go on."), ("patient", "No.")}
+
+
+def test_runs_at_the_same_time_each_have_their_own_function(tmp_path: Path) -> None:
+    def made(name: str) -> Callable[[str], str]:
+        def agent(text: str) -> str:
+            return f"I am {name}."
+
+        return agent
+
+    async def play() -> list[harness.Run]:
+        runs = (harness.arun(SHORT, {"run.dir": tmp_path / name}, therapist=made(name), quiet=True) for name in "abc")
+        return list(await asyncio.gather(*runs))
+
+    for name, run in zip("abc", asyncio.run(play()), strict=True):
+        assert {turn["text"] for turn in run.turns() if turn["speaker"] == "therapist"} == {f"I am {name}."}
+
+
+def test_a_program_of_hydras_keeps_its_own_state(tmp_path: Path) -> None:
+    with hydra.initialize_config_dir(str(tmp_path), version_base="1.3"):
+        outer = GlobalHydra.instance().hydra
+        harness.run(SHORT, {"run.dir": tmp_path / "run", "seed": 71}, quiet=True)
+        assert GlobalHydra.instance().hydra is outer
+
+
+def test_text_that_is_none_fails_its_session_with_a_reason(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, therapist=lambda text: "a \ud800", quiet=True)
+    assert "half of a surrogate pair" in run.failures()[0]["message"]
+
+
+@pytest.mark.parametrize(("speaker", "found"), [(5, "found int 5"), (["act"], "found list"), (dict, "one argument")])
+def test_what_can_not_speak_is_a_config_error(speaker: Any, found: str, tmp_path: Path) -> None:
+    with pytest.raises(harness.ConfigError, match=found):
+        harness.run(SHORT, {"run.dir": tmp_path / "run"}, therapist=speaker, quiet=True)
 
 
 def test_a_run_with_a_function_is_resumed_from_python_only(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harness.config.schema import EngineConfig, RunConfig
 from harness.engines.pool import build
 from harness.errors import ConfigError
 from harness.paths import conf_dir
+from harness.sweeps.expand import expand
 
 COMPUTED = {"engine.chosen_by_auto"}
 """Set by the harness, not by users."""
@@ -106,12 +107,30 @@ def test_contradictions_are_refused(overrides: list[str], line: str) -> None:
         (["therapist=nobody"], "command line: therapist=nobody: no such choice; expected one of"),
         (["guard.loop=shout"], "command line: guard.loop: expected 'off', 'record', 'nudge', 'retry' or 'stop'"),
         (["seed"], "command line: 'seed' is not a setting"),
+        (
+            ["run.dir=/data/[x]"],
+            "command line: 'run.dir=/data/[x]' is not a setting; expected KEY=VALUE (write a value",
+        ),
+        (["run.dir="], "command line: run.dir: expected a path, or null for none, found ''"),
+        (["therapist.model.adapter="], "command line: therapist.model.adapter: expected a path, or null for none"),
     ],
 )
 def test_a_mistake_names_its_place_key_and_expectation(overrides: list[str], line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(overrides)
     assert [given.startswith(line) for given in caught.value.lines] == [True], caught.value.lines
+
+
+@pytest.mark.parametrize("folder", ["/data/Zoë/a", "/data/実験", "/data/a=b", "/data/a#b&c!", "/data/a b~"])
+def test_a_path_may_have_any_plain_characters(folder: str) -> None:
+    assert load([f"run.dir={folder}"]).run.dir == Path(folder)
+    point, _ = expand([f"run.dir={folder}", "seed=1,2"], None)
+    assert point.config.run.dir == Path(folder)
+
+
+def test_a_path_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/zoe")
+    assert load(["run.dir=~/runs/a"]).run.dir == Path("/home/zoe/runs/a")
 
 
 def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:

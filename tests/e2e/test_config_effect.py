@@ -47,6 +47,7 @@ REPLAY = ("patient=replay", "patient.transcript=x.txt")
         (["hydra/launcher=basic"], "hydra/launcher"),
         (["experiment=temperature"], "experiment=temperature"),
         (["executor.replicas=2"], "executor.replicas"),
+        (["~guard"], "~guard"),
     ],
 )
 def test_what_would_have_no_effect_is_refused_by_its_key(overrides: list[str], key: str) -> None:
@@ -76,10 +77,16 @@ def test_what_would_have_no_effect_is_refused_by_its_key(overrides: list[str], k
         ["engine=vllm", "engine.args.gpu_memory_utilization=0.5", "model=llama-3.2-3b", "model.revision=main"],
         [*REPLAY, "therapist.sampling.temperature=0.1"],
         ["experiment=smoke"],
+        ["guard=off", "~guard.enabled"],
     ],
 )
 def test_what_has_an_effect_is_taken(overrides: list[str]) -> None:
     load_run(["context.note_tokens=256", *overrides])
+
+
+def test_a_deletion_in_vain_is_refused_in_a_sweep_too() -> None:
+    with pytest.raises(ConfigError, match="~guard: set, but without it the same defaults apply"):
+        expand(["~guard", "seed=1,2"], None)
 
 
 def test_in_a_grid_a_setting_may_be_for_some_points_only() -> None:

@@ -135,6 +135,44 @@ def test_speakers_can_be_mapped_and_a_persona_given(tmp_path: Path) -> None:
     assert (session.persona_id, session.session_id) == ("max", "t")
 
 
+def test_sessions_and_persons_whose_names_are_in_other_scripts_stay_apart(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    names = ("\u65e5\u672c", "\u4e2d\u56fd", "_a b", 7)
+    talks = [{"id": name, "persona": name, "messages": said} for name in names]
+    out = imported(tmp_path, put(tmp_path, "t.json", json.dumps(talks)), "messages")
+    sessions = list(read_sessions(out / "sessions.jsonl"))
+    assert len({session.persona_id for session in sessions}) == len(names)
+    assert {session.session_id for session in sessions} >= {"a-b", "7"}
+    assert {session.meta.get("id") for session in sessions} == {*names[:3], None}
+    assert {session.meta.get("persona") for session in sessions} == {*names[:3], None}
+
+
+def test_what_a_session_says_of_its_system_is_kept_beside_the_message(tmp_path: Path) -> None:
+    (shared, *_) = SHARED
+    path = put(tmp_path, "t.json", json.dumps({**shared, "system": "Be brief."}))
+    (session,) = read_sessions(imported(tmp_path, path, "sharegpt") / "sessions.jsonl")
+    assert session.meta["system"] == "Be brief.\n\nBe kind."
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", []])
+def test_a_message_that_only_calls_a_tool_is_left_out(tmp_path: Path, empty: object) -> None:
+    said = [
+        {"role": "user", "content": "Hi."},
+        {"role": "assistant", "content": empty, "tool_calls": [{"id": "1"}]},
+        {"role": "assistant", "content": "Hello."},
+    ]
+    (session,) = read_sessions(
+        imported(tmp_path, put(tmp_path, "t.json", json.dumps(said)), "messages") / "sessions.jsonl"
+    )
+    assert [turn.text for turn in session.turns] == ["Hi.", "Hello."]
+
+
+def test_two_persons_in_one_session_of_a_table_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = put(tmp_path, "t.csv", "who,text,p\npatient,Hi.,anna\ntherapist,Hello.,ben\n")
+    assert main(["import", str(path), "--format", "csv", *RIGHTS, "--columns", "speaker=who,text=text,persona=p"]) == 2
+    assert "t.csv:3: session t: its persona 'ben' differs from that of its first row" in capsys.readouterr().err
+
+
 TALK = "Patient: Hi.\n\nTherapist: Hello.\n"
 ENDED = {
     "text": f"{TALK}\nPatient: What?\n\nTherapist: [Error: timeout]\n",
@@ -232,6 +270,8 @@ def test_options_without_effect_and_folders_in_use_are_refused(tmp_path: Path) -
     assert main(["import", str(path), "--format", "text", *RIGHTS, "--columns", "text=a"]) == 2
     assert main(["import", str(path), "--format", "text", *RIGHTS, "--out", str(tmp_path)]) == 2
     assert main(["import", str(path), "--format", "text", *RIGHTS, "--speakers", "a=doctor"]) == 2
+    assert main(["import", str(path), "--format", "text", *RIGHTS, "--speakers", "a=patient,a=therapist"]) == 2
+    assert main(["import", str(path), "--format", "text", *RIGHTS, "--name", ""]) == 2
 
 
 @pytest.mark.parametrize(

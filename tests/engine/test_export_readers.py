@@ -1,12 +1,14 @@
 """Exports in the hands of those who read them: datasets, TRL's trainers, Inspect, DuckDB."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.__main__ import main
+from harness.errors import ConfigError
 from harness.store.records import read_sessions
 from tests.fixtures.tiny_model import tiny_model
 
@@ -121,6 +123,24 @@ def test_duckdb_and_scouts_columns(exported: Path) -> None:
     assert row[1].startswith('[{"role":"user","content":')
     found = ask(tables, "select metrics->>'$.exchanges' from sessions limit 1").rows
     assert found == [("4",)]
+
+
+def test_sql_reads_tables_in_a_folder_of_any_name_and_refuses_those_it_can_not_read(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.exports.sql import ask
+
+    tables = tmp_path / "[it's] a*b?"
+    shutil.copytree(exported / "parquet", tables)
+    assert ask([tables], "select count(*) from sessions").rows == [(6,)]
+    query = "select 1.5 as decimal, 'nan'::double as missing, [1.5] as listed"
+    capsys.readouterr()
+    assert main(["sql", str(tables), query, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"decimal": 1.5, "missing": None, "listed": [1.5]}
+    assert main(["sql", str(tables), "select 1 as a, 2 as a", "--json"]) == 2
+    (tables / "turns.parquet").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"turns\.parquet"):
+        ask([tables], "select count(*) from sessions")
 
 
 def test_pandas_reads_the_tables_and_what_is_nested_in_them(exported: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import RatingError
 from harness.judges.calibration import calibrate, lines
-from harness.judges.ratings import read_ratings
+from harness.judges.ratings import of_runs, read_ratings
 from harness.judges.records import Rating, Score
 from tests.fixtures.judging import rubrics
 
@@ -125,3 +125,18 @@ def test_only_the_split_that_is_asked_for_counts_and_missing_is_counted() -> Non
     assert (dev.sessions, dev.missing, test.sessions, test.missing) == (8, 2, 16, 4)
     assert test.kappa == 1.0
     assert calibrate(ratings, [], CHOSEN) == []
+
+
+def test_a_rating_belongs_to_one_run_of_a_sweep() -> None:
+    judged = {"a": [_score(1, "goals", 0.0), _score(2, "goals", 1.0)], "b": [_score(1, "goals", 3.0)]}
+
+    def rated(session_id: str, run: str = "") -> Rating:
+        return Rating(session_id=session_id, item="alliance/goals", rater="ann", value=3.0, run=run)
+
+    with pytest.raises(RatingError, match=r"t.csv: session s-1 is in 2 runs \(a, b\).*add a column `run`"):
+        of_runs([rated("s-1")], judged, "t.csv")
+    ratings = [rated("s-1", "b"), rated("s-2")]
+    placed, scores = of_runs(ratings, judged, "t.csv")
+    assert [rating.session_id for rating in placed] == ["b/s-1", "a/s-2"]
+    (found,) = calibrate(placed, scores, CHOSEN)
+    assert (found.sessions, found.bias) == (2, -1.0)

@@ -11,54 +11,33 @@ Invariants:
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from harness.engines.base import EngineInfo, EngineSetup, engine
+from harness.engines.callable.offer import offered, parameter
 from harness.engines.window import context_window
 from harness.errors import ConfigError, EngineError, EngineUnavailable, first_line
 from harness.models.tokenizer import light_tokenizer
 from harness.types import FinishReason, Generation, Message, Request
 
-Function = Callable[..., str | Awaitable[str]]
 LONGEST = 1 << 20
 """Characters of an answer."""
-_functions: dict[str, Function] = {}
-
-
-def offer(function: Function) -> str:
-    """Register a function in this process; returns the name under which `engine.model` finds it.
-
-    Raises `ConfigError` if it doesn't take exactly one argument.
-    """
-    name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
-    _parameter(function, name)
-    _functions[name] = function
-    return name
-
-
-def _parameter(function: Function, name: str) -> str:
-    """Name of the function's only required argument. Raises `ConfigError` if there is not exactly one."""
-    parameters = inspect.signature(function).parameters.values()
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in positional if p.default is p.empty]
-    if not positional or len(needed) > 1:
-        raise ConfigError(f"{name}: expected a function of one argument: the text said last, or `messages`")
-    return positional[0].name
 
 
 class CallableEngine:
     """Answers by calling a function."""
 
     def __init__(self, setup: EngineSetup) -> None:
-        """Raises `ConfigError` if no function of that name is registered in this process."""
+        """Raises `ConfigError` if this call offers no function of that name."""
         name = setup.engine.model or ""
-        if name not in _functions:
+        function = offered(name)
+        if function is None:
             raise ConfigError(
-                f"engine.model: no function {name!r} in this process; a run with a Python function is started and "
+                f"engine.model: no function {name!r} was given; a run with a Python function is started and "
                 "resumed from Python, as harness.resume(PATH, therapist=my_function)"
             )
-        self._name, self._function, self._setup = name, _functions[name], setup
-        self._takes_messages = _parameter(self._function, name) == "messages"
+        self._name, self._function, self._setup = name, function, setup
+        self._takes_messages = parameter(function, name) == "messages"
         self._window = context_window(setup.engine, setup.model)
         self._count: Callable[[str], int] | None = None
 
@@ -92,6 +71,8 @@ class CallableEngine:
             raise EngineError(f"{self._name}: {type(error).__name__}: {first_line(error)}") from error
         if not isinstance(answer, str) or not answer.strip():
             raise EngineError(f"{self._name}: expected the turn's text, found {type(answer).__name__} {answer!r:.40}")
+        if not _is_valid(answer):
+            raise EngineError(f"{self._name}: the turn contains half of a surrogate pair, which is not valid text")
         if len(answer) > LONGEST:
             raise EngineError(f"{self._name}: a turn of {len(answer)} characters; expected at most {LONGEST}")
         return Generation(
@@ -111,6 +92,14 @@ class CallableEngine:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _is_valid(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @engine("callable", uses={"model"})

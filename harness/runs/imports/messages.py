@@ -58,7 +58,8 @@ def _sessions(
             elif text is not None:
                 system.append(str(text))
         if system:
-            rest["system"] = "\n\n".join(system)
+            own = rest.get("system")  # as a key of the session, beside its messages
+            rest["system"] = "\n\n".join([own, *system] if isinstance(own, str) and own.strip() else system)
         named = next((rest.pop(key) for key in _IDS if isinstance(rest.get(key), str | int)), None)
         name = str(named) if named is not None else path.stem if len(found) == 1 else f"{path.stem}-{number:04d}"
         persona = next((rest.pop(key) for key in ("persona_id", "persona") if key in rest), None)
@@ -158,7 +159,9 @@ def _list_of(record: _Record, lists: tuple[str, ...]) -> tuple[str | None, dict[
 
 def _only_calls(message: Mapping[str, Any]) -> bool:
     """Whether a message of an assistant calls a tool and has no text."""
-    return message.get("content") is None and bool(message.get("tool_calls") or message.get("function_call"))
+    content = message.get("content")
+    empty = not content.strip() if isinstance(content, str) else not content
+    return empty and bool(message.get("tool_calls") or message.get("function_call"))
 
 
 def _key(message: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:

@@ -5,6 +5,7 @@ Invariants:
 - Consecutive utterances of one speaker become one turn, with all their labels.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from harness.types import Speaker
 
 MOST_TURNS = 20_000
 """Most turns of one session; a table without a session column may have more."""
+LONGEST_ID = 160
+"""Most characters of an id."""
 LARGEST_FILE = 1 << 29
 """Most bytes of one file."""
 KNOWN_SPEAKERS: Mapping[str, Speaker] = {
@@ -122,15 +125,30 @@ def session(
         raise TranscriptError(f"{place}: session {session_id}: no turn of the {missing[0]}; expected both speakers")
     if len(turns) > MOST_TURNS:
         raise TranscriptError(f"{place}: session {session_id}: {len(turns)} turns; expected at most {MOST_TURNS}")
-    if persona is not None and (not isinstance(persona, str) or not persona.strip()):
+    if persona is not None and (
+        isinstance(persona, bool) or not isinstance(persona, str | int) or not str(persona).strip()
+    ):
         raise TranscriptError(f"{place}: session {session_id}: persona: found {persona!r}, expected an id")
-    name = None if persona is None else safe_id(str(persona))
-    return Found(safe_id(session_id), place, turns, name, meta, labels or {}, len(said) - len(turns))
+    identity, name = safe_id(session_id), None if persona is None else safe_id(str(persona))
+    if identity != session_id.strip():
+        meta.setdefault("id", session_id)
+    if name is not None and name != str(persona).strip():
+        meta.setdefault("persona", persona)
+    return Found(identity, place, turns, name, meta, labels or {}, len(said) - len(turns))
 
 
 def safe_id(text: str) -> str:
-    """An id made from a text that can be a file name."""
-    return (_UNSAFE.sub("-", text.strip()).strip("-.") or "session")[:160]
+    """An id made from a text that can be a file name.
+
+    It ends with a digest of the text if letters or digits had to be left out, so that it stays apart from others.
+    """
+    text = text.strip()
+    safe = _UNSAFE.sub("-", text).lstrip("-._@+=").rstrip("-.")
+    lost = "".join(_UNSAFE.findall(text))
+    if safe and len(safe) <= LONGEST_ID and not any(map(str.isalnum, lost)):
+        return safe
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return "-".join(filter(None, (safe[: LONGEST_ID - len(digest) - 1], digest)))
 
 
 def read_bounded(path: Path) -> str:

@@ -60,7 +60,12 @@ def _session(name: str, rows: list[_Row], *, ordered: bool) -> Found:
         rows = _once(rows)
     first = rows[0]
     for row in rows:
-        if (row.persona, row.meta) != (first.persona, first.meta):
+        if row.persona != first.persona:
+            raise TranscriptError(
+                f"{row.said.place}: session {name}: its persona {row.persona!r:.60} differs from that of its first row "
+                f"({first.said.place}); a session has one patient: give the right session column, or another persona column"
+            )
+        if row.meta != first.meta:
             raise TranscriptError(
                 f"{row.said.place}: session {name}: a --meta column differs from its first row "
                 f"({first.said.place}); remove that column from --meta, or give the right session column"
