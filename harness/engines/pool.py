@@ -20,6 +20,7 @@ from harness.config.auto import resolve_kind
 from harness.config.plugins import ENGINES
 from harness.config.schema import EngineConfig, ModelConfig, RoleConfig
 from harness.engines.base import OWN_KEYS, Engine, EngineInfo, EngineSetup, EngineType
+from harness.engines.completion import completed
 from harness.engines.events import Listener, ignore
 from harness.errors import ConfigError, did_you_mean
 
@@ -127,8 +128,7 @@ class EnginePool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Closing must finish even if the task is being cancelled, or engine processes are left behind.
-        await asyncio.shield(self._stack.aclose())
+        await completed(self._stack.aclose())  # or engine processes are left behind
 
     async def acquire(self, role: RoleConfig) -> Engine:
         """The engine of one role, started on first use. Raises `EngineError`, `ConfigError`."""

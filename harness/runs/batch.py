@@ -151,7 +151,7 @@ class Batch:
 
     def abandon(self) -> None:
         """Bring all complete turns to disk; the process is about to end."""
-        for open_run in self._open.values():
+        for open_run in tuple(self._open.values()):  # a run that ends meanwhile leaves them, in its thread
             try:
                 open_run.folder.close()
             except StorageError as error:

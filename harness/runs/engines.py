@@ -68,9 +68,10 @@ def concurrency(specs: Sequence[RunSpec], pool: EnginePool) -> tuple[int, str]:
 
 def in_flight(specs: Sequence[RunSpec]) -> int:
     """Most sessions that can be in flight at once: the number in the configs, or all sessions."""
-    planned = sum(len(spec.personas) * spec.config.sessions_per_persona for spec in specs)
+    # Those of a course are played one after another.
+    planned = sum(spec.sessions // (1 if spec.branches is not None else spec.config.course.sessions) for spec in specs)
     asked = [spec.config.concurrency for spec in specs if spec.config.concurrency != "auto"]
-    return min(planned, *asked) if asked else planned
+    return min(planned, max(asked)) if asked else planned
 
 
 def tell_limits(infos: Mapping[str, EngineInfo], reporter: Reporter) -> None:

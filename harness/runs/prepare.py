@@ -167,10 +167,10 @@ def reopen(
         folder, progress = RunDir.open(path, retry_failed=retry_failed)
         try:
             _refuse_half_begun(spec, progress, path)
-        except StorageError:
+            folder.update(config=settings, name=config.run.name or record.name)
+        except BaseException:
             folder.close()
             raise
-        folder.update(config=settings, name=config.run.name or record.name)
         return OpenRun(spec, folder, progress)
 
     done = count_lines(path / "sessions.jsonl") + (0 if retry_failed else count_lines(path / "failures.jsonl"))

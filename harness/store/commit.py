@@ -98,7 +98,7 @@ class GroupCommit:
         _settle(watchers, error)
 
     def close(self) -> None:
-        """Bring everything to disk and close the files; may be called twice.
+        """Bring everything to disk and close the files; may be called twice, and by several threads at once.
 
         Raises the `StorageError` that ended the group, if there is one.
         """
@@ -107,8 +107,8 @@ class GroupCommit:
             self._closing = True
             self._hurry.set()
             self._wake.set()
+        self._thread.join()  # also where another thread closes: whoever returns may end the process
         if first:
-            self._thread.join()
             self._close_files()
         if self._error is not None:
             raise StorageError(*self._error.args)

@@ -137,7 +137,7 @@ def _records(path: Path, size: int | None = None) -> Iterator[tuple[str, int, di
                     return
                 if b"\0" in line and is_last_hole(path, offset, last):
                     return
-                if not line.endswith(b"\n") and len(line) < MOST_BYTES:
+                if _is_torn(line):
                     return
                 record = parse_line(f"{path}:{number}", line)
                 last = record["time"]
@@ -155,11 +155,17 @@ def whole_size(path: Path) -> int:
     end, last = 0, 0.0
     with opened(path) as file:
         for number, offset, line in lines_of(file):
-            if not line.endswith(b"\n") or (b"\0" in line and is_last_hole(path, offset, last)):
+            if _is_torn(line) or (b"\0" in line and is_last_hole(path, offset, last)):
                 break
             last = parse_line(f"{path}:{number}", line)["time"]
             end = offset + len(line)
     return end
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a line of `lines_of` is a torn last line. A line that is too long to be read whole is damage, with others
+    behind it."""
+    return not line.endswith(b"\n") and len(line) < MOST_BYTES
 
 
 def is_last_hole(path: Path, start: int, last: float) -> bool:

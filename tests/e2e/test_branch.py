@@ -9,8 +9,11 @@ import orjson
 import pytest
 
 from harness.__main__ import main
+from harness.errors import ConfigError
+from harness.runs.branching.points import Points, beginnings
+from harness.store.played import Played
 from harness.store.records import RunStatus, read_record
-from harness.types import Source
+from harness.types import SessionSpec, Source, Speaker, Turn
 from tests.fixtures.processes import harness, start, wait_for_turns
 
 PLAYED = ("engine=dry", "max_exchanges=8", "engine.max_model_len=2048", "personas=[two-cups,last-appointment]")
@@ -94,6 +97,31 @@ def test_branches_of_branches_go_on_from_their_own_view(branches: Path, tmp_path
     assert main(["branch", str(branches), "two-cups-000@5.1", "--turn", "9", "--k", "1", f"run.dir={folder}"]) == 0
     (found,) = sessions(folder).values()
     assert texts(found) == texts(sessions(branches)["two-cups-000@5.1"])
+
+
+def test_a_branch_from_before_its_parents_own_turns_needs_a_view_that_is_known(
+    run: Path, branches: Path, small_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the parent begins with was said in another run. If its view was cut by then, only that run has the earlier ones."""
+    early = tmp_path / "early"
+    assert main(["branch", str(branches), "two-cups-000@5.1", "--turn", "3", "--k", "1", f"run.dir={early}"]) == 0
+    (found,) = sessions(early).values()
+    assert texts(found)[:3] == texts(sessions(run)["two-cups-000"])[:3]
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    small = ("max_exchanges=14", "engine.max_model_len=1400", "patient.max_new_tokens=128", "patient.profile=off")
+    words = ["engine=dry", "personas=[two-cups]", "therapist.max_new_tokens=128", *small, f"model.path={small_model}"]
+    assert main(["run", *words, f"run.dir={first}"]) == 0
+    assert main(["branch", str(first), "--turn", "23", f"run.dir={second}"]) == 0
+    capsys.readouterr()
+    assert main(["branch", str(second), "--turn", "3", f"run.dir={third}"]) == 2
+    assert f"turn 3 comes from two-cups-000 of {first}, and its view" in capsys.readouterr().err
+    assert not third.exists()
+
+
+def test_an_id_that_no_file_can_have_is_refused() -> None:
+    parent = Played(SessionSpec("x" * 198, "two-cups", 0, 0), {}, [Turn(0, Speaker.PATIENT, "Hello.")], [None])
+    with pytest.raises(ConfigError, match="too long for a file name"):
+        list(beginnings(Path("run"), [parent], Points("0"), variants=1, exchanges=None))
 
 
 def test_killed_branches_are_resumed_to_the_same_end(run: Path, branches: Path, tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 
 from harness.engines.dry.phrases import sentences
+from harness.errors import StorageError
+from harness.runs.prepare import reopen
+from harness.runs.resources import SharedResources
+from harness.store.run_dir import RunDir
 from tests.fixtures.loopback_server import LoopbackServer
 from tests.fixtures.processes import comparable, harness, killed
 
@@ -90,3 +94,25 @@ async def test_a_session_that_a_speaker_ended_stays_ended(small_model: Path, tmp
     endings = Counter(session["stop_reason"] for session in expected.values())
     assert endings["patient_ended"]
     assert endings["therapist_ended"]
+
+
+def test_a_run_that_cannot_be_opened_is_free_for_the_next_try(
+    small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook or a sweep the process goes on, and a lock that it kept would refuse every later resume."""
+    folder = tmp_path / "run"
+    assert harness("run", "engine=dry", f"model.path={small_model}", f"run.dir={folder}").returncode == 0
+    run = reopen(folder, SharedResources(), retry_failed=False)
+    update = RunDir.update
+
+    def full(run_dir: RunDir, **changes: object) -> None:
+        if changes:
+            raise StorageError("no space left")
+        update(run_dir)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunDir, "update", full)
+        with pytest.raises(StorageError) as refused:  # kept, as whoever reports it keeps it
+            run.open()
+    assert str(refused.value) == "no space left"
+    run.open().folder.close()

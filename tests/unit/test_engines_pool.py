@@ -1,5 +1,6 @@
 """The pool and what is refused before anything loads."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from harness.config.auto import resolve_kind
 from harness.config.schema import EngineConfig, ModelConfig, RoleConfig, SamplingConfig
 from harness.engines.base import Engine, EngineInfo
 from harness.engines.concurrency import auto_concurrency
+from harness.engines.dry.engine import DryEngine
 from harness.engines.pool import EnginePool, build
 from harness.engines.reasoning import split
 from harness.engines.vllm.adapters import Adapters
@@ -59,6 +61,37 @@ async def test_engines_are_closed_after_an_error(folder: Path) -> None:
         await fail()
     with pytest.raises(EngineUnavailable):
         await engines[0].generate(Request(Prompt((), (1,), 1, 1, 300), Sampling(), 0, "r"))
+
+
+def test_engines_are_closed_whole_even_if_the_task_is_cancelled_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a second time. When the loop ends, everything else that runs in it is cancelled, a half-closed engine too."""
+    only = role("patient", folder)
+    closing, closed, close = asyncio.Event(), asyncio.Event(), DryEngine.close
+
+    async def slow(engine: DryEngine) -> None:
+        closing.set()
+        await asyncio.sleep(0.05)
+        await close(engine)
+        closed.set()
+
+    async def play() -> None:
+        async with EnginePool([only]) as pool:
+            await pool.acquire(only)
+
+    async def main() -> None:
+        playing = asyncio.create_task(play())
+        await closing.wait()
+        for _ in range(2):
+            playing.cancel()
+            await asyncio.sleep(0.01)
+        await playing
+
+    monkeypatch.setattr(DryEngine, "close", slow)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    assert closed.is_set()
 
 
 @pytest.mark.parametrize(

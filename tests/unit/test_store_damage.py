@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import StorageError
+from harness.reading.files import MOST_BYTES
 from harness.store.records import RunStatus, read_record, read_sessions
 from harness.store.repair import repair
 from harness.store.resume import Progress, load_progress
@@ -118,6 +119,18 @@ async def test_a_hole_that_the_run_outlived_is_damage(tmp_path: Path) -> None:
     (folder / "journal.jsonl").write_bytes(content[:-400] + b"\0" * 100 + content[-300:] + late.encode() + b"\n")
     with pytest.raises(StorageError, match="broken line"):
         RunDir.open(folder)
+
+
+async def test_a_line_that_is_too_long_to_read_costs_nothing_behind_it(tmp_path: Path) -> None:
+    """It is damage in the middle, not the torn end of the file, which is cut."""
+    folder = await played(tmp_path / "run")
+    before = lines(folder)
+    endless = b'{"event":"turn","text":"' + b"x" * MOST_BYTES + b'"}\n'
+    content = b"".join([*before[:3], endless, *before[3:]])
+    (folder / "journal.jsonl").write_bytes(content)
+    with pytest.raises(StorageError, match=r"journal\.jsonl:4: broken line"):
+        RunDir.open(folder)
+    assert (folder / "journal.jsonl").read_bytes() == content
 
 
 async def test_a_repair_drops_what_is_broken_and_says_so(tmp_path: Path) -> None:

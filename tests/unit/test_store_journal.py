@@ -3,7 +3,9 @@
 import asyncio
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import orjson
@@ -204,6 +206,29 @@ def test_nothing_is_taken_after_close_and_close_may_be_called_twice(tmp_path: Pa
     assert len(journalled(tmp_path)) == 1
     with pytest.raises(StorageError, match="is closed"):
         writer.append("b", None)
+
+
+def test_whoever_closes_second_also_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a second Ctrl-C the process ends as soon as `close` returns, even if a run was just being closed."""
+    writing, go_on, write = threading.Event(), threading.Event(), LineFile.write
+
+    def slow(file: LineFile, lines: bytes) -> None:
+        writing.set()
+        go_on.wait(10)
+        write(file, lines)
+
+    monkeypatch.setattr(LineFile, "write", slow)
+    files, writer = journal(tmp_path / "journal.jsonl")
+    writer.append("a", None)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(files.close)
+        assert writing.wait(10)
+        second = threads.submit(files.close)
+        assert not wait([second], timeout=0.1).done
+        go_on.set()
+        first.result(10)
+        second.result(10)
+    assert len(journalled(tmp_path)) == 1
 
 
 def test_text_that_is_no_valid_unicode_is_kept_as_far_as_it_can_be(tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
 """What vLLM is started with, and on which of its versions; without vLLM."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from harness.config.compose import load
 from harness.engines.base import EngineInfo
 from harness.engines.concurrency import auto_concurrency
 from harness.engines.vllm.batching import MOST_SEQUENCES, choose
 from harness.engines.vllm.versions import ANY, check, supported
 from harness.errors import ConfigError
+from harness.runs.engines import in_flight
+from harness.runs.prepare import RunSpec
+from harness.runs.resources import SharedResources
 
 H100_SERVER, H100_OFFLINE = (1024, 8192), (1024, 16384)
 SMALL_SERVER, SMALL_OFFLINE = (128, 2048), (256, 4096)
@@ -23,6 +29,19 @@ def test_the_limits_are_never_below_those_of_vllms_server(sessions: int | None) 
 def test_as_many_sequences_as_sessions_up_to_a_bound() -> None:
     assert choose(SMALL_SERVER, SMALL_OFFLINE, 2048, 700).max_num_seqs == 700
     assert choose(SMALL_SERVER, SMALL_OFFLINE, 2048, 10**6).max_num_seqs == MOST_SEQUENCES
+
+
+def test_all_sessions_that_can_be_in_flight_are_counted() -> None:
+    """Of a course, one at a time; of branches, their own number; of several runs, the largest limit, as they are played."""
+
+    def spec(*overrides: str, branches: int | None = None) -> RunSpec:
+        config = load(["engine=dry", "personas=[two-cups]", *overrides])
+        personas = SharedResources().personas(config)
+        return RunSpec(config, datetime.now(UTC), personas, {}, {}, None, {}, branches=branches)
+
+    assert in_flight([spec("sessions_per_persona=7", "course.sessions=3")]) == 7
+    assert in_flight([spec(branches=700)]) == 700
+    assert in_flight([spec(branches=700), spec("concurrency=4"), spec("concurrency=300")]) == 300
 
 
 def test_a_step_holds_one_prompt_of_the_whole_window() -> None:

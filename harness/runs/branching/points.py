@@ -15,6 +15,7 @@ from typing import Any
 from harness.errors import ConfigError, StorageError, did_you_mean
 from harness.store.lines import event_fields, turn_fields
 from harness.store.played import Played
+from harness.store.records import SESSION_ID
 from harness.store.resume import prefix_of
 from harness.types import Branch, SessionSpec, Source, Speaker, View, derive_seed
 
@@ -60,10 +61,19 @@ class Beginning:
         }
 
     def views(self) -> dict[Speaker, View]:
-        """The view of each speaker's last turn before the branch, from which its context continues."""
+        """The view of each speaker's last turn before the branch, from which its context continues.
+
+        Of the turns that the parent itself begins with, only the last views are recorded. They hold for earlier turns, too,
+        unless something was left out by then. Raises `ConfigError`.
+        """
         assert self.spec.branch is not None
         _, views, _ = prefix_of(self.parent.started.get("prefix") or _NOTHING, self.parent.spec.session_id)
-        turn = self.spec.branch.turn
+        turn, origin = self.spec.branch.turn, self.parent.spec.branch
+        if origin is not None and turn < origin.turn and any(view.first for view in views.values()):
+            raise ConfigError(
+                f"{self.parent.spec.session_id}: turn {turn} comes from {origin.session_id} of {origin.run}, and its view is "
+                "recorded only there; branch from that one"
+            )
         for said, view in zip(self.parent.turns[:turn], self.parent.views[:turn], strict=True):
             if view is not None:
                 views[said.speaker] = view
@@ -80,17 +90,27 @@ def beginnings(
         for turn in points.of(parent):
             for variant in range(variants):
                 seed = spec.seed if variant == 0 else derive_seed(spec.seed, "branch", turn, variant)
-                yield Beginning(
-                    SessionSpec(
-                        f"{spec.session_id}@{turn}.{variant}",
-                        spec.persona_id,
-                        seed,
-                        variant,
-                        source=Source.BRANCHED,
-                        branch=Branch(str(run), spec.session_id, turn, variant, exchanges),
-                    ),
-                    parent,
+                own = SessionSpec(
+                    _own_id(spec.session_id, turn, variant),
+                    spec.persona_id,
+                    seed,
+                    variant,
+                    source=Source.BRANCHED,
+                    branch=Branch(str(run), spec.session_id, turn, variant, exchanges),
                 )
+                beginning = Beginning(own, parent)
+                beginning.views()  # refused here, before a folder is made
+                yield beginning
+
+
+def _own_id(parent: str, turn: int, variant: int) -> str:
+    name = f"{parent}@{turn}.{variant}"
+    if not SESSION_ID.fullmatch(name):
+        raise ConfigError(
+            f"{parent}: its branch would have the id {name!r}, which is too long for a file name; expected a session with a "
+            "shorter id"
+        )
+    return name
 
 
 def parents_of(run: Path, found: Mapping[str, Played], ids: Sequence[str]) -> list[Played]:

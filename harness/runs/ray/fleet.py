@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from harness.engines.completion import completed
 from harness.engines.events import Listener
 from harness.errors import EngineError, EngineUnavailable, HarnessError, StorageError, first_line
 from harness.runs.engines import announce, in_flight
@@ -117,8 +118,7 @@ class RayExecutor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Stopping must finish even if the task is being cancelled, or turns are missing on disk.
-        await asyncio.shield(self._stop())
+        await completed(self._stop())  # or turns are missing on disk
 
     async def runner(self, run: CheckedRun, open_run: OpenRun, observer: Observer) -> SessionRunner | HarnessError:
         if run is self._runs[0]:
