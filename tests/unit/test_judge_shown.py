@@ -205,6 +205,25 @@ def test_a_page_has_one_section_for_each_judge_and_no_text_becomes_markup(tmp_pa
     assert outside.read_text() == "mine"
 
 
+def test_a_page_has_the_scores_of_all_rubrics_however_they_were_judged(tmp_path: Path) -> None:
+    """Rubrics that were judged one after another stand one after another in scores.jsonl, each with all sessions."""
+    from harness.judges.pages import write_pages
+    from harness.judges.records import read_scores
+
+    folder = _two(tmp_path)[0]
+    scores = sorted(read_scores(folder), key=lambda score: score.rubric)
+    pages = [folder / "transcripts" / f"{session}.md" for session in {score.session_id for score in scores}]
+    pages[0].parent.mkdir()
+    for page in pages:
+        page.write_text("# s\n")
+    write_pages(folder, "j")
+    together = [page.read_text() for page in pages]
+    (folder / SCORES).write_bytes(b"".join(map(line, scores)))
+    for _ in range(2):
+        write_pages(folder, "j")
+        assert [page.read_text() for page in pages] == together
+
+
 def test_a_damaged_line_of_a_derived_file_locks_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     from harness.judges.records import read_certificate, read_scores
 
