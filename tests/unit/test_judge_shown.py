@@ -1,5 +1,6 @@
 """Scores in compare and in the report: paired, gates apart, nothing concluded from what is not certified."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,54 @@ def test_the_report_shows_gates_first_and_escapes_quotes(tmp_path: Path) -> None
     assert "&lt;b&gt;shame&lt;/b&gt;" in page
     assert "<b>shame</b>" not in page
     assert page.index('id="judges"') < page.index('id="sessions"')
+
+
+def test_a_course_that_is_judged_as_a_whole_is_no_session(tmp_path: Path) -> None:
+    from harness.judges.records import read_gates, read_scores
+
+    folders = _two(tmp_path)
+    for folder in folders:
+        gate, score = next(read_gates(folder)), next(read_scores(folder))
+        course = {"session_id": "c", "course": "c"}
+        with (folder / GATES).open("ab") as file:
+            file.write(line(gate.model_copy(update=course | {"result": "fail"})))
+        with (folder / SCORES).open("ab") as file:
+            file.write(line(score.model_copy(update=course | {"value": 99.0})))
+    first, second = compare(read_runs(folders)).gates
+    assert (first.failed, first.assessed, second.failed, second.assessed) == (3, 30, 0, 30)
+    [judged] = load_judged(folders[0], frozenset())
+    assert (judged.gates[0].failed, judged.gates[0].assessed) == (3, 30)
+    assert {column.high for column in judged.columns} == {1.0}
+
+
+def test_a_repeat_is_no_session_and_a_missing_one_leaves_the_session_out(tmp_path: Path) -> None:
+    from harness.judges.records import read_scores
+
+    folder = _run(tmp_path / "a", [1.0], certified=True, policy="truncate")
+    own = next(read_scores(folder))
+    for values, expected in (([1.0, 1.0, 4.0], (1.0, 1, 0)), ([1.0, 1.0, None], (None, 1, 1))):
+        repeats = [own.model_copy(update={"repeat": n, "value": value}) for n, value in enumerate(values)]
+        (folder / SCORES).write_bytes(b"".join(map(line, repeats)))
+        [judged] = load_judged(folder, frozenset())
+        cell = judged.rows[0][1][0]
+        assert (cell.mean, cell.sessions, cell.missing) == expected
+
+
+def test_gates_of_sessions_that_are_left_out_are_not_counted(tmp_path: Path) -> None:
+    runs = read_runs(_two(tmp_path))
+    invalid = {f"p-{number}-000" for number in range(10)}
+    marked = [
+        replace(
+            run,
+            sessions={
+                pair: replace(session, patient="invalid" if session.session_id in invalid else "valid")
+                for pair, session in run.sessions.items()
+            },
+        )
+        for run in runs
+    ]
+    first, second = compare([run.without_invalid() for run in marked]).gates
+    assert (first.failed, first.assessed, second.assessed) == (0, 20, 20)
 
 
 def test_a_page_has_one_section_for_each_judge_and_no_text_becomes_markup(tmp_path: Path) -> None:
