@@ -1,6 +1,7 @@
 """Fidelity: people's measures, distances that mean something, and good parted from poor in pairs."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,29 @@ def test_a_good_therapist_and_a_poor_one_part_where_they_differ_and_not_where_th
     assert not alike.parted
     assert alike.low < alike.difference < alike.high
     assert discriminate(good, {("other", 1): 0.0}) is None
+
+
+def test_equal_differences_have_no_effect_size_and_rounding_makes_none() -> None:
+    poor = {("a", 0): 0.1, ("b", 0): 0.3, ("c", 0): 0.5}
+    found = discriminate({pair: round(gain + 0.2, 1) for pair, gain in poor.items()}, poor)
+    assert found is not None
+    assert found.difference == pytest.approx(0.2)
+    assert found.effect is None
+
+
+def test_the_auc_is_the_share_of_all_pairs_and_ties_count_half() -> None:
+    random = np.random.default_rng(2)
+    poor = {(f"p{n}", 0): float(random.integers(0, 5)) for n in range(40)}
+    good = {pair: float(random.integers(1, 6)) for pair in poor}
+    found = discriminate(good, poor)
+    assert found is not None
+    pairs = [(a, b) for a in good.values() for b in poor.values()]
+    assert found.auc == pytest.approx(sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs))
+
+
+def test_many_sessions_are_compared_in_time() -> None:
+    poor = {(f"p{n % 50}", n): n % 97 / 100 for n in range(8_000)}
+    good = {pair: gain + 0.1 for pair, gain in poor.items()}
+    began = time.process_time()
+    assert discriminate(good, poor) is not None
+    assert time.process_time() - began < 8.0
