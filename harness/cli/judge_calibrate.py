@@ -28,14 +28,13 @@ def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
     from harness.errors import JudgeError
     from harness.judges import library
-    from harness.judges.calibration import calibrate, lines
+    from harness.judges.calibration import calibrate, lines, scores_of
     from harness.judges.ratings import read_ratings
-    from harness.judges.records import read_scores
 
     dirs = library.folders(args.rubric_dir)
     rubrics = library.load(sorted(library.find(dirs)), dirs)
     ratings = read_ratings(args.ratings, rubrics)
-    scores = [score for folder in run_folders(args.folder) for score in read_scores(folder)]
+    scores = scores_of(run_folders(args.folder))
     if not scores:
         raise JudgeError(f"{args.folder}: no scores; judge it first, with `python -m harness judge {args.folder}`")
     found = calibrate(ratings, scores, rubrics, split=args.split)

@@ -8,12 +8,14 @@ Invariants:
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judges.records import Rate, Rating, Score
+from harness.errors import JudgeError
+from harness.judges.records import Rate, Rating, Score, read_scores
 from harness.judges.rubric import Rubric
 from harness.judges.statistics.agreement import krippendorff_alpha, weighted_kappa
 from harness.judges.statistics.annotators import alternative_annotator_test
@@ -55,6 +57,21 @@ class ItemCalibration:
     prevalence: float | None
     """Share of all judged sessions above the lowest value, corrected for the judge's errors; None if these are unknown."""
     prevalence_interval: tuple[float, float] | None
+
+
+def scores_of(folders: Sequence[Path]) -> list[Score]:
+    """The scores of several runs. Raises `JudgeError` if two of them have a session of the same id."""
+    found: list[Score] = []
+    place: dict[str, Path] = {}
+    for folder in folders:
+        for score in read_scores(folder):
+            if (other := place.setdefault(score.session_id, folder)) != folder:
+                raise JudgeError(
+                    f"{score.session_id}: is a session of {other} and of {folder}; ratings name a session by its id "
+                    "alone, so give one run"
+                )
+            found.append(score)
+    return found
 
 
 def calibrate(

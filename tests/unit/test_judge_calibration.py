@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import RatingError
-from harness.judges.calibration import calibrate, lines
+from harness.errors import JudgeError, RatingError
+from harness.judges.calibration import calibrate, lines, scores_of
 from harness.judges.ratings import read_ratings
-from harness.judges.records import Rating, Score
+from harness.judges.records import SCORES, Rating, Score, line
 from tests.fixtures.judging import rubrics
 
 CHOSEN = rubrics("alliance", "ai-talk", "mi-coding", "empathy")
@@ -125,3 +125,13 @@ def test_only_the_split_that_is_asked_for_counts_and_missing_is_counted() -> Non
     assert (dev.sessions, dev.missing, test.sessions, test.missing) == (8, 2, 16, 4)
     assert test.kappa == 1.0
     assert calibrate(ratings, [], CHOSEN) == []
+
+
+def test_two_sessions_of_one_id_are_never_taken_for_one(tmp_path: Path) -> None:
+    """The points of a sweep play the same personas, so their sessions have the same ids."""
+    for name, value in (("a", 0.0), ("b", 3.0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / SCORES).write_bytes(line(_score(0, "goals", value)))
+    assert [score.value for score in scores_of([tmp_path / "b"])] == [3.0]
+    with pytest.raises(JudgeError, match=r"s-0: is a session of .*a and of .*b; .* give one run"):
+        scores_of([tmp_path / "a", tmp_path / "b"])
