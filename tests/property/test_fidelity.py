@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 from scipy.stats import wasserstein_distance
 
@@ -12,8 +13,11 @@ from harness.errors import TranscriptError
 from harness.fidelity.discrimination import discriminate
 from harness.fidelity.measures import PatientTurns
 from harness.fidelity.reference import FILE, from_transcripts, shipped, wasserstein
+from harness.fidelity.report import fidelity
 from harness.paths import written_dir
 from harness.personas.schema import Channel
+from harness.store.encoding import encode
+from tests.fixtures.comparing import config, write_run
 
 
 def test_the_distance_is_scipy_s() -> None:
@@ -93,3 +97,26 @@ def test_many_sessions_are_compared_in_time() -> None:
     began = time.process_time()
     assert discriminate(good, poor) is not None
     assert time.process_time() - began < 8.0
+
+
+def test_every_other_therapist_counts_and_a_run_counts_once(tmp_path: Path) -> None:
+    """The order of the runs changes nothing, and neither does a run that is given with its sweep."""
+    found = []
+    for order in (("act", "cbt", "poor"), ("poor", "cbt", "act")):
+        sweep = tmp_path / "-".join(order)
+        for number, therapist in enumerate(order):
+            folder = write_run(sweep / f"{number}", config(therapist=therapist), [(f"p{n}", 0, {}) for n in range(6)])
+            end = {"act": 0.9, "cbt": 0.5, "poor": 0.2}[therapist]
+            lines = [orjson.loads(line) for line in (folder / "sessions.jsonl").read_bytes().splitlines()]
+            for line in lines:
+                line["turns"] = [
+                    {"index": at, "speaker": "patient", "text": "I don't know.",
+                     "patient_state": {"trust": trust, "openness": 0.1, "told": 0}}
+                    for at, trust in ((0, 0.1), (2, end))
+                ]  # fmt: skip
+            (folder / "sessions.jsonl").write_bytes(b"".join(map(encode, lines)))
+        found.append(fidelity([sweep, sweep / "0"], shipped(Channel.TYPED)))
+    assert found[0] == found[1]
+    assert found[0]["patients"]["sessions"] == 18
+    assert found[0]["discrimination"]["good"] == pytest.approx(0.6)
+    assert found[0]["discrimination"]["poor"] == pytest.approx(0.1)
