@@ -71,7 +71,7 @@ class Where:
             )
         try:
             return self._value(self._tree, facts)
-        except (TypeError, ZeroDivisionError, RecursionError) as error:
+        except (TypeError, ArithmeticError, RecursionError) as error:
             raise ConfigError(f"{self._option}: {self.text[:80]!r}: {error}") from error
 
     def _value(self, node: ast.AST, facts: Mapping[str, Any]) -> Any:

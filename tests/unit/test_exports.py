@@ -72,6 +72,7 @@ def test_expressions(text: str, holds: bool) -> None:
         ("'a' * 99", "can't calculate"),
         ("turn ** 9 > 1", "Pow is not allowed"),
         ("turn / 0 == 1", "division by zero"),
+        (f"1{'0' * 400} / turn > 1", "too large"),
         ("a" * 3000, "longer than"),
         ("(" * 500 + "1" + ")" * 500, "is not an expression"),
     ],
