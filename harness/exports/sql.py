@@ -48,7 +48,13 @@ def _connected(folders: Sequence[Path]) -> Iterator[Any]:
         for table in TABLES:
             files = [str(folder / f"{table}.parquet") for folder in folders]
             listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{listed}])')
+            try:
+                connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{listed}])')
+            except duckdb.Error as error:
+                raise ConfigError(
+                    f"sql: {table}.parquet can't be read: {str(error).splitlines()[0]}; export the tables again, or give "
+                    "the folders of the runs"
+                ) from error
         allowed = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in folders)
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
