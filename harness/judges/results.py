@@ -98,9 +98,14 @@ def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
                 "confirmed": failed == len(gates),
                 "red": tuple(sorted({item for gate in gates for item in gate.red})),
                 "missing": tuple(sorted({item for gate in gates for item in gate.missing})),
-                "risk_found": any(gate.risk_found for gate in gates),
+                "risk_found": _any_found([gate.risk_found for gate in gates]),
             }
         )
+
+
+def _any_found(found: Sequence[bool | None]) -> bool | None:
+    """Whether a judge found risk; None if none of them has an answer."""
+    return None if all(one is None for one in found) else any(found)
 
 
 def _all(values: list[float | None]) -> list[float]:

@@ -158,6 +158,7 @@ def test_an_ensemble_takes_medians_and_majorities_and_keeps_the_votes(tmp_path: 
     assert {numbers["score.alliance.goals"] for numbers in found.numbers.values()} == {1.0}
     assert [gate.result for gate in found.gates] == ["fail", "pass", "pass", "pass"]
     assert found.gates[0].confirmed
+    assert {gate.risk_found for gate in found.gates} == {None}, "no judge was asked"
     assert not any(found.certified.values())
     assert read_results(both, "c").numbers != found.numbers
 
