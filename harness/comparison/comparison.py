@@ -262,6 +262,8 @@ def _unit_means(table: _Table, unit: Unit) -> Sample:
     rows: defaultdict[object, list[int]] = defaultdict(list)
     for row, pair in enumerate(table.pairs):
         rows[pair[0] if unit is Unit.PERSONA else parent_of(pair)].append(row)
+    if not rows:
+        return table.values
     known = ~np.isnan(table.values)
     sums = np.array([np.where(known[at], table.values[at], 0.0).sum(axis=0) for at in rows.values()])
     counts = np.array([known[at].sum(axis=0) for at in rows.values()])

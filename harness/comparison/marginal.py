@@ -10,6 +10,7 @@ Invariants:
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.comparison.checks import listed
 from harness.comparison.runs import Measured, Pair
@@ -66,8 +67,11 @@ def margin(settings: Sequence[Setting], wanted: str) -> Margin:
         )
     firsts = [next(iter(cell.values())) for cell in cells.values()]
     cell_names = dict(zip(cells, names([first.keys for first in firsts], rest), strict=True))
+    of_values = [[cell[value] for cell in whole] for value in values]
+    own_keys = [{name: value for name, value in own[0].keys.items() if name in tied} for own in of_values]
+    averaged = zip(names(own_keys, [key]), own_keys, of_values, strict=True)
     return Margin(
-        tuple(_averaged([cell[value] for cell in whole], key, tied) for value in values),
+        tuple(_averaged(name, keys, own) for name, keys, own in averaged),
         tuple(cell_names[name] for name, cell in cells.items() if len(cell) == len(values)),
         tuple(cell_names[name] for name, cell in cells.items() if len(cell) < len(values)),
     )
@@ -97,14 +101,12 @@ def _tied_keys(settings: Sequence[Setting], key: str) -> set[str]:
     return found
 
 
-def _averaged(cells: Sequence[Setting], key: str, tied: set[str]) -> Setting:
+def _averaged(name: str, keys: Mapping[str, Any], cells: Sequence[Setting]) -> Setting:
     """One value of the key, averaged over its cells, for the sessions that all of them have."""
     common = set.intersection(*(set(cell.sessions) for cell in cells))
     sessions: Mapping[Pair, Measured] = {
         pair: _mean([cell.sessions[pair] for cell in cells]) for pair in sorted(common)
     }
-    keys = {name: value for name, value in cells[0].keys.items() if name in tied}
-    (name,) = names([keys], [key])
     return Setting(name=name, keys=keys, runs=tuple(run for cell in cells for run in cell.runs), sessions=sessions)
 
 

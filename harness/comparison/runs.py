@@ -37,6 +37,8 @@ class Measured:
     """Parts of its metrics that were computed, such as `course` and `retention`."""
     patient: str | None = None
     """The verdict on its simulated patient: `valid`, `flawed` or `invalid`; None if there is none."""
+    session_id: str = ""
+    """Empty for a mean of several sessions."""
 
     def value(self, name: str) -> float:
         """The number with this name; NaN if it was not measured."""
@@ -56,12 +58,13 @@ class RunData:
     versions: frozenset[int | None]
     """`metrics_version` of its sessions."""
     judged: Results = field(default_factory=Results)
-    """The judge's scores and gates of the sessions."""
+    """The judge's scores, and the gates of `sessions`."""
 
     def without_invalid(self) -> "RunData":
         """The run without the sessions whose patient has the verdict `invalid`."""
         valid = {pair: session for pair, session in self.sessions.items() if session.patient != INVALID}
-        return replace(self, sessions=valid)
+        kept = {session.session_id for session in valid.values()}
+        return replace(self, sessions=valid, judged=self.judged.with_gates_of(kept))
 
 
 class _Point(BaseModel):
@@ -153,10 +156,12 @@ def _read(folder: Path, record: RunRecord, judged: Results) -> RunData:
             {**dict(_with_zeros(metrics, detected)), **judged.numbers.get(session.session_id, {})},
             frozenset(name for name, part in metrics.items() if isinstance(part, Mapping)),
             patients.metrics(session).get("patient_verdict"),
+            session.session_id,
         )
         version = metrics.get("metrics_version")
         versions.add(version if isinstance(version, int) else None)
-    return RunData(folder, record, sessions, frozenset(versions), judged)
+    ids = {session.session_id for session in sessions.values()}
+    return RunData(folder, record, sessions, frozenset(versions), judged.with_gates_of(ids))
 
 
 def _branch(session: SessionRecord) -> str:

@@ -146,8 +146,8 @@ def _differing(rows: list[dict[str, Any]]) -> list[str]:
     If `patient.K` and `therapist.K` always agree, one key `K` replaces them; it is added to `rows`.
     """
     keys = sorted({key for row in rows for key in row if len({text(other.get(key, UNSET)) for other in rows}) > 1})
-    # A template that one setting does not use depends on another key: that of the note on the context policy.
-    keys = [key for key in keys if not key.startswith("template.") or all(key in row for row in rows)]
+    # Whether a template is used depends on another key: that of the note on the context policy.
+    keys = [key for key in keys if not key.startswith("template.") or len({text(r[key]) for r in rows if key in r}) > 1]
     for key in [key for key in keys if key.startswith("patient.")]:
         shared = key.removeprefix("patient.")
         twins = [f"{role}.{shared}" for role in _ROLES]

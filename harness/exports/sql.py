@@ -38,14 +38,14 @@ def ask(paths: Sequence[Path], question: str) -> Answer:
 
 
 @contextmanager
-def _refusals(place: str) -> Iterator[None]:
+def _refusals(place: str, remedy: str = "") -> Iterator[None]:
     """Within the block, DuckDB's errors become a `ConfigError`."""
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        raise ConfigError(f"{place}: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{place}: {str(error).splitlines()[0]}{remedy}") from error
 
 
 @contextmanager
@@ -59,7 +59,8 @@ def _connected(folders: Sequence[Path]) -> Iterator[Any]:
         for table in TABLES:
             files = [str(folder / f"{table}.parquet") for folder in folders]
             listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            with _refusals(", ".join(map(str, folders))):
+            remedy = "; export the tables again, or give the folders of the runs"
+            with _refusals(f"sql: {table}.parquet can't be read", remedy):
                 connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{listed}])')
         allowed = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in folders)
         connection.execute(f"SET allowed_directories = [{allowed}]")

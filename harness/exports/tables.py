@@ -60,6 +60,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Columns with their types, by table."""
+_COUNTED = ("prompt_tokens", "cached_tokens", "completion_tokens")
 Record = dict[str, Any]
 
 
@@ -166,10 +167,7 @@ def _session(run: ExportedRun, line: Record) -> Record:
         "model": model.path.rsplit("/", 1)[-1] if model else None,
         "licence": (line.get("meta") or {}).get("licence"),
         "turns": len(line["turns"]),
-        **{
-            key: sum(of_speaker[key] or 0 for of_speaker in used)
-            for key in ("prompt_tokens", "cached_tokens", "completion_tokens")
-        },
+        **{key: _sum([of_speaker[key] for of_speaker in used]) for key in _COUNTED},
         "metrics": orjson.dumps(line["metrics"]).decode(),
         "meta": orjson.dumps(line.get("meta") or {}).decode(),
         "messages": orjson.dumps(messages(line["turns"])).decode(),
@@ -178,6 +176,12 @@ def _session(run: ExportedRun, line: Record) -> Record:
         "source_uri": str(run.path / "sessions.jsonl"),
         "score": orjson.dumps(judged.session).decode() if judged else None,
     }
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """The sum; None if an engine did not report one of them."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def messages(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -4,6 +4,7 @@ The measure is the change of trust from the first patient turn to the last. Effe
 differences divided by their standard deviation (Cohen's d_z). Interval: percentile bootstrap over personas, seeded.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -11,6 +12,8 @@ from statistics import fmean, stdev
 
 RESAMPLES = 2000
 LEVEL = 0.95
+_SAME = 1e-9
+"""Differences are equal, apart from rounding, if their standard deviation is below this share of the largest."""
 FEWEST = 2
 """Fewest pairs for a result."""
 
@@ -62,9 +65,16 @@ def discriminate(good: Mapping[Pair, float], poor: Mapping[Pair, float], seed: i
         difference=fmean(every),
         low=low,
         high=high,
-        effect=fmean(every) / spread if spread else None,
-        auc=fmean((a > b) + 0.5 * (a == b) for a in gains for b in poor_gains),
+        effect=fmean(every) / spread if spread > _SAME * max(map(abs, every)) else None,
+        auc=_auc(gains, poor_gains),
     )
+
+
+def _auc(good: Sequence[float], poor: Sequence[float]) -> float:
+    """The share of pairs (one of each) in which the good one is greater; equal ones count half."""
+    ordered = sorted(poor)
+    less = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in good)
+    return less / (2 * len(good) * len(poor))
 
 
 def _interval(units: Sequence[Sequence[float]], seed: int) -> tuple[float, float]:

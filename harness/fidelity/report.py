@@ -1,9 +1,10 @@
 """The fidelity report: patients compared with a reference, and whether they distinguish therapists."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from harness.comparison.runs import run_folders
@@ -23,8 +24,8 @@ def fidelity(paths: Sequence[Path], reference: Reference) -> dict[str, Any]:
     """The report on the patients of these runs and sweeps. Raises `StorageError` if there is no finished session."""
     turns = PatientTurns()
     verdicts: Counter[str] = Counter()
-    gains: dict[bool, dict[Pair, float]] = {True: {}, False: {}}
-    folders = [folder for path in paths for folder in run_folders(path)]
+    gains: dict[bool, defaultdict[Pair, list[float]]] = {poor: defaultdict(list) for poor in (True, False)}
+    folders = dict.fromkeys(folder.resolve() for path in paths for folder in run_folders(path))
     for folder in [
         folder for folder in folders if (folder / "run.json").exists()
     ]:  # a sweep may have points that have not started
@@ -35,13 +36,13 @@ def fidelity(paths: Sequence[Path], reference: Reference) -> dict[str, Any]:
             add(turns, session, metrics)
             verdicts.update([metrics["patient_verdict"]] if metrics.get("patient_verdict") else [])
             if (gain := _gain(session)) is not None:
-                gains[poor][session.persona_id, session.seed] = gain
+                gains[poor][session.persona_id, session.seed].append(gain)
     if not turns.sessions:
         raise StorageError(f"{', '.join(map(str, paths))}: no finished session; nothing to measure")
     return {
         **laid_beside(turns, reference),
         "patient_verdicts": dict(sorted(verdicts.items())),
-        "discrimination": _as_dict(discriminate(gains[False], gains[True])),
+        "discrimination": _as_dict(discriminate(_means(gains[False]), _means(gains[True]))),
     }
 
 
@@ -84,6 +85,11 @@ def beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
         "variance_ratio": reference.variance_ratio(turns.lengths),
         "measures": within,
     }
+
+
+def _means(gains: Mapping[Pair, Sequence[float]]) -> dict[Pair, float]:
+    """The mean for each persona and seed: several therapists other than the poor one are one good one."""
+    return {pair: fmean(found) for pair, found in gains.items()}
 
 
 def _as_dict(found: Discrimination | None) -> dict[str, Any] | None:

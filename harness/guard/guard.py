@@ -20,7 +20,7 @@ from harness.guard.loops import Finding, SpeakerHistory
 from harness.text.words import Said
 from harness.types import Event, FinishReason, Speaker, StopReason, Turn
 
-_SILENCE = re.compile(r"[\s*_(\[]*(?:\.\s*){2,}[\s*_)\]]*|[\s*_(\[]*(?:…\s*)+[\s*_)\]]*")
+_SILENCE = re.compile(r"[\s*_(\[]*(?:\.(?:\s*\.)+|…(?:\s*…)*)[\s*_)\]]*")
 """The silence of a patient (`...`), which is an answer."""
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "’", "*", ")", ":", "]", "؟")
 

@@ -78,7 +78,7 @@ def answer_schema(item: Item) -> dict[str, Any]:
     }
 
 
-_FENCE = re.compile(r"^```\w*\s*(.*?)\s*```$", re.DOTALL)
+_FENCE = re.compile(r"```\w*+(.*)```", re.DOTALL)
 
 
 def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
@@ -88,9 +88,11 @@ def read_answer(text: str, item: Item, *, cut: bool) -> Answered | NoAnswer:
     text = text.strip()
     if len(text) > LONGEST_TEXT:
         return NoAnswer(Status.UNPARSED, f"an answer of {len(text)} characters")
-    fenced = _FENCE.match(text)
+    fenced = _FENCE.fullmatch(text)
     try:
-        data = json.loads(fenced[1] if fenced else text, parse_constant=_no_constant, object_pairs_hook=_each_key_once)
+        data = json.loads(
+            fenced[1].strip() if fenced else text, parse_constant=_no_constant, object_pairs_hook=_each_key_once
+        )
     except (ValueError, RecursionError) as error:
         if "{" not in text and is_refusal(text):  # an apology with an answer may be parseable at the second attempt
             return NoAnswer(Status.REFUSED, f"the model declined: {text[:80]}")

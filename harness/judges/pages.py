@@ -24,23 +24,29 @@ def write_pages(folder: Path, judge: str) -> None:
     """Write a judge's scores to the pages of a run's sessions. Raises `StorageError`."""
     certificate = read_certificate(folder)
     own = (score for score in read_scores(folder) if score.judge == judge)
+    begun = set[str]()
+    """Sessions whose section has scores already: rubrics that were judged one after another stand apart in the file."""
     for session_id, scores in groupby(own, key=lambda score: score.session_id):
         path = folder / "transcripts" / f"{session_id}.md"
         try:
             if path.name == f"{session_id}.md" and path.is_file() and path.stat().st_size <= MOST_BYTES:
                 page = read_bytes(path).decode("utf-8", "replace")
-                changed = with_section(page, judge, list(scores), certificate)
+                changed = with_section(page, judge, list(scores), certificate, more=session_id in begun)
+                begun.add(session_id)
                 if changed != page:
                     write_whole(path, changed.encode(), durable=False)
         except OSError as error:
             raise storage_error(path, "write", error, "mend that, then judge again: no answer is lost") from error
 
 
-def with_section(page: str, judge: str, scores: Sequence[Score], certificate: Certificate) -> str:
-    """The page with the section of this judge; an earlier section of the judge is replaced."""
+def with_section(
+    page: str, judge: str, scores: Sequence[Score], certificate: Certificate, *, more: bool = False
+) -> str:
+    """The page with the section of this judge. An earlier section of the judge is replaced; with `more`, it is continued."""
     parts = _SECTION.split(page)
     others = dict(zip(parts[1::2], parts[2::2], strict=True))
-    others[escape(judge)] = "\n\n" + "\n".join(_lines(scores, certificate)) + "\n\n"
+    before = others.get(escape(judge), "\n").rstrip() if more else "\n"
+    others[escape(judge)] = before + "\n" + "\n".join(_lines(scores, certificate)) + "\n\n"
     sections = "".join(f"## Scores by {name}{text.rstrip()}\n\n" for name, text in others.items())
     return f"{parts[0].rstrip()}\n\n{sections.rstrip()}\n"
 

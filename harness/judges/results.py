@@ -6,8 +6,8 @@ Invariants:
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -28,8 +28,13 @@ class Results:
     certified: Mapping[str, bool] = field(default_factory=dict)
     """Whether the judge is certified, for every name, also of items without any value."""
     gates: tuple[Gate, ...] = ()
+    """Of sessions and of courses."""
     judge: str | None = None
     """None if nothing was judged."""
+
+    def with_gates_of(self, sessions: Collection[str]) -> "Results":
+        """The results with the gates of these sessions only. A course has gates of its own, and they are no session's."""
+        return replace(self, gates=tuple(gate for gate in self.gates if gate.session_id in sessions))
 
 
 def name_of(rubric: str, item: str) -> str:
@@ -93,9 +98,14 @@ def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
                 "confirmed": failed == len(gates),
                 "red": tuple(sorted({item for gate in gates for item in gate.red})),
                 "missing": tuple(sorted({item for gate in gates for item in gate.missing})),
-                "risk_found": any(gate.risk_found for gate in gates),
+                "risk_found": _any_found([gate.risk_found for gate in gates]),
             }
         )
+
+
+def _any_found(found: Sequence[bool | None]) -> bool | None:
+    """Whether a judge found risk; None if none of them has an answer."""
+    return None if all(one is None for one in found) else any(found)
 
 
 def _all(values: list[float | None]) -> list[float]:

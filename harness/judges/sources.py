@@ -1,6 +1,8 @@
 """The sessions and courses of a run folder as subjects, read one at a time."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from harness.guard.crisis import crisis
@@ -13,6 +15,8 @@ from harness.types import Speaker
 
 _RISK_LEVELS = frozenset({"behaviour", "plan", "thoughts", "wish"})
 SESSIONS = "sessions.jsonl"
+BATCH = 64
+"""Courses in memory together: the file is read once for so many."""
 
 
 def subjects(folder: Path, personas: Mapping[str, Persona], *, courses: bool) -> Iterator[Subject]:
@@ -20,14 +24,19 @@ def subjects(folder: Path, personas: Mapping[str, Persona], *, courses: bool) ->
     path = folder / SESSIONS
     if not path.exists():
         return
-    members: dict[str, list[str]] = {}
+    members: Counter[str] = Counter()
     for session in read_sessions(path):
         if session.course is not None:
-            members.setdefault(session.course, []).append(session.session_id)
+            members[session.course] += 1
         yield of_session(session, personas)
-    for course, ids in members.items() if courses else ():
-        if len(ids) > 1:
-            yield _of_course(course, [s for s in read_sessions(path) if s.course == course], personas)
+    whole = iter([course for course, sessions in members.items() if sessions > 1] if courses else ())
+    while batch := list(islice(whole, BATCH)):
+        found: dict[str | None, list[SessionRecord]] = {course: [] for course in batch}
+        for session in read_sessions(path):
+            if session.course in found:
+                found[session.course].append(session)
+        for course in batch:
+            yield _of_course(course, found.pop(course), personas)
 
 
 def count(folder: Path) -> int:

@@ -79,12 +79,24 @@ def session_metrics(
     return metrics
 
 
+KEPT = ("patient_verdict", "patient_faults")
+"""Measured with the persona, by `harness.agents.verdict`; its rules have no version here."""
+
+
 def measured_again(
-    turns: Sequence[Turn], events: Sequence[Event], stop_reason: StopReason | None, older: Mapping[str, Any]
+    turns: Sequence[Turn],
+    events: Sequence[Event],
+    stop_reason: StopReason | None,
+    older: Mapping[str, Any],
+    final_view: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The metrics of a session, measured again with this version. Retention, measured from prompts, is kept."""
-    metrics = session_metrics(turns, events, stop_reason)
-    return {**metrics, "retention": older.get("retention")}
+    """The metrics of a session, measured again with this version.
+
+    What the turns do not tell is kept: the verdict on the patient, and retention, unless there is a `final_view`.
+    """
+    metrics = session_metrics(turns, events, stop_reason, final_view=final_view)
+    kept = {name: older[name] for name in KEPT if name in older}
+    return {**metrics, **kept, **({"retention": older.get("retention")} if final_view is None else {})}
 
 
 @headline(

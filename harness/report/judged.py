@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from harness.comparison.gates import GateRate, gate_rate
 from harness.judges.records import Certificate, Gate, JudgeCertificate, Score, read_certificate, read_gates, read_scores
@@ -33,11 +33,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The mean of one item over the sessions of one persona."""
+    """The mean of one item over the sessions of one persona, each with the median of its repeats and orders."""
 
     mean: float | None
     sessions: int
     missing: int
+    """Sessions of which a repeat has no value."""
     shade: float
     """The position of the mean between the lowest (0) and the highest (1)."""
 
@@ -96,20 +97,30 @@ def load_judged(run_dir: Path, shown: Set[str]) -> tuple[Judged, ...]:
     return tuple(maker.made([gate for gate in gates if gate.judge == judge]) for judge, maker in makers.items())
 
 
+_Values = defaultdict[str, list[float | None]]
+"""Session id to the values of its repeats and orders."""
+
+
 class _Maker:
     def __init__(self, judge: str, certificate: Certificate, shown: Set[str]) -> None:
         self._judge = judge
         self._certificate = certificate
         self._shown = shown
-        self._cells: defaultdict[tuple[str, str], defaultdict[str, list[float | None]]] = defaultdict(
-            lambda: defaultdict(list)
+        self._cells: defaultdict[tuple[str, str], defaultdict[str, _Values]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(list))
         )
+        self._courses = set[str]()
+        """Courses that were judged as a whole: they are no sessions, and count as none."""
         self._red: list[Score] = []
         self._notes: defaultdict[str, defaultdict[int, dict[Note, None]]] = defaultdict(lambda: defaultdict(dict))
         self._left_out = 0
 
     def add(self, score: Score) -> None:
-        self._cells[score.rubric, score.item][score.persona_id].append(score.value)
+        of_personas = self._cells[score.rubric, score.item]
+        if score.session_id == score.course:
+            self._courses.add(score.session_id)
+        else:
+            of_personas[score.persona_id][score.session_id].append(score.value)
         if score.severity == "red":
             if len(self._red) < MOST_FAILING:
                 self._red.append(score)
@@ -137,12 +148,13 @@ class _Maker:
         personas = sorted({persona for cells in self._cells.values() for persona in cells})
         columns = tuple(self._column(*key) for key in self._cells)
         confirmed = {(gate.session_id, gate.rubric): gate.confirmed for gate in gates}
+        of_sessions = [gate for gate in gates if gate.session_id not in self._courses]
         return Judged(
             judge=self._judge,
             certificate=self._certificate.judges.get(self._judge),
             gates=tuple(
-                gate_rate("this run", rubric, [gate for gate in gates if gate.rubric == rubric])
-                for rubric in sorted({gate.rubric for gate in gates})
+                gate_rate("this run", rubric, [gate for gate in of_sessions if gate.rubric == rubric])
+                for rubric in sorted({gate.rubric for gate in of_sessions})
             ),
             failing=tuple(
                 Failing(
@@ -168,16 +180,21 @@ class _Maker:
         )
 
     def _column(self, rubric: str, item: str) -> Column:
-        means = [mean for values in self._cells[rubric, item].values() if (mean := _mean(values)) is not None]
+        means = [mean for found in self._cells[rubric, item].values() if (mean := _mean(_numbers(found))) is not None]
         certified = self._certificate.certified(self._judge, rubric, item)
         return Column(rubric, item, certified, min(means, default=0.0), max(means, default=0.0))
 
     def _cell(self, column: Column, persona: str) -> Cell:
-        values = self._cells[column.rubric, column.item].get(persona, [])
+        values = _numbers(self._cells[column.rubric, column.item].get(persona, {}))
         mean = _mean(values)
         span = column.high - column.low
         shade = 0.0 if mean is None or span == 0 else (mean - column.low) / span
         return Cell(mean, len(values), sum(value is None for value in values), shade)
+
+
+def _numbers(sessions: Mapping[str, list[float | None]]) -> list[float | None]:
+    """The number of each session; None if one of its repeats or orders has no value."""
+    return [None if None in values else median(v for v in values if v is not None) for values in sessions.values()]
 
 
 def _mean(values: list[float | None]) -> float | None:

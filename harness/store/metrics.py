@@ -10,7 +10,7 @@ import orjson
 from harness.errors import HarnessError
 from harness.guard.findings import FINDINGS
 from harness.metrics.aggregate import SUMS, run_metrics
-from harness.metrics.session import METRICS_VERSION, measured_again, session_metrics
+from harness.metrics.session import METRICS_VERSION, measured_again
 from harness.store.archive import Archive
 from harness.store.files import count_lines, storage_error, write_whole
 from harness.store.lines import turn_fields
@@ -49,10 +49,9 @@ def _lines(run_dir: Path, trusted: bool, amend: Amend | None) -> Iterator[dict[s
         metrics = session.metrics
         if not _are_current(metrics):
             told = (session.turns, session.events, session.stop_reason)
-            if metrics.get("retention") is not None:  # its definition is that of all versions so far
-                metrics = measured_again(*told, metrics)
-            else:
-                metrics = session_metrics(*told, final_view=views.of(session.session_id))
+            known = metrics.get("retention") is not None  # its definition is that of all versions so far
+            view = None if known else views.of(session.session_id)
+            metrics = measured_again(*told, metrics, final_view=view)
         yield {
             "persona_id": session.persona_id,
             "stop_reason": session.stop_reason,

@@ -14,7 +14,7 @@ _UNSAFE = re.compile(
     "\u2028\u2029\ufff9-\ufffb"  # other line ends, interlinear annotation
     "\ud800-\udfff]"  # surrogates, as in file names that are not UTF-8; no encoding takes them
 )
-_BREAK = re.compile(r"[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_BREAK = re.compile(r"(?<![ \t])[ \t]*+[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,18 @@ def test_what_is_escaped_can_be_read(text: str, shown: str) -> None:
 
 def test_blanks_inside_a_line_stay() -> None:
     assert one_line("a  b\n  c") == "a  b c"
+
+
+def test_a_long_run_of_blanks_costs_no_more_than_other_text() -> None:
+    text = "a" + " " * 50_000 + "b"
+    began = time.process_time()
+    assert one_line(text) == text
+    assert time.process_time() - began < 1.0
+
+
+@given(st.text("a \t\n\r\v\u2028"))
+def test_a_line_break_and_all_blanks_around_it_are_one_blank(text: str) -> None:
+    assert one_line(text) == visible(re.sub(r"[ \t]*[\n\r\v\u2028]\s*", " ", text.rstrip()))
 
 
 @given(st.recursive(st.none() | st.integers() | ANY, lambda inner: st.lists(inner) | st.dictionaries(ANY, inner)))

@@ -131,6 +131,17 @@ def test_with_enough_personas_they_are_the_unit(tmp_path: Path) -> None:
     assert said(comparison).endswith(", 40 pairs of 10 personas")
 
 
+def test_settings_without_a_common_session_are_no_pairs(tmp_path: Path) -> None:
+    """Each has pairs with the first setting, and none with the one that is chosen as the baseline."""
+    for name, policy, numbers in (("a", "truncate", range(4)), ("b", "hybrid", range(2)), ("c", "none", range(2, 4))):
+        sessions = [(persona, number, kept(0.5)) for persona in PERSONAS for number in numbers]
+        write_run(tmp_path / name, config(policy), sessions)
+    comparison = compared(tmp_path, baseline="hybrid", names=["retention.share"])
+    assert comparison.unit is Unit.PERSONA
+    verdicts = {found.setting: found.verdict for found in comparison.rows[0].differences}
+    assert verdicts == {"truncate": Verdict.SAME, "none": Verdict.MISSING}
+
+
 def test_with_few_personas_the_claim_is_about_these(tmp_path: Path) -> None:
     comparison = compared(two_runs(tmp_path, retained(0.5, 1, "ab", 10), retained(0.7, 2, "ab", 10)))
     assert comparison.unit is Unit.SESSION

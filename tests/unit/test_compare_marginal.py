@@ -102,3 +102,17 @@ def test_a_group_of_several_settings_has_to_be_named(tmp_path: Path) -> None:
     ):
         compared(tmp_path, "context")
     assert means(compared(tmp_path, "context.low_water")) == {"low_water=0.5": 1.0, "low_water=0.6": 2.0}
+
+
+def test_values_of_which_the_last_part_is_the_same_stay_apart(tmp_path: Path) -> None:
+    for policy, plus in (("truncate", 0.0), ("hybrid", 3.0)):
+        for place, base in (("first", 10.0), ("second", 20.0)):
+            settings = config(policy)
+            settings["therapist"]["model"] = {"path": f"/models/{place}/final"}
+            sessions = [(persona, 0, {"speech": {"turns": base + plus}}) for persona in PERSONAS]
+            write_run(tmp_path / f"{policy}-{place}", settings, sessions)
+    comparison = compared(tmp_path, "therapist.model.path")
+    assert list(means(comparison).values()) == [pytest.approx(11.5), pytest.approx(21.5)]
+    (difference,) = comparison.rows[0].differences
+    assert difference.estimate is not None
+    assert difference.estimate.mean == pytest.approx(10.0)

@@ -1,5 +1,6 @@
 """Settings are called by what sets them apart, and two are never taken for one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,17 @@ def test_models_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> Non
     one = config()
     found = settings(tmp_path, *[{**one, "therapist": {"model": {"path": f"/{n}/step"}}} for n in "ab"])
     assert [setting.name for setting in found] == ["therapist.model.path=/a/step", "therapist.model.path=/b/step"]
+
+
+def test_two_texts_of_a_template_are_two_settings_beside_one_that_does_not_use_it(tmp_path: Path) -> None:
+    runs = []
+    for name, policy, used in (("a", "truncate", {}), ("b", "hybrid", {"template.note": "1" * 64}),
+                               ("c", "hybrid", {"template.note": "2" * 64})):  # fmt: skip
+        (run,) = read_runs([write_run(tmp_path / name, config(policy), SESSIONS)])
+        hashes = {"patient.prompt": "0" * 64, **used}
+        runs.append(replace(run, record=run.record.model_copy(update={"content_hashes": hashes})))
+    assert len({setting.name for setting in settings_of(runs)}) == 3
+    assert [setting.name for setting in settings_of(runs[:2])] == ["truncate", "hybrid"]
 
 
 def test_settings_that_change_together_are_pointed_out(tmp_path: Path) -> None:

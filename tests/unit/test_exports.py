@@ -14,12 +14,15 @@ from harness.errors import ConfigError, StorageError
 from harness.exports.dpo import Value, confidence
 from harness.exports.job import Job, Written, exporter
 from harness.exports.rows import Fault, _logprobs, completion_ids, faults, rewards
-from harness.exports.runs import ExportedRun
+from harness.exports.runs import ExportedRun, open_runs
 from harness.exports.split import Seen, split_of
+from harness.exports.sql import ask
+from harness.exports.tables import write_tables
 from harness.exports.where import Where
 from harness.store.played import Played
 from harness.store.sampled import sampled_of
 from harness.types import Event, FinishReason, Prompt, Sampled, SessionSpec, Speaker, Turn, View
+from tests.fixtures.comparing import config, write_run
 
 FACTS: dict[str, Any] = {
     "persona_id": "two-cups",
@@ -242,3 +245,24 @@ def test_a_plug_ins_format_gets_the_options_that_it_takes_and_no_others(tmp_path
         harness.export(run, format="dpo", out=tmp_path / "out")
     with pytest.raises(ConfigError, match="--keep: 'cut': expected mended"):
         harness.export(run, format="sft", out=tmp_path / "out2", keep="cut")
+
+
+def test_tables_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb")
+    (tmp_path / "sessions.parquet").write_bytes(b"not a table")
+    with pytest.raises(ConfigError, match=r"sql: sessions.parquet can't be read: .*export the tables again"):
+        ask([tmp_path], "select 1")
+
+
+@pytest.mark.parametrize(("therapist", "expected"), [(None, None), (5, 12)])
+def test_cached_tokens_that_an_engine_does_not_report_are_null_in_the_table(
+    tmp_path: Path, therapist: int | None, expected: int | None
+) -> None:
+    arrow = pytest.importorskip("pyarrow.parquet")
+    folder = write_run(tmp_path / "run", config(), [("p", 0, {})])
+    (line,) = [orjson.loads(raw) for raw in (folder / "sessions.jsonl").read_bytes().splitlines()]
+    used = {"prompt_tokens": 9, "completion_tokens": 3, "latency_s": 0.1}
+    line |= {"usage": {"patient": {**used, "cached_tokens": 7}, "therapist": {**used, "cached_tokens": therapist}}}
+    (folder / "sessions.jsonl").write_bytes(orjson.dumps({"events": [], **line}) + b"\n")
+    write_tables(open_runs([folder]), tmp_path)
+    assert arrow.read_table(tmp_path / "sessions.parquet").to_pylist()[0]["cached_tokens"] == expected

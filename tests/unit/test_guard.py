@@ -1,6 +1,7 @@
 """What the guard promises: it notices a session that goes bad, leaves a healthy one alone, and costs next to none."""
 
 import random
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -275,6 +276,12 @@ def test_a_turn_without_words_is_empty(text: str) -> None:
 def test_a_patient_may_be_silent_and_a_therapist_may_not(text: str) -> None:
     assert not judged(text).events
     assert kinds(judged(text, T)) == {"empty"}
+
+
+def test_a_turn_of_many_blanks_is_judged_in_time() -> None:
+    began = time.process_time()
+    assert kinds(judged(".." + " " * 20_000 + "#")) == {"empty"}
+    assert time.process_time() - began < 1.0
 
 
 def test_an_emoji_is_something_said() -> None:

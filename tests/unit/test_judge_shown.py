@@ -1,5 +1,6 @@
 """Scores in compare and in the report: paired, gates apart, nothing concluded from what is not certified."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,7 @@ def test_an_ensemble_takes_medians_and_majorities_and_keeps_the_votes(tmp_path: 
     assert {numbers["score.alliance.goals"] for numbers in found.numbers.values()} == {1.0}
     assert [gate.result for gate in found.gates] == ["fail", "pass", "pass", "pass"]
     assert found.gates[0].confirmed
+    assert {gate.risk_found for gate in found.gates} == {None}, "no judge was asked"
     assert not any(found.certified.values())
     assert read_results(both, "c").numbers != found.numbers
 
@@ -181,6 +183,54 @@ def test_the_report_shows_gates_first_and_escapes_quotes(tmp_path: Path) -> None
     assert page.index('id="judges"') < page.index('id="sessions"')
 
 
+def test_a_course_that_is_judged_as_a_whole_is_no_session(tmp_path: Path) -> None:
+    from harness.judges.records import read_gates, read_scores
+
+    folders = _two(tmp_path)
+    for folder in folders:
+        gate, score = next(read_gates(folder)), next(read_scores(folder))
+        course = {"session_id": "c", "course": "c"}
+        with (folder / GATES).open("ab") as file:
+            file.write(line(gate.model_copy(update=course | {"result": "fail"})))
+        with (folder / SCORES).open("ab") as file:
+            file.write(line(score.model_copy(update=course | {"value": 99.0})))
+    first, second = compare(read_runs(folders)).gates
+    assert (first.failed, first.assessed, second.failed, second.assessed) == (3, 30, 0, 30)
+    [judged] = load_judged(folders[0], frozenset())
+    assert (judged.gates[0].failed, judged.gates[0].assessed) == (3, 30)
+    assert {column.high for column in judged.columns} == {1.0}
+
+
+def test_a_repeat_is_no_session_and_a_missing_one_leaves_the_session_out(tmp_path: Path) -> None:
+    from harness.judges.records import read_scores
+
+    folder = _run(tmp_path / "a", [1.0], certified=True, policy="truncate")
+    own = next(read_scores(folder))
+    for values, expected in (([1.0, 1.0, 4.0], (1.0, 1, 0)), ([1.0, 1.0, None], (None, 1, 1))):
+        repeats = [own.model_copy(update={"repeat": n, "value": value}) for n, value in enumerate(values)]
+        (folder / SCORES).write_bytes(b"".join(map(line, repeats)))
+        [judged] = load_judged(folder, frozenset())
+        cell = judged.rows[0][1][0]
+        assert (cell.mean, cell.sessions, cell.missing) == expected
+
+
+def test_gates_of_sessions_that_are_left_out_are_not_counted(tmp_path: Path) -> None:
+    runs = read_runs(_two(tmp_path))
+    invalid = {f"p-{number}-000" for number in range(10)}
+    marked = [
+        replace(
+            run,
+            sessions={
+                pair: replace(session, patient="invalid" if session.session_id in invalid else "valid")
+                for pair, session in run.sessions.items()
+            },
+        )
+        for run in runs
+    ]
+    first, second = compare([run.without_invalid() for run in marked]).gates
+    assert (first.failed, first.assessed, second.assessed) == (0, 20, 20)
+
+
 def test_a_page_has_one_section_for_each_judge_and_no_text_becomes_markup(tmp_path: Path) -> None:
     from harness.judges.pages import write_pages
     from harness.judges.records import read_scores
@@ -203,6 +253,25 @@ def test_a_page_has_one_section_for_each_judge_and_no_text_becomes_markup(tmp_pa
     (folder / SCORES).write_bytes((folder / SCORES).read_bytes().replace(session.encode(), b"../../x"))
     write_pages(folder, "j")
     assert outside.read_text() == "mine"
+
+
+def test_a_page_has_the_scores_of_all_rubrics_however_they_were_judged(tmp_path: Path) -> None:
+    """Rubrics that were judged one after another stand one after another in scores.jsonl, each with all sessions."""
+    from harness.judges.pages import write_pages
+    from harness.judges.records import read_scores
+
+    folder = _two(tmp_path)[0]
+    scores = sorted(read_scores(folder), key=lambda score: score.rubric)
+    pages = [folder / "transcripts" / f"{session}.md" for session in {score.session_id for score in scores}]
+    pages[0].parent.mkdir()
+    for page in pages:
+        page.write_text("# s\n")
+    write_pages(folder, "j")
+    together = [page.read_text() for page in pages]
+    (folder / SCORES).write_bytes(b"".join(map(line, scores)))
+    for _ in range(2):
+        write_pages(folder, "j")
+        assert [page.read_text() for page in pages] == together
 
 
 def test_a_damaged_line_of_a_derived_file_locks_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

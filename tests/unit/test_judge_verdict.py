@@ -1,6 +1,7 @@
 """Answers, quotes, windows, merging and the gate: what is missing never becomes a number."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -156,6 +157,13 @@ def test_half_an_answer_is_none_even_where_it_parses() -> None:
 def test_a_whole_fence_is_read_and_text_around_it_is_not() -> None:
     assert _assessed(f"```json\n{_text('no')}\n```").status is Status.OK
     assert _assessed(f"Here it is:\n```json\n{_text('no')}\n```").status is Status.UNPARSED
+
+
+@pytest.mark.parametrize("filling", [" ", "\n", "x", "`"])
+def test_an_answer_that_opens_a_fence_and_never_ends_it_is_read_in_time(filling: str) -> None:
+    began = time.process_time()
+    assert _assessed("```" + filling * 12_000 + ".").status is Status.UNPARSED
+    assert time.process_time() - began < 1.0
 
 
 def test_a_quote_is_compared_after_normalization_and_its_number_corrected() -> None:

@@ -10,10 +10,12 @@ from harness.guard import Guard
 from harness.metrics.echo import echoes
 from harness.metrics.ngrams import Words
 from harness.metrics.repetition import Repetition, repetitions
-from harness.metrics.session import measured_again, session_metrics
+from harness.metrics.session import METRICS_VERSION, measured_again, session_metrics
 from harness.metrics.speech import count_repeating, speech, syllables
+from harness.store.metrics import write_metrics
 from harness.text.words import Said, parse, stem, words
 from harness.types import Event, Speaker, StopReason
+from tests.fixtures.comparing import config, write_run
 from tests.sessions import HEALTHY, LOOPING, dialogue, turns_of
 
 
@@ -206,6 +208,14 @@ def test_backchannels_are_no_repetition() -> None:
 
 def test_an_older_session_is_measured_again_and_keeps_what_cannot_be_measured_again() -> None:
     turns, retention = turns_of(HEALTHY[0]), {"share": 0.5}
-    older = {"metrics_version": 1, "retention": retention}
+    verdict = {"patient_verdict": "invalid", "patient_faults": [{"reason": "helper"}]}
+    older = {"metrics_version": 1, "retention": retention, **verdict}
     again = measured_again(turns, [], None, older)
-    assert again == {**session_metrics(turns), "retention": retention}
+    assert again == {**session_metrics(turns), "retention": retention, **verdict}
+
+
+def test_the_metrics_of_an_older_run_keep_the_verdicts_on_its_patients(tmp_path: Path) -> None:
+    sessions = [("p", 0, {"patient_verdict": "invalid"}), ("q", 0, {"patient_verdict": "valid"})]
+    found = write_metrics(write_run(tmp_path / "run", config(), sessions, version=METRICS_VERSION - 1))
+    assert found["patient_verdicts"] == {"invalid": 1, "valid": 1}
+    assert found["metrics_without_invalid"] is not None
