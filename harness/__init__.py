@@ -323,6 +323,8 @@ def _overrides(settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, A
     for given in (*settings, more):
         if isinstance(given, str):
             lines.append(given)
+        elif not isinstance(given, Mapping):
+            raise ConfigError(f"settings: found {type(given).__name__} {given!r:.60}; expected KEY=VALUE or a dict")
         else:
             lines += [line for key, value in given.items() for line in written(key, value)]
     return lines

@@ -96,7 +96,7 @@ def read_runs(paths: Sequence[Path], *, allow_unfinished: bool = False, judge: s
     records = {folder: read_record(folder) for folder in started}
     unfinished = [line for folder in folders if (line := _unfinished(folder, records.get(folder)))]
     if not records:
-        raise ComparisonError(*unfinished)
+        raise ComparisonError(*(unfinished or ["no runs; give the folders of runs or sweeps"]))
     if unfinished and not allow_unfinished:
         raise ComparisonError(*unfinished, "--allow-unfinished compares the finished sessions")
     return [_read(folder, record, read_results(folder, judge)) for folder, record in records.items()]

@@ -1,5 +1,6 @@
 """Exports run folders in one call, for the command line and for Python."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -40,7 +41,11 @@ def export(
     registered: Format = EXPORTERS.get(form)
     given = {"side": side, "where": where, "split": split, "faults": keep, "by": by, "margin": margin, "label": label}
     _refuse_unused(form, registered.takes, {**given, "overrides": settings or None})
+    if margin is not None and not 0 <= margin < math.inf:
+        raise ConfigError(f"--margin: found {margin:g}, expected a number from 0 on")
     runs = open_runs(paths)
+    if not runs:
+        raise ConfigError("export: no runs; give the folders of runs or sweeps")
     job = Job(
         runs,
         out,

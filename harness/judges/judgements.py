@@ -129,6 +129,23 @@ class Judgements:
         self.close()
 
 
+def recorded(folder: Path) -> dict[str, set[str]]:
+    """The judges with answers in a folder, each with the rubrics of these. Raises `StorageError`."""
+    path = folder / JUDGEMENTS
+    found: dict[str, set[str]] = {}
+    try:
+        with opened(path) as file:
+            for number, _, raw in lines_of(file):
+                if raw.endswith(b"\n") and _prefix(raw, path, number) is not None:
+                    answer = orjson.loads(raw)
+                    found.setdefault(str(answer.get("judge")), set()).add(str(answer.get("rubric")))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise storage_error(path, "read", error, "mend that, then judge again") from error
+    return found
+
+
 def _descriptor(path: Path) -> int:
     with opened(path) as file:
         return os.dup(file.fileno())

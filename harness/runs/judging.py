@@ -15,13 +15,13 @@ from pathlib import Path
 from harness.config.judging import JudgingConfig
 from harness.config.schema import RunConfig
 from harness.engines.pool import EnginePool
-from harness.errors import HarnessError, StorageError
+from harness.errors import HarnessError, JudgeError, StorageError
 from harness.judges import library
 from harness.judges.asking import Judge
 from harness.judges.controls import Controls
 from harness.judges.cost import Cost, estimate
 from harness.judges.folder import Listener, Result, controls_for, judge_folder, judged_before
-from harness.judges.judgements import Judgements
+from harness.judges.judgements import Judgements, recorded
 from harness.judges.judging import Judged, Plan
 from harness.judges.patients import RUBRIC, PatientVerdicts
 from harness.judges.sources import subjects
@@ -57,6 +57,8 @@ def judge_folders(
             for folder in folders:
                 _refuse_running(folder)
                 stack.callback(lock(folder).release)
+            if rescore:
+                _refuse_unasked(folders, prepared)
             controls = controls_for(prepared)
             if rescore:
                 for folder in folders:
@@ -159,6 +161,22 @@ async def _judge(folder: Path, prepared: Prepared, judge: Judge, controls: Contr
     if any(rubric.id == RUBRIC for rubric in prepared.rubrics):
         write_metrics(folder, amend=PatientVerdicts(folder).metrics)
     return result
+
+
+def _refuse_unasked(folders: Sequence[Path], prepared: Prepared) -> None:
+    """Raise `JudgeError` if this judge was never asked about a rubric: there are no answers to derive scores from."""
+    lines = []
+    for folder in folders:
+        known, judge = recorded(folder), prepared.identity.name
+        missing = [rubric.id for rubric in prepared.rubrics if rubric.id not in known.get(judge, ())]
+        if missing:
+            there = "; ".join(f"{name}: {', '.join(sorted(rubrics))}" for name, rubrics in sorted(known.items()))
+            lines.append(
+                f"{folder}: no answers of {judge} about {', '.join(missing)}; give the settings and rubrics with which it was "
+                f"judged (recorded: {there or 'nothing'})"
+            )
+    if lines:
+        raise JudgeError(*lines)
 
 
 def _refuse_running(folder: Path) -> None:

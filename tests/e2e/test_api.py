@@ -147,6 +147,13 @@ def test_mistakes_raise_config_errors(settings: dict[str, object], line: str, tm
         harness.run("engine=dry", {"run.dir": tmp_path / "run"}, settings, quiet=True)
 
 
+def test_what_is_no_setting_and_no_run_is_refused() -> None:
+    with pytest.raises(harness.ConfigError, match=r"settings: found list .*; expected KEY=VALUE or a dict"):
+        harness.run(["engine=dry"], quiet=True)  # type: ignore[arg-type]
+    with pytest.raises(harness.ComparisonError, match="no runs"):
+        harness.compare()
+
+
 def test_a_sweep_and_its_comparison(tmp_path: Path) -> None:
     sweep = harness.sweep(SHORT, "therapist=act,cbt", {"run.dir": tmp_path / "sweep"}, quiet=True)
     assert len(sweep.runs()) == 2

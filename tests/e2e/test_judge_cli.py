@@ -60,6 +60,9 @@ def test_plan_judge_rescore_report(run: Path, small_model: Path) -> None:
     assert "0 requests to send" in _harness("judge", run, *JUDGE, model, "rubric=alliance,empathy", "--plan")
     assert "0 questions were sent" in _harness("judge", run, *JUDGE, model, "rubric=alliance,empathy", "--rescore")
     assert (run / "scores.jsonl").read_bytes() == scores
+    for other in (("rubric=alliance,ai-talk",), ("rubric=alliance", "judge.sampling.temperature=0.9")):
+        assert "no answers of" in _harness("judge", run, *JUDGE, model, *other, "--rescore", code=2)
+    assert (run / "scores.jsonl").read_bytes() == scores
     page = (run / "report.html").read_text()
     assert "Judged by scripted-" in page
     assert "Personas and items" in page

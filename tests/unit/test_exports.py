@@ -239,6 +239,11 @@ def test_a_plug_ins_format_gets_the_options_that_it_takes_and_no_others(tmp_path
         EXPORTERS.forget("counted")
     with pytest.raises(ConfigError, match="--keep: has no effect with --format kto"):
         harness.export(run, format="kto", out=tmp_path / "out", keep="mended")
+    for margin in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match=r"--margin: found .*, expected a number from 0 on"):
+            harness.export(run, format="dpo", out=tmp_path / "out", margin=margin)
+    with pytest.raises(ConfigError, match="no runs"):
+        harness.export(format="sft", out=tmp_path / "out")
     with pytest.raises(ConfigError, match="exporter 'conted'"):
         harness.export(run, format="conted", out=tmp_path / "out")
     with pytest.raises(ConfigError, match="imported sessions share no prompts"):
