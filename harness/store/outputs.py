@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.store.files import storage_error
 
@@ -49,17 +50,16 @@ def point_latest(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise `StorageError` if the folder of a run can't be made. Leaves nothing behind."""
-    made: list[Path] = []
+    """Raise `StorageError` if the folder of a run can't be made. Leaves nothing behind, and makes nothing that another
+    process could take for its own: the folders are tried in one with a name that nobody else has."""
     try:
-        for folder in reversed([path, *path.parents]):
-            if not folder.exists():
-                folder.mkdir()
-                made.append(folder)
-        if not os.access(path, os.W_OK | os.X_OK):
+        there = next(folder for folder in (path, *path.parents) if folder.exists() or folder.is_symlink())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if there != path:
+            with TemporaryDirectory(prefix=".harness-", dir=there) as tried:
+                (Path(tried) / path.relative_to(there)).mkdir(parents=True)
     except OSError as error:
         raise storage_error(path, "write", error, "choose another run.dir") from error
-    finally:
-        for folder in reversed(made):
-            folder.rmdir()

@@ -13,7 +13,7 @@ import pytest
 
 from harness.engines.base import EngineInfo
 from harness.errors import StorageError
-from harness.store.outputs import default_path, point_latest
+from harness.store.outputs import check_writable, default_path, point_latest
 from harness.store.provenance import collect
 from harness.store.records import RunStatus, Totals, read_failures, read_record, read_sessions
 from harness.store.resume import Progress
@@ -186,6 +186,28 @@ def test_default_folders_never_collide(tmp_path: Path) -> None:
         paths = list(pool.map(lambda _: default_path("My run/1", now, tmp_path / "outputs"), range(40)))
     assert len(set(paths)) == 40
     assert {path.name for path in paths} >= {"My-run-1-20260102-030405", "My-run-1-20260102-030405-40"}
+
+
+def test_trying_whether_a_folder_can_be_made_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that start at once often have folders beside each other, below one that none of them has made yet."""
+    access, group = os.access, tmp_path / "group"
+
+    def meanwhile(path: Path, mode: int) -> bool:
+        (group / "other").mkdir(parents=True)
+        return access(path, mode)
+
+    monkeypatch.setattr(os, "access", meanwhile)
+    check_writable(group / "mine")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["group", "other"]
+
+
+@pytest.mark.parametrize("bad", ["file", "file/run", "link", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_found_before_the_run(bad: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(StorageError, match=r"can't write: .*; choose another run\.dir"):
+        check_writable(tmp_path / bad)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
 
 def test_default_path_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
