@@ -114,13 +114,16 @@ def folder_for_engine(path: str, *, revision: str | None = None, trust_remote_co
     home = cache_dir() / "tokenizers"
     home.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".partial-", dir=home))
-    ours.save_pretrained(made)
-    digest = _digest(made)
-    place = home / digest
-    if place.is_dir():
-        shutil.rmtree(made)
-    else:
-        made.rename(place)
+    try:
+        ours.save_pretrained(made)
+        place = home / _digest(made)
+        try:
+            made.rename(place)
+        except OSError:
+            if not place.is_dir():  # made before, or meanwhile by another process: the name is a hash of the content
+                raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return str(place)
 
 

@@ -2,6 +2,7 @@
 is refused in one line."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,22 @@ def test_the_class_that_drops_spaces_is_not_what_an_engine_gets_either(tmp_path:
     assert folder_for_engine(str(folder)) == other
     same = folder_of(byte_level(), tmp_path / "same", tokenizer_class="PreTrainedTokenizerFast")
     assert folder_for_engine(str(same)) is None
+
+
+def test_engines_that_start_at_once_make_one_tokenizer_for_all(tmp_path: Path, monkeypatch: Any) -> None:
+    """As the replicas of a run do. Whoever comes second takes what is there, and leaves nothing behind."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    folder = folder_of(byte_level(), tmp_path / "model", tokenizer_class="LlamaTokenizerFast")
+    rename = Path.rename
+
+    def second(made: Path, place: Path) -> Path:
+        shutil.copytree(made, place)
+        return rename(made, place)
+
+    monkeypatch.setattr(Path, "rename", second)
+    made = folder_for_engine(str(folder))
+    assert made is not None
+    assert [str(path) for path in (tmp_path / "cache" / "tokenizers").iterdir()] == [made]
 
 
 def test_a_prompt_read_back_from_its_ids_is_the_prompt(tmp_path: Path) -> None:
