@@ -74,8 +74,14 @@ def _load_plugins(recorded: Sequence[str], overrides: Sequence[str]) -> None:
 
     Raises `ConfigError` if the run needs one that is neither named nor imported already.
     """
-    given = [yaml.safe_load(override.partition("=")[2]) for override in overrides if override.startswith("plugins=")]
-    named = given[-1] if given else []
+    parsed = [
+        _parsed("plugins", override.partition("=")[2]) for override in overrides if override.startswith("plugins=")
+    ]
+    if mistakes := [mistake for _, mistake in parsed if mistake]:
+        raise ConfigError(*mistakes)
+    named = parsed[-1][0] if parsed else []
+    if not isinstance(named, str | list | None):
+        raise ConfigError(f"command line: plugins: found {named!r}, expected a module's name or a list of them")
     load_plugins([named] if isinstance(named, str) else list(map(str, named or [])))
     missing = [module for module in recorded if module not in sys.modules]
     if missing:

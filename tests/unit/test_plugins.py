@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.compose import load
+from harness.config.overrides import changed
 from harness.config.plugins import METRICS, Registry, load_plugins
 from harness.errors import ConfigError
 from harness.metrics.registry import SessionData, add_own, metric
@@ -91,3 +93,12 @@ def test_a_metric_that_fails_leaves_its_own_value_out(session: SessionData) -> N
     metrics: dict[str, object] = {"therapist": {"words": 5}}
     add_own(metrics, session)
     assert metrics == {"therapist": {"words": 5, "fine": 2.0}}
+
+
+@pytest.mark.parametrize(("given", "why"), [("[a", "is not a value"), ("5", "found 5, expected a module's name")])
+def test_plugins_that_are_no_names_are_refused_in_one_line_at_a_resume_too(given: str, why: str) -> None:
+    settings = load(["engine=dry"]).model_dump(mode="json")
+    with pytest.raises(ConfigError) as refused:
+        changed(settings, [f"plugins={given}"])
+    assert why in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
