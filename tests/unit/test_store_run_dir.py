@@ -205,7 +205,7 @@ def test_trying_whether_a_folder_can_be_made_is_in_nobodys_way(tmp_path: Path, m
 def test_a_folder_that_cannot_be_made_is_found_before_the_run(bad: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(StorageError, match=r"can't write: .*; choose another run.dir"):
+    with pytest.raises(StorageError, match=r"can't write: .*; choose another run\.dir"):
         check_writable(tmp_path / bad)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
