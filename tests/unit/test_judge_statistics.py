@@ -152,6 +152,14 @@ def test_spearman_brown_inverts() -> None:
         assert spearman_brown(single, raters_needed(single, 0.8)) == pytest.approx(0.8, abs=1e-12)
 
 
+@pytest.mark.parametrize(("rising", "falling"), [(3, 1), (2, 1)])
+def test_repeats_that_contradict_each_other_have_no_reliable_mean(rising: int, falling: int) -> None:
+    """ICC(2,1) is exactly -1 in the first case, and lower in the second."""
+    found = icc([[1, 2]] * rising + [[2, 1]] * falling)
+    assert found.single <= -1
+    assert np.isnan(spearman_brown(found.single, found.raters))
+
+
 def test_rule_of_three() -> None:
     assert rule_of_three(60) == 0.05
     assert rule_of_three(0) == rule_of_three(2) == 1.0

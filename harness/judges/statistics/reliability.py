@@ -50,8 +50,12 @@ def icc(ratings: ArrayLike) -> Icc:
 
 
 def spearman_brown(reliability: float, times: float) -> float:
-    """Reliability of the mean of `times` as many ratings (Spearman 1910; Brown 1910)."""
-    return times * reliability / (1 + (times - 1) * reliability)
+    """Reliability of the mean of `times` as many ratings (Spearman 1910; Brown 1910).
+
+    NaN where the formula has no meaning: ratings so contrary that the variance of their mean would not be positive.
+    """
+    variance = 1 + (times - 1) * reliability
+    return times * reliability / variance if variance > 0 else float("nan")
 
 
 def raters_needed(reliability: float, target: float = 0.8) -> float:
