@@ -59,14 +59,15 @@ def test_a_function_that_asks_for_messages_gets_the_view(tmp_path: Path) -> None
     assert said[0].startswith("2 messages, the first from system") or said[0].startswith("1 messages")
 
 
-def test_what_a_function_raises_fails_its_session_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("raised", [ValueError("not today"), SystemExit("not today")])
+def test_what_a_function_raises_fails_its_session_only(tmp_path: Path, raised: BaseException) -> None:
     calls = 0
 
     def sometimes(text: str) -> str:
         nonlocal calls
         calls += 1
         if calls == 1:
-            raise ValueError("not today")
+            raise raised
         return f"Go on, number {calls}."
 
     run = harness.run(
@@ -75,7 +76,7 @@ def test_what_a_function_raises_fails_its_session_only(tmp_path: Path) -> None:
     assert run.exit_code == 1
     assert len(run.sessions()) == 2
     (failure,) = run.failures()
-    assert "ValueError: not today" in failure["message"]
+    assert f"{type(raised).__name__}: not today" in failure["message"]
 
 
 def test_two_functions_of_one_name_are_two_speakers(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class CallableEngine:
                 answer = await asyncio.to_thread(self._function, given)
                 if inspect.isawaitable(answer):
                     answer = await answer
-        except Exception as error:  # whatever the user's function raises fails its own session only
+        except (Exception, SystemExit) as error:  # what the function of the user raises fails its own session only
             raise EngineError(f"{self._name}: {type(error).__name__}: {first_line(error)}") from error
         if not isinstance(answer, str) or not answer.strip():
             raise EngineError(f"{self._name}: expected the turn's text, found {type(answer).__name__} {answer!r:.40}")
