@@ -245,6 +245,24 @@ def test_a_plug_ins_format_gets_the_options_that_it_takes_and_no_others(tmp_path
         harness.export(run, format="sft", out=tmp_path / "out2", keep="cut")
 
 
+@pytest.mark.parametrize("existed", [True, False])
+def test_an_export_that_fails_leaves_nothing_and_can_be_repeated(tmp_path: Path, existed: bool) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    (tmp_path / "talk.txt").write_text("Patient: Hi.\n\nTherapist: Hello.\n")
+    rights = ["--licence", "x", "--source", "y"]
+    assert main(["import", str(tmp_path / "talk.txt"), "--format", "text", "--out", str(run), *rights]) == 0
+    if existed:
+        out.mkdir()
+    with pytest.raises(ConfigError, match="did you mean persona_id"):
+        harness.export(run, format="messages", out=out, where="persona == 'a'")
+    assert out.exists() is existed
+    assert harness.export(run, format="messages", out=out, where="persona_id != 'a'").files == {"train.jsonl": 1}
+    kept = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(StorageError, match="holds other files"):
+        harness.export(run, format="messages", out=out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
+
+
 def test_tables_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
     pytest.importorskip("duckdb")
     (tmp_path / "sessions.parquet").write_bytes(b"not a table")
