@@ -12,6 +12,7 @@ from harness.__main__ import main
 from harness.config.plugins import EXPORTERS
 from harness.errors import ConfigError, StorageError
 from harness.exports.dpo import Value, confidence
+from harness.exports.inspect_logs import file_name
 from harness.exports.job import Job, Written, exporter
 from harness.exports.rows import Fault, _logprobs, completion_ids, faults, rewards
 from harness.exports.runs import ExportedRun, open_runs
@@ -261,6 +262,13 @@ def test_an_export_that_fails_leaves_nothing_and_can_be_repeated(tmp_path: Path,
     with pytest.raises(StorageError, match="holds other files"):
         harness.export(run, format="messages", out=out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
+
+
+def test_logs_of_runs_of_one_name_are_all_kept() -> None:
+    names: list[str] = []
+    for folder in ("a/sweep/0", "b/sweep/0", "c/sweep/0", "d/sweep/0"):
+        names.append(file_name(Path(folder), names))
+    assert names == ["0.eval", "sweep-0.eval", "sweep-0-2.eval", "sweep-0-3.eval"]
 
 
 def test_tables_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
