@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.config.credentials import without
 from harness.errors import ConfigError
 from harness.exports.files import make_folder
 from harness.exports.job import Job, Written, exporter
@@ -67,7 +68,11 @@ def _log(run: ExportedRun, samples: Sequence[Any]) -> Any:
             dataset=EvalDataset(name=run.path.name, samples=len(samples), sample_ids=[one.id for one in samples]),
             model=f"therapist-harness/{Path(model.path).name if model else record.source}",
             config=EvalConfig(),
-            metadata={"config_hash": record.config_hash, "source": str(record.source), "config": record.config},
+            metadata={
+                "config_hash": record.config_hash,
+                "source": str(record.source),
+                "config": without(record.config),
+            },
         ),
         results=EvalResults(total_samples=len(samples), completed_samples=len(samples)),
         stats=EvalStats(started_at=began, completed_at=ended),

@@ -12,7 +12,7 @@ from harness.__main__ import main
 from harness.config.plugins import EXPORTERS
 from harness.errors import ConfigError, StorageError
 from harness.exports.dpo import Value, confidence
-from harness.exports.inspect_logs import file_name
+from harness.exports.inspect_logs import _log, file_name
 from harness.exports.job import Job, Written, exporter
 from harness.exports.rows import Fault, _logprobs, completion_ids, faults, rewards
 from harness.exports.runs import ExportedRun, open_runs
@@ -269,6 +269,16 @@ def test_logs_of_runs_of_one_name_are_all_kept() -> None:
     for folder in ("a/sweep/0", "b/sweep/0", "c/sweep/0", "d/sweep/0"):
         names.append(file_name(Path(folder), names))
     assert names == ["0.eval", "sweep-0.eval", "sweep-0-2.eval", "sweep-0-3.eval"]
+
+
+def test_a_log_shows_no_credential_that_an_older_version_recorded(tmp_path: Path) -> None:
+    pytest.importorskip("inspect_ai")
+    settings = config()
+    settings["therapist"]["engine"] = {"kind": "openai", "api_key": "sk-0123456789abcdefghij"}
+    (run,) = open_runs([write_run(tmp_path / "run", settings, [])])
+    shown = _log(run, []).model_dump_json()
+    assert "openai" in shown
+    assert "sk-0123456789" not in shown
 
 
 def test_tables_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
