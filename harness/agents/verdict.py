@@ -205,7 +205,7 @@ def judged(metrics: Mapping[str, Any], found: Mapping[str, Mapping[int, str]], t
     """`patient_verdict` and `patient_faults` of a session's metrics, with the faults that judges found.
 
     `found` maps each item to the turns that were quoted, each with the judge's name. `turns` is the number of patient
-    turns.
+    turns. An invalid session stays invalid: of its faults, only the first `MOST_FAULTS` are recorded.
     """
     known = [
         Fault(Reason(fault["reason"]), int(fault["turn"]), str(fault["what"]), str(fault.get("by", "rules")))
@@ -216,7 +216,8 @@ def judged(metrics: Mapping[str, Any], found: Mapping[str, Mapping[int, str]], t
         for item, quoted in sorted(found.items())
         for turn, name in sorted(quoted.items())
     ]
+    by_rules = metrics.get("patient_verdict")
     return {
-        "patient_verdict": str(verdict([*known, *more], turns)),
+        "patient_verdict": str(Verdict.INVALID if by_rules == Verdict.INVALID else verdict([*known, *more], turns)),
         "patient_faults": [fault.to_dict() for fault in [*known, *more][:MOST_FAULTS]],
     }

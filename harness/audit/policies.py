@@ -4,6 +4,7 @@ A policy is a function of the exchange and of the patient's last turn.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,8 @@ def read_policies(path: Path) -> tuple[Policy, ...]:
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """A dict of the pairs. Raises `ValueError` for a repeated key, which would be ignored otherwise."""
-    names = [name for name, _ in pairs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    counts = Counter(name for name, _ in pairs)
+    if twice := sorted(name for name, times in counts.items() if times > 1):
         raise ValueError(f"{twice[0]!r} is given twice; expected every name once")
     return dict(pairs)
 

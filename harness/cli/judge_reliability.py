@@ -25,17 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from harness.comparison.runs import run_folders
-    from harness.errors import JudgeError, did_you_mean, some_of
+    from harness.errors import JudgeError, did_you_mean
     from harness.judges.reliability import analyse, lines, read_tables
 
     folders = dict.fromkeys(folder.resolve() for path in args.folders for folder in run_folders(path))
     tables = read_tables(folders)
-    judged = {table.rubric for table in tables}
-    for rubric in args.rubric or ():
-        if rubric not in judged:
-            raise JudgeError(
-                f"--rubric: {rubric!r} was not judged{did_you_mean(rubric, judged)}; there are {some_of(judged)}"
-            )
+    known = sorted({table.rubric for table in tables})
+    for name in args.rubric or ():
+        if name not in known:
+            raise JudgeError(f"--rubric: no scores of {name}{did_you_mean(name, known)}; there are {', '.join(known)}")
     tables = [table for table in tables if not args.rubric or table.rubric in args.rubric]
     found = [analyse(table, seed=args.seed) for table in tables]
     if args.json:

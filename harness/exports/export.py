@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.config.plugins import EXPORTERS, load_plugins
 from harness.errors import ConfigError
+from harness.exports.files import whole_or_nothing
 from harness.exports.job import Format, Job, Written
 from harness.exports.rows import Fault, Wanted
 from harness.exports.runs import ExportedRun, open_runs
@@ -57,7 +58,8 @@ def export(
         Where(label, "--label") if label is not None else None,
         licence,
     )
-    return registered.write(job)
+    with whole_or_nothing(out):
+        return registered.write(job)
 
 
 def _refuse_unused(form: str, takes: Iterable[str], given: Mapping[str, object]) -> None:

@@ -5,7 +5,9 @@ Invariants:
 - The folder is new or empty, so that nothing is mixed with an older export.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +33,32 @@ def make_folder(out: Path) -> None:
         raise storage_error(out, "make the folder", error, "choose another --out") from error
     if there:
         raise StorageError(f"{out}: holds other files ({there[0]}, ...); choose a new or empty --out")
+
+
+@contextmanager
+def whole_or_nothing(out: Path) -> Iterator[None]:
+    """If the block fails, remove what it wrote to the folder of an export, so that the export can be repeated.
+
+    A folder that held something before stays as it is.
+    """
+    existed = os.path.lexists(out)
+    own = not existed or _is_empty(out)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # the error that ended the block is the one to tell
+            for path in out.iterdir() if own else ():
+                path.unlink()
+            if not existed:
+                out.rmdir()
+        raise
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def write_rows(job: Job, rows: Iterable[tuple[str, Record]], texts: Texts) -> Written:

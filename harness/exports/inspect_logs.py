@@ -3,10 +3,11 @@
 Each sample contains its messages once. Events are short info events that do not repeat them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.config.credentials import without
 from harness.errors import ConfigError
 from harness.exports.files import make_folder
 from harness.exports.job import Job, Written, exporter
@@ -34,14 +35,16 @@ def inspect(job: Job) -> Written:
             for number, session in enumerate(run.sessions(), 1)
             if _wanted(job, run, session)
         ]
-        name = (
-            f"{run.path.name}.eval"
-            if f"{run.path.name}.eval" not in written.files
-            else f"{run.path.parent.name}-{run.path.name}.eval"
-        )
+        name = file_name(run.path, written.files)
         write_eval_log(_log(run, samples), str(job.out / name))
         written.files[name] = len(samples)
     return written
+
+
+def file_name(run: Path, taken: Collection[str]) -> str:
+    """RUN.eval; PARENT-RUN.eval if that is taken, and with a number if both are."""
+    known = (f"{run.parent.name}-{run.name}{number}" for number in ("", *(f"-{n}" for n in range(2, len(taken) + 3))))
+    return next(f"{name}.eval" for name in (run.name, *known) if f"{name}.eval" not in taken)
 
 
 def _wanted(job: Job, run: ExportedRun, session: Played) -> bool:
@@ -65,7 +68,11 @@ def _log(run: ExportedRun, samples: Sequence[Any]) -> Any:
             dataset=EvalDataset(name=run.path.name, samples=len(samples), sample_ids=[one.id for one in samples]),
             model=f"therapist-harness/{Path(model.path).name if model else record.source}",
             config=EvalConfig(),
-            metadata={"config_hash": record.config_hash, "source": str(record.source), "config": record.config},
+            metadata={
+                "config_hash": record.config_hash,
+                "source": str(record.source),
+                "config": without(record.config),
+            },
         ),
         results=EvalResults(total_samples=len(samples), completed_samples=len(samples)),
         stats=EvalStats(started_at=began, completed_at=ended),

@@ -52,7 +52,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
             absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if absent:
                 raise RatingError(f"{path}:1: no column {', '.join(absent)}; expected {','.join(COLUMNS)},split")
-            for number, row in enumerate(reader, 2):
+            for row in reader:
+                number = reader.line_num
                 if number > MOST_ROWS:
                     raise RatingError(f"{path}: more than {MOST_ROWS} lines")
                 yield number, {key: value or "" for key, value in row.items() if isinstance(key, str)}

@@ -1,6 +1,7 @@
 """The gaming audit: what doesn't listen earns next to nothing, good scripts earn, and mistakes in files are named."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,14 @@ def test_a_mistake_in_a_file_of_policies_is_named(content: str, said: str, tmp_p
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConfigError, match=said):
         read_policies(file)
+
+
+def test_a_file_of_many_names_is_read_in_time(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({f"policy {n}": {"mirror": True} for n in range(40_000)}))
+    began = time.process_time()
+    assert len(read_policies(file)) == 40_000
+    assert time.process_time() - began < 8.0
 
 
 def test_the_command_prints_the_reference_and_every_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,6 +105,16 @@ def test_nothing_to_show_is_no_picture() -> None:
     assert meter(Turn(0, Speaker.PATIENT, "")) == ""
 
 
+@pytest.mark.parametrize("exchanges", [1, 2, 5])
+def test_what_the_patient_tells_in_its_last_turn_is_within_the_timeline(exchanges: int) -> None:
+    """A patient that ends the session speaks once more than the therapist."""
+    last = exchanges + 1
+    picture = drawn(disclosure([Disclosed("s", (last,), (last,), exchanges)], title="t", width=720))
+    places = [float(circle.get("cx", 0)) for circle in picture.iter() if circle.tag.endswith("circle")]
+    assert len(places) == 2
+    assert max(places) <= 700
+
+
 def test_small_pictures_stand_beside_their_numbers_and_stay_small() -> None:
     for markup in (spark([0.1] * 500), level(7.0, "trust"), meter(Turn(0, Speaker.PATIENT, "", 10, 5, 5, 10, 100))):
         assert drawn(markup).get("aria-hidden") == "true"

@@ -12,6 +12,7 @@ from harness.__main__ import main
 from harness.config.plugins import EXPORTERS
 from harness.errors import ConfigError, StorageError
 from harness.exports.dpo import Value, confidence
+from harness.exports.inspect_logs import _log, file_name
 from harness.exports.job import Job, Written, exporter
 from harness.exports.rows import Fault, _logprobs, completion_ids, faults, rewards
 from harness.exports.runs import ExportedRun, open_runs
@@ -250,6 +251,41 @@ def test_a_plug_ins_format_gets_the_options_that_it_takes_and_no_others(tmp_path
         harness.export(run, format="dpo", out=tmp_path / "out")
     with pytest.raises(ConfigError, match="--keep: 'cut': expected mended"):
         harness.export(run, format="sft", out=tmp_path / "out2", keep="cut")
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_an_export_that_fails_leaves_nothing_and_can_be_repeated(tmp_path: Path, existed: bool) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    (tmp_path / "talk.txt").write_text("Patient: Hi.\n\nTherapist: Hello.\n")
+    rights = ["--licence", "x", "--source", "y"]
+    assert main(["import", str(tmp_path / "talk.txt"), "--format", "text", "--out", str(run), *rights]) == 0
+    if existed:
+        out.mkdir()
+    with pytest.raises(ConfigError, match="did you mean persona_id"):
+        harness.export(run, format="messages", out=out, where="persona == 'a'")
+    assert out.exists() is existed
+    assert harness.export(run, format="messages", out=out, where="persona_id != 'a'").files == {"train.jsonl": 1}
+    kept = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(StorageError, match="holds other files"):
+        harness.export(run, format="messages", out=out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
+
+
+def test_logs_of_runs_of_one_name_are_all_kept() -> None:
+    names: list[str] = []
+    for folder in ("a/sweep/0", "b/sweep/0", "c/sweep/0", "d/sweep/0"):
+        names.append(file_name(Path(folder), names))
+    assert names == ["0.eval", "sweep-0.eval", "sweep-0-2.eval", "sweep-0-3.eval"]
+
+
+def test_a_log_shows_no_credential_that_an_older_version_recorded(tmp_path: Path) -> None:
+    pytest.importorskip("inspect_ai")
+    settings = config()
+    settings["therapist"]["engine"] = {"kind": "openai", "api_key": "sk-0123456789abcdefghij"}
+    (run,) = open_runs([write_run(tmp_path / "run", settings, [])])
+    shown = _log(run, []).model_dump_json()
+    assert "openai" in shown
+    assert "sk-0123456789" not in shown
 
 
 def test_tables_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:

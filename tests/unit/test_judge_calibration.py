@@ -40,6 +40,7 @@ def test_a_table_is_read(tmp_path: Path) -> None:
         ("s,alliance/goals,,1,test", ":2: rater: no value"),
         ("s,alliance/goals,ann,1,train", ":2: split: expected dev or test, found 'train'"),
         ("s,alliance/goals,ann,1,test\ns,alliance/goals,ann,2,test", ":3: a second rating"),
+        ('"s",alliance/goals,"ann\nlee",1,test\n\ns,alliance/goals,ann,9,test', ":5: value: expected one of"),
         ("", "no ratings"),
     ],
 )

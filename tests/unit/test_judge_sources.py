@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -10,16 +9,14 @@ import pytest
 from harness.judges import sources
 from harness.store.encoding import encode
 from harness.store.records import SessionRecord, read_sessions
-from tests.fixtures.comparing import config, write_run
+from tests.fixtures.comparing import Session, config, write_run
 
 COURSES, SESSIONS = 150, 2
 
 
 def _run(folder: Path) -> Path:
     """A run of courses; their sessions end in turns."""
-    numbered: list[tuple[str, int, dict[str, Any]]] = [
-        (f"p{course}", number, {}) for number in range(SESSIONS) for course in range(COURSES)
-    ]
+    numbered: list[Session] = [(f"p{course}", number, {}) for number in range(SESSIONS) for course in range(COURSES)]
     write_run(folder, config(), numbered)
     lines = [orjson.loads(line) for line in (folder / "sessions.jsonl").read_bytes().splitlines()]
     for line, (persona, number, _) in zip(lines, numbered, strict=True):

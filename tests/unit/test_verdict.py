@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.agents.inner_state import initial
-from harness.agents.verdict import Reason, Verdict, judged, patient_verdict
+from harness.agents.verdict import MOST_FAULTS, Reason, Verdict, judged, patient_verdict
 from harness.audit.written import WrittenSession, written_sessions
 from harness.paths import persona_dir
 from harness.personas.library import load
@@ -98,3 +98,12 @@ def test_a_judge_adds_what_the_rules_miss() -> None:
     assert found["patient_verdict"] == "invalid"
     assert found["patient_faults"] == [{"reason": "leak", "turn": 4, "what": "leaks-layer", "by": "judge strict"}]
     assert judged(by_rules, {}, 6)["patient_verdict"] == "valid"
+
+
+def test_a_fault_that_a_judge_adds_never_makes_an_invalid_session_better() -> None:
+    """Of a long session's many faults only the first are recorded, too few for their share of its turns."""
+    texts = ("I laugh. *looks away and sighs*", "And then?") * 200
+    by_rules = patient_verdict(turns_of(texts), RACHEL)
+    assert by_rules["patient_verdict"] == "invalid"
+    assert len(by_rules["patient_faults"]) == MOST_FAULTS
+    assert judged(by_rules, {"contradicts-persona": {4: "strict"}}, 200)["patient_verdict"] == "invalid"

@@ -88,6 +88,11 @@ class Disclosed:
     told: Sequence[int]
     exchanges: int
 
+    @property
+    def last(self) -> int:
+        """The last exchange of the session. One that the patient ends has a turn more than whole exchanges."""
+        return max(self.exchanges, *self.unlocked, *self.told, 1)
+
 
 def disclosure(rows: Sequence[Disclosed], *, title: str, width: float = 720) -> Markup:
     """A line per session, with a ring where a layer became tellable and a disc where it was told; empty without any."""
@@ -95,7 +100,7 @@ def disclosure(rows: Sequence[Disclosed], *, title: str, width: float = 720) -> 
     if not rows:
         return Markup("")
     left, right, step = 210.0, 20.0, 19.0
-    longest = max(row.exchanges for row in rows)
+    longest = max(row.last for row in rows)
     height = step * len(rows) + 26
 
     def place(exchange: int) -> float:
@@ -105,7 +110,7 @@ def disclosure(rows: Sequence[Disclosed], *, title: str, width: float = 720) -> 
     for number, row in enumerate(rows):
         at = step * number + 12
         parts.append(svg.label(left - 12, at + 3.5, svg.clipped(row.name, 32), anchor="end"))
-        parts.append(svg.line((left, at), (place(row.exchanges), at), "grid"))
+        parts.append(svg.line((left, at), (place(row.last), at), "grid"))
         for layer, exchange in enumerate(row.unlocked, 1):
             told = row.told[layer - 1] if layer <= len(row.told) else None
             if told is not None:
