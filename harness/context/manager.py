@@ -136,14 +136,14 @@ class ContextManager:
             learned = {"max_model_len": window.max_model_len, "margin": window.margin, "ratio": round(window.ratio, 3)}
             told = {"limit": error.limit, "counted": error.counted}
             self._events.append(self._event("refusal", history, {"prompt_tokens": prompt.tokens, **told, **learned}))
+            self._record_cuts(history)  # at once, or another session on this window would record them as its own
 
         try:
             request, generation = await deliver(
                 self.engine, self.window, build, refused, meter=self.meter, rising=self._rising
             )
         finally:
-            cuts, self.window.cuts = self.window.cuts, []
-            self._events += [self._event("silent_cut", history, cut) for cut in cuts]
+            self._record_cuts(history)
         self._events += retry_events(generation.retries, len(history), self.preamble.speaker, "turn")
         view = replace(self._view, direction=direction) if direction else self._view
         evicted = max(0, view.first - view.pinned)
@@ -255,6 +255,11 @@ class ContextManager:
 
     def _count_note(self) -> int:
         return self.preamble.renderer.count_text(self._view.note) if self._view.note else 0
+
+    def _record_cuts(self, history: Sequence[Turn]) -> None:
+        """Record the cuts that the window has learned of: those of this prompt, and of questions, which have no turn."""
+        cuts, self.window.cuts = self.window.cuts, []
+        self._events += [self._event("silent_cut", history, cut) for cut in cuts]
 
     def _event(self, kind: str, history: Sequence[Turn], data: Mapping[str, Any]) -> Event:
         return Event(kind, len(history), self.preamble.speaker, data)

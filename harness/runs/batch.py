@@ -134,20 +134,26 @@ class Batch:
         self._clocks: dict[CheckedRun, Clock] = {}
         self._telling = threading.Lock()
         self._ending: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        """The task that plays; None before and after."""
         self._halted = False
         self._finished: list[tuple[CheckedRun, Path]] = []
 
     async def play(self) -> None:
         """Play all runs. Raises `StorageError` or `EngineError`, with folders left open for `close`."""
-        self._task = asyncio.current_task()
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         try:
             await self._play()
         except asyncio.CancelledError:
             if not self._halted:
                 raise
         finally:
-            await self._all_ended()
+            self._task = None  # a run that ends from here on has nothing left to halt
+            try:
+                await self._all_ended()
+            finally:
+                self._loop = None  # it is closed when `close` tells of the runs left
 
     def abandon(self) -> None:
         """Bring all complete turns to disk; the process is about to end."""
@@ -344,9 +350,13 @@ class Batch:
     def _tell(self, run: CheckedRun, end: Outcome | HarnessError) -> None:
         with self._telling:
             goes_on = self._follower.ended(run, end)
-        if not goes_on and not self._halted and self._task is not None:
+        if not goes_on and not self._halted and self._loop is not None:
             self._halted = True
-            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            self._loop.call_soon_threadsafe(self._halt)
+
+    def _halt(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     async def _all_ended(self) -> None:
         """Wait for the runs that are being ended, so that they are not ended twice."""

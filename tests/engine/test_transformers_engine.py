@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from harness.config.schema import EngineConfig, ModelConfig
 from harness.engines.transformers.engine import TransformersEngine
-from harness.errors import EngineUnavailable, PromptRefused, RequestRejected
+from harness.engines.transformers.grammar import Grammars
+from harness.errors import EngineError, EngineUnavailable, PromptRefused, RequestRejected
 from harness.types import FinishReason, Sampling
 from tests.fixtures.asking import SCHEMA, Asker, check_stop_ids, check_usage
 
@@ -50,6 +51,22 @@ async def test_alone_the_same_seed_gives_the_same_text(loaded: Loaded) -> None:
     first, again, other = [(await loaded.engine.generate(loaded.ask(seed=seed))).text for seed in (7, 7, 8)]
     assert first == again
     assert first != other
+
+
+async def test_a_tokenizer_that_takes_no_grammar_fails_its_questions_and_not_the_engine(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the worker ended over it, every later request would wait for ever."""
+
+    def refuse(grammars: Grammars, schema: object) -> None:
+        raise TypeError("not a fast tokenizer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Grammars, "matcher", refuse)
+        question = loaded.engine.generate(loaded.ask(json_schema=SCHEMA))
+        with pytest.raises(EngineError, match="TypeError: not a fast tokenizer"):
+            await asyncio.wait_for(question, 10)
+    assert (await asyncio.wait_for(loaded.engine.generate(loaded.ask()), 60)).completion_tokens
 
 
 async def test_rows_keep_their_own_sampling(loaded: Loaded) -> None:

@@ -1,9 +1,11 @@
 """Whatever bytes a server sends: a right answer, or an error of ours; never another exception, never a number out of bounds."""
 
 import json
+import time
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +83,18 @@ def test_an_answer_is_right_or_an_error(payload: bytes, content_type: str) -> No
     counts = (answer.prompt_tokens, answer.completion_tokens, answer.cached_tokens or 0, *answer.token_ids)
     assert all(type(number) is int and 0 <= number < 2 * LARGEST_COUNT for number in counts)
     orjson.dumps([answer.text, answer.reasoning, *counts])
+
+
+@pytest.mark.parametrize("part", [b"<script>", b"<style ", b"<", b"</script", b"< "])
+def test_a_page_of_open_tags_does_not_hold_up_other_sessions(part: bytes) -> None:
+    began = time.thread_time()
+    read_fault(502, part * 8000 + b" sk-secret-key-of-tests", SCRUB)
+    assert time.thread_time() - began < 1.0
+
+
+def test_scripts_of_a_page_are_no_words_of_the_server() -> None:
+    page = b"<html><style>p {}</style><body>Bad gateway <script>let a = 1</script> today <script>let b = 2"
+    assert read_fault(502, page, SCRUB).text == "Bad gateway today"
 
 
 @given(BODIES, st.integers(200, 599))

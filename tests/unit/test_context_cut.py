@@ -1,5 +1,6 @@
 """Servers that silently cut prompts are seen, and kept within what they read; odd counts are not believed."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -83,6 +84,34 @@ async def test_a_server_that_cuts_is_seen_once_and_then_kept_within_what_it_read
     assert events[0].data["prompt_tokens"] < 1.25 * READS, "it took long to see"
     assert all(reads(answer.prompt.tokens) >= 0.9 * answer.prompt.tokens for answer in answers if answer.events)
     assert all(answer.prompt.tokens <= READS for answer in answers[-5:])
+
+
+async def test_a_cut_is_recorded_by_the_session_whose_prompt_was_cut() -> None:
+    """Others on the same engine share its window, and may get an answer before that prompt is sent again."""
+    again, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Cutting):
+        async def generate(self, request: Request) -> Generation:
+            if any(sent.request_id == request.request_id for sent in self.requests):
+                again.set()
+                await go_on.wait()
+            return await super().generate(request)
+
+    engine, window = Slow(lambda tokens: min(tokens, READS)), Window(32_000)
+    preamble = Preamble(Speaker.THERAPIST, "You listen.", None, renderer())
+    policy = make_policy(ContextConfig(policy="truncate"), None)
+
+    async def answer(name: str, turns: int) -> Answer:
+        manager = ContextManager(preamble, engine, window, policy, sampling=Sampling(), max_new_tokens=NEW)
+        said = [Turn(i, Speaker.THERAPIST if i % 2 else Speaker.PATIENT, "word " * 12) for i in range(turns)]
+        return await manager.answer(said, seed=1, request_id=f"{name}/{turns}")
+
+    long = asyncio.create_task(answer("long", 41))
+    await again.wait()
+    short = await answer("short", 1)
+    go_on.set()
+    assert [event.kind for event in short.events] == []
+    assert "silent_cut" in [event.kind for event in (await long).events]
 
 
 async def test_a_server_that_reads_everything_is_never_accused() -> None:

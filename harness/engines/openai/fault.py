@@ -22,7 +22,7 @@ _LONGEST, _SHOWN = 8192, 300
 """Characters of a server's words that are read, and that are shown."""
 _DEEPEST = 4
 _TAG, _BLANKS = (
-    re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]{0,2000}>", re.DOTALL | re.IGNORECASE),
+    re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]{0,2000}>", re.DOTALL | re.IGNORECASE),
     re.compile(r"\s+"),
 )
 _NUMBER = re.compile(r"(?<![\w.-])(?:\d{1,3}(?:,\d{3})+|\d{1,9})(?![\w]|\.\d|,\d)")

@@ -98,10 +98,8 @@ class TransformersEngine:
             try:
                 answers = loaded.answer(jobs, self._stop)
             except Exception as error:
-                failure = EngineError(f"transformers failed: {type(error).__name__}: {error}")
-                failure.__cause__ = error
                 for job in jobs:
-                    job.resolve(failure)
+                    job.resolve(_failure(error))
             else:
                 # Closing cuts a batch short, and a cut answer is not a turn.
                 closed = _closed() if self._stop.is_set() else None
@@ -126,6 +124,12 @@ class TransformersEngine:
         for job in jobs:
             job.resolve(_closed())
         return None
+
+
+def _failure(error: Exception) -> EngineError:
+    failure = EngineError(f"transformers failed: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
 
 
 def _closed() -> EngineUnavailable:
@@ -165,6 +169,8 @@ class _Loaded:
                 accepted.append(job)
             except RequestRejected as error:
                 job.resolve(error)
+            except Exception as error:  # a tokenizer that llguidance can't take; the worker must not end silently
+                job.resolve(_failure(error))
         return accepted
 
     def answer(self, jobs: list[Job], stop: threading.Event) -> list[Generation]:
