@@ -33,7 +33,7 @@ class ItemCalibration:
     sessions: int
     """Sessions that people rated and the judge scored."""
     missing: int
-    """Sessions that people rated, without a value from the judge."""
+    """Sessions that people rated and the judge was asked about, without a value from it."""
     raters: int
     kappa: float
     """Quadratic weighted, judge against consensus."""

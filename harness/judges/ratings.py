@@ -6,6 +6,7 @@ name of the session's run folder, since the runs of a sweep have sessions of the
 
 import csv
 import io
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.judges.records import Rating, Score
 from harness.judges.rubric import Rubric
 from harness.reading.files import opened
 
+_log = logging.getLogger(__name__)
 COLUMNS = ("session_id", "item", "rater", "value")
 MOST_ROWS = 1_000_000
 
@@ -91,8 +93,8 @@ def of_runs(
 ) -> tuple[list[Rating], list[Score]]:
     """Ratings and scores of several runs, by the names of their folders, with ids of sessions that are unique over all runs.
 
-    `place` is the table of the ratings, for messages. Raises `RatingError` for a rating whose session several runs have, if it
-    doesn't name its run.
+    `place` is the table of the ratings, for messages. Ratings of sessions that were not judged are left out, with a note.
+    Raises `RatingError` for a rating whose session several runs have, if it doesn't name its run.
     """
     scores = [
         score.model_copy(update={"session_id": f"{run}/{score.session_id}"})
@@ -103,7 +105,7 @@ def of_runs(
     for run, own in judged.items():
         for session_id in dict.fromkeys(score.session_id for score in own):
             runs[session_id].append(run)
-    placed = []
+    placed, unknown = [], dict[str, None]()
     for rating in ratings:
         found = [run for run in runs[rating.session_id] if rating.run in ("", run)]
         if len(found) > 1:
@@ -112,4 +114,8 @@ def of_runs(
                 "was rated; add a column `run` with the name of its run folder"
             )
         placed += [rating.model_copy(update={"session_id": f"{run}/{rating.session_id}"}) for run in found]
+        if not found:
+            unknown[rating.session_id] = None
+    if unknown:
+        _log.warning("note: %s: not judged, so left out: sessions %s", place, some_of(unknown))
     return placed, scores

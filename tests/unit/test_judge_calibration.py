@@ -128,6 +128,12 @@ def test_only_the_split_that_is_asked_for_counts_and_missing_is_counted() -> Non
     assert calibrate(ratings, [], CHOSEN) == []
 
 
+def test_a_rated_session_that_was_not_judged_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    rating = Rating(session_id="s-l", item="alliance/goals", rater="ann", value=3.0)
+    assert of_runs([rating], {"a": [_score(1, "goals", 0.0)]}, "t.csv")[0] == []
+    assert "note: t.csv: not judged, so left out: sessions s-l" in caplog.text
+
+
 def test_a_rating_belongs_to_one_run_of_a_sweep() -> None:
     judged = {"a": [_score(1, "goals", 0.0), _score(2, "goals", 1.0)], "b": [_score(1, "goals", 3.0)]}
 
