@@ -9,7 +9,7 @@ Invariants:
 import asyncio
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,15 +168,21 @@ class VllmEngine:
             llm.output_handler.cancel()
             await asyncio.wait([llm.output_handler])
         llm.output_processor.propagate_error(EngineDeadError())
-        await asyncio.to_thread(llm.shutdown, CLOSE_S)
+        try:
+            await asyncio.to_thread(llm.shutdown, CLOSE_S)
+        finally:
+            await self._ended(processes)
+        del llm
+        gc.collect()  # AsyncLLM has many reference cycles, and its __del__ fails during interpreter shutdown
+
+    async def _ended(self, processes: Sequence[Any]) -> None:
+        """Kill the children that a shutdown has left, and wait for them and for the watchdogs."""
         for process in processes:
             if process.is_alive():
                 process.kill()
             await asyncio.to_thread(process.join, CLOSE_S)
         if self._launch is not None:
             await self._launch.end()
-        del llm
-        gc.collect()  # AsyncLLM has many reference cycles, and its __del__ fails during interpreter shutdown
 
     @property
     def llm(self) -> "AsyncLLM":
