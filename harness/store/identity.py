@@ -11,7 +11,7 @@ from harness.errors import StorageError
 from harness.store.records import RunRecord
 
 _LOCALIZED = re.compile(r"template\.\w+\.[a-z]{2,3}")
-_FREE = frozenset({"run", "concurrency", "on_failure", "executor", "keep", "judge", "judging", "trackers"})
+_FREE = frozenset({"run", "concurrency", "on_failure", "executor", "keep", "judge", "judging"})
 """Top-level settings that can't change a dialogue."""
 _FREE_OF_ENGINE = frozenset(
     {

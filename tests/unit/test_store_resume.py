@@ -206,7 +206,6 @@ async def test_finished_sessions_keep_their_metrics(tmp_path: Path) -> None:
     [
         ("run", {"name": "x", "dir": "/tmp/x"}),
         ("concurrency", 4),
-        ("trackers", ["mine"]),
         ("therapist.engine.request_timeout_s", 1.0),
         ("therapist.engine.max_batch", 1),
     ],
