@@ -266,9 +266,10 @@ def _first(error: ValidationError) -> str:
 def is_judged(run: Path, overrides: Sequence[str] = ()) -> bool:
     """Whether a finished run has nothing left to judge: it has no judge, or was judged and `overrides` leave its judge alone.
 
-    `overrides` are the settings of a resume, as KEY=VALUE. Raises `StorageError`.
+    `overrides` are the settings of a resume, as KEY=VALUE. A folder that was removed has nothing left either. Raises
+    `StorageError`.
     """
-    if read_record(run).config.get("judge") is None:
+    if not (run / "run.json").is_file() or read_record(run).config.get("judge") is None:
         return True
     changed = any(override.lstrip("+").startswith(("judge.", "judge=", "judging.")) for override in overrides)
     return (run / CERTIFICATE).exists() and not changed
