@@ -82,10 +82,18 @@ def deleted_in_vain(config: RunConfig, overrides: Sequence[str], config_dir: Pat
     found = {}
     for deletion in (override for override in overrides if override.startswith("~")):
         others = [override for override in overrides if override != deletion]
-        if check(compose(others, config_dir)) == config:
+        if _config_or_none(others, config_dir) == config:
             shown = deletion.removesuffix("=null")  # as a sweep writes it
             found[deletion] = f"command line: {shown}: set, but without it the same defaults apply; set a value instead"
     return found
+
+
+def _config_or_none(overrides: Sequence[str], config_dir: Path | None) -> RunConfig | None:
+    """The config; None if it is refused."""
+    try:
+        return check(compose(overrides, config_dir))
+    except ConfigError:
+        return None
 
 
 def as_written(line: str) -> str:

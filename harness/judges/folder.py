@@ -24,7 +24,6 @@ from harness.judges.judgements import Judgements
 from harness.judges.judging import Judged, Plan
 from harness.judges.pages import write_pages
 from harness.judges.records import (
-    CERTIFICATE,
     GATES,
     SCORES,
     Certificate,
@@ -46,7 +45,7 @@ from harness.paths import persona_dir
 from harness.personas.library import load as load_personas
 from harness.personas.schema import Persona
 from harness.store.files import replacing, storage_error, write_whole
-from harness.store.records import RunRecord, read_record
+from harness.store.records import CERTIFICATE, RunRecord, read_record
 
 
 class Listener(Protocol):

@@ -4,7 +4,7 @@ Invariant: a line derived again from judgements.jsonl equals the line that was w
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.judges.status import Status
 from harness.reading.files import opened, read_bytes
 from harness.store.files import lines_of, storage_error
-from harness.store.records import read_record, shown
+from harness.store.records import CERTIFICATE, shown
 
-JUDGEMENTS, SCORES, GATES, CERTIFICATE = "judgements.jsonl", "scores.jsonl", "gates.jsonl", "certificate.json"
+JUDGEMENTS, SCORES, GATES = "judgements.jsonl", "scores.jsonl", "gates.jsonl"
 R = TypeVar("R", bound=BaseModel)
 _log = logging.getLogger(__name__)
 
@@ -261,15 +261,3 @@ def _first(error: ValidationError) -> str:
     mistake = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in mistake["loc"]) or "line"
     return f"{where}: {mistake['msg']}, found {shown(mistake['input'])}"
-
-
-def is_judged(run: Path, overrides: Sequence[str] = ()) -> bool:
-    """Whether a finished run has nothing left to judge: it has no judge, or was judged and `overrides` leave its judge alone.
-
-    `overrides` are the settings of a resume, as KEY=VALUE. A folder that was removed has nothing left either. Raises
-    `StorageError`.
-    """
-    if not (run / "run.json").is_file() or read_record(run).config.get("judge") is None:
-        return True
-    changed = any(override.lstrip("+").startswith(("judge.", "judge=", "judging.")) for override in overrides)
-    return (run / CERTIFICATE).exists() and not changed

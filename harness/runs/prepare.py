@@ -20,7 +20,6 @@ from harness.context.budget import Window
 from harness.engines.pool import check_settings, engine_key
 from harness.engines.window import context_window
 from harness.errors import StorageError
-from harness.judges.records import CERTIFICATE
 from harness.models.located import located
 from harness.personas.schema import Persona, persona_hash
 from harness.runs.content import content_hashes, model_hashes
@@ -32,7 +31,7 @@ from harness.sessions.plan import plan
 from harness.store.files import count_lines
 from harness.store.identity import config_hash, recorded_contents, refuse_changed
 from harness.store.outputs import check_writable, default_path
-from harness.store.records import RunRecord, RunStatus, Totals, read_record, refuse_imported
+from harness.store.records import CERTIFICATE, RunRecord, RunStatus, Totals, read_record, refuse_imported
 from harness.store.resume import Progress, SessionState
 from harness.store.run_dir import RunDir
 from harness.types import SessionSpec, Source, Speaker

@@ -11,14 +11,13 @@ from pathlib import Path
 from harness.config.schema import RunConfig
 from harness.config.servers import remember
 from harness.errors import HarnessError
-from harness.judges.records import is_judged
 from harness.runs.batch import Outcome, play_batch
 from harness.runs.fit_check import check_fit
 from harness.runs.prepare import CheckedRun, prepare, reopen
 from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
 from harness.store.outputs import point_latest
-from harness.store.records import RunStatus, read_sessions
+from harness.store.records import RunStatus, is_judged, read_sessions
 
 
 def execute(config: RunConfig, reporter: Reporter) -> Outcome:

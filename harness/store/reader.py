@@ -17,7 +17,7 @@ from harness.metrics.aggregate import numbers
 from harness.reading.files import read_bytes
 from harness.store.files import json_lines
 from harness.store.lines import event_fields, turn_fields
-from harness.store.records import RunRecord, RunStatus, SessionRecord, read_record, read_sessions
+from harness.store.records import RunRecord, RunStatus, SessionRecord, is_judged, read_record, read_sessions
 
 Record = dict[str, Any]
 
@@ -72,11 +72,13 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the command: 0 all sessions finished, 1 some failed, 130 interrupted."""
+        """The exit code of the command: 0 all sessions finished, 1 some or the judge failed, 130 interrupted."""
         record = self.record
         if record.status is RunStatus.INTERRUPTED:
             return 130
-        return 1 if record.totals.failed or record.status is not RunStatus.FINISHED else 0
+        if record.totals.failed or record.status is not RunStatus.FINISHED:
+            return 1
+        return 0 if is_judged(self.path) else 1
 
     @cached_property
     def config(self) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ Invariant: damage in a field that others can do without never makes a record unr
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -49,6 +49,8 @@ from harness.types import (
 _log = logging.getLogger(__name__)
 USAGE = TypeAdapter(dict[str, RequestUsage])
 """For `parse`."""
+CERTIFICATE = "certificate.json"
+"""Written last when a run is judged."""
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,199}")
 """The form of a session id; it must work as a file name."""
 T = TypeVar("T")
@@ -220,6 +222,18 @@ def read_record(folder: Path) -> RunRecord:
     except OSError as error:
         raise storage_error(path, "read", error, "give the folder of a run") from error
     return _validated(RunRecord, content, str(path))
+
+
+def is_judged(run: Path, overrides: Sequence[str] = ()) -> bool:
+    """Whether a finished run has nothing left to judge: it has no judge, or was judged and `overrides` leave its judge alone.
+
+    `overrides` are the settings of a resume, as KEY=VALUE. A folder that was removed has nothing left either. Raises
+    `StorageError`.
+    """
+    if not (run / "run.json").is_file() or read_record(run).config.get("judge") is None:
+        return True
+    changed = any(override.lstrip("+").startswith(("judge.", "judge=", "judging.")) for override in overrides)
+    return (run / CERTIFICATE).exists() and not changed
 
 
 def refuse_imported(folder: Path, record: RunRecord, what: str) -> None:

@@ -18,7 +18,6 @@ from harness.config.overrides import changed
 from harness.config.plugins import load_plugins
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError, HarnessError, StorageError
-from harness.judges.records import is_judged
 from harness.runs.batch import Outcome, play_batch
 from harness.runs.interrupts import handlers_kept
 from harness.runs.prepare import CheckedRun, prepare, reopen
@@ -26,7 +25,7 @@ from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
 from harness.runs.single import resume_command
 from harness.store.outputs import point_latest
-from harness.store.records import RunStatus, read_record
+from harness.store.records import RunStatus, is_judged, read_record
 from harness.sweeps import cluster
 from harness.sweeps.expand import FOLDER_LENGTH
 from harness.sweeps.record import PointState, SweepRecord, mark, read_sweep, state_of

@@ -18,7 +18,6 @@ from harness.config.overrides import changed
 from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.config.servers import refuse_server, remember
 from harness.errors import ConfigError, HarnessError, StorageError
-from harness.judges.records import is_judged
 from harness.report.sweep import write_sweep_report
 from harness.runs.prepare import recorded_config
 from harness.runs.reporter import Reporter
@@ -26,7 +25,7 @@ from harness.runs.single import resume_command
 from harness.store.identity import config_hash, differences
 from harness.store.lock import lock
 from harness.store.outputs import default_path
-from harness.store.records import RunStatus, read_record
+from harness.store.records import RunStatus, is_judged, read_record
 from harness.sweeps.expand import Point, check_points, expand, with_content
 from harness.sweeps.launch import launch
 from harness.sweeps.player import Player

@@ -84,6 +84,12 @@ def test_what_has_an_effect_is_taken(overrides: list[str]) -> None:
     load_run(["context.note_tokens=256", *overrides])
 
 
+def test_a_deletion_without_which_the_config_is_refused_is_not_in_vain(tmp_path: Path) -> None:
+    (tmp_path / "therapist").mkdir()
+    (tmp_path / "therapist" / "mine.yaml").write_text("defaults: [act]\nolder_setting: 3\n")
+    assert load_run(["therapist=mine", "~therapist.older_setting"], tmp_path).therapist.name == "act"
+
+
 def test_a_deletion_in_vain_is_refused_in_a_sweep_too() -> None:
     with pytest.raises(ConfigError, match="~guard: set, but without it the same defaults apply"):
         expand(["~guard", "seed=1,2"], None)

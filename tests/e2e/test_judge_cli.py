@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.cli.reporter import TerminalReporter
 from harness.config.compose import load
 from harness.errors import EngineError
@@ -145,6 +146,7 @@ def test_a_run_whose_judge_fails_is_finished_and_ends_with_1(
     outcome = execute(load([*played, *judge]), TerminalReporter())
     assert outcome.status is RunStatus.FINISHED
     assert outcome.exit_code == 1
+    assert harness.open_run(outcome.path).exit_code == 1
 
 
 def test_a_judge_changed_at_a_resume_judges_a_finished_run_again(tmp_path: Path, small_model: Path) -> None:

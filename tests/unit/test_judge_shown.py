@@ -10,7 +10,6 @@ from harness.comparison.output import to_json, to_markdown
 from harness.comparison.runs import read_runs
 from harness.errors import ComparisonError
 from harness.judges.records import (
-    CERTIFICATE,
     GATES,
     SCORES,
     Certificate,
@@ -23,6 +22,7 @@ from harness.judges.records import (
     line,
 )
 from harness.report.judged import load_judged
+from harness.store.records import CERTIFICATE
 from tests.fixtures.comparing import config, write_run
 
 NONE = Rate(hits=0, trials=1, low=0.0, high=1.0)
