@@ -1,7 +1,7 @@
 """What judging costs: CPU and memory without the engine, and prompt tokens that the engine computes.
 
-    python scripts/bench/judge.py [--model FOLDER] [--json PATH] [--skip-engine] [--sessions 8] [--tokens 7000]
-        [--answer-tokens 160]
+    python scripts/bench/judge.py [--model FOLDER] [--json PATH] [--skip-engine] [--sessions 8] [--tokens 6500]
+        [--answer-tokens 384]
 
 Dry: CPU time per item with an engine that answers at once, and memory over 50 and 500 sessions.
 Engine: 40 items over sessions of `--tokens` tokens on the real vLLM engine, asked in three ways: as the harness does it
@@ -42,9 +42,8 @@ from harness.judges.written.library import sessions
 from harness.types import FinishReason, Generation, Message, Request, Sampling, Speaker
 
 ITEMS = 40
-ANSWER = 160
-"""Default token limit of an answer, for a CPU. It is less than half of what judges have by default, so that SmolLM2 is cut off
-often and is asked again."""
+ANSWER = 384
+"""Default token limit of an answer: that of judges."""
 FREE = json.dumps({"evidence": [], "reason": "none", "answer": "?"})
 
 
@@ -264,6 +263,13 @@ def reference_loop_ms() -> float:
     return 1000 * (time.process_time() - began)
 
 
+def prefill_of_one(wanted: Sequence[Subject], renderer: Renderer) -> int:
+    """Tokens of one question about each of these sessions."""
+    asked = prompt.question(*pairs()[0])
+    texts = (prompt.transcript(subject.turns, subject.turns, None) for subject in wanted)
+    return sum(len(renderer.render_full(prompt.messages(text, asked))) for text in texts)
+
+
 async def real(
     model: str, renderer: Renderer, count: int, tokens: int, answer: int, args: Mapping[str, Any], *, others: bool
 ) -> dict[str, Any]:
@@ -273,14 +279,7 @@ async def real(
     info = await engine.start()
     window = info.max_model_len
     wanted = subjects(count, tokens, renderer)
-    one = sum(
-        len(
-            renderer.render_full(
-                prompt.messages(prompt.transcript(s.turns, s.turns, None), prompt.question(*pairs()[0]))
-            )
-        )
-        for s in wanted
-    )
+    one = prefill_of_one(wanted, renderer)
     limit = max(
         1, min(32, ((info.kv_cache_tokens or 1 << 16) - 2 * window) // (answer + 2 * (info.cache_block_tokens or 1)))
     )
@@ -298,14 +297,17 @@ async def real(
         if not others:
             return found
         few = wanted[:1]
-        share = one // count
         asks = list(question_first(few, "B", answer))
-        found["question_first (one session)"] = (await direct(engine, renderer, window, asks, 2)).row(share)
+        found["question_first (one session)"] = (await direct(engine, renderer, window, asks, 2)).row(
+            prefill_of_one(few, renderer)
+        )
         print(json.dumps(found["question_first (one session)"]), flush=True)
         short = subjects(count, max(500, tokens - 4500), renderer)[:1]
         most = 1800
         asks = list(all_at_once(short, "C", most))
-        found["all_in_one_request (one shorter session)"] = (await direct(engine, renderer, window, asks, 1)).row(share)
+        found["all_in_one_request (one shorter session)"] = (await direct(engine, renderer, window, asks, 1)).row(
+            prefill_of_one(short, renderer)
+        )
     finally:
         await engine.close()
     return found
@@ -318,7 +320,7 @@ def main() -> int:
     parser.add_argument("--skip-engine", action="store_true")
     parser.add_argument("--skip-dry", action="store_true")
     parser.add_argument("--sessions", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=7000, help="tokens per transcript")
+    parser.add_argument("--tokens", type=int, default=6500, help="tokens per transcript")
     parser.add_argument("--answer-tokens", type=int, default=ANSWER, help="token limit of an answer")
     parser.add_argument("--only-ours", action="store_true", help="skip the other ways of asking")
     parser.add_argument("--engine-args", default="{}", help="vLLM arguments as JSON")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The harness compared with plain ways of requesting the same sessions from the same model, in one run.
 
-- harness: what `python -m harness run` does, with everything on but the patients' length profiles; vLLM in this process.
+- harness: what `python -m harness run` does, without the patients' length profiles and second drafts; vLLM in this process.
 - bare: the requests of that run again, from a bare asyncio loop on vLLM's `AsyncLLM`; the same engine.
 - asyncio: the same requests, from a bare asyncio client (aiohttp) to `vllm serve`.
 - threads: the same, from a thread per session with the `openai` client to that server.
@@ -13,7 +13,7 @@
 - transformers: batches of `generate`, the first request of every session, then the second, ... (`--transformers`).
 
 All have the same model, prompts (but for `multi_turn`), token limit (one for all turns), sampling (greedy unless
-settings say otherwise) and stop conditions. The server has the engine's batch limits and a prefix cache, too. Engine
+settings say otherwise) and stop conditions. The server has the engine's batch limits, prefix cache and cache blocks. Engine
 and server are loaded together and measured in turn, over several rounds in alternating order; all prefix caches are
 emptied before each measurement. Tokens per second count generated tokens. On a GPU each of the two gets
 `--memory-share` of its memory.
@@ -50,8 +50,11 @@ from harness.errors import HarnessError
 
 BOUNDS = {"bare": 0.98, "asyncio": 1.0, "multi_turn": 1.0}
 """Lower bounds of the harness's tokens per second, as multiples of another way's."""
-ALIKE = ("model.sampling.temperature=0", "patient.profile=off")
-"""Settings for equal output: greedy, and one token limit for all turns, since the multi-turn client has only one."""
+ALIKE = ("model.sampling.temperature=0", "patient.profile=off", "guard.mends=none")
+"""Settings for equal requests: greedy, one token limit for all turns and no second drafts, since the multi-turn client has none.
+
+A second draft is sampled with `top_p`. On a CPU, vLLM then sorts the probabilities of the whole batch, so that eight drafts
+slow down all 128 turns."""
 
 
 @dataclass

@@ -268,8 +268,12 @@ async def bare(plans: Plans, llm: "AsyncLLM", *, seeded: bool) -> Round:
 
 
 def medians(rounds: Sequence[Round]) -> Mapping[str, float]:
-    """Each way's median tokens per second."""
-    return {
-        way: statistics.median(result.speed for result in rounds if result.way == way)
-        for way in dict.fromkeys(result.way for result in rounds)
-    }
+    """Each way's median tokens per second.
+
+    A round in which a session failed does other work, so it counts only if its way has no other.
+    """
+    by_way: dict[str, list[Round]] = {}
+    for result in rounds:
+        by_way.setdefault(result.way, []).append(result)
+    whole = {way: [result for result in own if not result.failed] or own for way, own in by_way.items()}
+    return {way: statistics.median(result.speed for result in own) for way, own in whole.items()}

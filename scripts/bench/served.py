@@ -198,6 +198,7 @@ def serving(
         "max-num-seqs": config.scheduler_config.max_num_seqs,
         "max-num-batched-tokens": config.scheduler_config.max_num_batched_tokens,
         "enable-prefix-caching": True,
+        "block-size": config.cache_config.block_size,
         "enable-chunked-prefill": config.scheduler_config.enable_chunked_prefill,
         "enforce-eager": config.model_config.enforce_eager,
         "override-generation-config": json.dumps(sampled(request)),
