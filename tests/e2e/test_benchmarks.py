@@ -53,9 +53,9 @@ def test_a_wrong_setting_is_told_from_a_bound_that_was_missed(script: str) -> No
 @pytest.mark.engine
 @pytest.mark.parametrize("script", ["saturation.py", "peers.py"])
 def test_what_could_not_be_measured_is_told_from_a_bound_that_was_missed(script: str, tmp_path: Path) -> None:
-    """An engine argument that vLLM refuses when it starts."""
+    """An engine argument that vLLM refuses when it starts, before it loads the model."""
     pytest.importorskip("vllm", reason="needs vLLM")
-    done = bench(script, "--sessions", "2", "--json", tmp_path / "found.json", "engine.args.block_size=7777777")
+    done = bench(script, "--sessions", "2", "--json", tmp_path / "found.json", "engine.args.quantization=nosuch")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "not measured" in done.stderr
 
