@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The harness compared with plain ways of requesting the same sessions from the same model, in one run.
 
-- harness: what `python -m harness run` does, without the patients' length profiles and second drafts; vLLM in this process.
+- harness: what `python -m harness run` does, without the patients' length profiles and the guard's mending; vLLM in this process.
 - bare: the requests of that run again, from a bare asyncio loop on vLLM's `AsyncLLM`; the same engine.
 - asyncio: the same requests, from a bare asyncio client (aiohttp) to `vllm serve`.
 - threads: the same, from a thread per session with the `openai` client to that server.
