@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,18 @@ def test_the_gpu_benchmark_writes_how_each_step_ended(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
     assert found["steps"]["doctor"]["exit_code"] == done.returncode
     assert (tmp_path / "doctor.log").read_text("utf-8").startswith("{")
+
+
+def test_a_round_with_a_failed_session_counts_only_if_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    recorded = import_module("recorded")
+    measured = [
+        ("ours", 100, 0),
+        ("ours", 120, 0),
+        ("theirs", 10, 3),
+        ("theirs", 90, 0),
+        ("lost", 7, 1),
+        ("lost", 9, 1),
+    ]
+    rounds = [recorded.Round(way, tokens, 1.0, failed) for way, tokens, failed in measured]
+    assert recorded.medians(rounds) == {"ours": 110, "theirs": 90, "lost": 8}
