@@ -25,33 +25,20 @@ _TURN = 12
 """Mean number of words of a patient's turn."""
 _LENGTHS = (2, 4, 7, 11, 16, 24, 36)
 """Limits of the bins for numbers of words."""
-_MODALS = frozenset(
-    (
-        "should",
-        "could",
-        "must",
-        "might",
-        "can",
-        "may",
-        "have",
-        "need",
-        "want",
-        "shouldn't",
-        "mustn't",
-        "can't",
-        "better",
-        "ought",
-        "will",
-        "would",
-    )
-)
 _FIRST = frozenset(("i", "i'm", "i've", "i'd", "i'll", "me", "my"))
 _WE = frozenset(("we", "we'll", "we're", "we've", "let's", "our", "we'd"))
 _YOU = frozenset(("you", "you're", "you've", "you'd", "you'll", "your", "part", "yourself"))
 _IT = frozenset(("it", "it's", "that", "that's", "this", "there", "there's", "these", "those", "it'd", "it'll"))
 _THEY = frozenset(("he", "he's", "she", "she's", "they", "they're", "his", "her", "their", "he'd", "she'd"))
+_SUBJECTS = dict.fromkeys(FUNCTION_WORDS, "function") | {
+    word: subject
+    for subject, group in (("you", _YOU), ("i", _FIRST), ("we", _WE), ("it", _IT), ("they", _THEY))
+    for word in group
+}
+"""First word of a part to its subject; other words are nouns."""
 _STEMS = frozenset(
-    (
+    tuple(pair.split())
+    for pair in (
         *("sounds like", "sound like", "seems like", "seems to", "looks like", "feels like", "i'm hearing", "i hear"),
         *("you're saying", "you feel", "you're feeling", "if i", "part of", "one hand", "you mentioned", "you said"),
         *("you're telling", "in other", "sense that", "you told", "seems as", "sounds as"),
@@ -121,7 +108,11 @@ def _sort(word: str) -> tuple[str | None, str]:
 class Looked(NamedTuple):
     """The features of one part of a turn."""
 
-    features: set[str]
+    tokens: set[str]
+    """A token is a feature itself."""
+    pairs: set[tuple[str, str]]
+    """Tokens that follow one another; the feature is both with a blank between them."""
+    others: list[str]
     taken_up: tuple[str, ...]
     """Its words that the patient used, too, by meaning."""
 
@@ -129,49 +120,60 @@ class Looked(NamedTuple):
 def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looked:
     """The features of a part of a turn, and the words it takes up; `place` is its index in `every`."""
     tokens, taken, rare, content = _tokens(part.words, heard)
-    pairs = [f"{a} {b}" for a, b in pairwise(tokens)]
-    found = {*tokens, *pairs}
-    own = bare(part.words)
-    start = bare(tokens)
-    first, form = _subject(own), part.form
-    length, grounded = f"told:{_bin(heard.length)}", _level(rare, content)
-    ground, subject, shape = f"ground:{grounded}", f"subject:{first}", f"form:{form}"
-    found.update(
-        (
-            f"^ {start[0]}",
-            f"^ {' '.join(start[:2])}",
-            f"^ {' '.join(start[:3])}",
-            f"$ {' '.join(tokens[-2:])}",
-            *(shape, subject, f"{shape} {subject}", f"long:{_bin(len(part.words))}"),
-            *(
-                ground,
-                f"{ground} {subject}",
-                f"{ground} {shape}",
-                length,
-                f"{length} {ground}",
-                f"content:{min(content, 6)}",
-            ),
-            f"place:{min(place, 3)} of:{min(len(every), 4)}",
-        )
-    )
+    pairs = {*pairwise(tokens)}
+    own, start = bare(part.words), bare(tokens)
+    subject, ground = _subject(own), _level(rare, content)
+    before = place > 0 and every[place - 1].question is not None
+    after = None if place + 1 == len(every) else every[place + 1].question is not None
+    others = [
+        *[f"^ {' '.join(start[:length])}" for length in range(1, min(3, len(start)) + 1)],
+        f"$ {' '.join(tokens[-2:])}",
+        *_of_form(part.form, subject, ground, _bin(heard.length)),
+        *_of_size(_bin(len(part.words)), min(content, 6)),
+        *_of_place(min(place, 3), min(len(every), 4), before, after),
+    ]
     if part.words[0] in _CONNECT:
-        found.add(f"lead:{part.words[0]} {subject}")
+        others.append(f"lead:{part.words[0]} subject:{subject}")
     if not _STEMS.isdisjoint(pairs):
-        found.update(("stems", f"stems {ground}"))
-    if first in ("function", "noun") and _requests(own):
-        found.update(("request", f"request {shape}"))
+        others += ("stems", f"stems ground:{ground}")
+    if subject in ("function", "noun") and _requests(own):
+        others += ("request", f"request form:{part.form}")
     if "if" in own:
-        found.add(f"if {subject}")
-    if place and every[place - 1].question:
-        found.add("after a question")
-    if place + 1 < len(every):
-        found.add("before a question" if every[place + 1].question else "before a statement")
-    return Looked(found, taken)
+        others.append(f"if subject:{subject}")
+    return Looked({*tokens}, pairs, others, taken)
+
+
+@lru_cache(maxsize=4096)
+def _of_form(form: str, subject: str, ground: int, told: int) -> tuple[str, ...]:
+    """The features of a part with this form and subject; `ground` is its `_level`, `told` the bin of the patient's turn."""
+    shape, who, grounded, length = f"form:{form}", f"subject:{subject}", f"ground:{ground}", f"told:{told}"
+    return (
+        *(shape, who, f"{shape} {who}", length),
+        *(grounded, f"{grounded} {who}", f"{grounded} {shape}", f"{length} {grounded}"),
+    )
+
+
+@lru_cache(maxsize=256)
+def _of_size(words: int, content: int) -> tuple[str, ...]:
+    """The features of a part with its words in this bin, and so many content words."""
+    return f"long:{words}", f"content:{content}"
+
+
+@lru_cache(maxsize=256)
+def _of_place(place: int, parts: int, after_question: bool, before_question: bool | None) -> tuple[str, ...]:
+    """The features of a part at this index of so many parts; `before_question` is None for the last one."""
+    found = [f"place:{place} of:{parts}"]
+    if after_question:
+        found.append("after a question")
+    if before_question is not None:
+        found.append("before a question" if before_question else "before a statement")
+    return tuple(found)
 
 
 def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
     """The features of one part of a turn, sorted."""
-    return sorted(look(part, place, every, heard).features)
+    looked = look(part, place, every, heard)
+    return sorted({*looked.tokens, *map(" ".join, looked.pairs), *looked.others})
 
 
 def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, ...], float, int]:
@@ -217,14 +219,8 @@ def _level(rare: float, content: int) -> int:
 
 
 def _subject(own: Sequence[str]) -> str:
-    first = own[0] if own else ""
-    for name, group in (("you", _YOU), ("i", _FIRST), ("we", _WE), ("it", _IT), ("they", _THEY)):
-        if first in group:
-            return name
-    if first in FUNCTION_WORDS:
-        return "function"
-    early = set(own[:4])
-    return "noun you" if early & _YOU else "noun"
+    known = _SUBJECTS.get(own[0] if own else "")
+    return known or ("noun" if _YOU.isdisjoint(own[:4]) else "noun you")
 
 
 def _bin(number: int) -> int:

@@ -3,7 +3,7 @@
 scripts/train/hearing.py trains it; docs/metrics.md describes the data and the agreement with human coders.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.hearing.acts import ACTS, Act
-from harness.hearing.features import Rarity
+from harness.hearing.features import Looked, Rarity
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
 _MOST = 30.0
@@ -24,23 +24,28 @@ class Model:
     """A row of weights for every known feature, a column for every act."""
 
     rows: Mapping[str, int]
+    """Feature to its row."""
+    pairs: Mapping[tuple[str, ...], int]
+    """The same for the features that are pairs of tokens, so that their names need not be put together."""
     weights: npt.NDArray[np.float64]
     """Features x acts, counted from 1; row 0 is the intercept."""
     limits: Mapping[Act, float]
     rarity: Rarity
     """Of meanings in patients' turns."""
 
-    def chances(self, found: Sequence[Collection[str]]) -> npt.NDArray[np.float64]:
+    def chances(self, found: Sequence[Looked]) -> npt.NDArray[np.float64]:
         """Probabilities, an array of (sentences, acts), from the features of each sentence."""
         if not found:
             return np.empty((0, len(ACTS)))
         rows: list[int] = []
         begins: list[int] = []
-        known = self.rows.get
-        for names in found:
+        known, pairs = self.rows.get, self.pairs.get
+        for looked in found:
             begins.append(len(rows))
             rows.append(0)
-            rows.extend(filter(None, map(known, names)))
+            rows += filter(None, map(known, looked.tokens))
+            rows += filter(None, map(pairs, looked.pairs))
+            rows += filter(None, map(known, looked.others))
         logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0)
         chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
         return chances
@@ -56,8 +61,10 @@ def model() -> Model:
         if tuple(acts) != ACTS:
             raise ValueError(f"{WEIGHTS}: made for other acts ({', '.join(acts)}); train it again")
         weights = data["weights"].astype(np.float64)  # the intercept stands last in the file
+        rows = {name: row for row, name in enumerate(names, 1)}
         return Model(
-            {name: row for row, name in enumerate(names, 1)},
+            rows,
+            {tuple(name.split(" ")): row for name, row in rows.items() if name.count(" ") == 1},
             np.concatenate((weights[-1:], weights[:-1])),
             dict(zip(ACTS, map(float, data["limits"]), strict=True)),
             Rarity(dict(zip(meanings, map(float, data["rarity"]), strict=True)), int(data["turns"])),
