@@ -56,10 +56,8 @@ SAME_FRAME = 0.5, 0.85
 """The same for the frames of a turn, compared with those of one earlier turn."""
 SENTENCE = 3
 """A sentence of at least this many words counts as repeated if it recurs."""
-PHRASE = 5
-"""Words of a phrase that nobody says twice by chance."""
 WORN = 0, 3
-"""Earlier turns with such a phrase: repetition begins above the first number and is complete at the second."""
+"""Earlier turns with the same five words in a row, which nobody says twice by chance: repetition begins above the first number and is complete at the second."""
 AROUND = 5
 """A turn with this many words of its own in statements says something itself."""
 LONG_FRAME = 5
@@ -100,14 +98,26 @@ class Uptake(NamedTuple):
     """Number of content words in the patient's last turn: what there was to take up."""
 
 
+class _Sentence(NamedTuple):
+    """A sentence of a therapist turn."""
+
+    words: tuple[str, ...]
+    question: bool
+    begin: int
+    """Index of its first word in the turn."""
+    frame: tuple[str, ...]
+    stems: Set[str]
+    """Of its content words."""
+
+
 @dataclass(slots=True)
 class _Turn:
     """The last patient turn."""
 
     stems: frozenset[str] = frozenset()
-    pairs: frozenset[int] = frozenset()
+    pairs: Set[int] = frozenset()
     """Hashes of its word pairs, as said and in the second person."""
-    runs: frozenset[int] = frozenset()
+    runs: Set[int] = frozenset()
     """The same for three words in a row."""
 
 
@@ -127,6 +137,7 @@ class Memory:
         self._sentences: set[tuple[str, ...]] = set()
         self._framed: Counter[tuple[str, ...]] = Counter()
         self._phrases: Counter[int] = Counter()
+        """Hashes of five words in a row, each as two runs with a common word, to the number of turns with them."""
         self._frames: dict[frozenset[int], None] = {}
         """The frames of each therapist turn, in order, each set once."""
 
@@ -136,8 +147,8 @@ class Memory:
         self._said |= self._last.stems
         self._said_runs |= self._last.runs
         turned = [_SECOND_PERSON.get(word, word) for word in own]
-        pairs, runs = ([*_runs(own, length), *_runs(turned, length)] for length in (2, 3))
-        self._last = _Turn(self._stems(own), frozenset(pairs), frozenset(runs))
+        pairs = {*map(hash, pairwise(own)), *map(hash, pairwise(turned))}
+        self._last = _Turn(self._stems(own), pairs, {*_runs(own), *_runs(turned)})
 
     def known(self, stems: Sequence[str]) -> float:
         """The share of these stems that the patient has said; 1 if there are none."""
@@ -146,31 +157,36 @@ class Memory:
 
     def hear(self, text: Words) -> Uptake:
         """Compare the therapist's next turn with the turns before, and add it to them."""
-        framed = self._framed_sentences(text)
-        new = self._new(text, framed)
+        sentences = self._sentences_of(text)
+        new = self._new(sentences)
+        runs, twos = _runs(text.words), list(map(hash, pairwise(text.words)))
+        last, said = self._last, self._said
         credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
-        together, read_back, copied, pairs = False, 0.0, 0, 0
-        for sentence, question in new:
-            these = self._stems(sentence)
-            now = these & self._last.stems
-            before = (these - now) & self._said
+        together, read_back, copied, pairs, new_runs = False, 0.0, 0, 0, list[int]()
+        for sentence in new:
+            these, begin, length = sentence.stems, sentence.begin, len(sentence.words)
+            now = these & last.stems
+            before = (these & said) - now
             both = now | before
-            value, own = self._credit(now - taken, before - taken), fsum(map(specificity, these - both))
-            copies, length = self._copies(sentence)
-            copied, pairs = copied + copies, pairs + length
-            fresh = 1 - _between(copies / max(1, length), *READ_BACK)
+            own = fsum(map(specificity, these - both))
+            copies = sum(map(last.pairs.__contains__, twos[begin : begin + length - 1]))
+            copied, pairs = copied + copies, pairs + length - 1
+            new_runs += runs[begin : begin + length - 2] if length > 2 else ()
+            fresh = 1 - _between(copies / max(1, length - 1), *READ_BACK)
             read_back = max(read_back, 1 - fresh)
-            put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * max(0, len(both) - 1)) / PUT)
-            credit += put * value * fresh * (ASKED if question else 1.0)
-            put_in += 0.0 if question else own
-            around += 0 if question else len(sentence) - len(now)
+            value = self._credit(now - taken, before - taken) if both else 0.0
+            if value:
+                put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * max(0, len(both) - 1)) / PUT)
+                credit += put * value * fresh * (ASKED if sentence.question else 1.0)
+            if not sentence.question:
+                put_in += own
+                around += length - len(now)
             together = together or (fresh > 0.5 and _together(now, before))
             strays += own if value < TOUCHED else 0.0
             stems |= these
             taken |= both
-        said = [sentence for sentence, _ in new]
-        parroted = self._parroted(said, copied / pairs, stems) if pairs else 0.0
-        same = self._same(text, said, framed)
+        parroted = self._parroted(new_runs, copied / pairs, stems) if pairs else 0.0
+        same = self._same(text, runs, new, sentences)
         self._taken |= taken
         focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
         return Uptake(
@@ -183,7 +199,7 @@ class Memory:
             words=len(taken),
             joined=together,
             read_back=read_back,
-            matter=len(self._last.stems),
+            matter=len(last.stems),
         )
 
     def _credit(self, now: Set[str], before: Set[str]) -> float:
@@ -193,19 +209,18 @@ class Memory:
             value += EARLIER * fsum([self._value(root) for root in before if specificity(root) >= REMEMBERED])
         return value
 
-    def _new(self, text: Words, framed: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], bool]]:
-        """The sentences that are new in words and in frame, each with whether it is a question; add all to memory.
+    def _new(self, sentences: Sequence[_Sentence]) -> list[_Sentence]:
+        """The sentences that are new in words and in frame; add all to memory.
 
         A sentence below `SENTENCE` words always has new words.
         """
         new = []
-        for (start, end, question), frame in zip(text.sentences, framed, strict=True):
-            sentence = text.words[start:end]
-            if sentence not in self._sentences and not self._worn(frame):
-                new.append((sentence, question))
-            if len(sentence) >= SENTENCE:
-                self._sentences.add(sentence)
-            self._framed[frame] += 1
+        for sentence in sentences:
+            if sentence.words not in self._sentences and not self._worn(sentence.frame):
+                new.append(sentence)
+            if len(sentence.words) >= SENTENCE:
+                self._sentences.add(sentence.words)
+            self._framed[sentence.frame] += 1
         return new
 
     def _worn(self, frame: tuple[str, ...]) -> bool:
@@ -216,51 +231,57 @@ class Memory:
         """The specificity of a stem, less if it was taken up before."""
         return specificity(root) * (TAKEN if root in self._taken else 1.0)
 
-    def _copies(self, sentence: tuple[str, ...]) -> tuple[int, int]:
-        """How many of a sentence's word pairs stand in the patient's last turn, and how many it has."""
-        pairs = list(map(hash, pairwise(sentence)))
-        return sum(map(self._last.pairs.__contains__, pairs)), len(pairs)
+    def _parroted(self, runs: Sequence[int], copied: float, stems: Set[str]) -> float:
+        """From 0 to 1, by the share of word pairs `copied`, by runs of earlier turns, and by the share of stems taken up.
 
-    def _parroted(self, new: Sequence[tuple[str, ...]], copied: float, stems: set[str]) -> float:
-        """From 0 to 1, by the share of word pairs `copied`, by runs of earlier turns, and by the share of stems taken up."""
+        `runs` and `stems` are those of the new sentences.
+        """
         parroted = _between(copied, *COPIED)
-        if runs := [run for sentence in new for run in _runs(sentence)]:
+        if runs:
             parroted = max(parroted, _between(sum(map(self._said_runs.__contains__, runs)) / len(runs), *COPIED))
         taken = len(stems & self._last.stems)
         return max(parroted, _between(taken / len(stems), 0.7, 1.0) if len(stems) >= 5 else 0.0)
 
-    def _same(self, text: Words, new: Sequence[tuple[str, ...]], framed: Sequence[tuple[str, ...]]) -> float:
+    def _same(self, text: Words, runs: list[int], new: Sequence[_Sentence], sentences: Sequence[_Sentence]) -> float:
         """How much was said before, from 0 to 1: the highest of sentences, words, phrases and frames."""
-        old = 1 - sum(map(len, new)) / len(text.words)
+        old = 1 - sum([len(sentence.words) for sentence in new]) / len(text.words)
         if len(text.words) <= BACKCHANNEL:
-            return _between(old, *SAME) if any(_GAP in frame for frame in framed) else 0.0
-        runs = _runs(text.words)
-        same = max(
-            _between(sum(map(self._runs.__contains__, runs)) / len(runs), *SAME),
-            _between(old, *SAME),
-        )
-        phrases = set(_runs(text.words, PHRASE))
-        times = self._phrases.get
-        same = max(same, _between(max([times(phrase, 0) for phrase in phrases], default=0), *WORN))
+            return _between(old, *SAME) if any(_GAP in sentence.frame for sentence in sentences) else 0.0
+        again = sum(map(self._runs.__contains__, runs))
+        same = max(_between(again / len(runs), *SAME), _between(old, *SAME))
+        self._runs.update(runs)
+        phrases = {*map(hash, zip(runs, runs[2:], strict=False))}
+        if again:
+            times = max(filter(None, map(self._phrases.get, phrases)), default=0)
+            same = max(same, _between(times, *WORN))
         self._phrases.update(phrases)
-        frame = frozenset(_runs(list(chain.from_iterable(framed))))
+        frame = frozenset(_runs(list(chain.from_iterable([sentence.frame for sentence in sentences]))))
         if len(frame) >= 3 and same < 1:
-            nearest = max([len(frame & other) for other in self._frames], default=0) / len(frame)
+            nearest = max(map(len, map(frame.__and__, self._frames)), default=0) / len(frame)
             same = max(same, _between(nearest, *SAME_FRAME))
         self._frames[frame] = None
-        self._runs.update(runs)
         return same
 
-    def _framed_sentences(self, text: Words) -> list[tuple[str, ...]]:
-        """The frames of the sentences; several content words in a row make one gap."""
-        sentences: list[tuple[str, ...]] = []
+    def _sentences_of(self, text: Words) -> list[_Sentence]:
+        """The sentences of a turn; several content words in a row make one gap of the frame."""
+        common, sentences = self._common, list[_Sentence]()
         for start, end, question in text.sentences:
-            framed: list[str] = []
-            for word in text.words[start:end]:
-                kept = word if word in self._common or stem(word) in STOCK else _GAP
-                if kept != _GAP or framed[-1:] != [_GAP]:
-                    framed.append(kept)
-            sentences.append((*framed, "?" if question else "."))
+            words, framed, stems, gap = text.words[start:end], list[str](), set[str](), False
+            for word in words:
+                if word in common:
+                    framed.append(word)
+                    gap = False
+                    continue
+                root = stem(word)
+                stems.add(root)
+                if root in STOCK:
+                    framed.append(word)
+                    gap = False
+                elif not gap:
+                    framed.append(_GAP)
+                    gap = True
+            framed.append("?" if question else ".")
+            sentences.append(_Sentence(words, question, start, tuple(framed), stems))
         return sentences
 
     def _stems(self, tokens: Sequence[str]) -> frozenset[str]:
@@ -272,11 +293,9 @@ def _together(now: Set[str], before: Set[str]) -> bool:
     return len(now) >= 2 or len(now) + sum(specificity(root) >= JOINS for root in before) >= 2
 
 
-def _runs(tokens: Sequence[str], length: int = 3) -> list[int]:
-    """Hashes of all runs of `length` words, in order; they take a third of the memory of the words."""
-    if length == 3:
-        return list(map(hash, zip(tokens, tokens[1:], tokens[2:], strict=False)))
-    return list(map(hash, zip(*[tokens[start:] for start in range(length)], strict=False)))
+def _runs(tokens: Sequence[str]) -> list[int]:
+    """Hashes of all runs of three words, in order; they take a third of the memory of the words."""
+    return list(map(hash, zip(tokens, tokens[1:], tokens[2:], strict=False)))
 
 
 def _between(value: float, low: float, high: float) -> float:
