@@ -6,11 +6,13 @@ distinguish a patient's own topics from everyday words, and sentences from a lis
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
+from itertools import pairwise
 from math import log
 from pathlib import Path
 from typing import Any
 
+from harness.text.memo import memo
 from harness.text.words import FUNCTION_WORDS, word_set
 
 FILE = Path(__file__).with_name("english.json")
@@ -46,7 +48,7 @@ BARE = 4
 """A sentence of at least this many words without a function word is a list."""
 
 
-@lru_cache(maxsize=16384)
+@memo
 def specificity(stem: str) -> float:
     """How specific a stem is, from `STOCK_WEIGHT` (anybody says it) to 1 (in none of the counted documents)."""
     if stem in STOCK:
@@ -63,7 +65,7 @@ def coherence(sentences: Iterable[Sequence[str]]) -> float:
     total, pairs, worst = 0.0, 0, 1.0
     for words in sentences:
         classes = ["^", *map(word_class, words), "$"]
-        own = sum(map(_follows, classes, classes[1:]))
+        own = sum(map(_follows, pairwise(classes)))
         total += own
         pairs += len(classes) - 1
         if len(words) >= BARE and FUNCTION_WORDS.isdisjoint(words):
@@ -77,7 +79,7 @@ def _between(mean: float) -> float:
     return max(0.0, min(1.0, (mean - HEAP) / (SENTENCE - HEAP)))
 
 
-@lru_cache(maxsize=16384)
+@memo
 def word_class(word: str) -> str:
     """A function word itself; for any other word the class of its ending, such as `#ing`."""
     if word in FUNCTION_WORDS:
@@ -87,9 +89,10 @@ def word_class(word: str) -> str:
     return next((f"#{end}" for end in ("ing", "ed", "ly", "s") if len(word) > len(end) + 2 and word.endswith(end)), "#")
 
 
-@lru_cache(maxsize=65536)
-def _follows(first: str, second: str) -> float:
+@memo
+def _follows(pair: tuple[str, str]) -> float:
     """Log of the observed count of the pair over the count expected by chance, both smoothed."""
+    first, second = pair
     counts = _counts()
     expected = counts["first"].get(first, 0) * counts["second"].get(second, 0) / counts["total"]
     return log((counts["pairs"].get(f"{first} {second}", 0) + SMOOTH) / (expected + SMOOTH))

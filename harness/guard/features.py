@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import reduce
 from itertools import chain, pairwise
 from operator import or_
 from typing import NamedTuple
 
 from harness.guard.patterns import Hinted
 from harness.hearing.words import FILLERS, is_short_answer
+from harness.text.memo import memo
 from harness.text.words import FUNCTION_WORDS, Sentence, parse, stem
 
 SAFETY = Hinted.any_of(
@@ -156,13 +157,13 @@ def _folded(mask: int) -> int:
     return mask
 
 
-@lru_cache(maxsize=16384)
+@memo
 def _meaning(word: str) -> str | None:
     """The stem of a content word; None for other words."""
     return None if word in FUNCTION_WORDS else stem(word)
 
 
-@lru_cache(maxsize=16384)
+@memo
 def _bit(root: str) -> int:
     """The bit of a stem in `Clause.mask`."""
     return 1 << (hash(root) % _STEM_BITS)

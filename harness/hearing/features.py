@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from harness.hearing.cut import Part, bare
 from harness.hearing.words import BACKCHANNELS, CUES, FEELINGS, VERBS, meaning
+from harness.text.memo import memo
 from harness.text.words import FUNCTION_WORDS, parse, stem
 
 RECENT = 3
@@ -96,7 +97,7 @@ def context(heard: str | Sequence[str], rarity: Rarity) -> Context:
     return Context(last, before, length)
 
 
-@lru_cache(maxsize=16384)
+@memo
 def _sort(word: str) -> tuple[str | None, str]:
     """(meaning of a content word, None for others; the token for the word if the patient did not say it)."""
     if word in FUNCTION_WORDS or word in BACKCHANNELS:

@@ -6,7 +6,6 @@ Invariant: shares are in [0, 1]; what can't be computed (no words, no turn) is N
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -17,6 +16,7 @@ from harness.hearing.words import FILLERS, is_short_answer
 from harness.metrics.registry import headline
 from harness.metrics.repetition import Repetition
 from harness.metrics.shares import deviation, mean, rounded, share
+from harness.text.memo import memo
 from harness.text.words import Said
 from harness.types import Speaker, Turn
 
@@ -115,7 +115,7 @@ def reading_ease(own: Sequence[Said]) -> float | None:
     return round(206.835 - 1.015 * english / sentences - 84.6 * sum(counts) / english, 1)
 
 
-@lru_cache(maxsize=16384)
+@memo
 def syllables(word: str) -> int:
     """The number of vowel groups without a silent final e; at least 1 for ASCII words, 0 for others."""
     if not word.isascii():

@@ -12,6 +12,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
+from harness.text.memo import memo
+
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e00-\u0e7f"
 _LETTERS = rf"(?:[^\W_{_CJK}]+(?:[{_MARKS}]+[^\W_{_CJK}]*)*)"
@@ -127,7 +129,7 @@ def parse(text: str) -> Parsed:
     return Parsed(Said(tuple(found), tuple(sentences)), tuple(parts))
 
 
-@lru_cache(maxsize=16384)
+@memo
 def stem(word: str) -> str:
     """An English word without plural and verb endings (after Harman, "How effective is suffixing?", 1991)."""
     w = word[:-2] if word.endswith("'s") else word
