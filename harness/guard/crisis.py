@@ -10,8 +10,13 @@ from functools import lru_cache
 
 from harness.guard.crisis_patterns import ASKED, BY_LANGUAGE, DENIALS, FIGURES, OTHERS, TIERS
 from harness.guard.loops import Finding
+from harness.guard.patterns import Hints
 from harness.text.words import plain
 
+_HINTS = {
+    language: Hints(hint for pattern in levels.values() for hint in pattern.hints)
+    for language, levels in BY_LANGUAGE.items()
+}
 _DENIALS = {language: re.compile(pattern) for language, pattern in DENIALS.items()}
 _CAN_BE_DENIED = frozenset(("behaviour", "thoughts", "self_harm"))
 """Levels at which a denial is a finding with `denied`; at other levels, a denial is not a finding."""
@@ -32,8 +37,15 @@ def crisis(text: str, language: str = "en") -> Finding | None:
     if levels is None:
         return None
     low = plain(text).replace("\u2010", "-")
-    levels = {level: pattern for level, pattern in levels.items() if pattern.search(low)}
-    if not levels:  # true of most turns
+    hints = _HINTS[code].found(low)
+    if not hints:  # true of most turns
+        return None
+    levels = {
+        level: pattern
+        for level, pattern in levels.items()
+        if not hints.isdisjoint(pattern.hints) and pattern.expression.search(low)
+    }
+    if not levels:
         return None
     kept = _without_figures(low) if code == "en" else low
     denied: Finding | None = None

@@ -1,8 +1,10 @@
 """Regular expressions that run only if the text contains a hint, because most turns contain none."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from harness.text.memo import memo
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,22 @@ class Hinted:
     def all(self, text: str) -> list[re.Match[str]]:
         """All matches in a text in lower case."""
         return list(self.expression.finditer(text)) if self.hinted(text) else []
+
+
+class Hints:
+    """Finds which of very many hints a text contains: words with a part of a hint decide which hints are looked for.
+
+    For the two hundred hints of a crisis that takes a sixth of the time of looking for each.
+    """
+
+    def __init__(self, hints: Iterable[str]) -> None:
+        longest_parts = [(max(hint.split(), key=len), hint) for hint in dict.fromkeys(hints)]
+        self._of_word = memo(lambda word: tuple(hint for part, hint in longest_parts if part in word))
+
+    def found(self, text: str) -> set[str]:
+        """The hints in a text in lower case."""
+        likely = set[str]().union(*filter(None, map(self._of_word, text.split())))
+        return set(filter(text.__contains__, likely))
 
 
 def matches(text: str, expressions: Mapping[str, re.Pattern[str]]) -> list[re.Match[str]]:
