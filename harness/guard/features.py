@@ -1,7 +1,6 @@
 """Splits a turn for comparison: clauses as content words, runs of three words, sentences, and the opening."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, pairwise
 from operator import or_
@@ -68,8 +67,7 @@ class Clause(NamedTuple):
     """A bit for each stem, by its hash. Clauses without a common bit have no common stem."""
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """One turn, prepared for comparison."""
 
     index: int

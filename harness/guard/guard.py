@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from harness.config.guard import GuardConfig
 from harness.guard import crisis as risk
@@ -65,8 +66,7 @@ class Verdict:
         return _ORDER.index(self.action), len(self.events)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     """A turn with its verdict."""
 
     turn: Turn

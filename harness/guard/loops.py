@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import ceil
+from typing import NamedTuple
 
 from harness.config.guard import GuardConfig
 from harness.guard.features import QUESTION_STEMS, RUN_BITS, SESSION_BITS, Clause, Features, runs
@@ -51,8 +52,7 @@ class Finding:
     data: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class _Old:
+class _Old(NamedTuple):
     """What is kept of every earlier turn that is compared."""
 
     index: int
@@ -63,8 +63,7 @@ class _Old:
     """`Features.mask` of the turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class _InWindow:
+class _InWindow(NamedTuple):
     """What is kept in addition of the turns in the window for loops."""
 
     old: _Old

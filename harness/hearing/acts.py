@@ -4,10 +4,9 @@ The acts are those of the MITI 4.2.1 (Moyers et al. 2014) and of validation as d
 words. They describe surface behaviour and do not replace coding by trained raters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 QuestionKind = Literal["open", "closed"]
@@ -52,6 +51,7 @@ _LONG = 100
 """A turn with at least this many statement words needs the greater share."""
 _SHORT_SHARE, _LONG_SHARE = 0.25, 0.5
 """Least share of statement words in reflections, for a short and a long turn, to count as a reflection."""
+_NO_ACTS = (0.0,) * len(ACTS)
 
 
 class Sentence(NamedTuple):
@@ -71,90 +71,84 @@ class Sentence(NamedTuple):
         return self.scores[PLACE[act]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Heard:
     """The result for one therapist turn."""
 
     sentences: tuple[Sentence, ...]
-    limits: Mapping[Act, float]
-    """The least probability at which an act counts."""
+    statements: tuple[tuple[int, tuple[float, ...]], ...]
+    """(number of words, scores) of each statement that is no backchannel."""
+    statement_words: int
+    """Words outside questions and backchannels."""
+    best: tuple[float, ...]
+    """For each of `ACTS`, the highest probability in a sentence; 0 for a turn without words."""
+    acts: frozenset[Act]
+    """The acts that the turn counts as having.
 
-    @cached_property
+    For a reflection, enough of its statements must reflect, so that one sentence does not decide for a lecture.
+    """
+    limits: tuple[float, ...]
+    """For each of `ACTS`, the least probability at which it counts."""
+
+    @classmethod
+    def of(cls, sentences: tuple[Sentence, ...], limits: tuple[float, ...]) -> "Heard":
+        """The result for a turn of these sentences."""
+        statements = tuple([(len(s.words), s.scores) for s in sentences if s.question is None and not s.backchannel])
+        size = sum([words for words, _ in statements])
+        best = tuple(map(max, zip(*[s.scores for s in sentences], strict=True))) if sentences else _NO_ACTS
+        acts = {act for act, chance, limit in zip(ACTS, best, limits, strict=True) if chance >= limit}
+        if size and Act.REFLECTION in acts and _share(statements, size, (Act.REFLECTION,), limits) < _least_share(size):
+            acts.remove(Act.REFLECTION)
+        return cls(sentences, statements, size, best, frozenset(acts), limits)
+
+    @property
     def words(self) -> int:
         return sum(len(sentence.words) for sentence in self.sentences)
 
-    @cached_property
+    @property
     def backchannel(self) -> bool:
         """Whether the turn has only backchannels such as `mm-hmm`, `okay`, `right`."""
-        return bool(self.sentences) and all(sentence.backchannel for sentence in self.sentences)
-
-    @cached_property
-    def statement_words(self) -> int:
-        """Words outside questions and backchannels."""
-        return sum(size for size, _ in self._statements)
+        return bool(self.sentences) and all([sentence.backchannel for sentence in self.sentences])
 
     @property
     def questions(self) -> int:
-        return sum(sentence.question is not None for sentence in self.sentences)
+        return sum([sentence.question is not None for sentence in self.sentences])
 
     @property
     def open_questions(self) -> int:
-        return sum(sentence.question == "open" for sentence in self.sentences)
-
-    @cached_property
-    def _best(self) -> tuple[float, ...]:
-        """For each act, the highest probability of a sentence; empty for a turn without words."""
-        return tuple(map(max, zip(*(sentence.scores for sentence in self.sentences), strict=True)))
-
-    @cached_property
-    def _statements(self) -> tuple[tuple[int, tuple[float, ...]], ...]:
-        """(number of words, scores) of each statement."""
-        return tuple((len(s.words), s.scores) for s in self.sentences if s.question is None and not s.backchannel)
-
-    @cached_property
-    def acts(self) -> frozenset[Act]:
-        """The acts that the turn counts as having."""
-        best = self._best or (0.0,) * len(ACTS)
-        done = {act for act, chance in zip(ACTS, best, strict=True) if chance >= self.limits[act]}
-        if self.statement_words and self.share(Act.REFLECTION) < self._least_share:
-            done.discard(Act.REFLECTION)
-        return frozenset(done)
+        return sum([sentence.question == "open" for sentence in self.sentences])
 
     def chance(self, act: Act) -> float:
         """The highest probability of this act in a sentence; 0 for a turn without words."""
-        return self._best[PLACE[act]] if self._best else 0.0
+        return self.best[PLACE[act]]
 
     def does(self, act: Act) -> bool:
-        """Whether the turn counts as having this act.
-
-        For a reflection, enough of its statements must reflect, so that one sentence does not decide for a lecture.
-        """
+        """Whether the turn counts as having this act."""
         return act in self.acts
-
-    @property
-    def _least_share(self) -> float:
-        long = min(1.0, self.statement_words / _LONG)
-        return _SHORT_SHARE + long * (_LONG_SHARE - _SHORT_SHARE)
 
     def share(self, *acts: Act) -> float:
         """Share in [0, 1] of statement words in sentences with one of these acts; 0 without statement words."""
-        if not self.statement_words:
-            return 0.0
-        wanted = [(PLACE[act], self.limits[act]) for act in acts]
-        found = 0
-        for size, scores in self._statements:
-            for column, limit in wanted:
-                if scores[column] >= limit:
-                    found += size
-                    break
-        return found / self.statement_words
+        return _share(self.statements, self.statement_words, acts, self.limits) if self.statement_words else 0.0
 
     def expected(self, *acts: Act) -> float:
         """Expected number of statement words in sentences with one of these acts, by the likeliest act of each."""
         columns = [PLACE[act] for act in acts]
-        return sum(size * max(scores[column] for column in columns) for size, scores in self._statements)
+        return sum([size * max([scores[column] for column in columns]) for size, scores in self.statements])
 
-    @property
-    def with_permission(self) -> bool:
-        """Whether the turn asks for permission to advise or inform."""
-        return self.does(Act.PERMISSION)
+
+def _share(
+    statements: Sequence[tuple[int, tuple[float, ...]]], size: int, acts: Sequence[Act], limits: Sequence[float]
+) -> float:
+    wanted = [(place, limits[place]) for place in map(PLACE.__getitem__, acts)]
+    found = 0
+    for words, scores in statements:
+        for place, limit in wanted:
+            if scores[place] >= limit:
+                found += words
+                break
+    return found / size
+
+
+def _least_share(size: int) -> float:
+    """The share of a turn's statement words (their number is `size`) that must reflect."""
+    return _SHORT_SHARE + min(1.0, size / _LONG) * (_LONG_SHARE - _SHORT_SHARE)

@@ -36,7 +36,7 @@ SCHEMA: Mapping[str, Any] = {
 """JSON schema of the model's answer about a turn."""
 ANSWER_TOKENS = 160
 """Thirteen short values as JSON take 90 to 130 tokens."""
-_LIMITS = dict.fromkeys(ACTS, 0.5)
+_LIMITS = (0.5,) * len(ACTS)
 
 
 def question(heard: str, text: str) -> str:
@@ -60,4 +60,4 @@ def parse(answer: str, text: str) -> Heard | None:
     if not all(isinstance(value, bool) for value in given):
         return None
     said = tuple(words(text))
-    return Heard((Sentence(said, cast(QuestionKind | None, asked), tuple(map(float, given)), ()),), _LIMITS)
+    return Heard.of((Sentence(said, cast(QuestionKind | None, asked), tuple(map(float, given)), ()),), _LIMITS)

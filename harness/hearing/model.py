@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.hearing.acts import ACTS, Act
+from harness.hearing.acts import ACTS
 from harness.hearing.features import Looked, Rarity
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
@@ -29,9 +29,18 @@ class Model:
     """The same for the features that are pairs of tokens, so that their names need not be put together."""
     weights: npt.NDArray[np.float64]
     """Features x acts, counted from 1; row 0 is the intercept."""
-    limits: Mapping[Act, float]
+    limits: tuple[float, ...]
+    """For each act, the least probability at which it counts."""
     rarity: Rarity
     """Of meanings in patients' turns."""
+
+    @classmethod
+    def of(
+        cls, rows: Mapping[str, int], weights: npt.NDArray[np.float64], limits: Sequence[float], rarity: Rarity
+    ) -> "Model":
+        """The model with these rows for its features."""
+        pairs = {tuple(name.split(" ")): row for name, row in rows.items() if name.count(" ") == 1}
+        return cls(rows, pairs, weights, tuple(map(float, limits)), rarity)
 
     def chances(self, found: Sequence[Looked]) -> npt.NDArray[np.float64]:
         """Probabilities, an array of (sentences, acts), from the features of each sentence."""
@@ -61,11 +70,9 @@ def model() -> Model:
         if tuple(acts) != ACTS:
             raise ValueError(f"{WEIGHTS}: made for other acts ({', '.join(acts)}); train it again")
         weights = data["weights"].astype(np.float64)  # the intercept stands last in the file
-        rows = {name: row for row, name in enumerate(names, 1)}
-        return Model(
-            rows,
-            {tuple(name.split(" ")): row for name, row in rows.items() if name.count(" ") == 1},
+        return Model.of(
+            {name: row for row, name in enumerate(names, 1)},
             np.concatenate((weights[-1:], weights[:-1])),
-            dict(zip(ACTS, map(float, data["limits"]), strict=True)),
+            data["limits"].tolist(),
             Rarity(dict(zip(meanings, map(float, data["rarity"]), strict=True)), int(data["turns"])),
         )

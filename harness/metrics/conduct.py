@@ -101,15 +101,16 @@ class Conduct:
             self._count(heard)
 
     def _count(self, heard: Heard) -> None:
-        acts = heard.acts
-        for act in self._acts.keys() & acts:
-            self._acts[act] += 1
+        acts, questions = heard.acts, heard.questions
+        for act in acts:
+            if act in self._acts:
+                self._acts[act] += 1
         self._turns += 1
         self._complex += Act.REFLECTION in acts and Act.COMPLEX in acts
         self._backchannels += heard.backchannel
-        self._questions += heard.questions
-        self._open_questions += heard.open_questions
-        self._asking += heard.questions > 0
+        self._questions += questions
+        self._open_questions += heard.open_questions if questions else 0
+        self._asking += questions > 0
         self._statement_words += heard.statement_words
         if Act.REFLECTION in acts:
             self._reflecting_words += heard.share(Act.REFLECTION) * heard.statement_words

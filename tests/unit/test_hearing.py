@@ -101,7 +101,7 @@ def test_any_text_is_heard(text: str) -> None:
 def test_the_weights_are_small_and_of_these_acts() -> None:
     assert WEIGHTS.stat().st_size < 2_000_000
     assert model().weights.shape[1] == len(ACTS)
-    assert all(0 < limit < 1 for limit in model().limits.values())
+    assert all(0 < limit < 1 for limit in model().limits)
 
 
 def test_good_written_sessions_reflect_more_and_tell_less_than_poor_ones() -> None:

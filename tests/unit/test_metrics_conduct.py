@@ -8,12 +8,12 @@ from harness.metrics.conduct import NAMES, Conduct
 from harness.metrics.session import session_metrics
 from harness.store.records import read_sessions
 
-LIMITS = dict.fromkeys(ACTS, 0.5)
+LIMITS = (0.5,) * len(ACTS)
 
 
 def heard(*acts: Act) -> Heard:
     scores = tuple(0.9 if act in acts else 0.1 for act in ACTS)
-    return Heard((Sentence(("so", "it", "is", "lonely"), None, scores, ()),), LIMITS)
+    return Heard.of((Sentence(("so", "it", "is", "lonely"), None, scores, ()),), LIMITS)
 
 
 def test_a_complex_reflection_is_a_reflection_and_permission_may_come_a_turn_before_advice() -> None:
