@@ -27,7 +27,7 @@ class Model:
     """Feature to its row."""
     pairs: Mapping[tuple[str, ...], int]
     """The same for the features that are pairs of tokens, so that their names need not be put together."""
-    weights: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float32]
     """Features x acts, counted from 1; row 0 is the intercept."""
     limits: tuple[float, ...]
     """For each act, the least probability at which it counts."""
@@ -36,11 +36,13 @@ class Model:
 
     @classmethod
     def of(
-        cls, rows: Mapping[str, int], weights: npt.NDArray[np.float64], limits: Sequence[float], rarity: Rarity
+        cls, names: Sequence[str], weights: npt.NDArray[np.floating], limits: Sequence[float], rarity: Rarity
     ) -> "Model":
-        """The model with these rows for its features."""
+        """The model with these features. `weights` has a row for each, and a last one, the intercept."""
+        rows = {name: row for row, name in enumerate(names, 1)}
         pairs = {tuple(name.split(" ")): row for name, row in rows.items() if name.count(" ") == 1}
-        return cls(rows, pairs, weights, tuple(map(float, limits)), rarity)
+        ordered = np.concatenate((weights[-1:], weights[:-1])).astype(np.float32)
+        return cls(rows, pairs, ordered, tuple(limits), rarity)
 
     def chances(self, found: Sequence[Looked]) -> npt.NDArray[np.float64]:
         """Probabilities, an array of (sentences, acts), from the features of each sentence."""
@@ -55,8 +57,8 @@ class Model:
             rows += filter(None, map(known, looked.tokens))
             rows += filter(None, map(pairs, looked.pairs))
             rows += filter(None, map(known, looked.others))
-        logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0)
-        chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
+        logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0, dtype=np.float64)
+        chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-logits, -_MOST), _MOST)))
         return chances
 
 
@@ -69,10 +71,9 @@ def model() -> Model:
         acts = str(data["acts"]).split("\n")
         if tuple(acts) != ACTS:
             raise ValueError(f"{WEIGHTS}: made for other acts ({', '.join(acts)}); train it again")
-        weights = data["weights"].astype(np.float64)  # the intercept stands last in the file
         return Model.of(
-            {name: row for row, name in enumerate(names, 1)},
-            np.concatenate((weights[-1:], weights[:-1])),
+            names,
+            data["weights"],
             data["limits"].tolist(),
             Rarity(dict(zip(meanings, map(float, data["rarity"]), strict=True)), int(data["turns"])),
         )

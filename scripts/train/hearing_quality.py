@@ -54,7 +54,7 @@ def left_out_models(folder: Path | None) -> dict[str, Model]:
         )
         weights = trained.weights * slopes
         weights[-1] += shifts
-        made = Model.of(trained.rows, weights, limits.tolist(), rarity)
+        made = Model.of(list(trained.rows), weights, limits.tolist(), rarity)
         found |= {turn.session: made for turn in turns if of[turn.persona] == fold}
     return found
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.reading.yaml_shape import own_data
+from harness.text.memo import memo
 from harness.text.words import plain, word_set
 
 FOLDER = Path(__file__).parent
@@ -282,7 +283,7 @@ def read(text: str) -> Words:
     return Words(tuple(words), tuple(sentences))
 
 
-@cache
+@memo
 def _spelled(token: str) -> tuple[str, ...]:
     if token in _WHOLE:
         return tuple(_WHOLE[token].split())
