@@ -142,7 +142,7 @@ def _own_story(words: Sequence[str]) -> bool:
     """Whether the words are about the speaker, with no "you". A plan ("I will", "I would") does not count."""
     if len(words) < STORY or not _YOU.isdisjoint(words):
         return False
-    return sum(word in _ME and after not in _PLANS for word, after in pairwise(words)) >= 2
+    return sum([after not in _PLANS for word, after in pairwise(words) if word in _ME]) >= 2
 
 
 def _confirms(text: Words, beliefs: Sequence[str]) -> float:

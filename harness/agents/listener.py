@@ -135,7 +135,8 @@ class Memory:
         """Stems of the patient's that the therapist has taken up."""
         self._runs: set[int] = set()
         self._sentences: set[tuple[str, ...]] = set()
-        self._framed: Counter[tuple[str, ...]] = Counter()
+        self._framed: dict[tuple[str, ...], int] = {}
+        """Frame of a sentence to the number of sentences with it."""
         self._phrases: Counter[int] = Counter()
         """Hashes of five words in a row, each as two runs with a common word, to the number of turns with them."""
         self._frames: dict[frozenset[int], None] = {}
@@ -220,12 +221,12 @@ class Memory:
                 new.append(sentence)
             if len(sentence.words) >= SENTENCE:
                 self._sentences.add(sentence.words)
-            self._framed[sentence.frame] += 1
+            self._framed[sentence.frame] = self._framed.get(sentence.frame, 0) + 1
         return new
 
     def _worn(self, frame: tuple[str, ...]) -> bool:
         """Whether a frame was used too often before; frames of nods do not count."""
-        return _GAP in frame and len(frame) >= 3 and self._framed[frame] >= (1 if len(frame) >= LONG_FRAME else 2)
+        return _GAP in frame and len(frame) >= 3 and self._framed.get(frame, 0) >= (1 if len(frame) >= LONG_FRAME else 2)
 
     def _value(self, root: str) -> float:
         """The specificity of a stem, less if it was taken up before."""
@@ -290,7 +291,7 @@ class Memory:
 
 def _together(now: Set[str], before: Set[str]) -> bool:
     """Whether a sentence connects two of the patient's words; everyday words of earlier turns do not count."""
-    return len(now) >= 2 or len(now) + sum(specificity(root) >= JOINS for root in before) >= 2
+    return len(now) >= 2 or len(now) + sum([specificity(root) >= JOINS for root in before]) >= 2
 
 
 def _runs(tokens: Sequence[str]) -> list[int]:

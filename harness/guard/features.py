@@ -9,7 +9,7 @@ from typing import NamedTuple
 from harness.guard.patterns import Hinted
 from harness.hearing.words import FILLERS, is_short_answer
 from harness.text.memo import memo
-from harness.text.words import FUNCTION_WORDS, Sentence, parse, stem
+from harness.text.words import FUNCTION_WORDS, Said, parse, stem
 
 SAFETY = Hinted.any_of(
     (
@@ -73,8 +73,8 @@ class Features(NamedTuple):
     index: int
     words: tuple[str, ...]
     """All words except sentences of crisis resources and safety wording, which are not compared."""
-    in_order: tuple[Sentence, ...]
-    """All sentences of the turn."""
+    said: Said
+    """The whole turn."""
     hashes: tuple[int, ...]
     """Hashes of the runs of three words, in order."""
     different: int
@@ -98,11 +98,13 @@ def features(index: int, text: str) -> Features:
     safe = SAFETY.hinted(text.lower())
     kept = [i for i, sentence in enumerate(said.sentences) if not (safe and _speaks_of_safety(sentence.words))]
     whole_turn = len(kept) == len(said.sentences)
-    tokens = said.words if whole_turn else tuple(chain.from_iterable(said.sentences[i].words for i in kept))
+    tokens = said.words if whole_turn else tuple(chain.from_iterable([said.sentences[i].words for i in kept]))
     requests = not _REQUEST_WORDS.isdisjoint(tokens)
     parts: dict[tuple[frozenset[str], bool], Clause] = {}  # what a turn repeats is compared once
-    whole: set[tuple[str, ...]] = {tokens} if whole_turn and tokens and not is_short_answer(tokens) else set()
-    for sentence, clauses in ((said.sentences[i], parsed.clauses[i]) for i in kept):
+    short = is_short_answer(said.words)
+    whole: set[tuple[str, ...]] = {tokens} if whole_turn and tokens and not short else set()
+    for i in kept:
+        sentence, clauses = said.sentences[i], parsed.clauses[i]
         if len(sentence.words) >= _SENTENCE:
             whole.add(sentence.words)
         for clause in clauses:
@@ -117,7 +119,7 @@ def features(index: int, text: str) -> Features:
     return Features(
         index,
         tokens,
-        said.sentences,
+        said,
         hashes,
         different,
         wide_mask,
@@ -125,7 +127,7 @@ def features(index: int, text: str) -> Features:
         different - mask.bit_count(),
         tuple(parts.values()),
         frozenset(whole),
-        opening(said.words),
+        "" if short else opening(said.words),
     )
 
 
@@ -173,11 +175,11 @@ def _requests(clause: Sequence[str]) -> bool:
 
 
 def opening(tokens: Sequence[str]) -> str:
-    """The first word of a turn without fillers; the first three if it is an everyday word; empty for short answers."""
+    """The first word of a turn without fillers; the first three if it is an everyday word."""
     start = 0
     while start < len(tokens) - 1 and tokens[start] in FILLERS:
         start += 1
-    if start >= len(tokens) or is_short_answer(tokens):
+    if start >= len(tokens):
         return ""
     if tokens[start] in _PLAIN_OPENERS:
         return " ".join(tokens[start : start + 3]) if len(tokens) - start >= 3 else ""

@@ -8,7 +8,7 @@ Invariants:
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -66,6 +66,9 @@ class Verdict:
         return _ORDER.index(self.action), len(self.events)
 
 
+_ACCEPTED = Verdict(Action.ACCEPT)
+
+
 class _Judged(NamedTuple):
     """A turn with its verdict."""
 
@@ -96,12 +99,12 @@ class Guard:
 
     def judge(self, turn: Turn) -> Verdict:
         """The verdict on a draft, which is not added to the history."""
-        return self._judged(turn).verdict if self._config.enabled else Verdict(Action.ACCEPT)
+        return self._judged(turn).verdict if self._config.enabled else _ACCEPTED
 
     def observe(self, turn: Turn) -> Verdict:
         """Add an accepted turn to the history. Returns `judge`'s verdict, with the event of a following nudge."""
         if not self._config.enabled:
-            return Verdict(Action.ACCEPT)
+            return _ACCEPTED
         judged = self._judged(turn)
         self._last = None
         verdict, speaker = judged.verdict, turn.speaker
@@ -133,13 +136,13 @@ class Guard:
         if self._last is None or self._last.turn is not turn:
             cut = features(turn.index, turn.text)
             found = self._find(turn, cut)
-            repeating = any(finding.kind in _REPEATS for finding in found)
+            repeating = any([finding.kind in _REPEATS for finding in found])
             self._last = _Judged(turn, cut, repeating, self._decide(turn, found))
         return self._last
 
     def _find(self, turn: Turn, cut: Features) -> list[Finding]:
         config, speaker = self._config, turn.speaker
-        if not any(char.isalnum() or ord(char) > 0x2100 for char in turn.text):
+        if not cut.said.words and not any(char.isalnum() or ord(char) > 0x2100 for char in turn.text):
             silent = speaker is Speaker.PATIENT and _SILENCE.fullmatch(turn.text)
             return [] if silent or config.empty == "off" else [Finding("empty", {})]
         own, other = self._histories[speaker], self._histories[speaker.other]
@@ -151,7 +154,7 @@ class Guard:
         if config.stutter != "off":
             found.append(own.stutters(cut))
         if config.stuck != "off":
-            found.append(self._stuck(any(finding and finding.kind in _REPEATS for finding in found)))
+            found.append(self._stuck(found))
         if config.echo != "off":
             found.append(other.copied_by(cut))
         if config.role_break != "off":
@@ -164,13 +167,16 @@ class Guard:
             found.append(risk.crisis(turn.text, self._language))
         return [finding for finding in found if finding is not None]
 
-    def _stuck(self, repeating: bool) -> Finding | None:
-        """A finding if both speakers repeat themselves: in this turn and the three before it."""
-        if repeating and len(self._repeating) == 3 and all(self._repeating):
+    def _stuck(self, found: Sequence[Finding | None]) -> Finding | None:
+        """A finding if both speakers repeat themselves: in this turn, by what is `found` in it, and the three before it."""
+        before = len(self._repeating) == 3 and all(self._repeating)
+        if before and any(finding and finding.kind in _REPEATS for finding in found):
             return Finding("stuck", {"turns": 4})
         return None
 
     def _decide(self, turn: Turn, found: list[Finding]) -> Verdict:
+        if not found:
+            return _ACCEPTED
         action, cause = Action.ACCEPT, None
         for finding in found:
             wanted = _GRAVITY[getattr(self._config, finding.kind)]

@@ -12,7 +12,6 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from math import ceil
 from typing import NamedTuple
 
@@ -89,10 +88,10 @@ class _Words:
     def add(self, turn: Features) -> tuple[int, int]:
         """Add a turn; the range of its words, as `_Old.begin` and `_Old.end`."""
         begin = len(self._text) - 1
-        self._text += f"{' '.join(chain.from_iterable(sentence.words for sentence in turn.in_order))} "
+        self._text += f"{' '.join(turn.said.words)} "
         end = len(self._text)
         self._text += "\n "  # so that no run spans two turns
-        self._lengths.extend([-len(words) if question else len(words) for words, question in turn.in_order])
+        self._lengths.extend([-len(words) if question else len(words) for words, question in turn.said.sentences])
         self._mask |= turn.wide_mask
         return begin, end
 
@@ -153,7 +152,7 @@ class SpeakerHistory:
         mask = 0
         for clause in turn.clauses:
             mask |= clause.mask
-        clauses = tuple((tuple(clause.stems), clause.asks) for clause in turn.clauses)
+        clauses = tuple([(tuple(clause.stems), clause.asks) for clause in turn.clauses])
         self._window.append(_InWindow(old, clauses, mask, tuple(map(hash, turn.sentences)), turn.opening))
 
     def said(self) -> Iterator[Said]:

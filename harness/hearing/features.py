@@ -59,8 +59,8 @@ class Context(NamedTuple):
     """Meanings of the content words of the last turn, each with its weight (0 to 1, higher if rarer)."""
     before: Mapping[str, float]
     """The same for the turns before."""
-    length: int
-    """Number of words of the last turn."""
+    told: int
+    """The bin of the number of words of the last turn."""
 
 
 class Rarity:
@@ -94,7 +94,7 @@ def context(heard: str | Sequence[str], rarity: Rarity) -> Context:
     before: dict[str, float] = {}
     for text in texts[:-1]:
         before |= rarity.weights(text)[1]
-    return Context(last, before, length)
+    return Context(last, before, _bin(length))
 
 
 @memo
@@ -129,7 +129,7 @@ def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looke
     others = [
         *[f"^ {' '.join(start[:length])}" for length in range(1, min(3, len(start)) + 1)],
         f"$ {' '.join(tokens[-2:])}",
-        *_of_form(part.form, subject, ground, _bin(heard.length)),
+        *_of_form(part.form, subject, ground, heard.told),
         *_of_size(_bin(len(part.words)), min(content, 6)),
         *_of_place(min(place, 3), min(len(every), 4), before, after),
     ]
@@ -186,8 +186,7 @@ def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, 
     taken: list[str] = []
     rare, counted, last, before = 0.0, set[str](), heard.last, heard.before
     previous = ""
-    for word in said:
-        root, seen = _sort(word)
+    for word, (root, seen) in zip(said, map(_sort, said), strict=True):
         if root is not None:
             again = root in counted
             counted.add(root)

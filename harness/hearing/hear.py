@@ -28,15 +28,13 @@ def _hear(text: str, heard: tuple[str, ...]) -> Heard:
     before = context(heard, known.rarity)
     looked = [None if part.form == "backchannel" else look(part, place, cut, before) for place, part in enumerate(cut)]
     scores = iter(known.chances([one for one in looked if one is not None]).tolist())
-    return Heard.of(
-        tuple(
-            Sentence(part.words, part.question, _SILENT, (), backchannel=True)
-            if one is None
-            else Sentence(part.words, part.question, tuple(next(scores)), one.taken_up)
-            for part, one in zip(cut, looked, strict=True)
-        ),
-        known.limits,
-    )
+    sentences = [
+        Sentence(part.words, part.question, _SILENT, (), backchannel=True)
+        if one is None
+        else Sentence(part.words, part.question, tuple(next(scores)), one.taken_up)
+        for part, one in zip(cut, looked, strict=True)
+    ]
+    return Heard.of(tuple(sentences), known.limits)
 
 
 def rests_on(text: str, heard: str | Sequence[str], act: Act, most: int = 4) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from harness.text.memo import memo
 from harness.text.words import FUNCTION_WORDS, stem, word_set
 
 FILLERS = word_set(
@@ -213,6 +214,7 @@ for _line in _ALIKE.strip().splitlines():
         _GROUP.setdefault(_FORM.get(_word, stem(_word)), f"={_head}")
 
 
+@memo
 def meaning(word: str) -> str:
     """The key for comparing words: the group of similar words (`=word`), else the stem."""
     root = _FORM.get(word) or stem(word)

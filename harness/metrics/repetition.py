@@ -116,4 +116,4 @@ def _as_dict(phrases: Mapping[tuple[str, ...], Sequence[int]], turns: int) -> Ma
 
 def _has_content(run: Sequence[str]) -> bool:
     """Whether three words contain at least two content words, or four words at least one."""
-    return sum(word not in FUNCTION_WORDS for word in run) >= 5 - len(run)
+    return len(run) - sum(map(FUNCTION_WORDS.__contains__, run)) >= 5 - len(run)

@@ -42,8 +42,9 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
     `words_of_all` is the number of words of both speakers; `repeating` is the number of turns that repeat earlier ones.
     """
     lengths = [len(turn.words) for turn in own]
+    full = [turn for turn in own if turn.words and not is_short_answer(turn.words)]
     total = sum(lengths)
-    questions = [sum(sentence.question for sentence in turn.sentences) for turn in own]
+    questions = [sum([sentence.question for sentence in turn.sentences]) for turn in own]
     return {
         "turns": len(own),
         "words": total,
@@ -51,16 +52,16 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
         "words_per_turn": rounded(mean(lengths)),
         "words_per_turn_sd": rounded(deviation(lengths)),
         "sentences_per_turn": rounded(mean([len(turn.sentences) for turn in own])),
-        "very_short_turns": share(sum(length <= _VERY_SHORT for length in lengths), len(own)),
+        "very_short_turns": share(sum([length <= _VERY_SHORT for length in lengths]), len(own)),
         "distinct_1": share(len(set[str]().union(*[turn.words for turn in own])), total),
         "distinct_2": share(
-            repetition.pairs, sum(max(0, len(turn.words) - 1) for turn in own if not is_short_answer(turn.words))
+            repetition.pairs, sum([len(turn.words) - 1 for turn in full])
         ),
         "repeating_turns": share(repeating, len(own)),
         "repetition": repetition.repetition,
         "similarity": repetition.similarity,
         **repetition.worn_out,
-        **common_opening(own),
+        **common_opening(full),
         "question_rate": share(sum(map(bool, questions)), len(own)),
         "questions_per_turn": rounded(mean(questions)),
         "reading_ease": reading_ease(own),
@@ -96,10 +97,12 @@ def count_repeating(turns: Sequence[Turn]) -> dict[Speaker, int]:
     return found
 
 
-def common_opening(own: Sequence[Said]) -> dict[str, Any]:
-    """The most frequent first word, and the share of turns that begin with it. Fillers (`well`) are skipped; turns that
-    are only backchannels (`mm-hmm`) are left out."""
-    firsts = [word for turn in own if not is_short_answer(turn.words) and (word := _first_word(turn.words))]
+def common_opening(full: Sequence[Said]) -> dict[str, Any]:
+    """The most frequent first word, and the share of turns that begin with it. Fillers (`well`) are skipped.
+
+    `full` are the turns of one speaker without short answers (`mm-hmm`).
+    """
+    firsts = [word for turn in full if (word := _first_word(turn.words))]
     if not firsts:
         return {"opening": None, "opening_share": None}
     word, times = min(Counter(firsts).items(), key=lambda item: (-item[1], item[0]))
@@ -108,8 +111,8 @@ def common_opening(own: Sequence[Said]) -> dict[str, Any]:
 
 def reading_ease(own: Sequence[Said]) -> float | None:
     """Flesch (1948) for English: 206.835 - 1.015 words per sentence - 84.6 syllables per word."""
-    counts = list(map(syllables, chain.from_iterable(turn.words for turn in own)))
-    english, sentences = len(counts) - counts.count(0), sum(len(turn.sentences) for turn in own)
+    counts = list(map(syllables, chain.from_iterable([turn.words for turn in own])))
+    english, sentences = len(counts) - counts.count(0), sum([len(turn.sentences) for turn in own])
     if not english or not sentences:
         return None
     return round(206.835 - 1.015 * english / sentences - 84.6 * sum(counts) / english, 1)

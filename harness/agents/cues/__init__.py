@@ -213,7 +213,7 @@ class Table:
                     continue
                 after = words[first + 1] if first + 1 < end else None
                 if _KINDS in node or after in node or (after is not None and ANY in node):  # most words go no further
-                    _follow(node, words, first + 1, end, Hit(" ", number, first, first), hits)
+                    _follow(node, words, first, first + 1, end, number, hits)
         return hits
 
     @staticmethod
@@ -241,17 +241,19 @@ class Table:
         return f" {' '.join(text.words[hit.start : hit.end])} " not in said or hit.end - hit.start < 2
 
 
-def _follow(node: _Node, words: Sequence[str], stop: int, end: int, begun: Hit, hits: list[Hit]) -> None:
-    """Add to `hits` the phrases that continue from a node of the tree with the words from `stop`."""
+def _follow(
+    node: _Node, words: Sequence[str], start: int, stop: int, end: int, sentence: int, hits: list[Hit]
+) -> None:
+    """Add to `hits` the phrases that began at `start` and continue from a node of the tree with the words from `stop`."""
     while True:
         if _KINDS in node:
-            hits += [Hit(kind, begun.sentence, begun.start, stop) for kind in node[_KINDS]]
+            hits += [Hit(kind, sentence, start, stop) for kind in node[_KINDS]]
         if stop == end:
             return
         after, anything = node.get(words[stop]), node.get(ANY)
         stop += 1
         if after is not None and anything is not None:
-            _follow(anything, words, stop, end, begun, hits)
+            _follow(anything, words, start, stop, end, sentence, hits)
         elif after is None:
             after = anything
         if after is None:
