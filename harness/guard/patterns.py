@@ -1,7 +1,7 @@
 """Regular expressions that run only if the text contains a hint, because most turns contain none."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from harness.text.memo import memo
@@ -48,10 +48,13 @@ class Hints:
         return set(filter(text.__contains__, likely))
 
 
-def matches(text: str, expressions: Mapping[str, re.Pattern[str]]) -> list[re.Match[str]]:
-    """The matches, in the order of the text. Each key is the beginning of every match of its expression."""
+def matches(text: str, expressions: Mapping[str, re.Pattern[str]], hints: Set[str]) -> list[re.Match[str]]:
+    """The matches, in the order of the text.
+
+    Each key is the beginning of every match of its expression; `hints` are those that the text contains.
+    """
     found: list[re.Match[str]] = []
-    for words in [words for words in expressions if words in text]:
+    for words in [words for words in expressions if words in hints] if hints else []:
         start = text.find(words)
         while start >= 0:
             if match := expressions[words].match(text, start):

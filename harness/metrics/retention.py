@@ -13,7 +13,7 @@ from itertools import chain
 from string import digits
 from typing import NamedTuple
 
-from harness.guard.patterns import Hinted, matches
+from harness.guard.patterns import Hints, matches
 from harness.metrics.registry import headline
 from harness.text.words import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
@@ -42,7 +42,8 @@ _PLANS = (
     *("i'll", "i will", "i can try", "i could try", "i'm going to", "i am going to", "i promise"),
     *("i've decided to", "we agreed", "i'd be willing to", "let me try"),
 )
-PLAN = Hinted(_PLANS, re.compile(rf"\b(?:{'|'.join(_PLANS)})\b"))
+PLAN = re.compile(rf"\b(?:{'|'.join(_PLANS)})\b")
+_HINTS = Hints((*TIMES, *NUMBERS, *_PLANS))
 _NAME = re.compile(r"[A-Z](?<=[^\W_] .|[,;] .)[a-z]{2,}(?:[ -][A-Z][a-z]{2,})?\b")
 _NOT_NAMES = word_set(
     """
@@ -130,17 +131,18 @@ def _facts_of(text: str, said: Said | None) -> Iterable[Fact]:
         name = match.group()
         if name not in _NOT_NAMES and name.lower() not in FUNCTION_WORDS:
             yield Fact("name", name.lower())
+    hints = _HINTS.found(low)
     figures = not low.isascii() or any(map(low.__contains__, digits))  # there are digits beyond ASCII
-    times = _in_order(matches(low, TIMES), _CLOCK.finditer(low) if figures else ())
+    times = _in_order(matches(low, TIMES, hints), _CLOCK.finditer(low) if figures else ())
     for match in times:
         yield Fact("time", match.group().strip())
-    for match in _in_order(matches(low, NUMBERS), _FIGURE.finditer(low) if figures else ()):
+    for match in _in_order(matches(low, NUMBERS, hints), _FIGURE.finditer(low) if figures else ()):
         if not any(time.start() < match.end() and match.start() < time.end() for time in times):
             yield Fact("number", match.group())
     for match in _QUOTE.finditer(text):
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
-    if any(map(low.__contains__, PLAN.hints)):
+    if not hints.isdisjoint(_PLANS):
         yield from _plans(said or parse(text).said)
 
 

@@ -12,7 +12,9 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 from harness.agents.disclosure import says
 from harness.agents.inner_state import InnerState
@@ -20,6 +22,7 @@ from harness.personas.schema import Layer, Persona, Problem
 from harness.reading.yaml_shape import own_data
 
 FOLDER = Path(__file__).parent
+_T = TypeVar("_T")
 
 COOL_DOWN = {
     "close": 2,
@@ -232,24 +235,26 @@ def _words(behaviour: str, state: InnerState, persona: Persona) -> str:
         turn, form = divmod(count, len(persona.resistance))
         forms = own.resist if behaviour == "push_back" else own.doubt
         return _in_turn(forms[persona.resistance[form]], persona, turn)
-    return _in_turn(_life(persona, state, own) if behaviour == "bring_in" else own.words[behaviour], persona, count)
+    if behaviour == "bring_in":
+        kind, topic = _in_turn(_life(persona, state), persona, count)
+        return own.life[kind].format(topic)
+    return _in_turn(own.words[behaviour], persona, count)
 
 
-def _in_turn(wordings: Sequence[str], persona: Persona, count: int) -> str:
+def _in_turn(wordings: Sequence[_T], persona: Persona, count: int) -> _T:
     """The next wording in rotation; the first one depends on the persona."""
     return wordings[(zlib.crc32(persona.id.encode()) + count) % len(wordings)]
 
 
-def _life(persona: Persona, state: InnerState, own: Wordings) -> tuple[str, ...]:
-    """Topics of the patient's life to bring up, so that a long session does not go round in circles."""
-    frame = own.life
-    moments = [frame["moment"].format(trigger.situation) for trigger in persona.conceptualization.triggers]
-    people = [frame["person"].format(f"{person.name[:1].upper()}{person.name[1:]}") for person in persona.people]
-    values = [frame["value"].format(value) for value in persona.values]
-    habits = [frame["habit"].format(habit) for habit in persona.conceptualization.coping]
-    told = [frame["told"].format(layer.topic) for layer in persona.disclosure[: state.told]]
+def _life(persona: Persona, state: InnerState) -> list[tuple[str, str]]:
+    """Topics of the patient's life to bring up, so that a long session does not go round in circles.
+
+    Each is a key of `Wordings.life` with its text.
+    """
+    moments = [("moment", trigger.situation) for trigger in persona.conceptualization.triggers]
+    people = [("person", f"{person.name[:1].upper()}{person.name[1:]}") for person in persona.people]
+    values = [("value", value) for value in persona.values]
+    habits = [("habit", habit) for habit in persona.conceptualization.coping]
+    told = [("told", layer.topic) for layer in persona.disclosure[: state.told]]
     groups = (moments, told, people, habits, values)
-    mixed: list[str] = []
-    for rank in range(max(map(len, groups))):
-        mixed += [group[rank] for group in groups if rank < len(group)]
-    return tuple(mixed)
+    return [topic for rank in zip_longest(*groups) for topic in rank if topic is not None]
