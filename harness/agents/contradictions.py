@@ -60,8 +60,8 @@ def _work(text: str, persona: Persona) -> tuple[str, str] | None:
 
 
 def _person(text: str, persona: Persona) -> tuple[str, str] | None:
-    names = {word for person in persona.people for word in words(person.name)}
     for match in _PERSON.finditer(text):
+        names = {word for person in persona.people for word in words(person.name)}
         known = [
             person
             for person in persona.people

@@ -3,6 +3,7 @@
 A paraphrase is found by the words that it keeps; one that keeps none is missed.
 """
 
+from collections.abc import Set
 from functools import lru_cache
 from math import fsum
 
@@ -16,10 +17,10 @@ FEWEST = 2
 """Least number of its words that must be said, or all if it has fewer."""
 
 
-def says(text: str, layer: Layer) -> bool:
-    """Whether the text tells the layer's content."""
+def says(stems: Set[str], layer: Layer) -> bool:
+    """Whether a turn with content words of these `stems` tells the layer's content."""
     wanted, whole = _wanted(layer.content, layer.topic)
-    kept = wanted & content_stems(words(text))
+    kept = wanted & stems
     return len(kept) >= min(FEWEST, len(wanted)) and fsum(map(specificity, kept)) >= SAID * whole
 
 

@@ -5,6 +5,7 @@ Invariants:
 - The system prompts of a session do not change, so that an engine's prefix cache stays valid.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -145,11 +146,12 @@ def render(template: str, dirs: Sequence[Path] = (), **values: object) -> str:
         ) from error
     except _BAD_TEMPLATES as error:
         raise ConfigError(f"prompt {template}: {str(error) or type(error).__name__}") from error
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _HALF_A_PAIR.search(text):
         raise ConfigError(f"prompt {template}: contains half of a surrogate pair, which is not valid text")
     return text
 
 
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _BAD_TEMPLATES = (
     TemplateError,
     OSError,

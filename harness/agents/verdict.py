@@ -18,7 +18,7 @@ from harness.agents.self_check import EAGER, HOPEFUL, recovery
 from harness.guard.language import language_switch
 from harness.guard.roles import role_break
 from harness.personas.schema import Persona
-from harness.text.words import words
+from harness.text.words import Said, content_stems, parse
 from harness.types import Speaker, Turn
 
 MOST_FAULTS = 50
@@ -95,9 +95,12 @@ def verdict(faults: Sequence[Fault], turns: int) -> Verdict:
     return Verdict.FLAWED if counts else Verdict.VALID
 
 
-def patient_verdict(turns: Sequence[Turn], persona: Persona) -> dict[str, Any]:
-    """The metrics `patient_verdict` and `patient_faults` (the first `MOST_FAULTS`) of a session."""
-    found = faults(turns, persona)
+def patient_verdict(turns: Sequence[Turn], persona: Persona, said: Sequence[Said] | None = None) -> dict[str, Any]:
+    """The metrics `patient_verdict` and `patient_faults` (the first `MOST_FAULTS`) of a session.
+
+    `said` are the parsed turns, if they are known.
+    """
+    found = faults(turns, persona, said or [parse(turn.text).said for turn in turns])
     own = sum(turn.speaker is Speaker.PATIENT for turn in turns)
     return {
         "patient_verdict": str(verdict(found, own)),
@@ -105,28 +108,28 @@ def patient_verdict(turns: Sequence[Turn], persona: Persona) -> dict[str, Any]:
     }
 
 
-def faults(turns: Sequence[Turn], persona: Persona) -> list[Fault]:
-    """The faults of the patient's turns, in order."""
+def faults(turns: Sequence[Turn], persona: Persona, said: Sequence[Said]) -> list[Fault]:
+    """The faults of the patient's turns, in order; `said` are the parsed turns of both speakers."""
     found: list[Fault] = []
-    said = set[tuple[str, ...]]()
+    before = set[tuple[str, ...]]()
     for index, turn in enumerate(turns):
         if turn.speaker is not Speaker.PATIENT:
             continue
-        heard = turns[index - 1].text if index else ""
-        own = _runs(turn.text)
-        found += [Fault(reason, turn.index, what) for reason, what in _content_faults(turn, persona)]
-        found += [Fault(reason, turn.index, what) for reason, what in _copy_faults(own, heard, said)]
-        said.update(own)
+        words, heard = said[index].words, said[index - 1].words if index else ()
+        own = _runs(words)
+        found += [Fault(reason, turn.index, what) for reason, what in _content_faults(turn, words, persona)]
+        found += [Fault(reason, turn.index, what) for reason, what in _copy_faults(own, heard, before)]
+        before.update(own)
     return found
 
 
-def _content_faults(turn: Turn, persona: Persona) -> Iterator[tuple[Reason, str]]:
+def _content_faults(turn: Turn, words: Sequence[str], persona: Persona) -> Iterator[tuple[Reason, str]]:
     for check in _CHECKS:
-        if found := check(turn, persona):
+        if found := check(turn, words, persona):
             yield found
 
 
-def _role(turn: Turn, _: Persona) -> tuple[Reason, str] | None:
+def _role(turn: Turn, _words: Sequence[str], _: Persona) -> tuple[Reason, str] | None:
     broken = role_break(turn.text, Speaker.PATIENT)
     if broken is None:
         return None
@@ -134,21 +137,22 @@ def _role(turn: Turn, _: Persona) -> tuple[Reason, str] | None:
     return (Reason.ACTS_AS_HELPER if helper else Reason.ROLE_BROKEN), str(broken.data["what"])
 
 
-def _facts(turn: Turn, persona: Persona) -> tuple[Reason, str] | None:
+def _facts(turn: Turn, _words: Sequence[str], persona: Persona) -> tuple[Reason, str] | None:
     wrong = contradiction(turn.text, persona)
     return None if wrong is None else (Reason.CONTRADICTION, f"{wrong[0]!r}, but {wrong[1]}")
 
 
-def _leak(turn: Turn, persona: Persona) -> tuple[Reason, str] | None:
+def _leak(turn: Turn, words: Sequence[str], persona: Persona) -> tuple[Reason, str] | None:
     """The content of a layer that the inner state had not unlocked. Needs a state."""
     unlocked = turn.patient_state.get("unlocked") if turn.patient_state else None
     if not isinstance(unlocked, int):
         return None
     held_back = persona.disclosure[unlocked:]
-    return next(((Reason.LEAK, layer.topic) for layer in held_back if says(turn.text, layer)), None)
+    stems = content_stems(words) if held_back else frozenset[str]()
+    return next(((Reason.LEAK, layer.topic) for layer in held_back if says(stems, layer)), None)
 
 
-def _recovers(turn: Turn, persona: Persona) -> tuple[Reason, str] | None:
+def _recovers(turn: Turn, _words: Sequence[str], persona: Persona) -> tuple[Reason, str] | None:
     hope = turn.patient_state.get("hope") if turn.patient_state else None
     if not isinstance(hope, int | float) or hope >= HOPEFUL or EAGER & {persona.style, *persona.resistance}:
         return None
@@ -156,40 +160,38 @@ def _recovers(turn: Turn, persona: Persona) -> tuple[Reason, str] | None:
     return None if words_of_recovery is None else (Reason.RECOVERS, words_of_recovery)
 
 
-def _language(turn: Turn, persona: Persona) -> tuple[Reason, str] | None:
-    switched = language_switch(turn.text, tuple(words(turn.text)), persona.language)
+def _language(turn: Turn, words: Sequence[str], persona: Persona) -> tuple[Reason, str] | None:
+    switched = language_switch(turn.text, words, persona.language)
     return None if switched is None else (Reason.LANGUAGE, str(switched.data))
 
 
-def _narrates(turn: Turn, _: Persona) -> tuple[Reason, str] | None:
+def _narrates(turn: Turn, _words: Sequence[str], _: Persona) -> tuple[Reason, str] | None:
     match = _NARRATION.search(turn.text)
     return None if match is None else (Reason.NARRATES, match[0].strip())
 
 
-def _empty(turn: Turn, _: Persona) -> tuple[Reason, str] | None:
+def _empty(turn: Turn, _words: Sequence[str], _: Persona) -> tuple[Reason, str] | None:
     return None if turn.text.strip() else (Reason.EMPTY, "")
 
 
-_CHECKS: Sequence[Callable[[Turn, Persona], tuple[Reason, str] | None]] = (
+_CHECKS: Sequence[Callable[[Turn, Sequence[str], Persona], tuple[Reason, str] | None]] = (
     *(_role, _facts, _leak, _recovers, _language, _narrates, _empty),
 )
 
 
 def _copy_faults(
-    own: Sequence[tuple[str, ...]], heard: str, said: set[tuple[str, ...]]
+    own: Sequence[tuple[str, ...]], heard: Sequence[str], before: set[tuple[str, ...]]
 ) -> Iterator[tuple[Reason, str]]:
     if len(own) < FEWEST - 2:
         return
-    other = set(_runs(heard))
-    if sum(run in other for run in own) >= COPIED * len(own):
+    if sum(map({*_runs(heard)}.__contains__, own)) >= COPIED * len(own):
         yield Reason.ECHO, " ".join(own[0])
-    if sum(run in said for run in own) >= SAID_BEFORE * len(own):
+    if sum(map(before.__contains__, own)) >= SAID_BEFORE * len(own):
         yield Reason.STUCK, " ".join(own[0])
 
 
-def _runs(text: str) -> list[tuple[str, ...]]:
-    said = words(text)
-    return list(zip(said, said[1:], said[2:], strict=False))
+def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(words, words[1:], words[2:], strict=False))
 
 
 JUDGED = {

@@ -66,17 +66,18 @@ class JournalingRunner:
             self._log.record_usage(session.spec.session_id, session.meter.take())
         view = session.views.get(Speaker.THERAPIST)
         seen = self._factory.seen_by_therapist(session_agents, result.turns, view) if view else None
+        said = guard.said(turn.speaker for turn in result.turns)
         metrics = session_metrics(
             result.turns,
             result.events,
             result.stop_reason,
             final_view=seen,
             repeating=guard.repeating_turns(),
-            said=guard.said(turn.speaker for turn in result.turns),
+            said=said,
             done=done,
         )
         if session_agents.simulated is not None:
-            metrics |= patient_verdict(result.turns, persona)
+            metrics |= patient_verdict(result.turns, persona, said)
         self._log.finish_session(result, metrics)
         self._observer.finished(result)
         return following(session, result.events)

@@ -9,6 +9,7 @@ from harness.agents.inner_state import HURT_TURNS, InnerState, initial, step
 from harness.paths import persona_dir
 from harness.personas.library import load
 from harness.personas.schema import Layer, Need, Persona, Resistance, Risk, RiskKind
+from harness.text.words import content_stems, words
 
 LIBRARY = load("all", [persona_dir()])
 FIRST = next(persona for persona in LIBRARY if persona.id == "skeptical-bullied-overwhelmed")
@@ -42,8 +43,8 @@ def test_telling_costs_at_first() -> None:
 @pytest.mark.parametrize("persona", LIBRARY, ids=[persona.id for persona in LIBRARY])
 def test_the_topic_of_a_layer_does_not_tell_it_and_its_content_does(persona: Persona) -> None:
     for layer in persona.disclosure:
-        assert says(layer.content, layer)
-        assert not says(f"I'd rather not talk about {layer.topic}.", layer)
+        assert says(content_stems(words(layer.content)), layer)
+        assert not says(content_stems(words(f"I'd rather not talk about {layer.topic}.")), layer)
 
 
 def test_after_harm_nothing_is_told_for_some_turns() -> None:

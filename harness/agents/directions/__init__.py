@@ -20,6 +20,7 @@ from harness.agents.disclosure import says
 from harness.agents.inner_state import InnerState
 from harness.personas.schema import Layer, Persona, Problem
 from harness.reading.yaml_shape import own_data
+from harness.text.words import content_stems, parse
 
 FOLDER = Path(__file__).parent
 _T = TypeVar("_T")
@@ -122,9 +123,10 @@ def direction(state: InnerState, persona: Persona, left: int | None = None) -> t
 
 def confirmed(state: InnerState, persona: Persona, text: str) -> InnerState:
     """The state after a turn with this text. A layer that was to be told does not count if its content was not said."""
-    if state.told and state.last_shown("tell") == state.turn - 1 and not says(text, persona.disclosure[state.told - 1]):
-        return state._replace(told=state.told - 1)
-    return state
+    if not state.told or state.last_shown("tell") != state.turn - 1:
+        return state
+    told = says(content_stems(parse(text).said.words), persona.disclosure[state.told - 1])
+    return state if told else state._replace(told=state.told - 1)
 
 
 def shown_in(state: InnerState) -> str | None:
