@@ -38,8 +38,7 @@ _SUBJECTS = dict.fromkeys(FUNCTION_WORDS, "function") | {
 }
 """First word of a part to its subject; other words are nouns."""
 _STEMS = frozenset(
-    tuple(pair.split())
-    for pair in (
+    (
         *("sounds like", "sound like", "seems like", "seems to", "looks like", "feels like", "i'm hearing", "i hear"),
         *("you're saying", "you feel", "you're feeling", "if i", "part of", "one hand", "you mentioned", "you said"),
         *("you're telling", "in other", "sense that", "you told", "seems as", "sounds as"),
@@ -109,11 +108,7 @@ def _sort(word: str) -> tuple[str | None, str]:
 class Looked(NamedTuple):
     """The features of one part of a turn."""
 
-    tokens: set[str]
-    """A token is a feature itself."""
-    pairs: set[tuple[str, str]]
-    """Tokens that follow one another; the feature is both with a blank between them."""
-    others: list[str]
+    features: set[str]
     taken_up: tuple[str, ...]
     """Its words that the patient used, too, by meaning."""
 
@@ -121,27 +116,29 @@ class Looked(NamedTuple):
 def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looked:
     """The features of a part of a turn, and the words it takes up; `place` is its index in `every`."""
     tokens, taken, rare, content = _tokens(part.words, heard)
-    pairs = {*pairwise(tokens)}
+    pairs = [f"{first} {second}" for first, second in pairwise(tokens)]
     own, start = bare(part.words), bare(tokens)
     subject, ground = _subject(own), _level(rare, content)
     before = place > 0 and every[place - 1].question is not None
     after = None if place + 1 == len(every) else every[place + 1].question is not None
-    others = [
-        *[f"^ {' '.join(start[:length])}" for length in range(1, min(3, len(start)) + 1)],
+    found = {
+        *tokens,
+        *pairs,
+        *[f"^ {' '.join(start[:length])}" for length in (1, 2, 3)],
         f"$ {' '.join(tokens[-2:])}",
         *_of_form(part.form, subject, ground, heard.told),
         *_of_size(_bin(len(part.words)), min(content, 6)),
         *_of_place(min(place, 3), min(len(every), 4), before, after),
-    ]
+    }
     if part.words[0] in _CONNECT:
-        others.append(f"lead:{part.words[0]} subject:{subject}")
+        found.add(f"lead:{part.words[0]} subject:{subject}")
     if not _STEMS.isdisjoint(pairs):
-        others += ("stems", f"stems ground:{ground}")
+        found |= {"stems", f"stems ground:{ground}"}
     if subject in ("function", "noun") and _requests(own):
-        others += ("request", f"request form:{part.form}")
+        found |= {"request", f"request form:{part.form}"}
     if "if" in own:
-        others.append(f"if subject:{subject}")
-    return Looked({*tokens}, pairs, others, taken)
+        found.add(f"if subject:{subject}")
+    return Looked(found, taken)
 
 
 @lru_cache(maxsize=4096)
@@ -173,8 +170,7 @@ def _of_place(place: int, parts: int, after_question: bool, before_question: boo
 
 def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
     """The features of one part of a turn, sorted."""
-    looked = look(part, place, every, heard)
-    return sorted({*looked.tokens, *map(" ".join, looked.pairs), *looked.others})
+    return sorted(look(part, place, every, heard).features)
 
 
 def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, ...], float, int]:

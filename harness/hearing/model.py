@@ -25,8 +25,6 @@ class Model:
 
     rows: Mapping[str, int]
     """Feature to its row."""
-    pairs: Mapping[tuple[str, ...], int]
-    """The same for the features that are pairs of tokens, so that their names need not be put together."""
     weights: npt.NDArray[np.float32]
     """Features x acts, counted from 1; row 0 is the intercept."""
     limits: tuple[float, ...]
@@ -40,9 +38,8 @@ class Model:
     ) -> "Model":
         """The model with these features. `weights` has a row for each, and a last one, the intercept."""
         rows = {name: row for row, name in enumerate(names, 1)}
-        pairs = {tuple(name.split(" ")): row for name, row in rows.items() if name.count(" ") == 1}
         ordered = np.concatenate((weights[-1:], weights[:-1])).astype(np.float32)
-        return cls(rows, pairs, ordered, tuple(limits), rarity)
+        return cls(rows, ordered, tuple(limits), rarity)
 
     def chances(self, found: Sequence[Looked]) -> npt.NDArray[np.float64]:
         """Probabilities, an array of (sentences, acts), from the features of each sentence."""
@@ -50,13 +47,11 @@ class Model:
             return np.empty((0, len(ACTS)))
         rows: list[int] = []
         begins: list[int] = []
-        known, pairs = self.rows.get, self.pairs.get
+        known = self.rows.get
         for looked in found:
             begins.append(len(rows))
             rows.append(0)
-            rows += filter(None, map(known, looked.tokens))
-            rows += filter(None, map(pairs, looked.pairs))
-            rows += filter(None, map(known, looked.others))
+            rows += filter(None, map(known, looked.features))
         logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0, dtype=np.float64)
         chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-logits, -_MOST), _MOST)))
         return chances
