@@ -57,7 +57,10 @@ SAME_FRAME = 0.5, 0.85
 SENTENCE = 3
 """A sentence of at least this many words counts as repeated if it recurs."""
 WORN = 0, 3
-"""Earlier turns with the same five words in a row, which nobody says twice by chance: repetition begins above the first number and is complete at the second."""
+"""Earlier turns with the same five words in a row: repetition begins above the first number and is complete at the second.
+
+Nobody says five words in a row twice by chance.
+"""
 AROUND = 5
 """A turn with this many words of its own in statements says something itself."""
 LONG_FRAME = 5
@@ -226,7 +229,9 @@ class Memory:
 
     def _worn(self, frame: tuple[str, ...]) -> bool:
         """Whether a frame was used too often before; frames of nods do not count."""
-        return _GAP in frame and len(frame) >= 3 and self._framed.get(frame, 0) >= (1 if len(frame) >= LONG_FRAME else 2)
+        return (
+            _GAP in frame and len(frame) >= 3 and self._framed.get(frame, 0) >= (1 if len(frame) >= LONG_FRAME else 2)
+        )
 
     def _value(self, root: str) -> float:
         """The specificity of a stem, less if it was taken up before."""

@@ -1,6 +1,7 @@
 """Splits a turn for comparison: clauses as content words, runs of three words, sentences, and the opening."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, pairwise
 from operator import or_
@@ -67,7 +68,8 @@ class Clause(NamedTuple):
     """A bit for each stem, by its hash. Clauses without a common bit have no common stem."""
 
 
-class Features(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Features:
     """One turn, prepared for comparison."""
 
     index: int

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
 
 from harness.config.guard import GuardConfig
 from harness.guard import crisis as risk
@@ -69,7 +68,8 @@ class Verdict:
 _ACCEPTED = Verdict(Action.ACCEPT)
 
 
-class _Judged(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Judged:
     """A turn with its verdict."""
 
     turn: Turn
@@ -136,7 +136,7 @@ class Guard:
         if self._last is None or self._last.turn is not turn:
             cut = features(turn.index, turn.text)
             found = self._find(turn, cut)
-            repeating = any([finding.kind in _REPEATS for finding in found])
+            repeating = any(finding.kind in _REPEATS for finding in found)
             self._last = _Judged(turn, cut, repeating, self._decide(turn, found))
         return self._last
 

@@ -13,7 +13,6 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import NamedTuple
 
 from harness.config.guard import GuardConfig
 from harness.guard.features import QUESTION_STEMS, RUN_BITS, SESSION_BITS, Clause, Features, runs
@@ -51,7 +50,8 @@ class Finding:
     data: dict[str, object]
 
 
-class _Old(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Old:
     """What is kept of every earlier turn that is compared."""
 
     index: int
@@ -62,7 +62,8 @@ class _Old(NamedTuple):
     """`Features.mask` of the turn."""
 
 
-class _InWindow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _InWindow:
     """What is kept in addition of the turns in the window for loops."""
 
     old: _Old

@@ -39,8 +39,11 @@ class Hints:
     """
 
     def __init__(self, hints: Iterable[str]) -> None:
-        longest_parts = [(max(hint.split(), key=len), hint) for hint in dict.fromkeys(hints)]
-        self._of_word = memo(lambda word: tuple(hint for part, hint in longest_parts if part in word))
+        self._longest_parts = [(max(hint.split(), key=len), hint) for hint in dict.fromkeys(hints)]
+        self._of_word = memo(self._hints_of)
+
+    def _hints_of(self, word: str) -> tuple[str, ...]:
+        return tuple(hint for part, hint in self._longest_parts if part in word)
 
     def found(self, text: str) -> set[str]:
         """The hints in a text in lower case."""

@@ -108,7 +108,7 @@ class Heard:
     @property
     def backchannel(self) -> bool:
         """Whether the turn has only backchannels such as `mm-hmm`, `okay`, `right`."""
-        return bool(self.sentences) and all([sentence.backchannel for sentence in self.sentences])
+        return bool(self.sentences) and all(sentence.backchannel for sentence in self.sentences)
 
     @property
     def questions(self) -> int:

@@ -13,7 +13,7 @@ from itertools import chain
 from string import digits
 from typing import NamedTuple
 
-from harness.guard.patterns import Hints, matches
+from harness.guard.patterns import Hinted, Hints, matches
 from harness.metrics.registry import headline
 from harness.text.words import FUNCTION_WORDS, Said, content_stems, parse, plain, word_set, words
 from harness.types import Speaker, Turn
@@ -42,8 +42,8 @@ _PLANS = (
     *("i'll", "i will", "i can try", "i could try", "i'm going to", "i am going to", "i promise"),
     *("i've decided to", "we agreed", "i'd be willing to", "let me try"),
 )
-PLAN = re.compile(rf"\b(?:{'|'.join(_PLANS)})\b")
-_HINTS = Hints((*TIMES, *NUMBERS, *_PLANS))
+PLAN = Hinted(_PLANS, re.compile(rf"\b(?:{'|'.join(_PLANS)})\b"))
+HINTS = Hints((*TIMES, *NUMBERS, *_PLANS))
 _NAME = re.compile(r"[A-Z](?<=[^\W_] .|[,;] .)[a-z]{2,}(?:[ -][A-Z][a-z]{2,})?\b")
 _NOT_NAMES = word_set(
     """
@@ -131,7 +131,7 @@ def _facts_of(text: str, said: Said | None) -> Iterable[Fact]:
         name = match.group()
         if name not in _NOT_NAMES and name.lower() not in FUNCTION_WORDS:
             yield Fact("name", name.lower())
-    hints = _HINTS.found(low)
+    hints = HINTS.found(low)
     figures = not low.isascii() or any(map(low.__contains__, digits))  # there are digits beyond ASCII
     times = _in_order(matches(low, TIMES, hints), _CLOCK.finditer(low) if figures else ())
     for match in times:
@@ -142,7 +142,7 @@ def _facts_of(text: str, said: Said | None) -> Iterable[Fact]:
     for match in _QUOTE.finditer(text):
         if content_stems(words(match.group(1))):
             yield Fact("quote", plain(match.group(1)).strip())
-    if not hints.isdisjoint(_PLANS):
+    if not hints.isdisjoint(PLAN.hints):
         yield from _plans(said or parse(text).said)
 
 

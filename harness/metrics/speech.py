@@ -54,9 +54,7 @@ def speech(own: Sequence[Said], words_of_all: int, repetition: Repetition, repea
         "sentences_per_turn": rounded(mean([len(turn.sentences) for turn in own])),
         "very_short_turns": share(sum([length <= _VERY_SHORT for length in lengths]), len(own)),
         "distinct_1": share(len(set[str]().union(*[turn.words for turn in own])), total),
-        "distinct_2": share(
-            repetition.pairs, sum([len(turn.words) - 1 for turn in full])
-        ),
+        "distinct_2": share(repetition.pairs, sum([len(turn.words) - 1 for turn in full])),
         "repeating_turns": share(repeating, len(own)),
         "repetition": repetition.repetition,
         "similarity": repetition.similarity,

@@ -11,8 +11,8 @@ from harness.agents.unanswered import PROTESTS
 from harness.config.guard import GuardConfig
 from harness.guard import Guard, crisis_patterns, roles
 from harness.guard.features import SAFETY
-from harness.guard.patterns import Hinted, matches
-from harness.metrics.retention import NUMBERS, PLAN, TIMES
+from harness.guard.patterns import Hinted, Hints, matches
+from harness.metrics.retention import HINTS, NUMBERS, PLAN, TIMES
 from harness.text import words as text
 from tests.sessions import dialogue
 
@@ -78,4 +78,16 @@ def test_to_look_where_the_words_stand_finds_what_to_look_everywhere_finds(
     everywhere = re.compile("|".join(expression.pattern for expression in expressions.values()))
     pieces = st.sampled_from([*expressions, "s", "'s", "x", " ", " ", "-", "\n", "days", "minutes"])
     said = "".join(data.draw(st.lists(pieces, max_size=12)))
-    assert [m.span() for m in matches(said, expressions)] == [m.span() for m in everywhere.finditer(said)]
+    assert [m.span() for m in matches(said, expressions, HINTS.found(said))] == [
+        m.span() for m in everywhere.finditer(said)
+    ]
+
+
+@pytest.mark.parametrize("language", crisis_patterns.BY_LANGUAGE)
+@given(data=st.data())
+def test_the_hints_found_by_words_are_those_that_the_text_holds(language: str, data: st.DataObject) -> None:
+    levels = crisis_patterns.BY_LANGUAGE[language].values()
+    hints = list(dict.fromkeys(hint for pattern in levels for hint in pattern.hints))
+    pieces = st.one_of(st.sampled_from(hints), st.sampled_from(" ".join(hints).split(" ")), st.text(max_size=3))
+    said = "".join(data.draw(st.lists(pieces, max_size=12)))
+    assert Hints(hints).found(said) == {hint for hint in hints if hint in said}

@@ -241,9 +241,7 @@ class Table:
         return f" {' '.join(text.words[hit.start : hit.end])} " not in said or hit.end - hit.start < 2
 
 
-def _follow(
-    node: _Node, words: Sequence[str], start: int, stop: int, end: int, sentence: int, hits: list[Hit]
-) -> None:
+def _follow(node: _Node, words: Sequence[str], start: int, stop: int, end: int, sentence: int, hits: list[Hit]) -> None:
     """Add to `hits` the phrases that began at `start` and continue from a node of the tree with the words from `stop`."""
     while True:
         if _KINDS in node:
