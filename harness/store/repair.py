@@ -133,8 +133,15 @@ def _lines(folder: Path) -> Iterator[Line]:
         yield place, record
         if isinstance(record, dict) and record["event"] == "handed_out":
             name = record["shard"]
+            path = shard_path(folder, name)
+            if not os.path.lexists(path):
+                yield (
+                    place,
+                    StorageError(f"{place}: session {record['session_id']} is in {SHARDS}/{path.name}, which is gone"),
+                )
+                continue
             if name not in shards:
-                shards[name] = _Shard(shard_path(folder, name), sizes.get(name))
+                shards[name] = _Shard(path, sizes.get(name))
             lines = shards[name].taken(record["session_id"])
             if lines is None:
                 yield place, StorageError(f"{place}: session {record['session_id']} is handed to {name} a second time")
@@ -159,7 +166,7 @@ class _Shard:
         self._of: dict[str | None, list[tuple[int, Line]]] = {}
         self._broken: list[tuple[int, Line]] = []
         self._taken: set[str | None] = set()
-        for number, (place, record) in enumerate(_lines_of(path, size) if os.path.lexists(path) else ()):
+        for number, (place, record) in enumerate(_lines_of(path, size)):
             of = self._of.setdefault(record["session_id"], []) if isinstance(record, dict) else self._broken
             of.append((number, (place, record)))
 

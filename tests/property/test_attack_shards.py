@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import StorageError
@@ -150,6 +150,7 @@ def _damaged(content: bytes, damage: Damage) -> bytes:
 
 
 @settings(max_examples=60, deadline=None)
+@example((JOURNAL, "value", 3, 3, "x", b""))  # a session is handed to a shard that does not exist
 @given(damages())
 def test_damaged_shards_are_read_gone_on_with_repaired_or_refused(sharded: Path, damage: Damage) -> None:
     name = damage[0]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, unquote
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.engines.openai.secrets import MASK, Scrubber
@@ -38,6 +38,7 @@ _READERS = (
 )
 
 
+@example("0000000000/\\", lambda key: key.replace("/", "\\/"), "", "")
 @given(KEYS, st.sampled_from(SPELLINGS), st.text(max_size=30), st.text(max_size=30))
 def test_a_key_is_masked_in_every_spelling(key: str, spell: Callable[[str], str], before: str, after: str) -> None:
     told = Scrubber(key)(f"{before} Incorrect API key: {spell(key)} {after}")

@@ -46,7 +46,8 @@ _DECODERS: tuple[Callable[[str], str], ...] = (_unescaped, unquote, lambda text:
 def _spellings(key: str) -> set[str]:
     escaped = json.dumps(key)[1:-1]
     quoted = quote(key, safe="")
-    plain = {key, escaped, escaped.replace("/", "\\/"), json.dumps(escaped)[1:-1], html.escape(key), repr(key)[1:-1]}
+    plain = {key, escaped, json.dumps(escaped)[1:-1], html.escape(key), repr(key)[1:-1]}
+    plain |= {spelling.replace("/", "\\/") for spelling in (key, escaped)}
     encoded = {quoted, quote(key), quote_plus(key), quote(quoted, safe=""), key.encode().hex()}
     return {found for found in plain | encoded | _base64(key.encode()) if len(found) >= SHORTEST}
 
