@@ -94,10 +94,10 @@ async def test_all_who_are_asked_to_slow_down_come_back_one_after_the_other() ->
         assert isinstance(notice, Retried)
         waits.append(notice.wait_s)
 
-    slow = Patience(deadline_s=5.0, first_wait_s=0.05, longest_wait_s=0.1)
+    slow = Patience(deadline_s=5.0, first_wait_s=0.01, longest_wait_s=0.02)
     for _ in range(20):
-        await persist(Script(SlowDown("b", 0.01)), slow, "r", seen)
-    assert all(0.01 <= wait <= 0.2 for wait in waits)
+        await persist(Script(SlowDown("b", 0.002)), slow, "r", seen)
+    assert all(0.002 <= wait <= 0.04 for wait in waits)
     assert len(set(waits)) == len(waits)
 
 

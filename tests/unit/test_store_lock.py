@@ -67,6 +67,7 @@ def _soft_host() -> str:
 
 def test_a_holder_on_another_machine_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.setattr("harness.store.lock._PATIENCE_S", 0.1)
     (tmp_path / NAME).write_text("7\n")
     (tmp_path / f"{NAME}.soft").write_text("7\nnode-12\n")
     (tmp_path / HOLDER).write_text(json.dumps({"pid": 7, "host": "node-12 x y", "started": 1}))
