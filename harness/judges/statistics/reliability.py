@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+_SAME = 1e-9
+"""Ratings are equal, apart from rounding, if their range is at most this share of the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,13 @@ class Icc:
 
 
 def icc(ratings: ArrayLike) -> Icc:
-    """ICC(2,1) and ICC(2,k) of (units, raters); units with a missing rating are left out."""
+    """ICC(2,1) and ICC(2,k) of (units, raters); units with a missing rating are left out. NaN if all ratings are equal."""
     table = np.atleast_2d(np.asarray(ratings, dtype=np.float64))
     table = table[~np.isnan(table).any(axis=1)]
     units, raters = table.shape
     if units < 2 or raters < 2:
+        return Icc(float("nan"), float("nan"), units, raters)
+    if float(np.ptp(table)) <= _SAME * float(np.abs(table).max()):
         return Icc(float("nan"), float("nan"), units, raters)
     grand = table.mean()
     of_units = raters * float(((table.mean(axis=1) - grand) ** 2).sum())
