@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite, nan
 from pathlib import Path
 from re import split
 from typing import Any
@@ -95,9 +96,12 @@ def _session(path: Path, name: str, lines: list[tuple[int, Mapping[str, Any]]]) 
     ordered: list[tuple[float, int, Mapping[str, Any]]] = []
     for line, row in lines:
         try:
-            ordered.append((float(row["turn"]), line, row))
-        except (TypeError, ValueError) as error:
-            raise TranscriptError(f"{path}:{line}: turn: found {row['turn']!r}, expected a number") from error
+            number = float(row["turn"])
+        except (TypeError, ValueError):
+            number = nan
+        if not isfinite(number):
+            raise TranscriptError(f"{path}:{line}: turn: found {row['turn']!r}, expected a number")
+        ordered.append((number, line, row))
     for _, line, row in sorted(ordered, key=lambda one: (one[0], one[1])):
         speaker = _SPEAKERS.get(str(row["speaker"]).strip().lower())
         if speaker is None:
