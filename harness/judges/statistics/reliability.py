@@ -6,13 +6,14 @@ Methods 1, 1996); Brennan, *Generalizability Theory* (2001), for components by e
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 _SAME = 1e-9
-"""Ratings are equal, apart from rounding, if their range is at most this share of the largest."""
+"""Ratings are equal, apart from rounding, if their range is at most this share of the largest; mean squares likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,13 @@ def icc(ratings: ArrayLike) -> Icc:
     rest = max(float(((table - grand) ** 2).sum()) - of_units - of_raters, 0.0)
     between, judges = of_units / (units - 1), of_raters / (raters - 1)
     error = rest / ((units - 1) * (raters - 1))
+    true = 0.0 if isclose(between, error, rel_tol=_SAME) else between - error
     spread = (judges - error) / units
     single = between + (raters - 1) * error + raters * spread
     mean = between + spread
     return Icc(
-        (between - error) / single if single > 0 else float("nan"),
-        (between - error) / mean if mean > 0 else float("nan"),
+        true / single if single > 0 else float("nan"),
+        true / mean if mean > 0 else float("nan"),
         units,
         raters,
     )
