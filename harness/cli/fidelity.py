@@ -70,11 +70,14 @@ def _text(result: dict[str, Any]) -> str:
 def _discrimination(found: dict[str, Any] | None) -> str:
     if found is None:
         return "discrimination: no pairs; give runs of therapist=poor and of another therapist, with the same personas and seeds"
+    interval, verdict = "", "too few pairs to say whether the patients distinguish them; expected six or more"
+    if found["low"] is not None:
+        interval = f" [{found['low']:+.3f}, {found['high']:+.3f}]"
+        verdict = f"the patients {'distinguish' if found['parted'] else 'do not distinguish'} them"
     effect = f", effect size {found['effect']:.2f}" if found["effect"] is not None else ""
     return (
         f"discrimination: change of trust {found['good']:+.3f} with the good therapist, {found['poor']:+.3f} with the poor one; difference "
-        f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]{effect}, {found['pairs']} pairs; "
-        f"{'the patients distinguish them' if found['parted'] else 'the patients do not distinguish them'}"
+        f"{found['difference']:+.3f}{interval}{effect}, {found['pairs']} pairs; {verdict}"
     )
 
 

@@ -5,7 +5,8 @@ where q is the 95% quantile of |t*|, and t* = (m* - m) / se* over samples drawn 
 share of |t*| that are at least |m| / se. It is at most 5% exactly when the 95% interval excludes 0.
 
 Invariants:
-- The same sample and seed give the same numbers, whatever other samples are in the call.
+- The same sample and seed give the same numbers, apart from rounding, whatever other samples are in the call, in
+  whatever unit.
 - If the data do not support an interval, there is none.
 """
 
@@ -29,7 +30,10 @@ _CELLS = 1 << 22
 _COLUMNS = 128
 """Samples computed at once."""
 _SAME = 1e-9
-"""Values are equal, apart from rounding, if their standard deviation is below this share of the largest."""
+"""Values are equal, apart from rounding, if their standard deviation is below this share of the largest.
+
+The same share decides whether a |t*| equals |m| / se: with few distinct values many do, and rounding must not decide.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,11 @@ def _estimates(values: Sample, size: int, resamples: int, seed: int) -> Iterator
     if len(varying):
         spread = deviations[varying]
         ratios = _t_ratios((values[:, varying] - means[varying]) / spread, resamples, seed)
-        half[varying] = np.partition(ratios, _rank(resamples), axis=0)[_rank(resamples)] * spread
-        at_least = (ratios >= np.abs(means[varying]) / spread).sum(axis=0)
+        size_of_mean = np.abs(means[varying])
+        at_least = (ratios >= size_of_mean / spread * (1 - _SAME)).sum(axis=0)
         p[varying] = (1 + at_least) / (resamples + 1)
+        reach = np.partition(ratios, _rank(resamples), axis=0)[_rank(resamples)] * spread
+        half[varying] = np.where(np.abs(reach - size_of_mean) <= _SAME * size_of_mean, size_of_mean, reach)
     for mean, width, chance, same in zip(means, half, p, constant, strict=True):
         interval = (float(mean - width), float(mean + width)) if np.isfinite(width) else None
         p_value = _sign_test(size, float(mean)) if same else float(chance)

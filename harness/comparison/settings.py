@@ -28,6 +28,7 @@ _PRESET = {
 """Keys whose values come with another key: with a role's name, or with the number of sessions in a course."""
 _FIRST = ("name", "policy", "path", "kind")
 """Last parts of the keys that name a setting best, in order of preference."""
+_MOST_SHOWN = 5
 UNSET = "(not set)"
 """The value shown for a key that a setting does not have."""
 
@@ -46,8 +47,8 @@ class Setting:
 
     @property
     def described(self) -> str:
-        """All keys in which the settings differ: `therapist=act context.policy=hybrid`."""
-        return " ".join(f"{key_shown(key)}={_shown(value)}" for key, value in self.keys.items())
+        """All keys in which the settings differ: `therapist=act context.policy=hybrid`. Long lists are cut."""
+        return " ".join(f"{key_shown(key)}={_shown(_cut(value))}" for key, value in self.keys.items())
 
     @property
     def failed(self) -> int:
@@ -205,14 +206,25 @@ def _value_shown(key: str, value: object) -> str:
     """The value alone if it is a word; a number, a switch or an empty value with its key."""
     if isinstance(value, str) and value and value != UNSET and not key.endswith(".sha256"):
         return Path(value).name or value
-    if key == "import.files" and isinstance(value, list) and len(value) == 1:
-        return Path(str(value[0])).stem
+    if key == "import.files" and isinstance(value, list) and value:
+        folders = {Path(str(file)).parent for file in value}
+        if len(value) == 1:
+            return Path(str(value[0])).stem
+        if len(folders) == 1 and (folder := folders.pop().name):
+            return folder
     return f"{key_shown(key).removesuffix('.sha256').split('.')[-1]}={_shown(value)}"
 
 
 def key_shown(key: str) -> str:
     """The key as users write it: `therapist` for `therapist.name`."""
     return key.removesuffix(".name")
+
+
+def _cut(value: object) -> object:
+    """A long list as its first values and the number of the others: an import may name a thousand files."""
+    if isinstance(value, list) and len(value) > _MOST_SHOWN:
+        return [*value[:_MOST_SHOWN], f"and {len(value) - _MOST_SHOWN} more"]
+    return value
 
 
 def _shown(value: object) -> str:

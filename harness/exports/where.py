@@ -20,8 +20,8 @@ _COMPARED: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
-    ast.In: lambda a, b: b is not None and a in b,
-    ast.NotIn: lambda a, b: b is None or a not in b,
+    ast.In: lambda a, b: _within(a, b),
+    ast.NotIn: lambda a, b: not _within(a, b),
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
 }
@@ -111,6 +111,11 @@ class Where:
             case ast.Subscript(value=inner, slice=key):
                 return _part(self._value(inner, facts), self._value(key, facts))
         raise AssertionError(type(node).__name__)
+
+
+def _within(a: Any, b: Any) -> bool:
+    """Whether `a in b`; a missing value is in no text, and nothing is in a missing value."""
+    return b is not None and not (a is None and isinstance(b, str)) and a in b
 
 
 def _holds(op: ast.cmpop, a: Any, b: Any) -> bool:

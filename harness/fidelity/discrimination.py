@@ -1,7 +1,8 @@
 """Whether patients distinguish a good therapist from a poor one. Sessions are paired by persona and seed.
 
 The measure is the change of trust from the first patient turn to the last. Effect size: the mean of the paired
-differences divided by their standard deviation (Cohen's d_z). Interval: percentile bootstrap over personas, seeded.
+differences divided by their standard deviation (Cohen's d_z). Interval: percentile bootstrap, seeded, over personas, or
+over pairs with fewer than six personas; none with fewer than six pairs.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,6 +17,8 @@ _SAME = 1e-9
 """Differences are equal, apart from rounding, if their standard deviation is below this share of the largest."""
 FEWEST = 2
 """Fewest pairs for a result."""
+FEWEST_RESAMPLED = 6
+"""Fewest personas or pairs to resample: of two pairs without a difference, 30% gave an interval above 0."""
 
 Pair = tuple[str, int]
 """Persona and seed."""
@@ -31,9 +34,9 @@ class Discrimination:
     poor: float
     difference: float
     """Mean of the paired differences, good minus poor."""
-    low: float
-    """Lower end of the 95% confidence interval of the difference; `high` is the upper end."""
-    high: float
+    low: float | None
+    """Lower end of the 95% confidence interval of the difference; `high` is the upper end. None with too few pairs."""
+    high: float | None
     effect: float | None
     """Cohen's d_z; None if all differences are equal."""
     auc: float
@@ -42,7 +45,7 @@ class Discrimination:
     @property
     def parted(self) -> bool:
         """Whether the patients distinguish the therapists: the interval lies above 0."""
-        return self.low > 0
+        return self.low is not None and self.low > 0
 
 
 def discriminate(good: Mapping[Pair, float], poor: Mapping[Pair, float], seed: int = 0) -> Discrimination | None:
@@ -54,8 +57,8 @@ def discriminate(good: Mapping[Pair, float], poor: Mapping[Pair, float], seed: i
     for pair in pairs:
         differences.setdefault(pair[0], []).append(good[pair] - poor[pair])
     every = [value for own in differences.values() for value in own]
-    units = list(differences.values()) if len(differences) >= FEWEST else [[value] for value in every]
-    low, high = _interval(units, seed)
+    units = list(differences.values()) if len(differences) >= FEWEST_RESAMPLED else [[value] for value in every]
+    low, high = _interval(units, seed) if len(units) >= FEWEST_RESAMPLED else (None, None)
     spread = stdev(every)
     gains, poor_gains = [good[pair] for pair in pairs], [poor[pair] for pair in pairs]
     return Discrimination(

@@ -26,11 +26,17 @@ def read_ratings(path: Path, rubrics: Sequence[Rubric]) -> list[Rating]:
     known = {
         f"{rubric.id}/{item.id}": {a.id: a.value for a in item.answers} for rubric in rubrics for item in rubric.items
     }
+    over_turns = {
+        f"{rubric.id}/{item.id}": item.merge
+        for rubric in rubrics
+        for item in rubric.items
+        if item.merge in ("sum", "mean")
+    }
     ratings: list[Rating] = []
     mistakes: list[str] = []
     seen: set[tuple[str, str, str, str]] = set()
     for number, row in _rows(path):
-        found = _rating(row, known)
+        found = _rating(row, known, over_turns)
         if isinstance(found, str):
             mistakes.append(f"{path}:{number}: {found}")
         elif (key := (found.run, found.session_id, found.item, found.rater)) in seen:
@@ -65,8 +71,13 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
         raise RatingError(f"{path}: expected a table of comma-separated values in UTF-8: {error}") from error
 
 
-def _rating(row: Mapping[str, str], known: Mapping[str, Mapping[str, float]]) -> Rating | str:
-    """A rating, or what is wrong with its line."""
+def _rating(
+    row: Mapping[str, str], known: Mapping[str, Mapping[str, float]], over_turns: Mapping[str, str]
+) -> Rating | str:
+    """A rating, or what is wrong with its line.
+
+    `over_turns` are the items whose value for a session is a sum or a mean over turns: no answer is comparable to it.
+    """
     for name in COLUMNS:
         if not row.get(name, "").strip():
             return f"{name}: no value"
@@ -74,6 +85,8 @@ def _rating(row: Mapping[str, str], known: Mapping[str, Mapping[str, float]]) ->
     names = [name for name in known if name == asked or name.partition("/")[2] == asked]
     if len(names) != 1:
         return f"item: {asked!r} is " + (f"in several rubrics; write {' or '.join(names)}" if names else "in no rubric")
+    if (how := over_turns.get(names[0])) is not None:
+        return f"item: {names[0]}: a judge's value is its {how} over turns, no answer; rate items with one answer per session"
     split = row.get("split", "").strip() or "test"
     if split not in ("dev", "test"):
         return f"split: expected dev or test, found {split!r}"

@@ -108,7 +108,8 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=2048)  # guard and appraisal parse the same turn, one exchange apart, with other sessions in between
 def parse(text: str) -> Parsed:
-    """Words, sentences and clauses in one pass. A line break ends a sentence."""
+    """Words, sentences and clauses in one pass. A line break ends a sentence; one with a question mark among its last
+    marks is a question."""
     low = plain(text)
     tokens = [*(_ASCII_TOKEN if low.isascii() else _TOKEN).findall(low), "\n"]
     found: list[str] = []
@@ -126,6 +127,8 @@ def parse(text: str) -> Parsed:
             parts.append(tuple(clauses))
             found += said
             clauses = []
+        elif tokens[end] in _QUESTION_MARKS and sentences and tokens[end - 1] != "\n":  # `What...?`, `What!?`
+            sentences[-1] = sentences[-1]._replace(question=True)
     return Parsed(Said(tuple(found), tuple(sentences)), tuple(parts))
 
 

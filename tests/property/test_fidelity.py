@@ -69,6 +69,8 @@ def test_a_good_therapist_and_a_poor_one_part_where_they_differ_and_not_where_th
     assert parted.parted
     assert parted.difference == pytest.approx(0.2)
     assert not alike.parted
+    assert alike.low is not None
+    assert alike.high is not None
     assert alike.low < alike.difference < alike.high
     assert discriminate(good, {("other", 1): 0.0}) is None
 

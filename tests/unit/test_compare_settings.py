@@ -30,6 +30,11 @@ def settings(folder: Path, *configs: dict[str, Any]) -> list[Setting]:
             'import.files=["talks/ben.txt"]',
         ),
         (
+            [config() | {"import": {"files": [f"{name}/{n}.txt" for n in range(1000)]}} for name in ("ann", "ben")],
+            ["ann", "ben"],
+            'import.files=["ben/0.txt","ben/1.txt","ben/2.txt","ben/3.txt","ben/4.txt","and 995 more"]',
+        ),
+        (
             [config(p, t) for p in ("truncate", "hybrid") for t in ("act", "cbt")],
             ["act, truncate", "cbt, truncate", "act, hybrid", "cbt, hybrid"],
             "therapist=cbt context.policy=hybrid",
@@ -46,7 +51,7 @@ def settings(folder: Path, *configs: dict[str, Any]) -> list[Setting]:
         ),
         ([config(), config(persona_dir="/other")], ["run0", "run1"], "run=run1"),
     ],
-    ids=["policy", "preset", "imported", "grid", "number", "course", "nothing that matters"],
+    ids=["policy", "preset", "imported", "imported folders", "grid", "number", "course", "nothing that matters"],
 )
 def test_names_hold_the_keys_that_differ_and_no_others(
     tmp_path: Path, configs: list[dict[str, Any]], names: list[str], described: str

@@ -58,6 +58,9 @@ def test_damaged_ids_are_refused_with_their_place(fields: dict[str, Any]) -> Non
         ("meta.quality != 'good'", True),
         ("-turn + 4 == 1", True),
         ("1 < turn < 5", True),
+        ("meta.nothing in 'good, poor'", False),
+        ("meta.nothing not in 'good, poor'", True),
+        ("meta.nothing in [None]", True),
     ],
 )
 def test_expressions(text: str, holds: bool) -> None:

@@ -38,6 +38,8 @@ def test_a_table_is_read(tmp_path: Path) -> None:
         ("s,alliance/goals,ann,nan,test", ":2: value: expected one of"),
         ("s,gaols,ann,1,test", ":2: item: 'gaols' is in no rubric"),
         ("s,alliance/goals,,1,test", ":2: rater: no value"),
+        ("s,mi-coding/question,ann,open,test", ":2: item: mi-coding/question: a judge's value is its mean over turns"),
+        ("s,autonomy,ann,yes,test", ":2: item: mi-coding/autonomy: a judge's value is its sum over turns"),
         ("s,alliance/goals,ann,1,train", ":2: split: expected dev or test, found 'train'"),
         ("s,alliance/goals,ann,1,test\ns,alliance/goals,ann,2,test", ":3: a second rating"),
         ('"s",alliance/goals,"ann\nlee",1,test\n\ns,alliance/goals,ann,9,test', ":5: value: expected one of"),

@@ -147,6 +147,25 @@ def test_what_is_not_defined_is_nan() -> None:
     assert np.isnan(raters_needed(-0.1))
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7, -2.2])
+def test_ratings_that_are_all_equal_have_no_icc_whatever_their_value(value: float) -> None:
+    """The mean of shares such as a third of the turns is rounded, so that their variance is not exactly 0."""
+    for raters in (2, 3, 5):
+        found = icc(np.full((7, raters), value))
+        assert np.isnan(found.single)
+        assert np.isnan(found.mean)
+
+
+@pytest.mark.parametrize("raters", [3, 6, 7])
+def test_raters_without_anything_in_common_have_an_icc_of_0_and_no_number_of_them_is_enough(raters: int) -> None:
+    """One rater differs once: the mean squares of units and of errors are equal, apart from rounding."""
+    table = np.zeros((6, raters))
+    table[2, 1] = 1.0
+    found = icc(table)
+    assert found.single == found.mean == 0
+    assert np.isnan(raters_needed(found.single))
+
+
 def test_spearman_brown_inverts() -> None:
     for single in (0.1, 0.35, 0.79):
         assert spearman_brown(single, raters_needed(single, 0.8)) == pytest.approx(0.8, abs=1e-12)

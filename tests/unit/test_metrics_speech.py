@@ -45,6 +45,19 @@ def test_words_are_the_same_whatever_the_typography() -> None:
     assert words("שלום 你好 नमस्ते 😢") == ["שלום", "你", "好", "नमस्ते"]
 
 
+@pytest.mark.parametrize(
+    "text", ["So you are tired...?", "What!?", "What?!", "Alone…?", "He said stop . . . ?", "He said “stop.”?"]
+)
+def test_a_question_mark_after_another_mark_asks(text: str) -> None:
+    assert [sentence.question for sentence in said(text).sentences] == [True]
+    assert measure(text)["question_rate"] == 1.0
+
+
+def test_a_question_mark_on_its_own_line_asks_nothing() -> None:
+    assert [sentence.question for sentence in said("I see.\n?").sentences] == [False]
+    assert said("?!").sentences == ()
+
+
 def test_a_text_is_cut_into_sentences_and_clauses() -> None:
     parsed = parse("Well, I paid 3.5 euros. Why? Because…\nNo idea")
     assert [" ".join(sentence.words) for sentence in parsed.said.sentences] == [

@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite, nan
 from pathlib import Path
 from re import split
 from typing import Any
@@ -95,9 +96,12 @@ def _session(path: Path, name: str, lines: list[tuple[int, Mapping[str, Any]]]) 
     ordered: list[tuple[float, int, Mapping[str, Any]]] = []
     for line, row in lines:
         try:
-            ordered.append((float(row["turn"]), line, row))
-        except (TypeError, ValueError) as error:
-            raise TranscriptError(f"{path}:{line}: turn: found {row['turn']!r}, expected a number") from error
+            number = float(row["turn"])
+        except (TypeError, ValueError):
+            number = nan
+        if not isfinite(number):
+            raise TranscriptError(f"{path}:{line}: turn: found {row['turn']!r}, expected a number")
+        ordered.append((number, line, row))
     for _, line, row in sorted(ordered, key=lambda one: (one[0], one[1])):
         speaker = _SPEAKERS.get(str(row["speaker"]).strip().lower())
         if speaker is None:
@@ -110,9 +114,16 @@ def _session(path: Path, name: str, lines: list[tuple[int, Mapping[str, Any]]]) 
             turns.append(Turn(len(turns), speaker, str(row["text"])))
         if speaker is Speaker.THERAPIST:
             codes[len(turns) - 1] = codes.get(len(turns) - 1, frozenset()) | found
-    first = lines[0][1]
-    groups = {key: str(value) for key, value in first.items() if key not in NEEDED and isinstance(value, str | int)}
+    groups: dict[str, str] = {}
+    for _, row in reversed(lines):  # the first line with a value counts
+        groups |= _groups(row)
     return CodedSession(name, tuple(turns), codes, groups)
+
+
+def _groups(row: Mapping[str, Any]) -> dict[str, str]:
+    """What can group sessions: texts and numbers. An empty cell or null is no group."""
+    given = {key: str(value).strip() for key, value in row.items() if isinstance(value, str | int | float)}
+    return {key: value for key, value in given.items() if value and key not in NEEDED}
 
 
 def names(codes: object) -> frozenset[str]:
@@ -155,7 +166,7 @@ def _folder(path: Path) -> list[CodedSession]:
     found = []
     for session in read_sessions(sessions):
         meta = getattr(session, "meta", None)
-        groups = {key: str(value) for key, value in meta.items()} if isinstance(meta, Mapping) else {}
+        groups = _groups(meta) if isinstance(meta, Mapping) else {}
         if session.session_id in coded:
             known = coded[session.session_id]
             codes = {t.index: known.get(t.index, frozenset()) for t in session.turns if t.speaker is Speaker.THERAPIST}

@@ -16,6 +16,8 @@ Flags = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.float64]
 RESAMPLES = 1000
 LEVEL = 0.95
+_SAME = 1e-9
+"""Shares are equal, apart from rounding, if their range is at most this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ def kappa(truth: Flags, found: Flags) -> float:
 
 
 def correlation(a: Values, b: Values) -> float:
-    """Pearson's correlation; NaN with fewer than three pairs or without variation on one side."""
-    if a.size < 3 or not a.std() or not b.std():
+    """Pearson's correlation of shares; NaN with fewer than three pairs or without variation on one side."""
+    if a.size < 3 or np.ptp(a) <= _SAME or np.ptp(b) <= _SAME:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])
 

@@ -6,11 +6,14 @@ Methods 1, 1996); Brennan, *Generalizability Theory* (2001), for components by e
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+_SAME = 1e-9
+"""Ratings are equal, apart from rounding, if their range is at most this share of the largest; mean squares likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,13 @@ class Icc:
 
 
 def icc(ratings: ArrayLike) -> Icc:
-    """ICC(2,1) and ICC(2,k) of (units, raters); units with a missing rating are left out."""
+    """ICC(2,1) and ICC(2,k) of (units, raters); units with a missing rating are left out. NaN if all ratings are equal."""
     table = np.atleast_2d(np.asarray(ratings, dtype=np.float64))
     table = table[~np.isnan(table).any(axis=1)]
     units, raters = table.shape
     if units < 2 or raters < 2:
+        return Icc(float("nan"), float("nan"), units, raters)
+    if float(np.ptp(table)) <= _SAME * float(np.abs(table).max()):
         return Icc(float("nan"), float("nan"), units, raters)
     grand = table.mean()
     of_units = raters * float(((table.mean(axis=1) - grand) ** 2).sum())
@@ -38,12 +43,13 @@ def icc(ratings: ArrayLike) -> Icc:
     rest = max(float(((table - grand) ** 2).sum()) - of_units - of_raters, 0.0)
     between, judges = of_units / (units - 1), of_raters / (raters - 1)
     error = rest / ((units - 1) * (raters - 1))
+    true = 0.0 if isclose(between, error, rel_tol=_SAME) else between - error
     spread = (judges - error) / units
     single = between + (raters - 1) * error + raters * spread
     mean = between + spread
     return Icc(
-        (between - error) / single if single > 0 else float("nan"),
-        (between - error) / mean if mean > 0 else float("nan"),
+        true / single if single > 0 else float("nan"),
+        true / mean if mean > 0 else float("nan"),
         units,
         raters,
     )

@@ -191,6 +191,8 @@ def _record(found: Sequence[Found], form: str, name: str, now: datetime) -> RunR
 
 def _with_rights(one: Found, path: Path, licence: str | None, source: str | None, persona: str | None) -> Found:
     meta = dict(one.meta)
+    if meta.get("source") in list(Source) and isinstance(meta.get("rights"), str):  # a row of our own export
+        meta["source"] = meta.pop("rights")
     for key, given, example in (("licence", licence, "CC-BY-4.0"), ("source", source, '"Where it is from"')):
         value = given if given is not None else meta.get(key)
         if not isinstance(value, str) or not value.strip():

@@ -1,7 +1,7 @@
 """Reads sessions from a table: one utterance per row, in columns that the user names.
 
-Rows of one session may be anywhere. Several rows with the same utterance (same session, order and text), as written by
-several annotators, become one utterance with all their labels.
+Rows of one session may be anywhere. Several rows with the same utterance (same session, order, speaker and text), as
+written by several annotators, become one utterance with all their labels.
 """
 
 import csv
@@ -79,7 +79,7 @@ def _once(rows: list[_Row]) -> list[_Row]:
     found: list[_Row] = []
     for row in rows:
         last = found[-1] if found else None
-        if last is None or (last.order, last.said.text) != (row.order, row.said.text):
+        if last is None or _said(last) != _said(row):
             found.append(row)
             continue
         both = dict(last.said.labels)
@@ -90,6 +90,11 @@ def _once(rows: list[_Row]) -> list[_Row]:
         said = last.said
         found[-1] = _Row(last.order, Said(said.speaker, said.text, said.place, both), last.persona, last.meta)
     return found
+
+
+def _said(row: _Row) -> tuple[str, str, str]:
+    """What rows of several annotators for one utterance have in common."""
+    return row.order, row.said.speaker, row.said.text
 
 
 def _utterance(cell: Mapping[str, str], labels: Mapping[str, Any], layout: Layout, place: str) -> Said | None:
