@@ -26,6 +26,7 @@ from harness.report.rows import Row, row_of
 from harness.report.run_metrics import read_metrics
 from harness.report.shown import Shown, shown
 from harness.report.words import link, page_link, quoted
+from harness.store.lock import standing
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Source
 
@@ -104,7 +105,7 @@ class Report:
 def load(run_dir: Path) -> Report:
     """Read a run folder. Raises `StorageError` if it contains no run or a file is damaged."""
     record = read_record(run_dir)
-    record = record.model_copy(update={"config": _config(record, run_dir)})
+    record = record.model_copy(update={"config": _config(record, run_dir), "status": standing(run_dir, record)})
     report = Report(run_dir, record, read_metrics(run_dir / "metrics.json"))
     failed_gates: defaultdict[str, list[str]] = defaultdict(list)
     for gate in read_gates(run_dir):

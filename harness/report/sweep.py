@@ -17,7 +17,8 @@ from harness.report.compared import Compared, compared
 from harness.report.fidelity import Fidelity, sweep_section
 from harness.report.side_by_side import SideBySide, side_by_side
 from harness.report.words import counted
-from harness.store.records import RunRecord, read_failures
+from harness.store.lock import standing
+from harness.store.records import RunRecord, RunStatus, read_failures
 
 OF_TOKENS = tuple(name for name in HEADLINES if name.startswith("usage.") or name == "exchanges")
 """Metrics that are meaningful in a dry run."""
@@ -138,15 +139,24 @@ def _row(folder: Path, point: _Point, names: Mapping[Path, str], records: Mappin
     path = (folder / point.folder).resolve()
     record = records.get(path)
     shown = " ".join(point.settings) or point.folder
+    state = _state(path, point, record)
     return PointRow(
         name=names.get(path) or shown,
         settings=shown,
-        state=point.state or (str(record.status) if record else "waiting"),
+        state=state,
         sessions=f"{record.totals.finished:,} of {record.totals.sessions:,}" if record else "–",
         failed=record.totals.failed if record else 0,
-        error=point.error or "",
+        error=(point.error or "") if state == "failed" else "",
         report=f"{point.folder}/report.html" if (path / "report.html").exists() else None,
     )
+
+
+def _state(path: Path, point: _Point, record: RunRecord | None) -> str:
+    """How a point stands now: as its run.json says, because its run may have been killed, or continued by itself."""
+    if record is None:
+        return "waiting" if point.state in ("", "running") else point.state
+    status = standing(path, record)
+    return "failed" if status is RunStatus.FINISHED and record.totals.failed else str(status)
 
 
 def _errors(runs: Sequence[RunData], names: Mapping[Path, str]) -> list[tuple[str, str, str]]:

@@ -23,9 +23,11 @@ from harness.report.overview import looks, outcome, reasons
 from harness.report.quotes import marked
 from harness.report.repeats import repeats
 from harness.report.side_by_side import side_by_side
-from harness.report.sweep import write_sweep_report
+from harness.report.sweep import load_sweep, write_sweep_report
 from harness.report.write import write_report
+from harness.store.lock import lock
 from harness.store.metrics import write_metrics
+from harness.store.records import RunStatus
 from harness.types import Speaker, Turn
 from tests.fixtures.report_rich import rich_run, rich_sweep
 from tests.fixtures.report_run import HOSTILE, run_folder
@@ -270,6 +272,23 @@ def test_a_sweep_has_a_page_whatever_became_of_its_points(tmp_path: Path, capsys
     (folder / "sweep.json").write_text("[]")
     with pytest.raises(StorageError, match=r"sweep\.json"):
         write_sweep_report(folder)
+
+
+def test_a_killed_run_is_not_shown_as_running(tmp_path: Path) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    run = json.loads((folder / "p0" / "run.json").read_text())
+    (folder / "p0" / "run.json").write_text(json.dumps(run | {"status": "running"}))
+    sweep = json.loads((folder / "sweep.json").read_text())
+    sweep["points"][0]["state"] = "running"
+    sweep["points"][1]["state"] = "interrupted"  # its run was resumed by itself, and finished
+    sweep["points"][2] |= {"state": "running", "error": None}  # killed before it had a folder
+    (folder / "sweep.json").write_text(json.dumps(sweep))
+    assert [point.state for point in load_sweep(folder).points] == ["interrupted", "finished", "waiting"]
+    assert data.load(folder / "p0").run.status is RunStatus.INTERRUPTED
+    held = lock(folder / "p0")
+    assert load_sweep(folder).points[0].state == "running"
+    assert data.load(folder / "p0").run.status is RunStatus.RUNNING
+    held.release()
 
 
 def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> None:
