@@ -15,7 +15,7 @@ from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
 from harness.errors import StorageError
 from harness.fidelity.measures import PatientTurns
-from harness.fidelity.report import add
+from harness.fidelity.report import add, is_simulated
 from harness.judges.patients import PatientVerdicts
 from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
@@ -76,6 +76,11 @@ class Report:
         """Speakers whose turns are random text of the dry engine: measures of these texts are meaningless."""
         return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the patients are simulated."""
+        return is_simulated(self.run)
+
     def place(self, session_id: str, turn: int | None = None) -> str:
         """The link to a session, or to one of its turns: in the report, on a page of its own, or to its Markdown."""
         if session_id not in self.inline and session_id not in self.beside:
@@ -91,10 +96,9 @@ class Report:
 
     def limits(self) -> list[str]:
         """Limits of the patient simulation in the languages of the run, one sentence each."""
-        patient = self.role("patient")
-        if patient.get("kind") == "replay":
+        if not self.simulated:
             return []
-        return shortcomings(self.run.languages, str(patient.get("state", "rules")))
+        return shortcomings(self.run.languages, str(self.role("patient").get("state", "rules")))
 
     def role(self, name: str) -> Mapping[str, Any]:
         """The settings of `patient` or `therapist`."""
@@ -116,7 +120,7 @@ def load(run_dir: Path) -> Report:
         metrics = patients.metrics(session)
         row = row_of(session, tuple(failed_gates.get(session.session_id, ())), metrics)
         _count(report, session, row)
-        if "patient" not in report.dry and report.role("patient").get("kind") != "replay":
+        if "patient" not in report.dry and report.simulated:
             add(report.patients, session, metrics)
         chosen.offer(session, row, 0 if report.dry else row.weight)
     report.shown = [shown(session, row) for session, row in chosen.sessions()]

@@ -11,6 +11,7 @@ from harness.comparison.comparison import compare
 from harness.comparison.runs import RunData, read_runs
 from harness.comparison.settings import settings_of
 from harness.errors import ComparisonError, StorageError
+from harness.fidelity.report import is_simulated
 from harness.reading.files import read_bytes
 from harness.report import page
 from harness.report.compared import Compared, compared
@@ -109,7 +110,7 @@ def load_sweep(folder: Path) -> SweepPage:
         errors=tuple(_errors(runs, names)),
         compared=result,
         why_not=why_not,
-        fidelity=None if dry or not played else sweep_section(folder),
+        fidelity=None if dry else sweep_section([run.path for run in played if is_simulated(run.record)]),
         sides=side_by_side([setting for setting in settings if setting.sessions], dry=dry),
         dry=dry,
     )

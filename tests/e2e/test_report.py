@@ -291,6 +291,21 @@ def test_a_killed_run_is_not_shown_as_running(tmp_path: Path) -> None:
     held.release()
 
 
+def test_people_are_not_called_simulated_patients(tmp_path: Path) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    said = "Simulated patients compared with people"
+    assert said in "".join(parsed(write_sweep_report(folder)).text)
+    for name, change in (("p0", {"source": "imported"}), ("p1", {})):
+        run = json.loads((folder / name / "run.json").read_text()) | change
+        if name == "p1":
+            run["config"]["patient"] = {"kind": "replay"}
+        (folder / name / "run.json").write_text(json.dumps(run))
+    text = "".join(parsed(write_report(folder / "p0")).text)
+    assert said not in text
+    assert "Patients are simulated" not in text
+    assert said not in "".join(parsed(write_sweep_report(folder)).text)
+
+
 def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> None:
     folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
     settings = settings_of(read_runs([folder], allow_unfinished=True))
