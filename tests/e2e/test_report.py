@@ -319,6 +319,20 @@ def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> Non
     assert side_by_side(settings[:1]) is None
 
 
+def test_side_by_side_holds_a_session_in_all_settings_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    settings = settings_of(read_runs([folder], allow_unfinished=True))
+    monkeypatch.setattr("harness.report.side_by_side.MOST_CHARACTERS", 26_000)  # one session takes about 5,500
+    sides = side_by_side(settings)
+    assert sides is not None
+    assert len(sides.pairs) == 2
+    assert {(side.setting, side.pair) for side in sides.sides} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    monkeypatch.setattr("harness.report.side_by_side.MOST_CHARACTERS", 1_000)
+    assert side_by_side(settings) is None
+
+
 def test_a_comparison_without_invalid_patients_stands_below_on_the_same_page(tmp_path: Path) -> None:
     comparison = compare(read_runs([rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"))], allow_unfinished=True))
     path = tmp_path / "page.html"
