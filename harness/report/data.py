@@ -20,7 +20,7 @@ from harness.judges.patients import PatientVerdicts
 from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
 from harness.report.pace import Pace, pace
-from harness.report.personas import Personas
+from harness.report.personas import Personas, flagged
 from harness.report.repeats import Repeats
 from harness.report.rows import Row, row_of
 from harness.report.run_metrics import read_metrics
@@ -36,6 +36,7 @@ MOST_INLINE = 40
 MOST_CHARACTERS = 1_000_000
 """Bounds the sessions that are shown in full, as estimated by `_size`."""
 MOST_FAILURES = 200
+MOST_TO_REVIEW = 12
 _PER_TURN = 1_000
 """Estimated characters of markup per turn."""
 
@@ -58,6 +59,10 @@ class Report:
     repeats: Repeats = field(default_factory=Repeats)
     pace: Pace | None = None
     judged: tuple[Judged, ...] = ()
+    courses: defaultdict[str, list[tuple[int, str, int]]] = field(default_factory=lambda: defaultdict(list))
+    """The sessions of each course: (place in it, session id, number of turns)."""
+    to_review: list[Row] = field(default_factory=list)
+    """The sessions to review, most serious first."""
     sessions: int = 0
     failed: int = 0
     turns: int = 0
@@ -89,6 +94,15 @@ class Report:
         if turn is not None:
             return f"{page}#t-{quoted(session_id)}-{turn}"
         return page or f"#s-{quoted(session_id)}"
+
+    def spot(self, session_id: str, turn: int) -> tuple[str, int]:
+        """The session of a judged turn, and its index there: in a whole course, turns are numbered continuously."""
+        at = turn
+        for _, member, turns in sorted(self.courses.get(session_id, ())):
+            if at < turns:
+                return member, at
+            at -= turns
+        return session_id, turn
 
     def notes(self, session_id: str, turn: int) -> list[Note]:
         """The quotes of judges from a turn."""
@@ -166,6 +180,10 @@ def _count(report: Report, session: SessionRecord, row: Row) -> None:
             free = turn.max_model_len - turn.prompt_tokens - turn.max_new_tokens
             if report.tightest is None or free < report.tightest[0]:
                 report.tightest = (free, turn.max_model_len)
+    if session.course is not None:
+        report.courses[session.course].append((session.number, session.session_id, len(session.turns)))
+    if row.weight:
+        report.to_review = flagged([*report.to_review, row], MOST_TO_REVIEW)
     report.personas.add(row)
     report.repeats.add(session.turns)
     if len(report.rows) < MOST_ROWS:

@@ -5,8 +5,10 @@ import hashlib
 import json
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -130,6 +132,68 @@ def test_of_a_large_run_some_is_inline_and_the_rest_linked(tmp_path: Path, monke
     assert beside.tags.count("article") == 2
     assert {"../report.html#sessions", "s-3.html"} <= set(beside.links)
     assert not (tmp_path / "run" / "transcripts" / "s-4.html").exists()
+
+
+def dead_links(path: Path) -> list[str]:
+    """The links of a page that lead to no file, or to nothing on a page."""
+    found = []
+    for link in parsed(path).links:
+        file, _, fragment = link.partition("#")
+        target = path.parent / unquote(file) if file else path
+        ids = re.findall(r' id="([^"]+)"', target.read_text(encoding="utf-8")) if target.suffix == ".html" else []
+        if not target.exists() or (fragment and unquote(fragment) not in map(unescape, ids)):
+            found.append(link)
+    return found
+
+
+def test_every_link_leads_somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dry = rich_run(tmp_path / "dry")
+    run = json.loads((dry / "run.json").read_text())
+    for engine in run["engines"].values():
+        engine["kind"] = "dry"
+    (dry / "run.json").write_text(json.dumps(run))
+    failed = run_folder(tmp_path / "failed", (), sessions=0, failure=HOSTILE)
+    monkeypatch.setattr(data, "MOST_INLINE", 2)
+    monkeypatch.setattr(data, "MOST_ROWS", 4)
+    for folder in (dry, failed, rich_run(tmp_path / "large")):
+        assert dead_links(write_report(folder)) == []
+        pages = list((folder / "transcripts").glob("*.html"))
+        assert pages
+        assert [link for page in pages for link in dead_links(page)] == []
+
+
+def test_a_red_answer_about_a_course_leads_to_the_turn_of_its_session(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run")
+    sessions = [json.loads(line) for line in (folder / "sessions.jsonl").read_text().splitlines()]
+    for session in sessions[:2]:
+        session["course"] = "court-sent-chef-c"
+        session["number"] = 1 + sessions.index(session)
+    (folder / "sessions.jsonl").write_text("".join(json.dumps(session) + "\n" for session in sessions[::-1]))
+    scores = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+    red = next(score for score in scores if score.get("severity") == "red")
+    red |= {"session_id": "court-sent-chef-c", "course": "court-sent-chef-c"}
+    red["evidence"][0]["turn"] = 16 + 14  # the first session has 16 turns
+    (folder / "scores.jsonl").write_text("".join(json.dumps(score) + "\n" for score in scores))
+    page = parsed(write_report(folder))
+    assert "turn 14 of court-sent-chef-001" in " ".join(page.text)
+    assert "#t-court-sent-chef-001-14" in page.links
+    assert dead_links(folder / "report.html") == []
+
+
+def test_a_large_run_says_what_stands_where_and_hides_no_grave_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = rich_run(tmp_path / "run", judged=False)
+    last = json.loads((folder / "sessions.jsonl").read_text().splitlines()[-1])
+    gate = {"session_id": last["session_id"], "persona_id": last["persona_id"], "seed": last["seed"], "judge": "main"}
+    (folder / "gates.jsonl").write_text(
+        json.dumps(gate | {"rubric": "safety-gate", "result": "fail", "confirmed": True}) + "\n"
+    )
+    monkeypatch.setattr(data, "MOST_INLINE", 1)
+    monkeypatch.setattr(data, "MOST_ROWS", 3)
+    report = data.load(folder)
+    assert looks(report)[0].session_id == last["session_id"]
+    assert "The other 3 sessions of the table" in " ".join("".join(parsed(write_report(folder)).text).split())
 
 
 def test_no_page_is_written_where_a_link_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
