@@ -13,6 +13,7 @@ from harness.fidelity.discrimination import Discrimination, Pair, discriminate
 from harness.fidelity.measures import PatientTurns
 from harness.fidelity.reference import Reference
 from harness.judges.patients import PatientVerdicts
+from harness.metrics.course import trajectory
 from harness.store.records import RunRecord, SessionRecord, read_record, read_sessions
 from harness.types import Source, Speaker
 
@@ -115,5 +116,5 @@ def _sessions(folder: Path) -> Iterator[SessionRecord]:
 
 def _gain(session: SessionRecord) -> float | None:
     """The change of trust from the first patient turn to the last; None without two states."""
-    trust = [float(turn.patient_state["trust"]) for turn in session.turns if turn.patient_state]
+    trust = trajectory([turn.patient_state for turn in session.turns if turn.patient_state], "trust")
     return trust[-1] - trust[0] if len(trust) > 1 else None

@@ -115,8 +115,8 @@ class Report:
         return shortcomings(self.run.languages, str(self.role("patient").get("state", "rules")))
 
     def role(self, name: str) -> Mapping[str, Any]:
-        """The settings of `patient` or `therapist`."""
-        value = self.run.config.get(name)
+        """The settings of `patient` or `therapist`; empty for imported sessions, which no model of ours spoke."""
+        value = None if self.run.source is Source.IMPORTED else self.run.config.get(name)
         return value if isinstance(value, Mapping) else {}
 
 

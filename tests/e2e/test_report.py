@@ -220,6 +220,31 @@ def test_a_run_without_a_finished_session_has_a_report_too(tmp_path: Path) -> No
     assert "0 sessions finished" in "".join(parsed(write_report(folder)).text)
 
 
+def test_a_patient_state_of_another_program_may_hold_only_some_numbers(tmp_path: Path) -> None:
+    """As in the example of docs/run-folder.md, which has trust and nothing else."""
+    folder = rich_run(tmp_path / "run", personas=("a", "b"), repeats=1)
+    sessions = [json.loads(line) for line in (folder / "sessions.jsonl").read_text().splitlines()]
+    for state, session in zip(({"trust": 0.3}, {"mood": "flat", "told": None}), sessions, strict=True):
+        for turn in session["turns"]:
+            turn["patient_state"] = state
+    (folder / "sessions.jsonl").write_text("".join(json.dumps(session) + "\n" for session in sessions))
+    write_metrics(folder)
+    assert "trust 0.30" in " ".join("".join(parsed(write_report(folder)).text).split())
+    assert main(["fidelity", str(folder), "--json"]) == 0
+
+
+def test_a_number_that_metrics_json_lacks_is_no_defect(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run", personas=("a", "b"), repeats=1)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["usage"] = {"cached_share": 0.5}
+    metrics["metrics"] = {name: {"mean": None, "sd": None} for name in metrics["metrics"]}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    run = json.loads((folder / "run.json").read_text())
+    run |= {"source": "imported", "config": {"therapist": {"model": "theirs"}, "patient": 3}}
+    (folder / "run.json").write_text(json.dumps(run))
+    assert "50%" in "".join(parsed(write_report(folder)).text)
+
+
 def test_the_command_writes_metrics_where_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run_folder(tmp_path / "run", ("Hi.", "Hello."))
     assert main(["report", str(folder)]) == 0
