@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.comparison.catalogue import HEADLINES
 from harness.comparison.comparison import compare
@@ -30,7 +30,7 @@ MOST_BYTES = 64_000_000
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    folder: str
+    folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     settings: tuple[str, ...] = ()
     state: str = ""
     error: str | None = None
@@ -70,6 +70,8 @@ class SweepPage:
     fidelity: Fidelity | None
     """Over all points together; None for a dry run."""
     dry: bool
+    simulated: bool
+    """Whether all patients are simulated."""
 
     @property
     def outcome(self) -> str:
@@ -89,7 +91,7 @@ class SweepPage:
 def write_sweep_report(folder: Path) -> Path:
     """Write report.html of a sweep and return its path. Raises `StorageError`."""
     sweep = load_sweep(folder)
-    html = page.render("sweep.html.jinja", sweep=sweep, fidelity=sweep.fidelity, changed=())
+    html = page.render("sweep.html.jinja", sweep=sweep, fidelity=sweep.fidelity, changed=(), simulated=sweep.simulated)
     return page.put(folder / "report.html", html)
 
 
@@ -113,6 +115,7 @@ def load_sweep(folder: Path) -> SweepPage:
         fidelity=None if dry else sweep_section([run.path for run in played if is_simulated(run.record)]),
         sides=side_by_side([setting for setting in settings if setting.sessions], dry=dry),
         dry=dry,
+        simulated=all(is_simulated(run.record) for run in runs),
     )
 
 

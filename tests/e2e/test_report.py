@@ -358,9 +358,10 @@ def test_a_sweep_has_a_page_whatever_became_of_its_points(tmp_path: Path, capsys
     assert "fewer than two points" in " ".join(parsed(write_sweep_report(folder)).text)
     shutil.rmtree(folder / "p0")
     parsed(write_sweep_report(folder))
-    (folder / "sweep.json").write_text("[]")
-    with pytest.raises(StorageError, match=r"sweep\.json"):
-        write_sweep_report(folder)
+    for damaged in ("[]", '{"points": [{"folder": "../elsewhere"}]}', '{"points": [{"folder": "javascript:a"}]}'):
+        (folder / "sweep.json").write_text(damaged)
+        with pytest.raises(StorageError, match=r"sweep\.json"):
+            write_sweep_report(folder)
 
 
 def test_a_killed_run_is_not_shown_as_running(tmp_path: Path) -> None:
@@ -392,7 +393,11 @@ def test_people_are_not_called_simulated_patients(tmp_path: Path) -> None:
     text = "".join(parsed(write_report(folder / "p0")).text)
     assert said not in text
     assert "Patients are simulated" not in text
-    assert said not in "".join(parsed(write_sweep_report(folder)).text)
+    every = comparison_page(compare(read_runs([folder], allow_unfinished=True)))
+    for page in (write_sweep_report(folder).read_text(encoding="utf-8"), every):
+        assert said not in page
+        assert "Patients are simulated" not in page
+        assert "not a medical device" in page
 
 
 def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> None:
