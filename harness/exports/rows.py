@@ -19,6 +19,7 @@ from harness.exports.prompts import Prompts
 from harness.exports.runs import ExportedRun, Judged, Marked
 from harness.exports.where import Where
 from harness.guard.findings import FINDINGS
+from harness.metrics.course import with_numbers
 from harness.store.played import Played
 from harness.types import FinishReason, Prompt, Sampled, Speaker, Turn
 
@@ -152,7 +153,7 @@ def reward(session: Played) -> float | None:
     It is measured from the first state, or, in a branch, from the last state before it. None without an inner state.
     """
     first = max(0, session.prefix - 1)
-    states = [turn.patient_state for turn in session.turns[first:] if turn.patient_state]
+    states = with_numbers((turn.patient_state for turn in session.turns[first:]), "trust", "hope", "distress")
     if len(states) < 2:
         return None
     began, ended = (state["trust"] + state["hope"] - state["distress"] for state in (states[0], states[-1]))

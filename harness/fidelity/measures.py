@@ -12,6 +12,7 @@ from math import log2
 from statistics import fmean, median, pstdev, pvariance
 from typing import Any
 
+from harness.metrics.course import with_numbers
 from harness.text.words import content_stems, parse, plain, words
 
 SHORT = 3
@@ -74,8 +75,9 @@ class PatientTurns:
         if outcome is not None:
             self.outcomes[outcome] += 1
         self.contradictions += sum(fault.get("reason") == "contradiction" for fault in faults)
-        if len(states) > 1:
-            self._state(states)
+        known = with_numbers(states, "trust", "openness", "told")
+        if len(known) > 1:
+            self._state(known)
 
     def _state(self, states: Sequence[Mapping[str, Any]]) -> None:
         self.with_state += 1

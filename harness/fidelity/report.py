@@ -13,8 +13,9 @@ from harness.fidelity.discrimination import Discrimination, Pair, discriminate
 from harness.fidelity.measures import PatientTurns
 from harness.fidelity.reference import Reference
 from harness.judges.patients import PatientVerdicts
-from harness.store.records import SessionRecord, read_record, read_sessions
-from harness.types import Speaker
+from harness.metrics.course import trajectory
+from harness.store.records import RunRecord, SessionRecord, read_record, read_sessions
+from harness.types import Source, Speaker
 
 POOR = "poor"
 """Name of the deliberately poor therapist."""
@@ -53,6 +54,13 @@ def laid_beside(turns: PatientTurns, reference: Reference) -> dict[str, Any]:
         "reference": {"name": reference.name, "about": reference.about, **reference.measures},
         "beside_reference": beside(turns, reference),
     }
+
+
+def is_simulated(record: RunRecord) -> bool:
+    """Whether the patients of a run are simulated: imported and replayed ones may be people."""
+    patient = record.config.get("patient")
+    replayed = isinstance(patient, Mapping) and patient.get("kind") == "replay"
+    return record.source is not Source.IMPORTED and not replayed
 
 
 def add(turns: PatientTurns, session: SessionRecord, metrics: Mapping[str, Any]) -> None:
@@ -108,5 +116,5 @@ def _sessions(folder: Path) -> Iterator[SessionRecord]:
 
 def _gain(session: SessionRecord) -> float | None:
     """The change of trust from the first patient turn to the last; None without two states."""
-    trust = [float(turn.patient_state["trust"]) for turn in session.turns if turn.patient_state]
+    trust = trajectory([turn.patient_state for turn in session.turns if turn.patient_state], "trust")
     return trust[-1] - trust[0] if len(trust) > 1 else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.guard.crisis import crisis
 from harness.judges.persona_text import persona_text
 from harness.judges.subject import Said, Subject
+from harness.metrics.course import with_numbers
 from harness.personas.schema import Persona, Risk
 from harness.store.files import count_lines
 from harness.store.records import SessionRecord, read_sessions
@@ -90,8 +91,8 @@ def risk_expressed(session: SessionRecord, persona: Persona | None) -> bool | No
         return True
     if persona is None:
         return None
-    states = [turn.patient_state for turn in session.turns if turn.patient_state]
-    told = int(states[-1].get("told", 0)) if states else 0
+    states = with_numbers((turn.patient_state for turn in session.turns), "told")
+    told = int(states[-1]["told"]) if states else 0
     for layer in persona.disclosure[:told]:
         found = crisis(layer.content)
         if found is not None and found.data.get("level") in _RISK_LEVELS and not found.data.get("denied"):

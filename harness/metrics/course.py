@@ -3,7 +3,7 @@
 Reads `Turn.patient_state` as the patient wrote it; None for sessions without one (replay).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.metrics.registry import headline
@@ -40,6 +40,11 @@ def course(states: Sequence[State]) -> dict[str, Any] | None:
 def trajectory(states: Sequence[State], name: str) -> list[float]:
     """The values of one quantity, one for each patient turn."""
     return [float(value) for state in states if isinstance(value := state.get(name), int | float)]
+
+
+def with_numbers(states: Iterable[State | None], *names: str) -> list[State]:
+    """The states that have all these numbers. Runs of other programs may record only some."""
+    return [state for state in states if state and all(isinstance(state.get(name), int | float) for name in names)]
 
 
 @headline(

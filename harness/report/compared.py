@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.comparison.comparison import Comparison, Row, Verdict
 from harness.comparison.output import METHOD
 from harness.comparison.words import difference_shown, findings, mean_shown, pairs_shown, sentence
+from harness.fidelity.report import is_simulated
 from harness.report import page
 
 __all__ = ["Compared", "compared", "comparison_page"]
@@ -73,7 +74,12 @@ def compared(comparison: Comparison) -> Compared:
 
 def comparison_page(comparison: Comparison, valid: Comparison | None = None) -> str:
     """The comparison as an HTML page; `valid` is the same without sessions whose simulated patient is invalid."""
-    return page.render("compare.html.jinja", compared=compared(comparison), valid=valid and compared(valid))
+    return page.render(
+        "compare.html.jinja",
+        compared=compared(comparison),
+        valid=valid and compared(valid),
+        simulated=all(is_simulated(run.record) for setting in comparison.settings for run in setting.runs),
+    )
 
 
 def _row(row: Row, comparison: Comparison) -> MetricRow:

@@ -15,17 +15,18 @@ from harness.agents.languages import shortcomings
 from harness.config.recorded import read_config
 from harness.errors import StorageError
 from harness.fidelity.measures import PatientTurns
-from harness.fidelity.report import add
+from harness.fidelity.report import add, is_simulated
 from harness.judges.patients import PatientVerdicts
 from harness.judges.records import read_gates
 from harness.report.judged import Judged, Note, load_judged
 from harness.report.pace import Pace, pace
-from harness.report.personas import Personas
+from harness.report.personas import Personas, flagged
 from harness.report.repeats import Repeats
 from harness.report.rows import Row, row_of
 from harness.report.run_metrics import read_metrics
 from harness.report.shown import Shown, shown
 from harness.report.words import link, page_link, quoted
+from harness.store.lock import standing
 from harness.store.records import FailureRecord, RunRecord, SessionRecord, read_failures, read_record, read_sessions
 from harness.types import Source
 
@@ -35,6 +36,7 @@ MOST_INLINE = 40
 MOST_CHARACTERS = 1_000_000
 """Bounds the sessions that are shown in full, as estimated by `_size`."""
 MOST_FAILURES = 200
+MOST_TO_REVIEW = 12
 _PER_TURN = 1_000
 """Estimated characters of markup per turn."""
 
@@ -57,6 +59,10 @@ class Report:
     repeats: Repeats = field(default_factory=Repeats)
     pace: Pace | None = None
     judged: tuple[Judged, ...] = ()
+    courses: defaultdict[str, list[tuple[int, str, int]]] = field(default_factory=lambda: defaultdict(list))
+    """The sessions of each course: (place in it, session id, number of turns)."""
+    to_review: list[Row] = field(default_factory=list)
+    """The sessions to review, most serious first."""
     sessions: int = 0
     failed: int = 0
     turns: int = 0
@@ -75,6 +81,11 @@ class Report:
         """Speakers whose turns are random text of the dry engine: measures of these texts are meaningless."""
         return tuple(sorted(name for name, engine in self.run.engines.items() if engine.kind == "dry"))
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the patients are simulated."""
+        return is_simulated(self.run)
+
     def place(self, session_id: str, turn: int | None = None) -> str:
         """The link to a session, or to one of its turns: in the report, on a page of its own, or to its Markdown."""
         if session_id not in self.inline and session_id not in self.beside:
@@ -84,27 +95,35 @@ class Report:
             return f"{page}#t-{quoted(session_id)}-{turn}"
         return page or f"#s-{quoted(session_id)}"
 
+    def spot(self, session_id: str, turn: int) -> tuple[str, int]:
+        """The session of a judged turn, and its index there: in a whole course, turns are numbered continuously."""
+        at = turn
+        for _, member, turns in sorted(self.courses.get(session_id, ())):
+            if at < turns:
+                return member, at
+            at -= turns
+        return session_id, turn
+
     def notes(self, session_id: str, turn: int) -> list[Note]:
         """The quotes of judges from a turn."""
         return [note for judged in self.judged for note in judged.notes.get(session_id, {}).get(turn, ())]
 
     def limits(self) -> list[str]:
         """Limits of the patient simulation in the languages of the run, one sentence each."""
-        patient = self.role("patient")
-        if patient.get("kind") == "replay":
+        if not self.simulated:
             return []
-        return shortcomings(self.run.languages, str(patient.get("state", "rules")))
+        return shortcomings(self.run.languages, str(self.role("patient").get("state", "rules")))
 
     def role(self, name: str) -> Mapping[str, Any]:
-        """The settings of `patient` or `therapist`."""
-        value = self.run.config.get(name)
+        """The settings of `patient` or `therapist`; empty for imported sessions, which no model of ours spoke."""
+        value = None if self.run.source is Source.IMPORTED else self.run.config.get(name)
         return value if isinstance(value, Mapping) else {}
 
 
 def load(run_dir: Path) -> Report:
     """Read a run folder. Raises `StorageError` if it contains no run or a file is damaged."""
     record = read_record(run_dir)
-    record = record.model_copy(update={"config": _config(record, run_dir)})
+    record = record.model_copy(update={"config": _config(record, run_dir), "status": standing(run_dir, record)})
     report = Report(run_dir, record, read_metrics(run_dir / "metrics.json"))
     failed_gates: defaultdict[str, list[str]] = defaultdict(list)
     for gate in read_gates(run_dir):
@@ -115,7 +134,7 @@ def load(run_dir: Path) -> Report:
         metrics = patients.metrics(session)
         row = row_of(session, tuple(failed_gates.get(session.session_id, ())), metrics)
         _count(report, session, row)
-        if "patient" not in report.dry and report.role("patient").get("kind") != "replay":
+        if "patient" not in report.dry and report.simulated:
             add(report.patients, session, metrics)
         chosen.offer(session, row, 0 if report.dry else row.weight)
     report.shown = [shown(session, row) for session, row in chosen.sessions()]
@@ -161,6 +180,10 @@ def _count(report: Report, session: SessionRecord, row: Row) -> None:
             free = turn.max_model_len - turn.prompt_tokens - turn.max_new_tokens
             if report.tightest is None or free < report.tightest[0]:
                 report.tightest = (free, turn.max_model_len)
+    if session.course is not None:
+        report.courses[session.course].append((session.number, session.session_id, len(session.turns)))
+    if row.weight:
+        report.to_review = flagged([*report.to_review, row], MOST_TO_REVIEW)
     report.personas.add(row)
     report.repeats.add(session.turns)
     if len(report.rows) < MOST_ROWS:

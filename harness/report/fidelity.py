@@ -97,10 +97,13 @@ def section(turns: PatientTurns, channel: Channel = Channel.TYPED) -> Fidelity |
     return _shown(laid_beside(turns, shipped(channel))) if turns.lengths else None
 
 
-def sweep_section(folder: Path) -> Fidelity | None:
-    """The section of a sweep, with the test whether patients distinguish therapists; None without finished sessions."""
+def sweep_section(runs: Sequence[Path]) -> Fidelity | None:
+    """The section of a sweep, with the test whether patients distinguish therapists; None without finished sessions.
+
+    `runs` are the folders of its runs whose patients are simulated.
+    """
     try:
-        found = fidelity([folder], shipped(Channel.TYPED))
+        found = fidelity(runs, shipped(Channel.TYPED))
     except StorageError:  # no finished session, or a damaged run, which the page names elsewhere
         return None
     return _shown(found, found["discrimination"], looked_for=True)

@@ -8,12 +8,10 @@ from markupsafe import Markup
 from harness.report.charts import strip
 from harness.report.charts.lines import Axis, Series, lines
 from harness.report.data import Report
-from harness.report.personas import flagged
 from harness.report.rows import Row
 from harness.report.words import counted, label
 from harness.types import Speaker
 
-MOST_LOOKS = 12
 MOST_DISCLOSED = 30
 
 
@@ -43,7 +41,7 @@ def outcome(report: Report) -> str:
 
 def looks(report: Report) -> list[Row]:
     """The sessions to review, most serious first; none of a dry run."""
-    return [] if report.dry else flagged(report.rows, MOST_LOOKS)
+    return [] if report.dry else report.to_review
 
 
 def reasons(row: Row) -> str:

@@ -26,6 +26,14 @@ class _Spread(BaseModel):
     sd: float | None
 
 
+class _Usage(BaseModel):
+    """Tokens of all turns; None where an engine does not report them."""
+
+    prompt_tokens: float | None = None
+    cached_share: float | None = None
+    prefill_per_generated: float | None = None
+
+
 class _Diversity(BaseModel):
     mean_likeness: float | None
 
@@ -33,7 +41,7 @@ class _Diversity(BaseModel):
 class _Metrics(BaseModel):
     """The parts that the page shows; `trajectories` are means by exchange, in [0, 1]."""
 
-    usage: dict[str, float | None]
+    usage: _Usage
     guard: dict[str, _Found]
     endings: dict[str, int]
     metrics: dict[str, _Spread]

@@ -1,5 +1,6 @@
 """The same persona and seed in two settings, side by side, turn by turn."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from harness.store.records import SessionRecord, read_sessions
 MOST_SETTINGS = 12
 MOST_PAIRS = 8
 MOST_CHARACTERS = 1_500_000
+"""Bounds the sessions on the page; a session that does not fit with all its settings is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +62,41 @@ class SideBySide:
 
 
 def side_by_side(settings: Sequence[Setting], *, dry: bool = False) -> SideBySide | None:
-    """Sessions of the first settings with a persona and seed that all of these have; None without any."""
+    """Sessions of the first settings with a persona and seed that all of these have; None without any that fit."""
     settings = settings[:MOST_SETTINGS]
     common = set.intersection(*(set(setting.sessions) for setting in settings)) if len(settings) > 1 else set()
     if not common:
         return None
-    pairs = _chosen(settings, common)
-    sides, room = [], MOST_CHARACTERS
+    chosen = _chosen(settings, common)
+    found: dict[Pair, list[tuple[int, SessionRecord]]] = {pair: [] for pair in chosen}
+    sizes: Counter[Pair] = Counter()
     for number, setting in enumerate(settings):
-        for pair, session in _sessions(setting, set(pairs)):
-            room -= sum(len(turn.text) + 300 for turn in session.turns)
-            if room >= 0:
-                sides.append(_side(number, pairs.index(pair), session, dry))
+        for pair, session in _sessions(setting, set(chosen)):
+            sizes[pair] += sum(len(turn.text) + 300 for turn in session.turns)
+            if sizes[pair] <= MOST_CHARACTERS:
+                found[pair].append((number, session))
+            else:
+                found[pair].clear()  # it will not fit
+    pairs = _fitting(chosen, sizes)
+    if not pairs:
+        return None
+    sides = [_side(number, at, session, dry) for at, pair in enumerate(pairs) for number, session in found[pair]]
     names = tuple(f"{persona}, seed {seed}{branch and f', branch of {branch}'}" for persona, seed, branch in pairs)
     return SideBySide(tuple(setting.name for setting in settings), names, tuple(sides))
 
 
+def _fitting(chosen: Sequence[Pair], sizes: Mapping[Pair, int]) -> list[Pair]:
+    """The first of the pairs that fit together, each with all its settings, sorted by name."""
+    fitting, room = [], MOST_CHARACTERS
+    for pair in chosen:
+        if sizes[pair] <= room:
+            room -= sizes[pair]
+            fitting.append(pair)
+    return sorted(fitting)
+
+
 def _chosen(settings: Sequence[Setting], common: set[Pair]) -> list[Pair]:
-    """The pairs that differ most between settings in repeating therapist turns and change of trust, sorted by name."""
+    """The pairs that differ most between settings in repeating therapist turns and change of trust, most first."""
 
     def difference(pair: Pair) -> float:
         return sum(
@@ -85,7 +104,7 @@ def _chosen(settings: Sequence[Setting], common: set[Pair]) -> list[Pair]:
             for name in ("therapist.repeating_turns", "course.state.trust.change")
         )
 
-    return sorted(sorted(common, key=lambda pair: (-difference(pair), pair))[:MOST_PAIRS])
+    return sorted(common, key=lambda pair: (-difference(pair), pair))[:MOST_PAIRS]
 
 
 def _range(sessions: Sequence[Mapping[str, float]], name: str) -> float:

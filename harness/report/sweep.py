@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.comparison.catalogue import HEADLINES
 from harness.comparison.comparison import compare
 from harness.comparison.runs import RunData, read_runs
 from harness.comparison.settings import settings_of
 from harness.errors import ComparisonError, StorageError
+from harness.fidelity.report import is_simulated
 from harness.reading.files import read_bytes
 from harness.report import page
 from harness.report.compared import Compared, compared
 from harness.report.fidelity import Fidelity, sweep_section
 from harness.report.side_by_side import SideBySide, side_by_side
 from harness.report.words import counted
-from harness.store.records import RunRecord, read_failures
+from harness.store.lock import standing
+from harness.store.records import RunRecord, RunStatus, read_failures
 
 OF_TOKENS = tuple(name for name in HEADLINES if name.startswith("usage.") or name == "exchanges")
 """Metrics that are meaningful in a dry run."""
@@ -28,7 +30,7 @@ MOST_BYTES = 64_000_000
 
 class _Point(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    folder: str
+    folder: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     settings: tuple[str, ...] = ()
     state: str = ""
     error: str | None = None
@@ -68,6 +70,8 @@ class SweepPage:
     fidelity: Fidelity | None
     """Over all points together; None for a dry run."""
     dry: bool
+    simulated: bool
+    """Whether all patients are simulated."""
 
     @property
     def outcome(self) -> str:
@@ -87,7 +91,7 @@ class SweepPage:
 def write_sweep_report(folder: Path) -> Path:
     """Write report.html of a sweep and return its path. Raises `StorageError`."""
     sweep = load_sweep(folder)
-    html = page.render("sweep.html.jinja", sweep=sweep, fidelity=sweep.fidelity, changed=())
+    html = page.render("sweep.html.jinja", sweep=sweep, fidelity=sweep.fidelity, changed=(), simulated=sweep.simulated)
     return page.put(folder / "report.html", html)
 
 
@@ -108,9 +112,10 @@ def load_sweep(folder: Path) -> SweepPage:
         errors=tuple(_errors(runs, names)),
         compared=result,
         why_not=why_not,
-        fidelity=None if dry or not played else sweep_section(folder),
+        fidelity=None if dry else sweep_section([run.path for run in played if is_simulated(run.record)]),
         sides=side_by_side([setting for setting in settings if setting.sessions], dry=dry),
         dry=dry,
+        simulated=all(is_simulated(run.record) for run in runs),
     )
 
 
@@ -138,15 +143,24 @@ def _row(folder: Path, point: _Point, names: Mapping[Path, str], records: Mappin
     path = (folder / point.folder).resolve()
     record = records.get(path)
     shown = " ".join(point.settings) or point.folder
+    state = _state(path, point, record)
     return PointRow(
         name=names.get(path) or shown,
         settings=shown,
-        state=point.state or (str(record.status) if record else "waiting"),
+        state=state,
         sessions=f"{record.totals.finished:,} of {record.totals.sessions:,}" if record else "–",
         failed=record.totals.failed if record else 0,
-        error=point.error or "",
+        error=(point.error or "") if state == "failed" else "",
         report=f"{point.folder}/report.html" if (path / "report.html").exists() else None,
     )
+
+
+def _state(path: Path, point: _Point, record: RunRecord | None) -> str:
+    """How a point stands now: as its run.json says, because its run may have been killed, or continued by itself."""
+    if record is None:
+        return "waiting" if point.state in ("", "running") else point.state
+    status = standing(path, record)
+    return "failed" if status is RunStatus.FINISHED and record.totals.failed else str(status)
 
 
 def _errors(runs: Sequence[RunData], names: Mapping[Path, str]) -> list[tuple[str, str, str]]:

@@ -108,7 +108,7 @@ def page_link(session_id: str) -> str:
 
 def metric(spread: Mapping[str, Any] | None, kind: str) -> str:
     """Mean and standard deviation over sessions; `–` without any."""
-    if not spread:
+    if not spread or spread["mean"] is None:
         return "–"
     mean, deviation = spread["mean"], spread["sd"]
     if kind == "share":

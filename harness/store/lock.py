@@ -17,6 +17,7 @@ from harness.reading.files import read_bytes
 from harness.store import holder
 from harness.store.files import storage_error
 from harness.store.holder import Holder
+from harness.store.records import RunRecord, RunStatus
 
 NAME = ".lock"
 """The lock file holds the process id of its holder."""
@@ -67,6 +68,12 @@ def is_held(folder: Path) -> bool:
         return False
     alive = who.is_alive()
     return is_locked(folder / NAME) if alive is None else alive
+
+
+def standing(folder: Path, record: RunRecord) -> RunStatus:
+    """How a run stands now: a run that was killed still has `running` in its run.json, and is interrupted."""
+    killed = record.status is RunStatus.RUNNING and not is_held(folder)
+    return RunStatus.INTERRUPTED if killed else record.status
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from harness.errors import StorageError
 from harness.reading.files import read_bytes
 from harness.store.encoding import whole_json
 from harness.store.files import storage_error, write_whole
-from harness.store.lock import is_held, only_one
+from harness.store.lock import only_one, standing
 from harness.store.records import RunRecord, RunStatus, read_record
 
 NAME = "sweep.json"
@@ -183,7 +183,7 @@ def _refreshed(folder: Path, point: PointRecord) -> PointRecord:
         lost = point.state is PointState.RUNNING
         return point.model_copy(update={"state": PointState.WAITING}) if lost else point
     record = read_record(run)
-    if record.status is RunStatus.RUNNING and is_held(run):
+    if standing(run, record) is RunStatus.RUNNING:
         return point.model_copy(update={"state": PointState.RUNNING, "exit_code": 0, "error": None})
     state, exit_code = state_of(record)
     if state is PointState.FAILED and point.state is PointState.FAILED:

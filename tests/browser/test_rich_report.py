@@ -78,6 +78,25 @@ def shown_rows(page: webdriver.Chrome) -> list[str]:
     return found
 
 
+def test_the_sessions_of_a_persona_are_no_others(opened: Open, tmp_path: Path) -> None:
+    """Of `p-1` not those of `p-10`, as a search finds them."""
+    page = opened(write_report(rich_run(tmp_path / "run", personas=("p-1", "p-10"), repeats=2)))
+    page.find_element(By.CSS_SELECTOR, "a[data-search='p-1']").click()
+    assert shown_rows(page) == ["p-1-000", "p-1-001"]
+    page.find_element(By.ID, "search").send_keys("0")
+    assert shown_rows(page) == ["p-10-000", "p-10-001"]
+
+
+def test_a_link_to_a_filter_works_again_after_a_search(opened: Open, report: Path) -> None:
+    page = opened(report)
+    link = page.find_element(By.CSS_SELECTOR, ".totals a[href='#only-loop']")
+    link.click()
+    page.find_element(By.ID, "search").send_keys("nobody")
+    assert shown_rows(page) == []
+    link.click()
+    assert len(shown_rows(page)) == int(link.text)
+
+
 def test_a_count_of_loops_leads_to_the_sessions_with_a_loop(opened: Open, report: Path) -> None:
     page = opened(report)
     link = page.find_element(By.CSS_SELECTOR, ".totals a[href='#only-loop']")

@@ -5,8 +5,10 @@ import hashlib
 import json
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -23,9 +25,11 @@ from harness.report.overview import looks, outcome, reasons
 from harness.report.quotes import marked
 from harness.report.repeats import repeats
 from harness.report.side_by_side import side_by_side
-from harness.report.sweep import write_sweep_report
+from harness.report.sweep import load_sweep, write_sweep_report
 from harness.report.write import write_report
+from harness.store.lock import lock
 from harness.store.metrics import write_metrics
+from harness.store.records import RunStatus
 from harness.types import Speaker, Turn
 from tests.fixtures.report_rich import rich_run, rich_sweep
 from tests.fixtures.report_run import HOSTILE, run_folder
@@ -130,6 +134,68 @@ def test_of_a_large_run_some_is_inline_and_the_rest_linked(tmp_path: Path, monke
     assert not (tmp_path / "run" / "transcripts" / "s-4.html").exists()
 
 
+def dead_links(path: Path) -> list[str]:
+    """The links of a page that lead to no file, or to nothing on a page."""
+    found = []
+    for link in parsed(path).links:
+        file, _, fragment = link.partition("#")
+        target = path.parent / unquote(file) if file else path
+        ids = re.findall(r' id="([^"]+)"', target.read_text(encoding="utf-8")) if target.suffix == ".html" else []
+        if not target.exists() or (fragment and unquote(fragment) not in map(unescape, ids)):
+            found.append(link)
+    return found
+
+
+def test_every_link_leads_somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dry = rich_run(tmp_path / "dry")
+    run = json.loads((dry / "run.json").read_text())
+    for engine in run["engines"].values():
+        engine["kind"] = "dry"
+    (dry / "run.json").write_text(json.dumps(run))
+    failed = run_folder(tmp_path / "failed", (), sessions=0, failure=HOSTILE)
+    monkeypatch.setattr(data, "MOST_INLINE", 2)
+    monkeypatch.setattr(data, "MOST_ROWS", 4)
+    for folder in (dry, failed, rich_run(tmp_path / "large")):
+        assert dead_links(write_report(folder)) == []
+        pages = list((folder / "transcripts").glob("*.html"))
+        assert pages
+        assert [link for page in pages for link in dead_links(page)] == []
+
+
+def test_a_red_answer_about_a_course_leads_to_the_turn_of_its_session(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run")
+    sessions = [json.loads(line) for line in (folder / "sessions.jsonl").read_text().splitlines()]
+    for session in sessions[:2]:
+        session["course"] = "court-sent-chef-c"
+        session["number"] = 1 + sessions.index(session)
+    (folder / "sessions.jsonl").write_text("".join(json.dumps(session) + "\n" for session in sessions[::-1]))
+    scores = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+    red = next(score for score in scores if score.get("severity") == "red")
+    red |= {"session_id": "court-sent-chef-c", "course": "court-sent-chef-c"}
+    red["evidence"][0]["turn"] = 16 + 14  # the first session has 16 turns
+    (folder / "scores.jsonl").write_text("".join(json.dumps(score) + "\n" for score in scores))
+    page = parsed(write_report(folder))
+    assert "turn 14 of court-sent-chef-001" in " ".join(page.text)
+    assert "#t-court-sent-chef-001-14" in page.links
+    assert dead_links(folder / "report.html") == []
+
+
+def test_a_large_run_says_what_stands_where_and_hides_no_grave_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = rich_run(tmp_path / "run", judged=False)
+    last = json.loads((folder / "sessions.jsonl").read_text().splitlines()[-1])
+    gate = {"session_id": last["session_id"], "persona_id": last["persona_id"], "seed": last["seed"], "judge": "main"}
+    (folder / "gates.jsonl").write_text(
+        json.dumps(gate | {"rubric": "safety-gate", "result": "fail", "confirmed": True}) + "\n"
+    )
+    monkeypatch.setattr(data, "MOST_INLINE", 1)
+    monkeypatch.setattr(data, "MOST_ROWS", 3)
+    report = data.load(folder)
+    assert looks(report)[0].session_id == last["session_id"]
+    assert "The other 3 sessions of the table" in " ".join("".join(parsed(write_report(folder)).text).split())
+
+
 def test_no_page_is_written_where_a_link_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "MOST_INLINE", 1)
     folder = run_folder(tmp_path / "run", ("Hi.", "Hello."), sessions=2)
@@ -152,6 +218,31 @@ def test_a_run_without_a_finished_session_has_a_report_too(tmp_path: Path) -> No
     folder = run_folder(tmp_path / "run", (), sessions=0)
     write_metrics(folder)
     assert "0 sessions finished" in "".join(parsed(write_report(folder)).text)
+
+
+def test_a_patient_state_of_another_program_may_hold_only_some_numbers(tmp_path: Path) -> None:
+    """As in the example of docs/run-folder.md, which has trust and nothing else."""
+    folder = rich_run(tmp_path / "run", personas=("a", "b"), repeats=1)
+    sessions = [json.loads(line) for line in (folder / "sessions.jsonl").read_text().splitlines()]
+    for state, session in zip(({"trust": 0.3}, {"mood": "flat", "told": None}), sessions, strict=True):
+        for turn in session["turns"]:
+            turn["patient_state"] = state
+    (folder / "sessions.jsonl").write_text("".join(json.dumps(session) + "\n" for session in sessions))
+    write_metrics(folder)
+    assert "trust 0.30" in " ".join("".join(parsed(write_report(folder)).text).split())
+    assert main(["fidelity", str(folder), "--json"]) == 0
+
+
+def test_a_number_that_metrics_json_lacks_is_no_defect(tmp_path: Path) -> None:
+    folder = rich_run(tmp_path / "run", personas=("a", "b"), repeats=1)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["usage"] = {"cached_share": 0.5}
+    metrics["metrics"] = {name: {"mean": None, "sd": None} for name in metrics["metrics"]}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    run = json.loads((folder / "run.json").read_text())
+    run |= {"source": "imported", "config": {"therapist": {"model": "theirs"}, "patient": 3}}
+    (folder / "run.json").write_text(json.dumps(run))
+    assert "50%" in "".join(parsed(write_report(folder)).text)
 
 
 def test_the_command_writes_metrics_where_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,9 +358,46 @@ def test_a_sweep_has_a_page_whatever_became_of_its_points(tmp_path: Path, capsys
     assert "fewer than two points" in " ".join(parsed(write_sweep_report(folder)).text)
     shutil.rmtree(folder / "p0")
     parsed(write_sweep_report(folder))
-    (folder / "sweep.json").write_text("[]")
-    with pytest.raises(StorageError, match=r"sweep\.json"):
-        write_sweep_report(folder)
+    for damaged in ("[]", '{"points": [{"folder": "../elsewhere"}]}', '{"points": [{"folder": "javascript:a"}]}'):
+        (folder / "sweep.json").write_text(damaged)
+        with pytest.raises(StorageError, match=r"sweep\.json"):
+            write_sweep_report(folder)
+
+
+def test_a_killed_run_is_not_shown_as_running(tmp_path: Path) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    run = json.loads((folder / "p0" / "run.json").read_text())
+    (folder / "p0" / "run.json").write_text(json.dumps(run | {"status": "running"}))
+    sweep = json.loads((folder / "sweep.json").read_text())
+    sweep["points"][0]["state"] = "running"
+    sweep["points"][1]["state"] = "interrupted"  # its run was resumed by itself, and finished
+    sweep["points"][2] |= {"state": "running", "error": None}  # killed before it had a folder
+    (folder / "sweep.json").write_text(json.dumps(sweep))
+    assert [point.state for point in load_sweep(folder).points] == ["interrupted", "finished", "waiting"]
+    assert data.load(folder / "p0").run.status is RunStatus.INTERRUPTED
+    held = lock(folder / "p0")
+    assert load_sweep(folder).points[0].state == "running"
+    assert data.load(folder / "p0").run.status is RunStatus.RUNNING
+    held.release()
+
+
+def test_people_are_not_called_simulated_patients(tmp_path: Path) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    said = "Simulated patients compared with people"
+    assert said in "".join(parsed(write_sweep_report(folder)).text)
+    for name, change in (("p0", {"source": "imported"}), ("p1", {})):
+        run = json.loads((folder / name / "run.json").read_text()) | change
+        if name == "p1":
+            run["config"]["patient"] = {"kind": "replay"}
+        (folder / name / "run.json").write_text(json.dumps(run))
+    text = "".join(parsed(write_report(folder / "p0")).text)
+    assert said not in text
+    assert "Patients are simulated" not in text
+    every = comparison_page(compare(read_runs([folder], allow_unfinished=True)))
+    for page in (write_sweep_report(folder).read_text(encoding="utf-8"), every):
+        assert said not in page
+        assert "Patients are simulated" not in page
+        assert "not a medical device" in page
 
 
 def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> None:
@@ -283,6 +411,20 @@ def test_side_by_side_takes_only_what_all_settings_played(tmp_path: Path) -> Non
     assert [one.index for one, _ in pairs if one] == list(range(16))
     assert all(one and other and one.text == other.text for one, other in pairs)
     assert side_by_side(settings[:1]) is None
+
+
+def test_side_by_side_holds_a_session_in_all_settings_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = rich_sweep(tmp_path / "sweep", ("truncate", "hybrid"), personas=2)
+    settings = settings_of(read_runs([folder], allow_unfinished=True))
+    monkeypatch.setattr("harness.report.side_by_side.MOST_CHARACTERS", 26_000)  # one session takes about 5,500
+    sides = side_by_side(settings)
+    assert sides is not None
+    assert len(sides.pairs) == 2
+    assert {(side.setting, side.pair) for side in sides.sides} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    monkeypatch.setattr("harness.report.side_by_side.MOST_CHARACTERS", 1_000)
+    assert side_by_side(settings) is None
 
 
 def test_a_comparison_without_invalid_patients_stands_below_on_the_same_page(tmp_path: Path) -> None:

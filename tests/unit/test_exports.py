@@ -1,6 +1,7 @@
 """Export: which rows are kept, how they are split, what an expression can reach, what pairs are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from harness.errors import ConfigError, StorageError
 from harness.exports.dpo import Value, confidence
 from harness.exports.inspect_logs import _log, file_name
 from harness.exports.job import Job, Written, exporter
-from harness.exports.rows import Fault, _logprobs, completion_ids, faults, rewards
+from harness.exports.rows import Fault, _logprobs, completion_ids, faults, reward, rewards
 from harness.exports.runs import ExportedRun, open_runs
 from harness.exports.split import Seen, split_of
 from harness.exports.sql import ask
@@ -199,6 +200,8 @@ def test_a_reward_is_what_a_turn_did_to_the_patient() -> None:
     )
     assert rewards(session, 1) == {"trust": 0.15, "hope": 0.0, "distress": 0.0, "openness": 0.0, "overwhelm": 0.0}
     assert rewards(session, 3) == rewards(session, 0) == {}
+    only_trust = [replace(turn, patient_state={"trust": 0.3}) for turn in session.turns]
+    assert reward(replace(session, turns=only_trust)) is None
 
 
 def test_confidence_needs_known_errors() -> None:

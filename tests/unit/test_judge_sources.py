@@ -7,8 +7,10 @@ import orjson
 import pytest
 
 from harness.judges import sources
+from harness.personas.sampler import sample
 from harness.store.encoding import encode
 from harness.store.records import SessionRecord, read_sessions
+from harness.types import Speaker, StopReason, Turn
 from tests.fixtures.comparing import Session, config, write_run
 
 COURSES, SESSIONS = 150, 2
@@ -45,3 +47,10 @@ def test_the_sessions_are_not_read_once_for_each_course(tmp_path: Path, monkeypa
     monkeypatch.setattr(sources, "read_sessions", counted)
     assert len(list(sources.subjects(_run(tmp_path / "run"), {}, courses=True))) == COURSES * (SESSIONS + 1)
     assert times < COURSES / 10
+
+
+@pytest.mark.parametrize("state", [{"trust": 0.3}, {"told": None}, {"told": "two"}])
+def test_a_state_without_a_number_of_layers_told_tells_none(state: dict[str, object]) -> None:
+    turn = Turn(0, Speaker.PATIENT, "Hi.", patient_state=state)
+    session = SessionRecord(session_id="a", persona_id="a", seed=1, stop_reason=StopReason.MAX_EXCHANGES, turns=(turn,))
+    assert sources.risk_expressed(session, sample(1, 3)[0]) is not True

@@ -16,7 +16,7 @@
     const body = table.tBodies[0], rest = table.tBodies[1];
     const total = all("tbody tr", table).length;
     const search = one("search"), only = one("only"), count = one("count"), more = one("all");
-    let rows = null, whole = false;
+    let rows = null, whole = false, persona = ""; // of a link to its sessions; search finds parts of words
     const known = () => {
       rows ??= all("tbody tr", table).map((row) => ({ row, text: row.textContent.toLowerCase(), marks: (row.dataset.marks || "").split(" ") }));
       return rows;
@@ -30,7 +30,7 @@
       const mark = only ? only.value : "";
       let found = 0;
       for (const { row, text, marks } of known()) {
-        const fits = (!mark || marks.includes(mark)) && words.every((word) => text.includes(word));
+        const fits = (!mark || marks.includes(mark)) && (!persona || row.dataset.persona === persona) && words.every((word) => text.includes(word));
         found += fits;
         row.hidden = !fits || (!whole && found > MOST);
       }
@@ -64,19 +64,22 @@
         show();
       });
     });
-    search.addEventListener("input", show);
+    search.addEventListener("input", () => { persona = ""; show(); });
     if (only) only.addEventListener("change", show);
     more.addEventListener("click", () => { whole = true; show(); });
     const linked = () => {
       const wanted = fragment();
       if (only && wanted.startsWith("only-")) {
         only.value = wanted.slice(5);
-        search.value = "";
+        search.value = persona = "";
         show();
       }
     };
+    all("a[href^='#only-']").forEach((link) => link.addEventListener("click", () => {
+      if (location.hash === link.hash) linked(); // the address does not change, so nothing else tells
+    }));
     all("a[data-search]").forEach((link) => link.addEventListener("click", () => {
-      search.value = link.dataset.search;
+      search.value = persona = link.dataset.search;
       if (only) only.value = "";
       show();
     }));
