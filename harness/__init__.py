@@ -122,8 +122,8 @@ def run(
 
 
 async def arun(*settings: str | Mapping[str, Any], **more: Any) -> "Run":
-    """`run`, to be awaited."""
-    return await asyncio.to_thread(lambda: run(*settings, **more))
+    """`run`, to be awaited; a cancellation interrupts the run, and waits until it is saved."""
+    return await _awaited(lambda: run(*settings, **more))
 
 
 def resume(
@@ -144,8 +144,8 @@ def resume(
 
 
 async def aresume(path: Path | str, *settings: str, **more: Any) -> "Run":
-    """`resume`, to be awaited."""
-    return await asyncio.to_thread(lambda: resume(path, *settings, **more))
+    """`resume`, to be awaited; cancelled as `arun`."""
+    return await _awaited(lambda: resume(path, *settings, **more))
 
 
 def sweep(
@@ -304,15 +304,46 @@ def _reporter(quiet: bool) -> "Reporter":
 
 
 def _here_or_in_a_thread(work: Callable[[], T]) -> T:
-    """Do work that starts an event loop of its own: in a thread where one runs here already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return work()
-    from concurrent.futures import ThreadPoolExecutor
+    """Do work that starts an event loop of its own: in a thread where one runs here already, as in a notebook.
 
-    with ThreadPoolExecutor(1, "harness") as thread:
-        return thread.submit(work).result()
+    Ctrl-C stops it in order in both, and the caller's own handling of signals is as before.
+    """
+    from harness.runs.interrupts import STOPPING, Stopper, handled_here, handlers_kept
+
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        with handlers_kept(handled_here(STOPPING)):
+            return work()
+    from concurrent.futures import ThreadPoolExecutor, wait
+    from contextvars import copy_context
+
+    stopper = Stopper()
+    cancelled = task.cancelling() if task is not None else 0
+    with ThreadPoolExecutor(1, "harness") as thread:  # its end waits until an interrupted run is saved
+        done = thread.submit(copy_context().run, stopper.reach, work)
+        try:
+            while not wait([done], timeout=0.2).done:
+                if task is not None and task.cancelling() > cancelled:  # what `asyncio.run` makes of Ctrl-C
+                    stopper.stop()
+            return done.result()
+        except KeyboardInterrupt:
+            stopper.stop()
+            raise
+
+
+async def _awaited(work: Callable[[], T]) -> T:
+    """Do work in a thread. A cancellation stops it in order, and waits for its end."""
+    from harness.runs.interrupts import Stopper
+
+    stopper = Stopper()
+    done = asyncio.ensure_future(asyncio.to_thread(stopper.reach, work))
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        stopper.stop()
+        await asyncio.wait([done])
+        raise
 
 
 def _overrides(settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, Any]) -> list[str]:
