@@ -1,6 +1,7 @@
 """`import harness`: runs from Python, in a notebook's event loop, and with functions as speakers."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,36 @@ def test_what_a_function_raises_fails_its_session_only(tmp_path: Path, raised: B
     assert len(run.sessions()) == 2
     (failure,) = run.failures()
     assert f"{type(raised).__name__}: not today" in failure["message"]
+
+
+async def cancelled(text: str) -> str:
+    raise asyncio.CancelledError("gave up")
+
+
+def exhausted(text: str) -> str:
+    return next(iter(()))
+
+
+@pytest.mark.parametrize(
+    ("speaker", "why"), [(cancelled, "CancelledError: gave up"), (exhausted, "RuntimeError: the function raised Stop")]
+)
+def test_what_a_future_can_not_carry_fails_its_session_too(tmp_path: Path, speaker: Any, why: str) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, therapist=speaker, quiet=True)
+    assert (run.status, run.exit_code) == ("finished", 1)
+    assert why in run.failures()[0]["message"]
+
+
+def test_functions_that_block_wait_for_no_other(tmp_path: Path) -> None:
+    together = threading.Barrier(40)  # more than a pool of threads has
+
+    def blocks(text: str) -> str:
+        together.wait(60)
+        return "Go on."
+
+    run = harness.run(
+        SHORT, {"run.dir": tmp_path / "run"}, sessions_per_persona=40, concurrency=40, therapist=blocks, quiet=True
+    )
+    assert run.exit_code == 0
 
 
 def test_two_functions_of_one_name_are_two_speakers(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -35,6 +37,21 @@ def test_the_signals_are_the_callers_again_after_an_interrupted_run(tmp_path: Pa
     run = harness.run(LONG, {"run.dir": tmp_path / "run"}, therapist=pressing(), quiet=True)
     assert (run.status, run.exit_code) == ("interrupted", 130)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_function_that_blocks_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    released = threading.Event()
+
+    def blocks(text: str) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        released.wait(30)
+        return "Go on."
+
+    began = time.monotonic()
+    run = harness.run(LONG, {"run.dir": tmp_path / "run"}, therapist=blocks, quiet=True)
+    released.set()
+    assert run.exit_code == 130
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("awaited", [False, True])
