@@ -1,9 +1,12 @@
 """Registries: a name belongs to one plug-in, and what a plug-in does wrong is one line that names it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.config.compose import load
@@ -70,29 +73,67 @@ def session() -> SessionData:
 
 
 @pytest.fixture
-def own() -> Iterator[None]:
-    @metric("therapist.breaks", label="breaks")
-    def breaks(session: SessionData) -> float:
-        raise ValueError("no")
+def measured(session: SessionData) -> Iterator[Callable[[object], dict[str, object]]]:
+    """The metrics of a session with one of a plug-in that returns, or raises, this value."""
 
-    @metric("therapist.endless", label="endless")
-    def endless(session: SessionData) -> float:
-        return float("nan")
+    def add(value: object) -> dict[str, object]:
+        @metric("therapist.mine", label="mine")
+        def mine(session: SessionData) -> Any:
+            if isinstance(value, BaseException):
+                raise value
+            return value
 
-    @metric("therapist.fine", label="fine")
-    def fine(session: SessionData) -> float:
-        return 2
+        metrics: dict[str, object] = {"therapist": {"words": 5}}
+        add_own(metrics, session)
+        return metrics
 
-    yield
-    for name in ("breaks", "endless", "fine"):
-        METRICS.forget(f"therapist.{name}")
+    yield add
+    METRICS.forget("therapist.mine")
 
 
-@pytest.mark.usefixtures("own")
-def test_a_metric_that_fails_leaves_its_own_value_out(session: SessionData) -> None:
-    metrics: dict[str, object] = {"therapist": {"words": 5}}
-    add_own(metrics, session)
-    assert metrics == {"therapist": {"words": 5, "fine": 2.0}}
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (ValueError("no"), "ValueError: no"),
+        (SystemExit("no"), "SystemExit: no"),
+        (10**400, "OverflowError: int too large"),
+        (float("-inf"), "ValueError: expected a number below 1e+15, found -inf"),
+        ("2", "TypeError: expected a number or None, found str '2'"),
+    ],
+)
+def test_a_metric_that_fails_leaves_its_own_value_out_and_says_so(
+    measured: Callable[[object], dict[str, object]], caplog: pytest.LogCaptureFixture, value: object, why: str
+) -> None:
+    assert measured(value) == {"therapist": {"words": 5}}
+    assert f"metric therapist.mine: {why}" in caplog.text
+
+
+@pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.int64(2), Fraction(2)])
+def test_every_kind_of_number_is_a_value(measured: Callable[[object], dict[str, object]], value: object) -> None:
+    assert measured(value) == {"therapist": {"words": 5, "mine": 2.0}}
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_nothing_to_measure_is_no_mistake(
+    measured: Callable[[object], dict[str, object]], caplog: pytest.LogCaptureFixture, value: object
+) -> None:
+    assert measured(value) == {"therapist": {"words": 5}}
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["therapist.words", "usage.prompt_tokens", "guard.loop", "guard.repeat.rate", "exchanges.x", "patient_verdict.x"],
+)
+def test_a_metric_can_not_take_a_place_of_ours(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"metric '{name}': this place is the harness's; choose another"):
+        metric(name, label="mine")(lambda session: 1.0)
+
+
+@pytest.mark.parametrize("name", ["course.mine", "guard.mine", "mine.words"])
+def test_a_metric_may_stand_beside_ours(name: str) -> None:
+    metric(name, label="mine")(lambda session: 1.0)
+    METRICS.forget(name)
 
 
 @pytest.mark.parametrize(("given", "why"), [("[a", "is not a value"), ("5", "found 5, expected a module's name")])
