@@ -11,7 +11,7 @@ import pytest
 
 from harness.config.compose import load
 from harness.config.overrides import changed
-from harness.config.plugins import METRICS, Registry, load_plugins
+from harness.config.plugins import METRICS, TRACKERS, Registry, folders, load_plugins
 from harness.errors import ConfigError
 from harness.metrics.registry import SessionData, add_own, metric
 
@@ -52,6 +52,7 @@ def test_an_unknown_name_gets_a_hint(registry: Registry[int]) -> None:
     ("code", "line"),
     [
         ("1 / 0", "can't be imported: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit('usage: x')", "can't be imported: SystemExit: usage: x"),
         ("import surely_not_there", "it needs the module 'surely_not_there', which is not installed"),
         ("def f(", "can't be imported: SyntaxError"),
         ("from harness import metric\n@metric('sorry', label='x')\ndef f(s): ...", "metric 'sorry': expected a dot"),
@@ -65,6 +66,26 @@ def test_a_module_that_breaks_is_named(code: str, line: str, tmp_path: Path, mon
         load_plugins(["broken_plugin"])
     assert line in str(raised.value)
     assert "broken_plugin" in str(raised.value)
+
+
+def test_a_module_that_breaks_can_be_imported_once_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import harness, part_of_mended\nharness.add_folder('.')\nharness.tracker('mended')(type('T', (), {}))\n"
+    (tmp_path / "part_of_mended.py").write_text("import harness\nharness.tracker('part')(type('T', (), {}))")
+    (tmp_path / "mended_plugin.py").write_text(f"{code}raise ValueError('no')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="mended_plugin: can't be imported: ValueError: no"):
+            load_plugins(["mended_plugin"])
+    assert tmp_path not in folders()
+    assert TRACKERS.names() == ["part"]
+    (tmp_path / "mended_plugin.py").write_text(code.replace("harness.add_folder('.')", ""))
+    load_plugins(["mended_plugin"])
+    assert TRACKERS.names() == ["part", "mended"]
+    for name in ("part", "mended"):
+        TRACKERS.forget(name)
 
 
 @pytest.fixture
