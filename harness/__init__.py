@@ -127,8 +127,8 @@ async def arun(*settings: str | Mapping[str, Any], **more: Any) -> "Run":
 
 
 def resume(
-    path: Path | str,
-    *settings: str,
+    path: "Run | Path | str",
+    *settings: str | Mapping[str, Any],
     therapist: Speaking | None = None,
     patient: Speaking | None = None,
     retry_failed: bool = False,
@@ -140,10 +140,11 @@ def resume(
     `trust_remote_code`: code that comes with the run's models may run here.
     """
     offer = _offer({"therapist": therapist, "patient": patient})
-    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, trust_remote_code, quiet, offer))
+    folder, overrides = _folder(path), _overrides(settings, {})
+    return _here_or_in_a_thread(lambda: _resume(folder, overrides, retry_failed, trust_remote_code, quiet, offer))
 
 
-async def aresume(path: Path | str, *settings: str, **more: Any) -> "Run":
+async def aresume(path: "Run | Path | str", *settings: str | Mapping[str, Any], **more: Any) -> "Run":
     """`resume`, to be awaited; cancelled as `arun`."""
     return await _awaited(lambda: resume(path, *settings, **more))
 
@@ -172,7 +173,7 @@ def open_sweep(path: Path | str) -> "Sweep":
 
 def compare(
     *runs: "Run | Sweep | Path | str",
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     baseline: str | None = None,
     by: str | None = None,
     judge: str | None = None,
@@ -189,9 +190,10 @@ def compare(
     from harness.comparison.comparison import compare as compared
     from harness.comparison.runs import read_runs
 
-    paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
+    paths = [_folder(one) for one in runs]
     data = read_runs(paths, judge=judge)
-    return compared(data, names=metrics or HEADLINES, baseline=baseline, by=by, uncertified=uncertified)
+    names = [metrics] if isinstance(metrics, str) else metrics or HEADLINES
+    return compared(data, names=names, baseline=baseline, by=by, uncertified=uncertified)
 
 
 def judge(
@@ -208,7 +210,7 @@ def judge(
     Settings are those of `python -m harness judge`, as `"judge.model.path=FOLDER"` or `repeats=3`; `rescore` derives scores again
     and asks no model. The scores are in `open_run(...).scores()`. Raises a `HarnessError` for what stops it.
     """
-    path = Path(run) if isinstance(run, str | Path) else run.path
+    path = _folder(run)
     overrides = _overrides(settings, {"rubric": rubric, **more})
     return _here_or_in_a_thread(lambda: _judge(path, overrides, config_dir, rescore, quiet))
 
@@ -224,7 +226,7 @@ def export(
     """
     from harness.exports.export import export as exported
 
-    paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
+    paths = [_folder(one) for one in runs]
     return exported(paths, format, Path(out), settings=settings, **options)
 
 
@@ -258,6 +260,7 @@ def _resume(
     from harness.runs.single import resume as resumed
     from harness.store.reader import Run
 
+    _refuse_unused(path, offer)
     with offer.made():
         outcome = resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings, trusted=trusted)
     return Run(outcome.path.resolve())
@@ -344,6 +347,27 @@ async def _awaited(work: Callable[[], T]) -> T:
         stopper.stop()
         await asyncio.wait([done])
         raise
+
+
+def _folder(run: "Run | Sweep | Path | str") -> Path:
+    """The folder of a run or a sweep. Raises `ConfigError` for something else, such as a list of runs."""
+    path = Path(run) if isinstance(run, str | Path) else getattr(run, "path", None)
+    if not isinstance(path, Path):
+        raise ConfigError(f"run: found {type(run).__name__} {run!r:.60}; expected a Run, a Sweep or a folder")
+    return path
+
+
+def _refuse_unused(path: Path, offer: "Offer") -> None:
+    """Raise `ConfigError` for a function whose role is not played by a function in the run that is resumed."""
+    from harness.store.records import read_record
+
+    config = read_record(path).config if offer.names else {}
+    for role in offer.names:
+        kind = ((config.get(role) or {}).get("engine") or {}).get("kind")
+        if kind != "callable":
+            raise ConfigError(
+                f"{role}: a function has no effect here: this run's {role} has engine={kind}; leave it out"
+            )
 
 
 def _overrides(settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, Any]) -> list[str]:

@@ -42,6 +42,13 @@ def export(
     registered: Format = EXPORTERS.get(form)
     given = {"side": side, "where": where, "split": split, "faults": keep, "by": by, "margin": margin, "label": label}
     _refuse_unused(form, registered.takes, {**given, "overrides": settings or None})
+    for name, value in {**given, "keep": keep, "licence": licence}.items():
+        if name not in ("margin", "faults") and not isinstance(value, str | None):
+            raise ConfigError(
+                f"{name}: found {type(value).__name__} {value!r:.40}, expected text as on the command line"
+            )
+    if not isinstance(margin, int | float | None):
+        raise ConfigError(f"margin: found {type(margin).__name__} {margin!r:.40}, expected a number")
     if margin is not None and not 0 <= margin < math.inf:
         raise ConfigError(f"--margin: found {margin:g}, expected a number from 0 on")
     runs = open_runs(paths)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import harness
+from harness.config.written import value_written
 
 SHORT = {"engine": "dry", "personas": ["two-cups"], "max_exchanges": 2}
 
@@ -186,13 +188,45 @@ def test_what_is_no_setting_and_no_run_is_refused() -> None:
         harness.compare()
 
 
+def test_what_is_no_run_and_no_option_is_a_config_error(tmp_path: Path) -> None:
+    run: Any = harness.run(SHORT, {"run.dir": tmp_path / "run"}, quiet=True)
+    calls: tuple[Callable[[Any], object], ...] = (
+        harness.compare,
+        harness.judge,
+        harness.resume,
+        lambda runs: harness.export(runs, format="sft", out="x"),
+    )
+    for call in calls:
+        with pytest.raises(harness.ConfigError, match=r"run: found list .*; expected a Run, a Sweep or a folder"):
+            call([run, run])
+    options: list[dict[str, Any]] = [{"split": 0.5}, {"keep": ["loop"]}, {"where": 5}]
+    for option in options:
+        with pytest.raises(harness.ConfigError, match=f"{next(iter(option))}: found .*, expected text"):
+            harness.export(run, format="sft", out=tmp_path / "out", **option)
+    with pytest.raises(harness.ConfigError, match=r"margin: found str '0.5', expected a number"):
+        harness.export(run, format="dpo", out=tmp_path / "out", by="exchanges", margin="0.5")
+
+
+def test_a_function_that_a_resumed_run_does_not_use_is_refused(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, quiet=True)
+    with pytest.raises(harness.ConfigError, match=r"therapist: a function has no effect here: .* has engine=dry"):
+        harness.resume(run, therapist=reply, quiet=True)
+    assert harness.resume(run, {"concurrency": 3}, quiet=True).config["concurrency"] == 3
+
+
 def test_a_sweep_and_its_comparison(tmp_path: Path) -> None:
     sweep = harness.sweep(SHORT, "therapist=act,cbt", {"run.dir": tmp_path / "sweep"}, quiet=True)
     assert len(sweep.runs()) == 2
     assert {point["therapist"] for point in sweep.points()} == {"act", "cbt"}
     comparison = harness.compare(sweep, metrics=["exchanges"])
     assert len(comparison.settings) == 2
+    assert harness.compare(sweep, metrics="exchanges") == comparison
     assert harness.open_sweep(sweep.path).points()[0]["state"] == "finished"
+
+
+@pytest.mark.parametrize("number", [np.float64(0.25), np.float32(0.25), 0.25])
+def test_numbers_of_numpy_are_numbers(number: float) -> None:
+    assert value_written(number) == "0.25"
 
 
 def test_values_reach_hydra_as_they_are(tmp_path: Path) -> None:

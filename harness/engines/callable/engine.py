@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from harness.engines.base import EngineInfo, EngineSetup, engine
-from harness.engines.callable.offer import offered, parameter
+from harness.engines.callable.offer import offered, offered_names, parameter
 from harness.engines.callable.thread import on_own_thread
 from harness.engines.window import context_window
 from harness.errors import ConfigError, EngineError, EngineUnavailable, first_line
@@ -34,9 +34,10 @@ class CallableEngine:
         name = setup.engine.model or ""
         function = offered(name)
         if function is None:
+            given = ", ".join(map(repr, offered_names())) or "none"
             raise ConfigError(
-                f"engine.model: no function {name!r} was given; a run with a Python function is started and "
-                "resumed from Python, as harness.resume(PATH, therapist=my_function)"
+                f"engine.model: the run's function {name!r} was not given (given: {given}); a run with a Python function "
+                "is started and resumed from Python, as harness.resume(PATH, therapist=my_function)"
             )
         self._name, self._function, self._setup = name, function, setup
         self._takes_messages = parameter(function, name) == "messages"
