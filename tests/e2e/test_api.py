@@ -12,7 +12,9 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import harness
+from harness.config.plugins import EXPORTERS
 from harness.config.written import value_written
+from harness.exports.job import Job, Written
 
 SHORT = {"engine": "dry", "personas": ["two-cups"], "max_exchanges": 2}
 
@@ -205,6 +207,28 @@ def test_what_is_no_run_and_no_option_is_a_config_error(tmp_path: Path) -> None:
             harness.export(run, format="sft", out=tmp_path / "out", **option)
     with pytest.raises(harness.ConfigError, match=r"margin: found str '0.5', expected a number"):
         harness.export(run, format="dpo", out=tmp_path / "out", by="exchanges", margin="0.5")
+
+
+def test_the_mistakes_of_an_exporter_are_its_own_and_leave_nothing(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, quiet=True)
+
+    def breaks(job: Job) -> Written:
+        (job.out / "part").mkdir(parents=True)
+        (job.out / "part" / "1.txt").write_text("half")
+        raise KeyError("speaker")
+
+    exporters: list[tuple[Any, str]] = [
+        (breaks, "KeyError: 'speaker'"),
+        (lambda job: None, "expected it to return a Written, found NoneType"),
+    ]
+    for function, why in exporters:
+        harness.exporter("mine")(function)
+        try:
+            with pytest.raises(harness.HarnessError, match=rf"exporter mine \(plug-in {__name__}\): {why}"):
+                harness.export(run, format="mine", out=tmp_path / "out")
+        finally:
+            EXPORTERS.forget("mine")
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_function_that_a_resumed_run_does_not_use_is_refused(tmp_path: Path) -> None:
