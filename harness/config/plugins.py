@@ -15,14 +15,15 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from harness.errors import ConfigError, did_you_mean, first_line, some_of
+from harness.errors import ConfigError, HarnessError, did_you_mean, first_line, some_of
 from harness.reading.files import sha256_of
 
 GROUP = "harness.plugins"
@@ -184,6 +185,22 @@ def load_plugins(modules: Sequence[str] = ()) -> None:
         if not _MODULE.fullmatch(module):
             raise ConfigError(f"plugins: {module!r}: expected the name of a Python module, as my_package.my_module")
         _imported(module, f"plugins: {module}")
+
+
+@contextmanager
+def blamed(named: str, kind: type[HarnessError]) -> Iterator[None]:
+    """Within the block, what a plug-in's code raises becomes a `kind` of one line that begins with `named`."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in's code may raise anything
+        raise kind(f"{named}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def named(kind: str, name: str, source: object) -> str:
+    """An item of a plug-in in a message; `source` is the class or function it was made from."""
+    return f"{kind} {name} (plug-in {getattr(source, '__module__', '?')})"
 
 
 def recorded() -> tuple[Plugin, ...]:

@@ -6,12 +6,11 @@ Invariants:
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Real
 
+from harness.config.plugins import blamed, named
 from harness.engines.base import Engine, EngineInfo, EngineSetup, EngineType
-from harness.errors import ConfigError, EngineError, HarnessError, first_line
+from harness.errors import ConfigError, EngineError, first_line
 from harness.types import Generation, Request
 
 log = logging.getLogger(__name__)
@@ -22,22 +21,22 @@ class PluggedEngine:
 
     def __init__(self, kind: EngineType, setup: EngineSetup) -> None:
         """Make the engine. Raises `ConfigError`."""
-        self._named = f"engine {kind.name} (plug-in {getattr(kind.make, '__module__', '?')})"
-        with self._blamed(ConfigError):
+        self._named = named("engine", kind.name, kind.make)
+        with blamed(self._named, ConfigError):
             self._engine: Engine = kind.make(setup)
         missing = [name for name in ("start", "generate", "close") if not callable(getattr(self._engine, name, None))]
         if missing:
             raise ConfigError(f"{self._named}: no method {', '.join(missing)}; expected start, generate and close")
 
     async def start(self) -> EngineInfo:
-        with self._blamed(EngineError):
+        with blamed(self._named, EngineError):
             info = await self._engine.start()
             if not isinstance(info, EngineInfo):
                 raise TypeError(f"start: expected an EngineInfo, found {type(info).__name__} {info!r:.40}")
         return info
 
     async def generate(self, request: Request) -> Generation:
-        with self._blamed(EngineError):
+        with blamed(self._named, EngineError):
             answer = await self._engine.generate(request)
             if not isinstance(answer, Generation):
                 raise TypeError(f"generate: expected a Generation, found {type(answer).__name__} {answer!r:.40}")
@@ -54,12 +53,3 @@ class PluggedEngine:
             await self._engine.close()
         except Exception as error:
             log.warning("%s: close: %s: %s", self._named, type(error).__name__, first_line(error))
-
-    @contextmanager
-    def _blamed(self, kind: type[HarnessError]) -> Iterator[None]:
-        try:
-            yield
-        except HarnessError:
-            raise
-        except (Exception, SystemExit) as error:  # a plug-in's code may raise anything
-            raise kind(f"{self._named}: {type(error).__name__}: {first_line(error)}") from error

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.config.plugins import EXPORTERS, load_plugins
-from harness.errors import ConfigError, HarnessError, first_line
+from harness.config.plugins import EXPORTERS, blamed, load_plugins, named
+from harness.errors import ConfigError, HarnessError
 from harness.exports.files import whole_or_nothing
 from harness.exports.job import Format, Job, Written
 from harness.exports.rows import Fault, Wanted
@@ -71,15 +71,10 @@ def export(
 
 def _of_plugin(form: str, registered: Format, job: Job) -> Written:
     """What a plug-in's exporter wrote. Raises `HarnessError` for its mistakes, which names it."""
-    named = f"exporter {form} (plug-in {getattr(registered.write, '__module__', '?')})"
-    try:
+    with blamed(named("exporter", form, registered.write), HarnessError):
         written = registered.write(job)
-    except HarnessError:
-        raise
-    except (Exception, SystemExit) as error:  # a plug-in's code may raise anything
-        raise HarnessError(f"{named}: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(written, Written):
-        raise HarnessError(f"{named}: expected it to return a Written, found {type(written).__name__} {written!r:.40}")
+        if not isinstance(written, Written):
+            raise TypeError(f"expected it to return a Written, found {type(written).__name__} {written!r:.40}")
     return written
 
 

@@ -219,7 +219,7 @@ def test_the_mistakes_of_an_exporter_are_its_own_and_leave_nothing(tmp_path: Pat
 
     exporters: list[tuple[Any, str]] = [
         (breaks, "KeyError: 'speaker'"),
-        (lambda job: None, "expected it to return a Written, found NoneType"),
+        (lambda job: None, "TypeError: expected it to return a Written, found NoneType"),
     ]
     for function, why in exporters:
         harness.exporter("mine")(function)

@@ -11,9 +11,12 @@ import pytest
 
 from harness.config.compose import load
 from harness.config.overrides import changed
-from harness.config.plugins import METRICS, TRACKERS, Registry, folders, load_plugins
-from harness.errors import ConfigError
+from harness.config.plugins import METRICS, POLICIES, TRACKERS, Registry, folders, load_plugins
+from harness.config.schema import ContextConfig
+from harness.context.policies import Compacted, Compaction, Policy, context_policy, make_policy
+from harness.errors import ConfigError, HarnessError
 from harness.metrics.registry import SessionData, add_own, metric
+from harness.types import View
 
 
 def mine() -> None: ...
@@ -164,3 +167,55 @@ def test_plugins_that_are_no_names_are_refused_in_one_line_at_a_resume_too(given
         changed(settings, [f"plugins={given}"])
     assert why in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def policy(**parts: object) -> type:
+    """The class of a policy that does nothing, but for `parts`."""
+
+    async def compact(self: object, full: object) -> Compacted:
+        return Compacted(View())
+
+    fine = {"name": "mine", "note_tokens": 0, "shortens": True, "compact": compact}
+    return type("Mine", (), {"__init__": lambda self, config: None, **fine, **parts})
+
+
+@pytest.fixture
+def made() -> Iterator[Callable[[type], Policy]]:
+    def make(own: type) -> Policy:
+        context_policy("mine")(own)
+        return make_policy(ContextConfig(policy="mine"), None)
+
+    yield make
+    POLICIES.forget("mine")
+
+
+async def breaks(self: object, full: object) -> None:
+    raise ValueError("no")
+
+
+async def nothing(self: object, full: object) -> None: ...
+
+
+FULL = Compaction(View(), View(), (), 1, 1, 1, len, 0, "a request")
+
+
+@pytest.mark.parametrize(
+    ("compact", "why"), [(breaks, "ValueError: no"), (nothing, "expected a Compacted, found None")]
+)
+async def test_what_a_policy_does_wrong_is_told_as_its_own(
+    made: Callable[[type], Policy], compact: object, why: str
+) -> None:
+    with pytest.raises(HarnessError, match=rf"context policy mine \(plug-in {__name__}\): .*{why}"):
+        await made(policy(compact=compact)).compact(FULL)
+
+
+@pytest.mark.parametrize("parts", [{"__init__": lambda self: None}, {"__init__": lambda self, config: 1 / 0}])
+def test_a_policy_that_can_not_be_made_is_a_config_error(made: Callable[[type], Policy], parts: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"context policy mine \(plug-in .*\): (Type|ZeroDivision)Error: "):
+        made(policy(**parts))
+
+
+async def test_a_policy_that_keeps_to_the_protocol_is_used_as_it_is(made: Callable[[type], Policy]) -> None:
+    own = made(policy())
+    assert (own.name, own.note_tokens, own.shortens) == ("mine", 0, True)
+    assert await own.compact(FULL) == Compacted(View())
