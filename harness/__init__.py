@@ -381,8 +381,20 @@ def _overrides(settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, A
         elif not isinstance(given, Mapping):
             raise ConfigError(f"settings: found {type(given).__name__} {given!r:.60}; expected KEY=VALUE or a dict")
         else:
-            lines += [line for key, value in given.items() for line in written(key, value)]
+            for key, value in given.items():
+                _refuse_several(key, value)
+                lines += written(key, value)
     return lines
+
+
+def _refuse_several(key: str, value: object) -> None:
+    """Raise `ConfigError` for a list where one preset is chosen: Hydra would merge them, and the last one would win."""
+    chooses = str(key).rpartition(".")[2] in ("therapist", "patient", "model", "engine", "context", "guard", "judge")
+    if chooses and isinstance(value, list | tuple | set | frozenset):
+        sweep = f"{key}={','.join(map(str, value))}"
+        raise ConfigError(
+            f"{key}: found {type(value).__name__} {value!r:.60}; expected one name (a sweep takes {sweep!r})"
+        )
 
 
 def _speaking(speakers: Mapping[str, str | Speaking | None], offer: "Offer") -> Iterator[str]:

@@ -253,6 +253,12 @@ def test_numbers_of_numpy_are_numbers(number: float) -> None:
     assert value_written(number) == "0.25"
 
 
+@pytest.mark.parametrize("key", ["therapist", "context", "therapist.model"])
+def test_a_list_is_no_choice_and_no_sweep(key: str, tmp_path: Path) -> None:
+    with pytest.raises(harness.ConfigError, match=rf"{key}: found list .* \(a sweep takes '{key}=act,cbt'\)"):
+        harness.sweep(SHORT, {"run.dir": tmp_path / "sweep", key: ["act", "cbt"]}, quiet=True)
+
+
 def test_values_reach_hydra_as_they_are(tmp_path: Path) -> None:
     odd = "it's a {strange}, name=1 \\ $x"
     run = harness.run(SHORT, {"run.dir": tmp_path / "run", "run.name": "plain"}, quiet=True)
