@@ -122,11 +122,10 @@ def add_own(metrics: dict[str, Any], data: SessionData) -> None:
     for own in METRICS.added().values():
         try:
             value = _number(own.measure(data))
+            if value is not None:
+                _put(metrics, own.name, value)
         except (Exception, SystemExit) as error:  # an error in a plug-in must not lose a finished session
             log.warning("metric %s: %s: %s", own.name, type(error).__name__, first_line(error))
-            continue
-        if value is not None:
-            _put(metrics, own.name.split("."), value)
 
 
 def _number(value: object) -> float | None:
@@ -141,11 +140,13 @@ def _number(value: object) -> float | None:
     return None if isnan(number) else number
 
 
-def _put(tree: dict[str, Any], path: Sequence[str], value: float) -> None:
-    *sections, leaf = path
+def _put(tree: dict[str, Any], name: str, value: float) -> None:
+    """Put a value at its place. Raises `TypeError` or `ValueError` if there is no room for it, as below another number."""
+    *sections, leaf = name.split(".")
     for section in sections:
-        below = tree.setdefault(section, {})
-        if not isinstance(below, dict):
-            return
-        tree = below
-    tree.setdefault(leaf, value)
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise TypeError(f"left out, since {section} holds {tree} in this session")
+    if leaf in tree:
+        raise ValueError(f"left out, since {leaf} holds {tree[leaf]!r:.40} already")
+    tree[leaf] = value

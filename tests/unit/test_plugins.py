@@ -145,6 +145,21 @@ def test_nothing_to_measure_is_no_mistake(
     assert not caplog.text
 
 
+def test_a_metric_below_or_above_another_one_is_left_out_and_told(
+    session: SessionData, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("mine.words", "mine.words.long", "other.turns.long", "other.turns")
+    for name in names:
+        metric(name, label="mine")(lambda session: 2.0)
+    metrics: dict[str, object] = {}
+    add_own(metrics, session)
+    for name in names:
+        METRICS.forget(name)
+    assert metrics == {"mine": {"words": 2.0}, "other": {"turns": {"long": 2.0}}}
+    assert "metric mine.words.long: TypeError: left out, since words holds 2.0 in this session" in caplog.text
+    assert "metric other.turns: ValueError: left out, since turns holds {'long': 2.0} already" in caplog.text
+
+
 @pytest.mark.parametrize(
     "name",
     ["therapist.words", "usage.prompt_tokens", "guard.loop", "guard.repeat.rate", "exchanges.x", "patient_verdict.x"],
