@@ -122,13 +122,13 @@ def run(
 
 
 async def arun(*settings: str | Mapping[str, Any], **more: Any) -> "Run":
-    """`run`, to be awaited."""
-    return await asyncio.to_thread(lambda: run(*settings, **more))
+    """`run`, to be awaited; a cancellation interrupts the run, and waits until it is saved."""
+    return await _awaited(lambda: run(*settings, **more))
 
 
 def resume(
-    path: Path | str,
-    *settings: str,
+    path: "Run | Path | str",
+    *settings: str | Mapping[str, Any],
     therapist: Speaking | None = None,
     patient: Speaking | None = None,
     retry_failed: bool = False,
@@ -140,12 +140,13 @@ def resume(
     `trust_remote_code`: code that comes with the run's models may run here.
     """
     offer = _offer({"therapist": therapist, "patient": patient})
-    return _here_or_in_a_thread(lambda: _resume(Path(path), settings, retry_failed, trust_remote_code, quiet, offer))
+    folder, overrides = _folder(path), _overrides(settings, {})
+    return _here_or_in_a_thread(lambda: _resume(folder, overrides, retry_failed, trust_remote_code, quiet, offer))
 
 
-async def aresume(path: Path | str, *settings: str, **more: Any) -> "Run":
-    """`resume`, to be awaited."""
-    return await asyncio.to_thread(lambda: resume(path, *settings, **more))
+async def aresume(path: "Run | Path | str", *settings: str | Mapping[str, Any], **more: Any) -> "Run":
+    """`resume`, to be awaited; cancelled as `arun`."""
+    return await _awaited(lambda: resume(path, *settings, **more))
 
 
 def sweep(
@@ -172,7 +173,7 @@ def open_sweep(path: Path | str) -> "Sweep":
 
 def compare(
     *runs: "Run | Sweep | Path | str",
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     baseline: str | None = None,
     by: str | None = None,
     judge: str | None = None,
@@ -189,9 +190,10 @@ def compare(
     from harness.comparison.comparison import compare as compared
     from harness.comparison.runs import read_runs
 
-    paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
+    paths = [_folder(one) for one in runs]
     data = read_runs(paths, judge=judge)
-    return compared(data, names=metrics or HEADLINES, baseline=baseline, by=by, uncertified=uncertified)
+    names = [metrics] if isinstance(metrics, str) else metrics or HEADLINES
+    return compared(data, names=names, baseline=baseline, by=by, uncertified=uncertified)
 
 
 def judge(
@@ -208,7 +210,7 @@ def judge(
     Settings are those of `python -m harness judge`, as `"judge.model.path=FOLDER"` or `repeats=3`; `rescore` derives scores again
     and asks no model. The scores are in `open_run(...).scores()`. Raises a `HarnessError` for what stops it.
     """
-    path = Path(run) if isinstance(run, str | Path) else run.path
+    path = _folder(run)
     overrides = _overrides(settings, {"rubric": rubric, **more})
     return _here_or_in_a_thread(lambda: _judge(path, overrides, config_dir, rescore, quiet))
 
@@ -224,7 +226,7 @@ def export(
     """
     from harness.exports.export import export as exported
 
-    paths = [Path(one) if isinstance(one, str | Path) else one.path for one in runs]
+    paths = [_folder(one) for one in runs]
     return exported(paths, format, Path(out), settings=settings, **options)
 
 
@@ -258,6 +260,7 @@ def _resume(
     from harness.runs.single import resume as resumed
     from harness.store.reader import Run
 
+    _refuse_unused(path, offer)
     with offer.made():
         outcome = resumed(path, _reporter(quiet), retry_failed=retry_failed, overrides=settings, trusted=trusted)
     return Run(outcome.path.resolve())
@@ -304,15 +307,67 @@ def _reporter(quiet: bool) -> "Reporter":
 
 
 def _here_or_in_a_thread(work: Callable[[], T]) -> T:
-    """Do work that starts an event loop of its own: in a thread where one runs here already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return work()
-    from concurrent.futures import ThreadPoolExecutor
+    """Do work that starts an event loop of its own: in a thread where one runs here already, as in a notebook.
 
-    with ThreadPoolExecutor(1, "harness") as thread:
-        return thread.submit(work).result()
+    Ctrl-C stops it in order in both, and the caller's own handling of signals is as before.
+    """
+    from harness.runs.interrupts import STOPPING, Stopper, handled_here, handlers_kept
+
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        with handlers_kept(handled_here(STOPPING)):
+            return work()
+    from concurrent.futures import ThreadPoolExecutor, wait
+    from contextvars import copy_context
+
+    stopper = Stopper()
+    cancelled = task.cancelling() if task is not None else 0
+    with ThreadPoolExecutor(1, "harness") as thread:  # its end waits until an interrupted run is saved
+        done = thread.submit(copy_context().run, stopper.reach, work)
+        try:
+            while not wait([done], timeout=0.2).done:
+                if task is not None and task.cancelling() > cancelled:  # what `asyncio.run` makes of Ctrl-C
+                    stopper.stop()
+            return done.result()
+        except KeyboardInterrupt:
+            stopper.stop()
+            raise
+
+
+async def _awaited(work: Callable[[], T]) -> T:
+    """Do work in a thread. A cancellation stops it in order, and waits for its end."""
+    from harness.runs.interrupts import Stopper
+
+    stopper = Stopper()
+    done = asyncio.ensure_future(asyncio.to_thread(stopper.reach, work))
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        stopper.stop()
+        await asyncio.wait([done])
+        raise
+
+
+def _folder(run: "Run | Sweep | Path | str") -> Path:
+    """The folder of a run or a sweep. Raises `ConfigError` for something else, such as a list of runs."""
+    path = Path(run) if isinstance(run, str | Path) else getattr(run, "path", None)
+    if not isinstance(path, Path):
+        raise ConfigError(f"run: found {type(run).__name__} {run!r:.60}; expected a Run, a Sweep or a folder")
+    return path
+
+
+def _refuse_unused(path: Path, offer: "Offer") -> None:
+    """Raise `ConfigError` for a function whose role is not played by a function in the run that is resumed."""
+    from harness.store.records import read_record
+
+    config = read_record(path).config if offer.names else {}
+    for role in offer.names:
+        kind = ((config.get(role) or {}).get("engine") or {}).get("kind")
+        if kind != "callable":
+            raise ConfigError(
+                f"{role}: a function has no effect here: this run's {role} has engine={kind}; leave it out"
+            )
 
 
 def _overrides(settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, Any]) -> list[str]:
@@ -326,8 +381,20 @@ def _overrides(settings: Sequence[str | Mapping[str, Any]], more: Mapping[str, A
         elif not isinstance(given, Mapping):
             raise ConfigError(f"settings: found {type(given).__name__} {given!r:.60}; expected KEY=VALUE or a dict")
         else:
-            lines += [line for key, value in given.items() for line in written(key, value)]
+            for key, value in given.items():
+                _refuse_several(key, value)
+                lines += written(key, value)
     return lines
+
+
+def _refuse_several(key: str, value: object) -> None:
+    """Raise `ConfigError` for a list where one preset is chosen: Hydra would merge them, and the last one would win."""
+    chooses = str(key).rpartition(".")[2] in ("therapist", "patient", "model", "engine", "context", "guard", "judge")
+    if chooses and isinstance(value, list | tuple | set | frozenset):
+        sweep = f"{key}={','.join(map(str, value))}"
+        raise ConfigError(
+            f"{key}: found {type(value).__name__} {value!r:.60}; expected one name (a sweep takes {sweep!r})"
+        )
 
 
 def _speaking(speakers: Mapping[str, str | Speaking | None], offer: "Offer") -> Iterator[str]:

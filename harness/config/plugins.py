@@ -7,6 +7,7 @@ the same way: a registry knows the module of each and imports it on first use.
 Invariants:
 - A name can be registered once, so that nothing is replaced by accident.
 - A mistake of a plug-in while it registers becomes one `ConfigError` line that names its module.
+- A module that fails to be imported leaves nothing registered, so that it can be imported again when it is mended.
 """
 
 import hashlib
@@ -14,14 +15,15 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from harness.errors import ConfigError, did_you_mean, first_line, some_of
+from harness.errors import ConfigError, HarnessError, did_you_mean, first_line, some_of
 from harness.reading.files import sha256_of
 
 GROUP = "harness.plugins"
@@ -185,6 +187,22 @@ def load_plugins(modules: Sequence[str] = ()) -> None:
         _imported(module, f"plugins: {module}")
 
 
+@contextmanager
+def blamed(named: str, kind: type[HarnessError]) -> Iterator[None]:
+    """Within the block, what a plug-in's code raises becomes a `kind` of one line that begins with `named`."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in's code may raise anything
+        raise kind(f"{named}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def named(kind: str, name: str, source: object) -> str:
+    """An item of a plug-in in a message; `source` is the class or function it was made from."""
+    return f"{kind} {name} (plug-in {getattr(source, '__module__', '?')})"
+
+
 def recorded() -> tuple[Plugin, ...]:
     """The origins of all items of plug-ins, for run.json."""
     return (*(plugin for registry in REGISTRIES for plugin in registry.plugins()), *_folders.values())
@@ -203,18 +221,32 @@ def _imported(module: str, named: str) -> None:
     if beside:  # unlike `python -m harness`, the installed command lacks the working directory in its path
         sys.path.append(here)
     try:
-        importlib.import_module(module)
+        _import_or_forget(module)
     except ConfigError:
         raise
     except ModuleNotFoundError as error:
         if error.name and module.startswith(error.name):
             raise ConfigError(f"{named}: no module {error.name!r}; is it installed, or in this folder?") from error
         raise ConfigError(f"{named}: it needs the module {error.name!r}, which is not installed") from error
-    except Exception as error:  # a plug-in's code may raise anything
+    except (Exception, SystemExit) as error:  # a plug-in's code may raise anything, as a script does at its end
         raise ConfigError(f"{named}: can't be imported: {type(error).__name__}: {first_line(error)}") from error
     finally:
         if beside:
             sys.path.remove(here)
+
+
+def _import_or_forget(module: str) -> None:
+    """Import a module. If it breaks, forget what it registered, and so for those that broke with it."""
+    try:
+        importlib.import_module(module)
+    except BaseException:
+        for registry in REGISTRIES:
+            for plugin in registry.plugins():
+                if plugin.module not in sys.modules:
+                    registry.forget(plugin.name)
+        for folder in [folder for folder, plugin in _folders.items() if plugin.module not in sys.modules]:
+            del _folders[folder]
+        raise
 
 
 @cache

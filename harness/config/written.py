@@ -19,8 +19,10 @@ def value_written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple | set | frozenset):
         return f"[{','.join(value_written(one) for one in value)}]"
-    if isinstance(value, int | float):
-        return repr(value)
+    if isinstance(value, int):
+        return repr(int(value))
+    if isinstance(value, float):
+        return repr(float(value))  # numpy's floats are of this class, and show themselves as np.float64(0.5)
     text = str(value)
     if text and all(character.isalnum() or character in "-_./:@%+" for character in text):
         return text

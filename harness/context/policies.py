@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from harness.config.plugins import POLICIES
+from harness.config.plugins import POLICIES, blamed, named
 from harness.config.schema import ContextConfig
 from harness.context.ask import NoAnswer
 from harness.context.summary import Summarizer, clip
-from harness.errors import ContextOverflow
+from harness.errors import ConfigError, ContextOverflow, HarnessError
 from harness.types import Retry, Turn, View
 
 
@@ -169,14 +169,32 @@ def policy_type(config: ContextConfig) -> PolicyType:
     return found
 
 
+class _Plugged:
+    """A policy of a plug-in, with its mistakes told as its own."""
+
+    def __init__(self, found: PolicyType, *given: object) -> None:
+        """Make the policy. Raises `ConfigError`."""
+        self._named = named("context policy", found.name, found.make)
+        with blamed(self._named, ConfigError):
+            policy = found.make(*given)
+            self.name, self.note_tokens, self.shortens = policy.name, policy.note_tokens, policy.shortens
+            self._compact = policy.compact
+
+    async def compact(self, full: Compaction) -> Compacted:
+        with blamed(self._named, HarnessError):
+            done = await self._compact(full)
+            if not isinstance(done, Compacted):
+                raise TypeError(f"compact: expected a Compacted, found {type(done).__name__} {done!r:.40}")
+        return done
+
+
 def make_policy(config: ContextConfig, summarizer: Summarizer | None) -> Policy:
     """The policy of a config. Raises `ValueError` if it writes notes and there is no summarizer."""
     found = policy_type(config)
-    if not found.notes:
-        return found.make(config)
-    if summarizer is None:
+    if found.notes and summarizer is None:
         raise ValueError(f"context={config.policy} needs a summarizer")
-    return found.make(config, summarizer)
+    given = (config, summarizer) if found.notes else (config,)
+    return _Plugged(found, *given) if found.name in POLICIES.added() else found.make(*given)
 
 
 @context_policy("truncate")

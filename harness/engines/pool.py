@@ -22,6 +22,7 @@ from harness.config.schema import EngineConfig, ModelConfig, RoleConfig
 from harness.engines.base import OWN_KEYS, Engine, EngineInfo, EngineSetup, EngineType
 from harness.engines.completion import completed
 from harness.engines.events import Listener, ignore
+from harness.engines.plugged import PluggedEngine
 from harness.errors import ConfigError, did_you_mean
 
 _MOST_GPU_SHARE = 0.95
@@ -43,7 +44,8 @@ def build(
     the engine's own messages.
     """
     kind, options = _checked(engine, adapters)
-    return kind.make(EngineSetup(engine, model, options, sessions, tuple(adapters), log, listener))
+    setup = EngineSetup(engine, model, options, sessions, tuple(adapters), log, listener)
+    return PluggedEngine(kind, setup) if kind.name in ENGINES.added() else kind.make(setup)
 
 
 def check_settings(role: RoleConfig) -> None:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.config.plugins import EXPORTERS, load_plugins
-from harness.errors import ConfigError
+from harness.config.plugins import EXPORTERS, blamed, load_plugins, named
+from harness.errors import ConfigError, HarnessError
 from harness.exports.files import whole_or_nothing
 from harness.exports.job import Format, Job, Written
 from harness.exports.rows import Fault, Wanted
@@ -42,6 +42,13 @@ def export(
     registered: Format = EXPORTERS.get(form)
     given = {"side": side, "where": where, "split": split, "faults": keep, "by": by, "margin": margin, "label": label}
     _refuse_unused(form, registered.takes, {**given, "overrides": settings or None})
+    for name, value in {**given, "keep": keep, "licence": licence}.items():
+        if name not in ("margin", "faults") and not isinstance(value, str | None):
+            raise ConfigError(
+                f"{name}: found {type(value).__name__} {value!r:.40}, expected text as on the command line"
+            )
+    if not isinstance(margin, int | float | None):
+        raise ConfigError(f"margin: found {type(margin).__name__} {margin!r:.40}, expected a number")
     if margin is not None and not 0 <= margin < math.inf:
         raise ConfigError(f"--margin: found {margin:g}, expected a number from 0 on")
     runs = open_runs(paths)
@@ -59,7 +66,16 @@ def export(
         licence,
     )
     with whole_or_nothing(out):
-        return registered.write(job)
+        return _of_plugin(form, registered, job) if form in EXPORTERS.added() else registered.write(job)
+
+
+def _of_plugin(form: str, registered: Format, job: Job) -> Written:
+    """What a plug-in's exporter wrote. Raises `HarnessError` for its mistakes, which names it."""
+    with blamed(named("exporter", form, registered.write), HarnessError):
+        written = registered.write(job)
+        if not isinstance(written, Written):
+            raise TypeError(f"expected it to return a Written, found {type(written).__name__} {written!r:.40}")
+    return written
 
 
 def _refuse_unused(form: str, takes: Iterable[str], given: Mapping[str, object]) -> None:

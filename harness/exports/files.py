@@ -6,6 +6,7 @@ Invariants:
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,7 +49,7 @@ def whole_or_nothing(out: Path) -> Iterator[None]:
     except BaseException:
         with suppress(OSError):  # the error that ended the block is the one to tell
             for path in out.iterdir() if own else ():
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
             if not existed:
                 out.rmdir()
         raise

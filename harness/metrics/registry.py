@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite
+from math import inf, isnan
+from numbers import Real
 from typing import Any, Literal, TypeVar
 
 from harness.config.plugins import METRICS
@@ -17,6 +18,8 @@ from harness.types import Event, Speaker, StopReason, Turn
 
 log = logging.getLogger(__name__)
 Better = Literal["higher", "lower"]
+MOST = 1e15
+"""Numbers in run folders are smaller."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,19 @@ def metric(
     """Register a function that takes a `SessionData` and returns a number, or None if there is nothing to measure.
 
     `name` is its place in the metrics of a session, with at least one dot: `therapist.apologies`. Raises `ConfigError`
-    for a name without a dot, or for another `better` than higher, lower or None.
+    for a name without a dot or at the place of one of ours, or for another `better` than higher, lower or None.
     """
+    from harness.metrics.session import is_ours  # it measures with what registers here
 
     def register(measure: F) -> F:
         if "." not in name:
             raise ConfigError(f"plugin {measure.__module__}: metric {name!r}: expected a dot, as therapist.{name}")
         if better not in (None, "higher", "lower"):
             raise ConfigError(f"plugin {measure.__module__}: metric {name}: better: expected higher or lower")
+        if is_ours(name):
+            raise ConfigError(
+                f"plugin {measure.__module__}: metric {name!r}: this place is the harness's; choose another"
+            )
         own = Metric(name, label, "Plug-ins", share, -inf, better, unit, measure)
         METRICS.add(name, own, measure)
         return measure
@@ -110,22 +118,35 @@ def headline(
 
 
 def add_own(metrics: dict[str, Any], data: SessionData) -> None:
-    """Add the values of plug-ins' metrics to ours. A metric that fails, or returns no number, is left out."""
+    """Add the values of plug-ins' metrics to ours. One that fails, or returns no number, is left out, and this is said."""
     for own in METRICS.added().values():
         try:
-            value = own.measure(data)
-        except Exception as error:  # an error in a plug-in must not lose a finished session
+            value = _number(own.measure(data))
+            if value is not None:
+                _put(metrics, own.name, value)
+        except (Exception, SystemExit) as error:  # an error in a plug-in must not lose a finished session
             log.warning("metric %s: %s: %s", own.name, type(error).__name__, first_line(error))
-            continue
-        if isinstance(value, int | float) and isfinite(value):
-            _put(metrics, own.name.split("."), float(value))
 
 
-def _put(tree: dict[str, Any], path: Sequence[str], value: float) -> None:
-    *sections, leaf = path
+def _number(value: object) -> float | None:
+    """A metric's value; None for None and NaN. Raises `TypeError`, `ValueError` or `OverflowError` for others."""
+    if value is None:
+        return None
+    if not isinstance(value, Real):  # as numpy's numbers are, too
+        raise TypeError(f"expected a number or None, found {type(value).__name__} {value!r:.40}")
+    number = float(value)
+    if abs(number) >= MOST:
+        raise ValueError(f"expected a number below {MOST:.0e}, found {number}")
+    return None if isnan(number) else number
+
+
+def _put(tree: dict[str, Any], name: str, value: float) -> None:
+    """Put a value at its place. Raises `TypeError` or `ValueError` if there is no room for it, as below another number."""
+    *sections, leaf = name.split(".")
     for section in sections:
-        below = tree.setdefault(section, {})
-        if not isinstance(below, dict):
-            return
-        tree = below
-    tree.setdefault(leaf, value)
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise TypeError(f"left out, since {section} holds {tree} in this session")
+    if leaf in tree:
+        raise ValueError(f"left out, since {leaf} holds {tree[leaf]!r:.40} already")
+    tree[leaf] = value

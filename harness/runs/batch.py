@@ -23,7 +23,7 @@ from harness.report.write import write_report
 from harness.runs.clock import Clock
 from harness.runs.counting import CountingRunner
 from harness.runs.executor import Executor
-from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.interrupts import STOPPING, handled_here, interruptible
 from harness.runs.local import LocalExecutor
 from harness.runs.opening import openings
 from harness.runs.prepare import CheckedRun, OpenRun, sessions_left
@@ -100,7 +100,7 @@ def play_batch(
     """
     batch = Batch(runs, reporter, follower, log_dir)
     if signals is None:
-        signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
+        signals = handled_here(STOPPING)
 
     def first() -> None:
         reporter.say("interrupted: saving all complete turns; interrupt again to stop at once")

@@ -7,7 +7,6 @@ Invariants:
 
 import asyncio
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +27,7 @@ from harness.judges.sources import subjects
 from harness.judges.start import Prepared, make, prepare
 from harness.personas.schema import Persona, persona_hash
 from harness.report.write import write_report
-from harness.runs.interrupts import STOPPING, interruptible
+from harness.runs.interrupts import STOPPING, handled_here, interruptible
 from harness.runs.reporter import Reporter
 from harness.runs.resources import SharedResources
 from harness.store.lock import lock
@@ -72,8 +71,7 @@ def judge_folders(
     def first() -> None:
         listener.say("interrupted: answers so far are kept")
 
-    signals = STOPPING if threading.current_thread() is threading.main_thread() else ()
-    interrupted = asyncio.run(interruptible(work(), signals, first=first, second=lambda: None))
+    interrupted = asyncio.run(interruptible(work(), handled_here(STOPPING), first=first, second=lambda: None))
     return results, interrupted
 
 

@@ -66,6 +66,7 @@ class Tracking:
         self._trackers[name] = TRACKERS.get(name)()
 
     def started(self, run: RunRecord, folder: Path) -> None:
+        run = run.model_copy(deep=True)  # a tracker may change what it gets, as its config
         self._tell(lambda one: one.started(run, folder))
 
     def session(self, result: SessionResult) -> None:
@@ -98,7 +99,7 @@ class Tracking:
     def _tell_one(self, name: str, work: Callable[[], object]) -> None:
         try:
             work()
-        except Exception as error:  # a tracker's mistake is its author's to mend
+        except (Exception, SystemExit) as error:  # a tracker's mistake is its author's to mend
             self._trackers.pop(name, None)
             self._say(f"tracker {name}: {type(error).__name__}: {first_line(error)}; it is told nothing more")
 

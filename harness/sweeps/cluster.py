@@ -9,12 +9,12 @@ import signal
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness.runs.interrupts import STOPPING
+from harness.runs.interrupts import STOPPING, handled_here
 
 
 def signals_of_this_job() -> Sequence[signal.Signals]:
-    """The signals on which this process stops in order."""
-    return (*STOPPING, _requeue_signal()) if _submitit() else STOPPING
+    """The signals on which this process stops in order; none outside the main thread."""
+    return handled_here((*STOPPING, _requeue_signal()) if _submitit() else STOPPING)
 
 
 def leave(number: signal.Signals) -> NoReturn:

@@ -19,6 +19,7 @@ from harness.config.recorded import TRUST_FLAG, refuse_code
 from harness.config.servers import refuse_server, remember
 from harness.errors import ConfigError, HarnessError, StorageError
 from harness.report.sweep import write_sweep_report
+from harness.runs.interrupts import handled_here, handlers_kept
 from harness.runs.prepare import recorded_config
 from harness.runs.reporter import Reporter
 from harness.runs.single import resume_command
@@ -249,11 +250,11 @@ def _terminated_as_interrupted() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    numbers = handled_here([signal.SIGTERM])
+    with handlers_kept(numbers):
+        for number in numbers:
+            signal.signal(number, interrupt)
         yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _summed_up(

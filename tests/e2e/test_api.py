@@ -1,15 +1,20 @@
 """`import harness`: runs from Python, in a notebook's event loop, and with functions as speakers."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import harness
+from harness.config.plugins import EXPORTERS
+from harness.config.written import value_written
+from harness.exports.job import Job, Written
 
 SHORT = {"engine": "dry", "personas": ["two-cups"], "max_exchanges": 2}
 
@@ -77,6 +82,36 @@ def test_what_a_function_raises_fails_its_session_only(tmp_path: Path, raised: B
     assert len(run.sessions()) == 2
     (failure,) = run.failures()
     assert f"{type(raised).__name__}: not today" in failure["message"]
+
+
+async def cancelled(text: str) -> str:
+    raise asyncio.CancelledError("gave up")
+
+
+def exhausted(text: str) -> str:
+    return next(iter(()))
+
+
+@pytest.mark.parametrize(
+    ("speaker", "why"), [(cancelled, "CancelledError: gave up"), (exhausted, "RuntimeError: the function raised Stop")]
+)
+def test_what_a_future_can_not_carry_fails_its_session_too(tmp_path: Path, speaker: Any, why: str) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, therapist=speaker, quiet=True)
+    assert (run.status, run.exit_code) == ("finished", 1)
+    assert why in run.failures()[0]["message"]
+
+
+def test_functions_that_block_wait_for_no_other(tmp_path: Path) -> None:
+    together = threading.Barrier(40)  # more than a pool of threads has
+
+    def blocks(text: str) -> str:
+        together.wait(60)
+        return "Go on."
+
+    run = harness.run(
+        SHORT, {"run.dir": tmp_path / "run"}, sessions_per_persona=40, concurrency=40, therapist=blocks, quiet=True
+    )
+    assert run.exit_code == 0
 
 
 def test_two_functions_of_one_name_are_two_speakers(tmp_path: Path) -> None:
@@ -155,13 +190,73 @@ def test_what_is_no_setting_and_no_run_is_refused() -> None:
         harness.compare()
 
 
+def test_what_is_no_run_and_no_option_is_a_config_error(tmp_path: Path) -> None:
+    run: Any = harness.run(SHORT, {"run.dir": tmp_path / "run"}, quiet=True)
+    calls: tuple[Callable[[Any], object], ...] = (
+        harness.compare,
+        harness.judge,
+        harness.resume,
+        lambda runs: harness.export(runs, format="sft", out="x"),
+    )
+    for call in calls:
+        with pytest.raises(harness.ConfigError, match=r"run: found list .*; expected a Run, a Sweep or a folder"):
+            call([run, run])
+    options: list[dict[str, Any]] = [{"split": 0.5}, {"keep": ["loop"]}, {"where": 5}]
+    for option in options:
+        with pytest.raises(harness.ConfigError, match=f"{next(iter(option))}: found .*, expected text"):
+            harness.export(run, format="sft", out=tmp_path / "out", **option)
+    with pytest.raises(harness.ConfigError, match=r"margin: found str '0.5', expected a number"):
+        harness.export(run, format="dpo", out=tmp_path / "out", by="exchanges", margin="0.5")
+
+
+def test_the_mistakes_of_an_exporter_are_its_own_and_leave_nothing(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, quiet=True)
+
+    def breaks(job: Job) -> Written:
+        (job.out / "part").mkdir(parents=True)
+        (job.out / "part" / "1.txt").write_text("half")
+        raise KeyError("speaker")
+
+    exporters: list[tuple[Any, str]] = [
+        (breaks, "KeyError: 'speaker'"),
+        (lambda job: None, "TypeError: expected it to return a Written, found NoneType"),
+    ]
+    for function, why in exporters:
+        harness.exporter("mine")(function)
+        try:
+            with pytest.raises(harness.HarnessError, match=rf"exporter mine \(plug-in {__name__}\): {why}"):
+                harness.export(run, format="mine", out=tmp_path / "out")
+        finally:
+            EXPORTERS.forget("mine")
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_function_that_a_resumed_run_does_not_use_is_refused(tmp_path: Path) -> None:
+    run = harness.run(SHORT, {"run.dir": tmp_path / "run"}, quiet=True)
+    with pytest.raises(harness.ConfigError, match=r"therapist: a function has no effect here: .* has engine=dry"):
+        harness.resume(run, therapist=reply, quiet=True)
+    assert harness.resume(run, {"concurrency": 3}, quiet=True).config["concurrency"] == 3
+
+
 def test_a_sweep_and_its_comparison(tmp_path: Path) -> None:
     sweep = harness.sweep(SHORT, "therapist=act,cbt", {"run.dir": tmp_path / "sweep"}, quiet=True)
     assert len(sweep.runs()) == 2
     assert {point["therapist"] for point in sweep.points()} == {"act", "cbt"}
     comparison = harness.compare(sweep, metrics=["exchanges"])
     assert len(comparison.settings) == 2
+    assert harness.compare(sweep, metrics="exchanges") == comparison
     assert harness.open_sweep(sweep.path).points()[0]["state"] == "finished"
+
+
+@pytest.mark.parametrize("number", [np.float64(0.25), np.float32(0.25), 0.25])
+def test_numbers_of_numpy_are_numbers(number: float) -> None:
+    assert value_written(number) == "0.25"
+
+
+@pytest.mark.parametrize("key", ["therapist", "context", "therapist.model"])
+def test_a_list_is_no_choice_and_no_sweep(key: str, tmp_path: Path) -> None:
+    with pytest.raises(harness.ConfigError, match=rf"{key}: found list .* \(a sweep takes '{key}=act,cbt'\)"):
+        harness.sweep(SHORT, {"run.dir": tmp_path / "sweep", key: ["act", "cbt"]}, quiet=True)
 
 
 def test_values_reach_hydra_as_they_are(tmp_path: Path) -> None:

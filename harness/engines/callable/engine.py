@@ -12,9 +12,11 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from harness.engines.base import EngineInfo, EngineSetup, engine
-from harness.engines.callable.offer import offered, parameter
+from harness.engines.callable.offer import offered, offered_names, parameter
+from harness.engines.callable.thread import on_own_thread
 from harness.engines.window import context_window
 from harness.errors import ConfigError, EngineError, EngineUnavailable, first_line
 from harness.models.tokenizer import light_tokenizer
@@ -32,9 +34,10 @@ class CallableEngine:
         name = setup.engine.model or ""
         function = offered(name)
         if function is None:
+            given = ", ".join(map(repr, offered_names())) or "none"
             raise ConfigError(
-                f"engine.model: no function {name!r} was given; a run with a Python function is started and "
-                "resumed from Python, as harness.resume(PATH, therapist=my_function)"
+                f"engine.model: the run's function {name!r} was not given (given: {given}); a run with a Python function "
+                "is started and resumed from Python, as harness.resume(PATH, therapist=my_function)"
             )
         self._name, self._function, self._setup = name, function, setup
         self._takes_messages = parameter(function, name) == "messages"
@@ -64,10 +67,13 @@ class CallableEngine:
             if inspect.iscoroutinefunction(self._function):
                 answer = await self._function(given)
             else:
-                answer = await asyncio.to_thread(self._function, given)
+                answer = await on_own_thread(partial(self._function, given))
                 if inspect.isawaitable(answer):
                     answer = await answer
-        except (Exception, SystemExit) as error:  # what the function of the user raises fails its own session only
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # fails its own session only
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # the run is being stopped; otherwise the function was cancelled by its own code
             raise EngineError(f"{self._name}: {type(error).__name__}: {first_line(error)}") from error
         if not isinstance(answer, str) or not answer.strip():
             raise EngineError(f"{self._name}: expected the turn's text, found {type(answer).__name__} {answer!r:.40}")

@@ -52,6 +52,11 @@ def offered(name: str) -> Function | None:
     return _offered.get({}).get(name)
 
 
+def offered_names() -> list[str]:
+    """The names of all functions that this call offers."""
+    return sorted(_offered.get({}))
+
+
 def parameter(function: Function, name: str) -> str:
     """Name of the function's only required argument. Raises `ConfigError` if there is not exactly one."""
     try:
