@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from harness.engines.callable.offer import Offer
     from harness.exports.job import Written, exporter
     from harness.judges.folder import Result
-    from harness.metrics.registry import metric
+    from harness.metrics.plugged import metric
     from harness.personas.schema import Persona
     from harness.runs.reporter import Reporter
     from harness.runs.tracking import tracker
@@ -92,7 +92,7 @@ _LAZY = {
     "context_policy": "harness.context.policies",
     "engine": "harness.engines.base",
     "exporter": "harness.exports.job",
-    "metric": "harness.metrics.registry",
+    "metric": "harness.metrics.plugged",
     "tracker": "harness.runs.tracking",
 }
 """Imported when first asked for, so that `python -m harness --help` answers at once."""

@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any, Literal, TypeVar
 
 from harness.config.plugins import METRICS
-from harness.errors import ConfigError, first_line
+from harness.errors import first_line
 from harness.types import Event, Speaker, StopReason, Turn
 
 log = logging.getLogger(__name__)
@@ -70,32 +70,6 @@ class Metric:
 
 F = TypeVar("F", bound=Measure)
 G = TypeVar("G", bound=Callable[..., object])
-
-
-def metric(
-    name: str, *, label: str, unit: str = "", better: Better | None = None, share: bool = False
-) -> Callable[[F], F]:
-    """Register a function that takes a `SessionData` and returns a number, or None if there is nothing to measure.
-
-    `name` is its place in the metrics of a session, with at least one dot: `therapist.apologies`. Raises `ConfigError`
-    for a name without a dot or at the place of one of ours, or for another `better` than higher, lower or None.
-    """
-    from harness.metrics.session import is_ours  # it measures with what registers here
-
-    def register(measure: F) -> F:
-        if "." not in name:
-            raise ConfigError(f"plugin {measure.__module__}: metric {name!r}: expected a dot, as therapist.{name}")
-        if better not in (None, "higher", "lower"):
-            raise ConfigError(f"plugin {measure.__module__}: metric {name}: better: expected higher or lower")
-        if is_ours(name):
-            raise ConfigError(
-                f"plugin {measure.__module__}: metric {name!r}: this place is the harness's; choose another"
-            )
-        own = Metric(name, label, "Plug-ins", share, -inf, better, unit, measure)
-        METRICS.add(name, own, measure)
-        return measure
-
-    return register
 
 
 def headline(

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -82,25 +81,6 @@ def session_metrics(
 
 KEPT = ("patient_verdict", "patient_faults")
 """Measured with the persona, by `harness.agents.verdict`; its rules have no version here."""
-
-
-def is_ours(name: str) -> bool:
-    """Whether a name with dots is the place of something that the harness itself keeps, or lies below it."""
-    place: object = _places()
-    for part in name.split("."):
-        if not isinstance(place, Mapping):
-            return place is not None  # a section that a session may lack has room for more
-        if part not in place:
-            return False
-        place = place[part]
-    return True
-
-
-@cache
-def _places() -> Mapping[str, Any]:
-    """The metrics of a session without turns; cached before the first plug-in adds to them."""
-    metrics = session_metrics(())
-    return {**metrics, **dict.fromkeys(KEPT, 0), "guard": {**metrics["guard"], **dict.fromkeys(FINDINGS, 0)}}
 
 
 def measured_again(

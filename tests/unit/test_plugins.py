@@ -15,7 +15,8 @@ from harness.config.plugins import METRICS, POLICIES, TRACKERS, Registry, folder
 from harness.config.schema import ContextConfig
 from harness.context.policies import Compacted, Compaction, Policy, context_policy, make_policy
 from harness.errors import ConfigError, HarnessError
-from harness.metrics.registry import SessionData, add_own, metric
+from harness.metrics.plugged import metric
+from harness.metrics.registry import SessionData, add_own
 from harness.types import View
 
 
