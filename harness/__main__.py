@@ -10,7 +10,7 @@ from importlib import import_module
 
 from harness.cli.commands import COMMANDS, module_of
 from harness.errors import HarnessError, did_you_mean, some_of
-from harness.paths import __version__
+from harness.paths import __version__, working_dir
 from harness.text.visible import one_line
 
 
@@ -50,7 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output went away, as `head` does; nobody is left to tell
         return 141
     except OSError as error:  # a full disk, a folder without permission, a name that is too long
-        return _error(f"{error.filename or name}: {error.strerror or error}")
+        return _error(_of_system(error, name))
+
+
+def _of_system(error: OSError, name: str) -> str:
+    """The line for an error of the system."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        try:
+            working_dir()
+        except HarnessError as gone:
+            return str(gone)
+    return f"{error.filename or name}: {error.strerror or error}"
 
 
 def _error(line: str) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 from harness.engines.cores import cores
 from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
-from harness.paths import cache_dir, install_command
+from harness.paths import cache_dir, install_command, working_dir
 from harness.text.visible import say, to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
@@ -250,7 +250,7 @@ def check_small_model() -> Check:
 
 def check_writable(name: str, folder: Path, remedy: str) -> Check:
     """Test by writing a file: permission bits don't show read-only file systems and full disks."""
-    folder = folder.absolute()
+    folder = working_dir() / folder
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=existing) as file:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from harness.errors import ConfigError, did_you_mean, first_line, some_of
+from harness.paths import working_dir
 from harness.reading.files import sha256_of
 
 GROUP = "harness.plugins"
@@ -198,7 +199,7 @@ def _load_installed() -> None:
 
 
 def _imported(module: str, named: str) -> None:
-    here = str(Path.cwd())
+    here = str(working_dir())
     beside = here not in sys.path and "" not in sys.path
     if beside:  # unlike `python -m harness`, the installed command lacks the working directory in its path
         sys.path.append(here)

@@ -73,5 +73,12 @@ def test_a_resumed_run_takes_none_either() -> None:
 
 def test_numbers_as_text_and_settings_that_are_true_or_false_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEED", "7")
-    config = load(["engine=dry", "seed=${oc.env:SEED}", "therapist.session_plan=true", "guard.enabled=false", "guard.loop=off"])
-    assert (config.seed, config.therapist.session_plan, config.guard.enabled, config.guard.loop) == (7, True, False, "off")
+    config = load(
+        ["engine=dry", "seed=${oc.env:SEED}", "therapist.session_plan=true", "guard.enabled=false", "guard.loop=off"]
+    )
+    assert (config.seed, config.therapist.session_plan, config.guard.enabled, config.guard.loop) == (
+        7,
+        True,
+        False,
+        "off",
+    )
