@@ -231,7 +231,7 @@ def _distribution(module: str) -> str | None:
 def _file_hash(source: object) -> str | None:
     try:
         file = inspect.getsourcefile(source)  # type: ignore[arg-type]
-    except TypeError:
+    except (TypeError, OSError):  # a class of a notebook has no file
         return None
     return sha256_of(Path(file)) if file and Path(file).is_file() else None
 

@@ -1,5 +1,6 @@
 """Registries: a name belongs to one plug-in, and what a plug-in does wrong is one line that names it."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +103,15 @@ def test_plugins_that_are_no_names_are_refused_in_one_line_at_a_resume_too(given
         changed(settings, [f"plugins={given}"])
     assert why in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_class_that_comes_from_no_file_is_registered_without_a_hash() -> None:
+    code = (
+        "import harness\n"
+        "from harness.config.plugins import TRACKERS\n"
+        "@harness.tracker('mine')\n"
+        "class Mine: pass\n"
+        "print(TRACKERS.plugins()[0].sha256)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
