@@ -279,12 +279,13 @@ def check_git() -> Check:
 
 def _show(checks: Sequence[Check], possible: bool) -> None:
     """Print each check on a line, with its fix on the next. At a terminal, long paths are shortened; JSON has them whole."""
-    from rich.console import Console
     from rich.text import Text
+
+    from harness.text.console import Results
 
     colours = {Status.OK: "green", Status.OPTIONAL: "cyan", Status.WARNING: "yellow", Status.MISSING: "red"}
     verdict = "A run is possible." if possible else "No run is possible until everything marked missing is fixed."
-    console = Console(highlight=False, soft_wrap=True)
+    console = Results(highlight=False, soft_wrap=True)
     for check in checks:
         found = fitting(check.found, console.width - 26) if console.is_terminal else check.found
         line = visible(f"{check.name:<14}  {found}")
