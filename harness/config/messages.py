@@ -135,22 +135,39 @@ def _is_several(value: str, error: Exception) -> bool:
 def of_validation(error: ValidationError, composed: Composed, known: Sequence[str]) -> Iterator[str]:
     """One line per mistake that pydantic found."""
     mistakes: dict[str, list[Mapping[str, Any]]] = {}
+    for path, items in _by_key(error).items():
+        mistakes.setdefault(composed.written_key(path), []).extend(items)
+    for key, items in mistakes.items():
+        source, shown = composed.source(key), SAMPLE_KEYS.get(key, key)
+        if items[0]["type"] == "extra_forbidden":
+            yield f"{source}: {shown}: unknown setting{did_you_mean(shown, known)}"
+        else:
+            yield f"{source}: {shown}: {_said(items, _found(composed.tree, key))}"
+
+
+def of_changed(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[str]:
+    """The same for the settings `tree` of a resumed run, some of which the command line changed."""
+    for key, items in _by_key(error).items():
+        yield f"command line: {key}: {_said(items, _found(tree, key))}"
+
+
+def _by_key(error: ValidationError) -> dict[str, list[Mapping[str, Any]]]:
+    """The mistakes by their dotted key; each member of a union has its own."""
+    mistakes: dict[str, list[Mapping[str, Any]]] = {}
     for item in error.errors(include_url=False):
         path = ".".join(str(part) for part in item["loc"] if not _UNION_BRANCH.match(str(part)))
-        mistakes.setdefault(composed.written_key(path), []).append(dict(item))
-    for key, items in mistakes.items():
-        source, found = composed.source(key), items[0]["input"]
-        written = _found(composed.tree, key)
-        if isinstance(written, str) and REFERENCE.search(written):
-            found = written  # show the reference: the variable's value may be a secret
-        key = SAMPLE_KEYS.get(key, key)
-        expected = " or ".join(dict.fromkeys(map(_expected, items)))
-        if items[0]["type"] == "extra_forbidden":
-            yield f"{source}: {key}: unknown setting{did_you_mean(key, known)}"
-        elif items[0]["type"] == "missing" or found is None:
-            yield f"{source}: {key}: no value; expected {expected}"
-        else:
-            yield f"{source}: {key}: expected {expected}, found {shortened(repr(found))}"
+        mistakes.setdefault(path, []).append(dict(item))
+    return mistakes
+
+
+def _said(items: Sequence[Mapping[str, Any]], written: object) -> str:
+    """What was expected and found at one key, where `written` stands in the config."""
+    found, expected = items[0]["input"], " or ".join(dict.fromkeys(map(_expected, items)))
+    if isinstance(written, str) and REFERENCE.search(written):
+        found = written  # show the reference: the variable's value may be a secret
+    if items[0]["type"] == "missing" or found is None:
+        return f"no value; expected {expected}"
+    return f"expected {expected}, found {shortened(repr(found))}"
 
 
 _UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")

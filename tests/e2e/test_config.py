@@ -200,7 +200,10 @@ def test_a_config_survives_its_own_json() -> None:
         ("therapist=act", "therapist: not a setting of this run"),
         ("engine.latency=1", "engine.latency: not a setting of this run (did you mean patient.engine.latency_s?)"),
         ("concurrency=none", "concurrency"),
-        ("engine.outage_s=-1", "patient.engine.outage_s: Input should be greater than 0, found -1"),
+        ("engine.outage_s=-1", "patient.engine.outage_s: expected greater than 0, found -1"),
+        ("concurrency=", "concurrency: no value; expected 'auto' or a whole number"),
+        ("trackers=x", "trackers: expected a list, found 'x'"),
+        ("judge=default", "judge: expected keys and values, found 'default'"),
     ],
 )
 def test_a_setting_of_a_resumed_run_that_is_wrong_is_one_clear_line(override: str, line: str) -> None:
@@ -208,6 +211,15 @@ def test_a_setting_of_a_resumed_run_that_is_wrong_is_one_clear_line(override: st
         changed(load(["engine=dry"]).model_dump(mode="json"), [override])
     assert all(found.startswith("command line: ") for found in caught.value.lines)
     assert line in caught.value.lines[0]
+
+
+def test_a_bad_value_from_the_environment_is_not_shown_of_a_resumed_run_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIDDEN", "hunter2")
+    with pytest.raises(ConfigError) as caught:
+        changed(load(["engine=dry"]).model_dump(mode="json"), ["concurrency=${oc.env:HIDDEN}"])
+    assert caught.value.lines == (
+        "command line: concurrency: expected 'auto' or a whole number, found '${oc.env:HIDDEN}'",
+    )
 
 
 def test_a_setting_of_a_resumed_run_is_that_of_both_roles_or_of_one() -> None:

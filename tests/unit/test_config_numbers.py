@@ -67,7 +67,7 @@ def test_one_that_is_given_is_refused_in_one_line(override: str, line: str) -> N
 
 
 def test_a_resumed_run_takes_none_either() -> None:
-    with pytest.raises(ConfigError, match=r"concurrency: Input should be a number, found True"):
+    with pytest.raises(ConfigError, match=r"concurrency: expected a number, found True"):
         changed(load(["engine=dry"]).model_dump(mode="json"), ["concurrency=true"])
 
 
