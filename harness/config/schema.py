@@ -282,8 +282,8 @@ class UnfitSettings(ConfigError):
         self.mistakes = tuple(mistakes)
 
 
-class RunConfig(Settings):
-    """Everything that decides what a run does.
+class WholeConfig(Settings):
+    """All settings of a command, as Hydra composed them.
 
     Text from the environment (`${oc.env:NAME}`) is used, but dumps contain the reference, not the text. Raises
     `UnfitSettings` for credentials and for values that no file can contain, `ConfigError` for a variable that is not set.
@@ -307,6 +307,10 @@ class RunConfig(Settings):
     @model_serializer(mode="wrap")
     def _by_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return environment.named(handler(self), self._named)
+
+
+class RunConfig(WholeConfig):
+    """Everything that decides what a run does."""
 
     plugins: tuple[str, ...] = ()
     """Python modules with metrics, engines, context policies, ..., in addition to plug-ins of installed packages."""
