@@ -140,6 +140,30 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
         load(["context=mine"], tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("# @package _global_\nmax_exchange: 2", "max_exchange: unknown setting (did you mean max_exchanges?)"),
+        ("# @package _global_\nrun: {name: no}", "run.name: expected text, found False"),
+        (
+            "# @package _global_\npatient: {max_new_tokens: 0}",
+            "patient.max_new_tokens: expected greater than 0, found 0",
+        ),
+        ("# @package _global_\nseed: ${nope}", "Interpolation key 'nope' not found"),
+        ("# @package _global_\nseed: 1\nseed: 2", "line 3: found duplicate key seed"),
+        ("defaults: [gone]", "In 'experiment/mine': Could not load 'experiment/gone'."),
+        ("max_exchanges: 2", "expected settings below a first line `# @package _global_`, with which they are"),
+    ],
+)
+def test_a_mistake_in_an_experiment_names_its_file(content: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(content + "\n")
+    with pytest.raises(ConfigError) as caught:
+        load(["engine=dry", "experiment=mine"], tmp_path)
+    assert len(caught.value.lines) == 1
+    assert caught.value.lines[0].startswith(f"{tmp_path / 'experiment' / 'mine.yaml'}: {line}")
+
+
 def test_the_users_file_replaces_the_packaged_one(tmp_path: Path) -> None:
     (tmp_path / "context").mkdir()
     packaged = (conf_dir() / "context" / "truncate.yaml").read_text()
