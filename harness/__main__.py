@@ -10,8 +10,8 @@ from importlib import import_module
 
 from harness.cli.commands import COMMANDS, module_of
 from harness.errors import HarnessError, did_you_mean, some_of
-from harness.paths import __version__
-from harness.text.visible import one_line
+from harness.paths import __version__, working_dir
+from harness.text.visible import nowhere, one_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         complete()
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed()
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -50,12 +51,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output went away, as `head` does; nobody is left to tell
         return 141
     except OSError as error:  # a full disk, a folder without permission, a name that is too long
-        return _error(f"{error.filename or name}: {error.strerror or error}")
+        return _error(_of_system(error, name))
+
+
+def _of_system(error: OSError, name: str) -> str:
+    """The line for an error of the system."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        try:
+            working_dir()
+        except HarnessError as gone:
+            return str(gone)
+    return f"{error.filename or name}: {error.strerror or error}"
 
 
 def _error(line: str) -> int:
-    print(f"error: {one_line(line)}", file=sys.stderr)
+    try:
+        print(f"error: {one_line(line)}", file=sys.stderr, flush=True)
+    except OSError:  # nobody is left to tell
+        sys.stderr = nowhere()
     return 2
+
+
+def _open_closed() -> None:
+    """Open what a daemon was started without: Python has no stdout or stderr then, and the next file to be opened would be
+    taken for it by libraries and child processes."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdout = sys.stdout or nowhere()
+    sys.stderr = sys.stderr or nowhere()
 
 
 def _run(name: str, words: list[str]) -> int:

@@ -6,6 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from harness.errors import ConfigError
+
 __version__ = "0.1.0"
 PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = PACKAGE.parent
@@ -45,6 +47,14 @@ def adapter_dir() -> Path:
 def cache_dir() -> Path:
     """`$HARNESS_CACHE`, else `~/.cache/harness`: converted models."""
     return Path(os.environ.get("HARNESS_CACHE") or Path.home() / ".cache" / "harness")
+
+
+def working_dir() -> Path:
+    """The working directory. Raises `ConfigError` if it was removed, with which relative paths lead nowhere."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the working directory no longer exists; change to a folder that does") from None
 
 
 def install_command(extra: str) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from harness.engines.cores import cores
 from harness.engines.vllm.versions import TESTED, supported
 from harness.models import fetch as models
-from harness.paths import cache_dir, install_command
+from harness.paths import cache_dir, install_command, working_dir
 from harness.text.visible import say, to_json, visible
 
 PIP = f"{sys.executable} -m pip install"
@@ -250,7 +250,7 @@ def check_small_model() -> Check:
 
 def check_writable(name: str, folder: Path, remedy: str) -> Check:
     """Test by writing a file: permission bits don't show read-only file systems and full disks."""
-    folder = folder.absolute()
+    folder = working_dir() / folder
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=existing) as file:
@@ -279,12 +279,13 @@ def check_git() -> Check:
 
 def _show(checks: Sequence[Check], possible: bool) -> None:
     """Print each check on a line, with its fix on the next. At a terminal, long paths are shortened; JSON has them whole."""
-    from rich.console import Console
     from rich.text import Text
+
+    from harness.text.console import Results
 
     colours = {Status.OK: "green", Status.OPTIONAL: "cyan", Status.WARNING: "yellow", Status.MISSING: "red"}
     verdict = "A run is possible." if possible else "No run is possible until everything marked missing is fixed."
-    console = Console(highlight=False, soft_wrap=True)
+    console = Results(highlight=False, soft_wrap=True)
     for check in checks:
         found = fitting(check.found, console.width - 26) if console.is_terminal else check.found
         line = visible(f"{check.name:<14}  {found}")

@@ -1,16 +1,14 @@
 """Shows the progress of judging as lines on stderr, with the time left."""
 
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-
 from harness.judges.asking import Judge
 from harness.judges.folder import Result
 from harness.judges.judging import Judged
+from harness.text.console import notes
 from harness.text.visible import one_line
 
 LINE_EVERY_S = 5.0
@@ -20,7 +18,7 @@ class JudgingReporter:
     """Counts judged sessions and shows the progress. Use as a context manager."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = notes()
         self._total = self._done = 0
         self._began = self._shown = time.monotonic()
 
@@ -71,7 +69,7 @@ class JudgingReporter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        sys.stderr.flush()
+        self.console.file.flush()
 
 
 def _duration(seconds: float) -> str:

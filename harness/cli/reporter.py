@@ -1,14 +1,12 @@
 """Shows the progress of a run on stderr: a live bar in a terminal, lines of text elsewhere."""
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +18,8 @@ from harness.engines.events import Learned, Notice, Paused, Restarted, Resumed, 
 from harness.runs.fit_check import Fit
 from harness.runs.reporter import Silent
 from harness.store.records import RunRecord
-from harness.text.visible import one_line, say
+from harness.text.console import notes
+from harness.text.visible import one_line
 from harness.types import Event, Failure, SessionResult, SessionSpec, Speaker
 
 BAR_EVERY_S = 0.25
@@ -38,7 +37,7 @@ class TerminalReporter:
     """Counts turns and sessions and shows the progress. Use as a context manager around the run."""
 
     def __init__(self, *, all_fits: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, emoji=False)
+        self.console = notes()
         self._all_fits = all_fits
         self._engines: dict[str, float] = {}
         """Engine and model to the time at which its start began, by the monotonic clock."""
@@ -214,7 +213,7 @@ class TerminalReporter:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
-        sys.stderr.flush()
+        self.console.file.flush()
 
 
 def _cut(text: str, most: int) -> str:
@@ -255,4 +254,5 @@ class QuietReporter(Silent):
     """Reports only sessions that fail."""
 
     def failed(self, failure: Failure) -> None:
-        say(one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}"), file=sys.stderr)
+        line = one_line(f"failed: {failure.spec.session_id} at {failure.where}: {failure.message}")
+        notes().print(line, soft_wrap=True, markup=False)

@@ -73,12 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    _refuse_without_effect(args)
-    if not (args.quiet or args.cfg):
-        from harness.cli import startup
-
-        startup.announce()
     try:
+        _refuse_without_effect(args)
+        if not (args.quiet or args.cfg):
+            from harness.cli import startup
+
+            startup.announce()
         if args.cfg:
             return _show_settings(args)
         return _check(args) if args.dry_run else _play(args)

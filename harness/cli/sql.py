@@ -44,15 +44,16 @@ def main(args: argparse.Namespace) -> int:
             fields = {name: _plain(value) for name, value in zip(answer.columns, row, strict=True)}
             say(visible_json(json.dumps(fields, ensure_ascii=False, default=str)))
     else:
-        from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
         from rich.text import Text
 
+        from harness.text.console import Results
+
         table = Table(*(escape(one_line(column)) for column in answer.columns))
         for row in answer.rows:
             table.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
-        Console().print(table)
+        Results().print(table)
     return 0
 
 

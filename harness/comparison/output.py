@@ -94,10 +94,10 @@ def _print_table(comparison: Comparison, console: "Console") -> None:
 
 def terminal() -> "Console":
     """A console on standard output; wide enough for the table if that is no terminal."""
-    from rich.console import Console
+    from harness.text.console import Results
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    console = Results(highlight=False)
+    return console if console.is_terminal else Results(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
 
 
 def to_markdown(comparison: Comparison) -> str:

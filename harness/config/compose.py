@@ -36,7 +36,7 @@ from harness.config.plugins import ENGINES, POLICIES, TRACKERS, Registry, folder
 from harness.config.schema import RunConfig, UnfitSettings
 from harness.config.yaml_files import check_folder
 from harness.errors import ConfigError, did_you_mean, some_of
-from harness.paths import conf_dir, prompt_dir
+from harness.paths import conf_dir, prompt_dir, working_dir
 
 _ROLE_GROUPS = tuple(
     (f"{role}.{group}=", f"{group}@{role}.{group}=") for role in (*ROLES, JUDGE) for group in ("engine", "model")
@@ -144,6 +144,7 @@ _check_once = lru_cache(maxsize=16)(check_folder)
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None, root: str = CONFIG_NAME) -> Composed:
     """Compose with Hydra, from the file `root`. Raises `ConfigError` with a line for each wrong override or config file."""
+    working_dir()  # else Hydra's failure without one would be blamed on the config files
     own = own_dir(config_dir)
     refuse_credentials(overrides)
     load_plugins(_named_plugins(overrides, own))

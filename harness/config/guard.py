@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from harness.config.settings import Settings
 from harness.types import Speaker
 
 GuardAction = Literal["off", "record", "nudge", "retry", "stop"]
@@ -11,14 +12,12 @@ Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Turns = Annotated[int, Field(ge=2, le=50)]
 
 
-class GuardConfig(BaseModel):
+class GuardConfig(Settings):
     """One action per finding, and the thresholds. `docs/guard.md` says what each finding means.
 
     `off` does not detect it; `record` writes an event; `nudge` also gives the speaker a direction for its next turn only;
     `retry` has this turn sampled once more; `stop` ends the session.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = True
     mends: Literal["patient", "both", "none"] = "patient"

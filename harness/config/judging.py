@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from harness.config.compose import compose
 from harness.config.inherit import resolved_role
 from harness.config.messages import Composed, keys_of, of_validation
-from harness.config.schema import JudgeConfig, JudgingSettings, Positive
+from harness.config.schema import JudgeConfig, JudgingSettings, Positive, WholeConfig
 from harness.errors import ConfigError
 
 ROOT = "judging"
 
 
-class JudgingConfig(JudgingSettings):
+class JudgingConfig(WholeConfig, JudgingSettings):
     """Everything that decides what `python -m harness judge` does."""
 
     judge: JudgeConfig

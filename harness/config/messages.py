@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from harness.config.credentials import REFERENCE, masked
@@ -41,13 +42,14 @@ class Composed:
         given = [name for name in given if name not in self.choices]  # a choice only names the file with the value
         if any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in given):
             return "command line"
+        file = _file(f"experiment/{self.choices.get('experiment')}", self.config_dirs)
+        if file and _found(yaml.safe_load(file.read_text(encoding="utf-8")), key) is not None:
+            return _shown(file)
         group = key.partition(".")[0]
         chosen = self.choices.get(group)
-        relative = Path(group, f"{chosen}.yaml") if chosen else Path(f"{CONFIG_NAME}.yaml")
-        for folder in self.config_dirs:
-            if (folder / relative).is_file():
-                return str(Path("conf") / relative if folder == conf_dir() else folder / relative)
-        return str(relative)
+        name = f"{group}/{chosen}" if chosen else CONFIG_NAME
+        file = _file(name, self.config_dirs)
+        return _shown(file) if file else f"{name}.yaml"
 
     def written_key(self, key: str) -> str:
         """The key under which a user wrote a value: the run's key if a role only inherited it."""
@@ -58,6 +60,15 @@ class Composed:
         if group in ("engine", "model"):
             return rest
         return f"model.{rest}" if group == "sampling" else key
+
+
+def _file(name: str, dirs: Sequence[Path]) -> Path | None:
+    """The config file with this name that comes first."""
+    return next((folder / f"{name}.yaml" for folder in dirs if (folder / f"{name}.yaml").is_file()), None)
+
+
+def _shown(file: Path) -> str:
+    return str(Path("conf") / file.relative_to(conf_dir()) if file.is_relative_to(conf_dir()) else file)
 
 
 def _found(tree: object, key: str) -> object:
@@ -87,7 +98,9 @@ def keys_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def said_first(error: BaseException) -> str:
-    """The first line of an error of another library, shortened."""
+    """The first line of an error of another library, shortened; for YAML, the problem and its line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return shortened(f"line {error.problem_mark.line + 1}: {error.problem}")
     return shortened(re.sub(r"^\w+ raised while resolving interpolation: ", "", first_line(error)))
 
 
@@ -109,6 +122,8 @@ def of_override(written: str, error: Exception, known: Sequence[str], dirs: Sequ
     if isinstance(error, OverrideParseException) or not given or not key:
         remedy = "write a value with brackets, commas or quotes as \"KEY='VALUE'\""
         return f"command line: {shown!r} is not a setting; expected KEY=VALUE ({remedy})"
+    if value in choices and (file := _file(f"{group}/{value}", dirs)):
+        return f"{_shown(file)}: {said_first(error)}"
     if choices:
         expected = f"expected one of {some_of(choices, value, 'python -m harness list')}"
         return f"command line: {shown}: no such choice{did_you_mean(value, choices)}; {expected}"
@@ -135,22 +150,41 @@ def _is_several(value: str, error: Exception) -> bool:
 def of_validation(error: ValidationError, composed: Composed, known: Sequence[str]) -> Iterator[str]:
     """One line per mistake that pydantic found."""
     mistakes: dict[str, list[Mapping[str, Any]]] = {}
+    for path, items in _by_key(error).items():
+        mistakes.setdefault(composed.written_key(path), []).extend(items)
+    for key, items in mistakes.items():
+        source, shown = composed.source(key), SAMPLE_KEYS.get(key, key)
+        if items[0]["type"] == "extra_forbidden" and key == "experiment":
+            yield f"{source}: expected settings below a first line `# @package _global_`, with which they are those of the run"
+        elif items[0]["type"] == "extra_forbidden":
+            yield f"{source}: {shown}: unknown setting{did_you_mean(shown, known)}"
+        else:
+            yield f"{source}: {shown}: {_said(items, _found(composed.tree, key))}"
+
+
+def of_changed(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[str]:
+    """The same for the settings `tree` of a resumed run, some of which the command line changed."""
+    for key, items in _by_key(error).items():
+        yield f"command line: {key}: {_said(items, _found(tree, key))}"
+
+
+def _by_key(error: ValidationError) -> dict[str, list[Mapping[str, Any]]]:
+    """The mistakes by their dotted key; each member of a union has its own."""
+    mistakes: dict[str, list[Mapping[str, Any]]] = {}
     for item in error.errors(include_url=False):
         path = ".".join(str(part) for part in item["loc"] if not _UNION_BRANCH.match(str(part)))
-        mistakes.setdefault(composed.written_key(path), []).append(dict(item))
-    for key, items in mistakes.items():
-        source, found = composed.source(key), items[0]["input"]
-        written = _found(composed.tree, key)
-        if isinstance(written, str) and REFERENCE.search(written):
-            found = written  # show the reference: the variable's value may be a secret
-        key = SAMPLE_KEYS.get(key, key)
-        expected = " or ".join(dict.fromkeys(map(_expected, items)))
-        if items[0]["type"] == "extra_forbidden":
-            yield f"{source}: {key}: unknown setting{did_you_mean(key, known)}"
-        elif items[0]["type"] == "missing" or found is None:
-            yield f"{source}: {key}: no value; expected {expected}"
-        else:
-            yield f"{source}: {key}: expected {expected}, found {shortened(repr(found))}"
+        mistakes.setdefault(path, []).append(dict(item))
+    return mistakes
+
+
+def _said(items: Sequence[Mapping[str, Any]], written: object) -> str:
+    """What was expected and found at one key, where `written` stands in the config."""
+    found, expected = items[0]["input"], " or ".join(dict.fromkeys(map(_expected, items)))
+    if isinstance(written, str) and REFERENCE.search(written):
+        found = written  # show the reference: the variable's value may be a secret
+    if items[0]["type"] == "missing" or found is None:
+        return f"no value; expected {expected}"
+    return f"expected {expected}, found {shortened(repr(found))}"
 
 
 _UNION_BRANCH = re.compile(r"literal\[|constrained-|function-")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.config.contradictions import contradictions, server_mistakes
 from harness.config.effect import without_effect
+from harness.config.messages import of_changed
 from harness.config.plugins import load_plugins
 from harness.config.recorded import as_it_was
 from harness.config.schema import RunConfig
@@ -53,8 +54,7 @@ def changed(settings: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        found = {".".join(map(str, item["loc"])): f"{item['msg']}, found {item['input']!r}" for item in error.errors()}
-        raise ConfigError(*(f"command line: {key}: {why}" for key, why in found.items())) from error
+        raise ConfigError(*of_changed(error, tree)) from error
     server = [line for _, role in config.roles() for line in server_mistakes(role.engine)]
     if mistakes := (*server, *contradictions(config), *without_effect(config, overrides).values()):
         raise ConfigError(*dict.fromkeys(mistakes))

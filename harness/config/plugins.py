@@ -23,7 +23,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+<<<<<<< HEAD
 from harness.errors import ConfigError, HarnessError, did_you_mean, first_line, some_of
+=======
+from harness.errors import ConfigError, did_you_mean, first_line, some_of
+from harness.paths import working_dir
+>>>>>>> launch
 from harness.reading.files import sha256_of
 
 GROUP = "harness.plugins"
@@ -216,7 +221,7 @@ def _load_installed() -> None:
 
 
 def _imported(module: str, named: str) -> None:
-    here = str(Path.cwd())
+    here = str(working_dir())
     beside = here not in sys.path and "" not in sys.path
     if beside:  # unlike `python -m harness`, the installed command lacks the working directory in its path
         sys.path.append(here)
@@ -262,7 +267,7 @@ def _distribution(module: str) -> str | None:
 def _file_hash(source: object) -> str | None:
     try:
         file = inspect.getsourcefile(source)  # type: ignore[arg-type]
-    except TypeError:
+    except (TypeError, OSError):  # a class of a notebook has no file
         return None
     return sha256_of(Path(file)) if file and Path(file).is_file() else None
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
@@ -22,6 +20,7 @@ from pydantic import (
 
 from harness.config import credentials, environment, plain_data
 from harness.config.guard import GuardConfig
+from harness.config.settings import Settings
 from harness.errors import ConfigError
 from harness.types import Sampling, Speaker
 
@@ -76,10 +75,6 @@ EngineKind = str
 """`auto`, or the name of a registered engine."""
 
 
-class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
-
-
 class SamplingConfig(Settings):
     """How a role draws tokens; null inherits the model preset's value, then the engine's default."""
 
@@ -110,7 +105,7 @@ class ModelConfig(Settings):
     stand_in: bool = False
     """openai: the tokenizer and template at `path` replace the server's, which are not at hand: prompts are sent as
     messages, and their tokens are estimated."""
-    template_args: dict[str, Any] = {}
+    template_args: dict[str, Any] = Field({})
     """Arguments of the chat template, such as `enable_thinking: false`."""
     adapter: Given | None = None
     """Folder of a LoRA adapter on this base. In a config, `auto` is the adapter that ships for this model and role, if
@@ -130,7 +125,7 @@ class EngineConfig(Settings):
     """True if `auto` was given and `kind` is what it means on this machine."""
     max_model_len: Positive | None = None
     """Window in tokens; null takes the model's."""
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = Field({})
     """vLLM engine arguments by name, checked against the installed vLLM."""
     max_batch: Positive = 32
     """transformers: most requests generated together."""
@@ -140,7 +135,7 @@ class EngineConfig(Settings):
     """openai: the server's name of the model; null asks `/v1/models`."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
     """openai: name of the environment variable with the key; the key itself is never in a config."""
-    extra_body: dict[str, Any] = {}
+    extra_body: dict[str, Any] = Field({})
     """openai: parameters by name that are added to every request; null leaves out one of ours."""
     request_timeout_s: float = Field(600.0, gt=0, le=86_400.0)
     outage_s: float = Field(21_600.0, gt=0, le=MONTH_S)
@@ -149,7 +144,7 @@ class EngineConfig(Settings):
     """How often a dead engine is started again in one run."""
     latency_s: float = Field(0.0, ge=0, le=MONTH_S)
     """dry: seconds that every answer takes."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
     """Settings of an engine that comes from a plug-in."""
 
 
@@ -287,8 +282,8 @@ class UnfitSettings(ConfigError):
         self.mistakes = tuple(mistakes)
 
 
-class RunConfig(Settings):
-    """Everything that decides what a run does.
+class WholeConfig(Settings):
+    """All settings of a command, as Hydra composed them.
 
     Text from the environment (`${oc.env:NAME}`) is used, but dumps contain the reference, not the text. Raises
     `UnfitSettings` for credentials and for values that no file can contain, `ConfigError` for a variable that is not set.
@@ -312,6 +307,10 @@ class RunConfig(Settings):
     @model_serializer(mode="wrap")
     def _by_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return environment.named(handler(self), self._named)
+
+
+class RunConfig(WholeConfig):
+    """Everything that decides what a run does."""
 
     plugins: tuple[str, ...] = ()
     """Python modules with metrics, engines, context policies, ..., in addition to plug-ins of installed packages."""

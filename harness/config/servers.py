@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 
 from harness.config.schema import EngineConfig, RunConfig
 from harness.errors import StorageError
+from harness.locks import acquire, release
 from harness.paths import cache_dir
 from harness.reading.files import read_bytes
 
 TRUST_FLAG = "--trust-server"
 _FILE = "servers.json"
 _MOST_BYTES = 1 << 20
+_WAIT_S = 10.0
+"""Longest wait for another process that writes the file."""
 
 
 class _Use(NamedTuple):
@@ -38,15 +41,18 @@ class _Use(NamedTuple):
 def remember(configs: Sequence[RunConfig]) -> None:
     """Remember the servers in the user's own configs. If that fails, a resumed run asks for them again."""
     pairs = {use.pair for config in configs for use in _uses(config) if not _is_here(use.url)}
-    known = _known()
-    if pairs <= known:
+    if pairs <= _known():
         return
     path = cache_dir() / _FILE
     temporary = path.with_name(f".{_FILE}.{os.getpid()}.new")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(sorted(known | pairs), indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        held = acquire(path.with_name(f"{_FILE}.lock"), _WAIT_S)  # runs that start together would undo each other's
+        try:
+            temporary.write_text(json.dumps(sorted(_known() | pairs), indent=1) + "\n", encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            release(held)
 
 
 def refuse_server(config: RunConfig, path: Path, overrides: Sequence[str] = (), *, trusted: bool = False) -> None:

@@ -86,10 +86,15 @@ def _options(kind: EngineType, engine: EngineConfig) -> BaseModel | None:
         mistakes = error.errors(include_url=False, include_context=False)
         raise ConfigError(
             *(
-                f"engine.options.{'.'.join(map(str, one['loc']))}: {one['msg']}; found {one['input']!r}"
+                f"engine.options.{'.'.join(map(str, one['loc']))}: {one['msg']}{_found(one['input'])}"
                 for one in mistakes
             )
-        ) from error
+        ) from None  # pydantic's error has the values, too
+
+
+def _found(value: object) -> str:
+    """What was found, unless it may be a credential: these are allowed in options, by variables of the environment."""
+    return f"; found {value!r}" if isinstance(value, int | float | None) else ""
 
 
 class EnginePool:

@@ -16,9 +16,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from harness.config.schema import EngineConfig, ModelConfig
+from harness.config.settings import Settings
 from harness.engines.base import EngineInfo, EngineSetup, engine
 from harness.engines.window import checked_ids, context_window
 from harness.errors import RequestRejected
@@ -35,10 +36,8 @@ _ALIKE = 3
 """Fewest turns with the planted opening for it to count as found."""
 
 
-class Dials(BaseModel):
+class Dials(Settings):
     """How the judge errs; all numbers except the seed are probabilities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     noise: float = Field(0.0, ge=0.0, le=1.0)
     """An answer is replaced by one drawn uniformly from all. Two repeats then disagree with probability

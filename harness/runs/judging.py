@@ -113,7 +113,7 @@ def judge_of(config: RunConfig) -> Prepared:
     """The judge in the config of a run. Raises `ConfigError`, `RubricError`."""
     assert config.judge is not None
     settings = {name: getattr(config.judging, name) for name in type(config.judging).model_fields}
-    return prepared_judge(JudgingConfig(judge=config.judge, **settings))
+    return prepared_judge(JudgingConfig.model_construct(judge=config.judge, **settings))  # all checked with the run
 
 
 def personas_of(record: RunRecord) -> tuple[dict[str, Persona], list[str]]:

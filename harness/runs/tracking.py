@@ -1,14 +1,16 @@
 """Trackers: plug-ins that are told of a run as it goes, as experiment trackers are.
 
 Invariants:
-- A tracker works on a thread of its own; no session waits for it.
+- A tracker works on a thread of its own; no session waits for it, and a run's end not without bound.
 - One that fails is told of once and left out from then on; it never costs a session or a run.
 """
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from harness.agents.base import Utterance
@@ -20,6 +22,10 @@ from harness.types import Failure, SessionResult, SessionSpec
 
 WAITING = 1000
 """Most reports that may wait for a slow tracker; further ones are dropped, which is said at the end."""
+LONGEST_S = 60.0
+"""Longest that one report may take once the run is over; a tracker that takes longer is left behind."""
+_LOOK_S = 0.5
+"""How often `close` looks whether one hangs."""
 
 
 class Tracker(Protocol):
@@ -57,10 +63,16 @@ class Tracking:
     def __init__(self, names: Sequence[str], say: Callable[[str], None]) -> None:
         self._say = say
         self._trackers: dict[str, Tracker] = {}
-        self._thread = ThreadPoolExecutor(1, "tracking") if names else None
-        self._left_out = self._waiting = 0
+        self._waiting: SimpleQueue[Callable[[Tracker], None] | None] = SimpleQueue()
+        self._left_out = 0
+        self._telling: tuple[str, float] | None = None
+        """The tracker that is being told something, and since when."""
         for name in names:
             self._tell_one(name, partial(self._make, name))
+        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True) if self._trackers else None
+        """A daemon, since one that hangs would also keep the process from ending."""
+        if self._thread is not None:
+            self._thread.start()
 
     def _make(self, name: str) -> None:
         self._trackers[name] = TRACKERS.get(name)()
@@ -76,32 +88,39 @@ class Tracking:
         self._tell(lambda one: one.finished(run, metrics))
 
     def close(self) -> None:
-        """Wait until all is told."""
-        if self._thread is not None:
-            self._thread.shutdown()
+        """Wait until all is told, or a tracker hangs."""
+        self._waiting.put(None)
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(_LOOK_S)
+            telling = self._telling
+            if telling is not None and time.monotonic() - telling[1] > LONGEST_S:
+                self._say(f"tracker {telling[0]}: has not returned for {LONGEST_S:g} s; the run ends without it")
+                break
         if self._left_out:
             self._say(f"trackers: {self._left_out} events were left out, since the tracker was too slow")
 
     def _tell(self, what: Callable[[Tracker], None]) -> None:
-        if self._thread is None or not self._trackers:
+        if not self._trackers:
             return
-        if self._waiting > WAITING:
+        if self._waiting.qsize() > WAITING:
             self._left_out += 1
-            return
-        self._waiting += 1
-        self._thread.submit(self._tell_all, what)
+        else:
+            self._waiting.put(what)
 
-    def _tell_all(self, what: Callable[[Tracker], None]) -> None:
-        self._waiting -= 1
-        for name, one in list(self._trackers.items()):
-            self._tell_one(name, partial(what, one))
+    def _work(self) -> None:
+        while (what := self._waiting.get()) is not None:
+            for name, one in list(self._trackers.items()):
+                self._tell_one(name, partial(what, one))
 
     def _tell_one(self, name: str, work: Callable[[], object]) -> None:
+        self._telling = name, time.monotonic()
         try:
             work()
         except (Exception, SystemExit) as error:  # a tracker's mistake is its author's to mend
             self._trackers.pop(name, None)
             self._say(f"tracker {name}: {type(error).__name__}: {first_line(error)}; it is told nothing more")
+        finally:
+            self._telling = None
 
 
 class Tracked:

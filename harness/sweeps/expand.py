@@ -70,9 +70,10 @@ def expand(overrides: Sequence[str], config_dir: Path | None) -> list[Point]:
     refuse_credentials(overrides)
     asked = _parsed(list(map(sweep_override, overrides)))
     params, problem = _params([override for override in asked if not override.is_sweep_override()], config_dir)
-    task = [override for override in asked if not _is_hydras(override)]
+    task = [*_parsed(params), *(override for override in asked if not _is_hydras(override))]
+    _refuse_unlisted(task)
     try:
-        (combinations,) = BasicSweeper.split_arguments([*_parsed(params), *task], None)
+        (combinations,) = BasicSweeper.split_arguments(task, None)
     except refused() as error:
         raise ConfigError(f"command line: {said_first(error)}") from error
     points = check_points([tuple(combination) for combination in combinations], config_dir)
@@ -174,6 +175,18 @@ def _parsed(overrides: Sequence[str]) -> list["Override"]:
 def is_sweep_override(override: str) -> bool:
     """Whether an override gives several values. Raises `ConfigError`."""
     return bool(_parsed([override])[0].is_sweep_override())
+
+
+def _refuse_unlisted(overrides: Sequence["Override"]) -> None:
+    """Raise `ConfigError` for sweeps of Hydra's grammar that do not list their values: `glob` and `interval`."""
+    from hydra.core.override_parser.types import Glob, IntervalSweep
+
+    if lines := [
+        f"command line: {shortened(override.input_line or '')}: names no values; list them with commas, choice(...) or range(...)"
+        for override in overrides
+        if isinstance(override.value(), Glob | IntervalSweep)
+    ]:
+        raise ConfigError(*lines)
 
 
 def _is_hydras(override: "Override") -> bool:

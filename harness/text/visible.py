@@ -5,7 +5,9 @@ Data files (JSON) keep every character.
 """
 
 import json
+import os
 import re
+from pathlib import Path
 from typing import TextIO
 
 _UNSAFE = re.compile(
@@ -31,6 +33,11 @@ def one_line(text: str) -> str:
 def say(text: str = "", *, end: str = "\n", file: TextIO | None = None) -> None:
     """Print a text of any origin through `visible`. All commands print with it."""
     print(visible(text), end=end, file=file, flush=True)
+
+
+def nowhere() -> TextIO:
+    """A file for what nobody can read."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def to_json(value: object, indent: int | None = None) -> str:

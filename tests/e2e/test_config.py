@@ -140,6 +140,30 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
         load(["context=mine"], tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("# @package _global_\nmax_exchange: 2", "max_exchange: unknown setting (did you mean max_exchanges?)"),
+        ("# @package _global_\nrun: {name: no}", "run.name: expected text, found False"),
+        (
+            "# @package _global_\npatient: {max_new_tokens: 0}",
+            "patient.max_new_tokens: expected greater than 0, found 0",
+        ),
+        ("# @package _global_\nseed: ${nope}", "Interpolation key 'nope' not found"),
+        ("# @package _global_\nseed: 1\nseed: 2", "line 3: found duplicate key seed"),
+        ("defaults: [gone]", "In 'experiment/mine': Could not load 'experiment/gone'."),
+        ("max_exchanges: 2", "expected settings below a first line `# @package _global_`, with which they are"),
+    ],
+)
+def test_a_mistake_in_an_experiment_names_its_file(content: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(content + "\n")
+    with pytest.raises(ConfigError) as caught:
+        load(["engine=dry", "experiment=mine"], tmp_path)
+    assert len(caught.value.lines) == 1
+    assert caught.value.lines[0].startswith(f"{tmp_path / 'experiment' / 'mine.yaml'}: {line}")
+
+
 def test_the_users_file_replaces_the_packaged_one(tmp_path: Path) -> None:
     (tmp_path / "context").mkdir()
     packaged = (conf_dir() / "context" / "truncate.yaml").read_text()
@@ -200,7 +224,10 @@ def test_a_config_survives_its_own_json() -> None:
         ("therapist=act", "therapist: not a setting of this run"),
         ("engine.latency=1", "engine.latency: not a setting of this run (did you mean patient.engine.latency_s?)"),
         ("concurrency=none", "concurrency"),
-        ("engine.outage_s=-1", "patient.engine.outage_s: Input should be greater than 0, found -1"),
+        ("engine.outage_s=-1", "patient.engine.outage_s: expected greater than 0, found -1"),
+        ("concurrency=", "concurrency: no value; expected 'auto' or a whole number"),
+        ("trackers=x", "trackers: expected a list, found 'x'"),
+        ("judge=default", "judge: expected keys and values, found 'default'"),
     ],
 )
 def test_a_setting_of_a_resumed_run_that_is_wrong_is_one_clear_line(override: str, line: str) -> None:
@@ -208,6 +235,15 @@ def test_a_setting_of_a_resumed_run_that_is_wrong_is_one_clear_line(override: st
         changed(load(["engine=dry"]).model_dump(mode="json"), [override])
     assert all(found.startswith("command line: ") for found in caught.value.lines)
     assert line in caught.value.lines[0]
+
+
+def test_a_bad_value_from_the_environment_is_not_shown_of_a_resumed_run_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIDDEN", "hunter2")
+    with pytest.raises(ConfigError) as caught:
+        changed(load(["engine=dry"]).model_dump(mode="json"), ["concurrency=${oc.env:HIDDEN}"])
+    assert caught.value.lines == (
+        "command line: concurrency: expected 'auto' or a whole number, found '${oc.env:HIDDEN}'",
+    )
 
 
 def test_a_setting_of_a_resumed_run_is_that_of_both_roles_or_of_one() -> None:

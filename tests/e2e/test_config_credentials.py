@@ -1,13 +1,16 @@
 """What looks like a credential, what only sounds like one, and what a config keeps of values from the environment."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
 from harness.config.compose import load
 from harness.config.credentials import masked, mistakes, named_like_one, without
+from harness.config.judging import load as load_judging
 from harness.config.schema import RunConfig
 from harness.errors import ConfigError
+from harness.runs.judging import judge_of
 
 NAME, VALUE = "HARNESS_TEST_VALUE", "value-7041776"
 
@@ -115,3 +118,31 @@ def test_a_key_is_never_offered_for_itself() -> None:
     (line,) = caught.value.lines
     assert line.startswith("command line: patient.engine.made_up: unknown setting")
     assert "mean patient.engine.made_up" not in line
+
+
+def test_the_judge_command_uses_the_environment_as_a_run_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "http://127.0.0.1:8000/v1")
+    monkeypatch.setenv("HARNESS_TEST_REPEATS", "3")
+    config = load_judging(
+        ["judge.engine=openai", f"judge.engine.base_url=${{oc.env:{NAME}}}", "repeats=${oc.env:HARNESS_TEST_REPEATS}"]
+    )
+    assert (config.judge.engine.base_url, config.repeats) == ("http://127.0.0.1:8000/v1", 3)
+    dump = config.model_dump(mode="json")
+    assert (dump["judge"]["engine"]["base_url"], dump["repeats"]) == (f"${{oc.env:{NAME}}}", 3)
+
+
+def test_the_judge_command_takes_no_credential_from_a_file_either(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "mine.yaml").write_text(f"defaults: [openai, _self_]\nextra_body: {{api_key: {'k' * 40}}}\n")
+    words = ["judge.engine=mine", "judge.engine.base_url=http://127.0.0.1:1/v1"]
+    with pytest.raises(ConfigError, match=r"judge\.engine\.extra_body\.api_key: looks like a credential") as caught:
+        load_judging(words, tmp_path)
+    assert "k" * 40 not in str(caught.value)
+
+
+def test_a_judge_of_a_run_may_have_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "sk-" + "k" * 40)
+    option = f"judge.engine.extra_body.api_key=${{oc.env:{NAME}}}"
+    server = ["judge=default", "judge.engine=openai", "judge.engine.base_url=http://127.0.0.1:1/v1", option]
+    prepared = judge_of(load(["engine=dry", "judge.engine.model=m", *server]))
+    assert prepared.config.judge.engine.extra_body == {"api_key": "sk-" + "k" * 40}

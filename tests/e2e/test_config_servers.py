@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from harness.config import servers
 from harness.config.compose import load
 from harness.config.schema import RunConfig
 from harness.config.servers import refuse_server, remember
@@ -66,6 +69,21 @@ def test_what_the_user_named_in_a_run_is_known_from_then_on(cache: Path) -> None
         with pytest.raises(StorageError):
             refuse_server(other, Path("run"))
     assert json.loads((cache / "servers.json").read_text()) == [["http://far.example:8000", "MY_KEY"]]
+
+
+def test_runs_that_start_together_are_all_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = servers._known
+
+    def slowly() -> set[tuple[str, str]]:
+        known = read()
+        time.sleep(0.02)  # the others read the same
+        return known
+
+    monkeypatch.setattr(servers, "_known", slowly)
+    configs = [config(f"http://far.example:{8000 + number}/v1") for number in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda one: remember([one]), configs))
+    assert len(json.loads((cache / "servers.json").read_text())) == 4
 
 
 @pytest.mark.parametrize(

@@ -62,3 +62,12 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
 def test_an_unknown_launcher_is_refused_before_anything_runs() -> None:
     with pytest.raises(ConfigError, match="hydra/launcher/nope"):
         expand([DRY, "hydra/launcher=nope"], None)
+
+
+@pytest.mark.parametrize("override", ["therapist=glob(*)", "seed=interval(1,2)"])
+def test_a_sweep_that_lists_no_values_is_refused_by_its_setting(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        expand(["engine=dry", override], None)
+    assert caught.value.lines == (
+        f"command line: {override}: names no values; list them with commas, choice(...) or range(...)",
+    )

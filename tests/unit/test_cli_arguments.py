@@ -1,5 +1,6 @@
 """Arguments of commands: what can't be meant is refused in one line, before anything is read."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,41 @@ def test_an_empty_argument_is_not_the_working_directory(
     assert main(words) == 2
     assert f"error: {words[0]}: an empty argument" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "engine=dry"),
+        ("run", "--cfg", "job"),
+        ("run", "-m", "engine=dry", "seed=0,1"),
+        ("judge", "outputs/latest"),
+        ("doctor",),
+    ],
+)
+def test_a_working_directory_that_was_removed_is_named_as_the_reason(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(words) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == "error: the working directory no longer exists; change to a folder that does"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--dry-run", "--all"), "command line: --all has no effect with --dry-run; leave one of them out"),
+        (("-m", "--all"), "command line: --all has no effect with --multirun; leave one of them out"),
+        (("--dry-run", "seed=x"), "command line: seed: expected a whole number, found 'x'"),
+    ],
+)
+def test_who_asks_for_json_is_refused_in_json(
+    words: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(("run", "--json", *words)) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"exit_code": 2, "errors": [line]}
+    assert told.err == f"error: {line}\n"

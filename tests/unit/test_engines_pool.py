@@ -232,3 +232,12 @@ def test_reasoning_is_told_from_the_answer(text: str, expected: tuple[str | None
 
 def test_the_cpu_cache_is_small_unless_asked() -> None:
     assert [cpu_cache_gib(total * 2**30) for total in (2, 8, 16, 64)] == [1, 2, 4, 4]
+
+
+def test_a_bad_option_is_told_without_a_value_that_may_be_a_credential() -> None:
+    model = ModelConfig(path="m")
+    with pytest.raises(ConfigError, match=r"engine\.options\.noise: Input should be a valid number") as caught:
+        build(EngineConfig(kind="scripted", options={"noise": "hunter2"}), model)
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"engine\.options\.noise: .* less than or equal to 1; found 2"):
+        build(EngineConfig(kind="scripted", options={"noise": 2}), model)

@@ -123,17 +123,22 @@ def model_list(reply: Reply, base: str, scrub: Scrubber) -> list[dict[str, Any]]
                 f"{base} refused the key (status {reply.status}){told}; check the variable of engine.api_key_env"
             )
         if reply.status < 400:
-            where = scrub(reply.headers.get("location", "")[:200])
-            raise EngineError(
-                f"engine.base_url: {base} redirects (status {reply.status}) to {where!r}, where no request follows; "
-                "set the address that serves the model"
-            )
+            raise EngineError(redirected(reply, base, scrub))
         return []
     found = cards(reply.body, scrub)
     if found is None:
         kind = "a web page" if "html" in reply.content_type or reply.body.lstrip()[:1] == b"<" else "no list of models"
         raise EngineError(f"engine.base_url: {base}/models answers with {kind}; expected an address that ends in /v1")
     return found
+
+
+def redirected(reply: Reply, base: str, scrub: Scrubber) -> str:
+    """The line for an answer that redirects."""
+    where = scrub(reply.headers.get("location", "")[:200])
+    return (
+        f"engine.base_url: {base} redirects (status {reply.status}) to {where!r}, where no request follows; "
+        "set the address that serves the model"
+    )
 
 
 async def same_tokenizer(client: Client, name: str, model: ModelConfig) -> bool:

@@ -30,6 +30,7 @@ from harness.engines.openai.discovery import (
     PROBE_S,
     chosen,
     model_list,
+    redirected,
     same_tokenizer,
     smallest_window,
     window_of,
@@ -217,9 +218,12 @@ class OpenAIEngine:
     async def _completed(self, path: str, data: bytes, request: Request) -> Reply:
         most = answer_bound(request.prompt.max_new_tokens)
         try:
-            return await self._client.send("POST", path, data, most=most)
+            reply = await self._client.send("POST", path, data, most=most)
         except TooLong as error:
             raise TooLong(f"{error}, which max_new_tokens={request.prompt.max_new_tokens} can't fill") from None
+        if 300 <= reply.status < 400:
+            raise EngineUnavailable(redirected(reply, self._base, self._scrub))
+        return reply
 
     def _learns(self, fault: Fault, sent: dict[str, object], request: Request) -> bool:
         """Whether the same prompt is to be sent again, with other parameters."""

@@ -1,0 +1,88 @@
+"""Trackers: told everything in order, and neither a run nor its process waits without bound for one that hangs."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config.plugins import TRACKERS
+from harness.runs import tracking
+from harness.runs.tracking import Tracking
+
+HANGS = """
+import threading
+from harness.config.plugins import TRACKERS
+from harness.runs import tracking
+
+class Hanging:
+    def started(self, run, folder):
+        threading.Event().wait()
+
+TRACKERS.add("hanging", Hanging, Hanging)
+tracking.LONGEST_S, tracking._LOOK_S = 0.1, 0.02
+told = tracking.Tracking(["hanging"], print)
+told.started(None, None)
+told.close()
+"""
+
+
+class Noting:
+    """Notes what it is told; waits for `go` first."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.go = threading.Event()
+
+    def started(self, run: Any, folder: Path) -> None:
+        self.go.wait(10)
+        self.told.append("started")
+
+    def session(self, result: Any) -> None:
+        self.told.append(result)
+
+    def finished(self, run: Any, metrics: Any) -> None:
+        self.told.append("finished")
+
+
+@pytest.fixture
+def noting(monkeypatch: pytest.MonkeyPatch) -> Noting:
+    one = Noting()
+    monkeypatch.setattr(TRACKERS, "get", lambda name: lambda: one)
+    return one
+
+
+def follow(tracked: Tracking, sessions: int) -> None:
+    tracked.started(None, Path())  # type: ignore[arg-type]
+    for number in range(sessions):
+        tracked.session(number)  # type: ignore[arg-type]
+    tracked.finished(None, None)  # type: ignore[arg-type]
+
+
+def test_a_tracker_is_told_all_in_order_before_the_run_ends(noting: Noting) -> None:
+    said: list[str] = []
+    tracked = Tracking(["noting"], said.append)
+    noting.go.set()
+    follow(tracked, 50)
+    tracked.close()
+    assert noting.told == ["started", *range(50), "finished"]
+    assert said == []
+
+
+def test_what_a_slow_one_was_not_told_is_said(noting: Noting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "WAITING", 5)
+    said: list[str] = []
+    tracked = Tracking(["noting"], said.append)
+    follow(tracked, 50)
+    noting.go.set()
+    tracked.close()
+    assert 5 <= len(noting.told) <= 8
+    assert said == [f"trackers: {52 - len(noting.told)} events were left out, since the tracker was too slow"]
+
+
+def test_one_that_hangs_holds_up_neither_the_run_nor_its_process() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "tracker hanging: has not returned for 0.1 s; the run ends without it\n"
