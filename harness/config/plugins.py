@@ -23,12 +23,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-<<<<<<< HEAD
 from harness.errors import ConfigError, HarnessError, did_you_mean, first_line, some_of
-=======
-from harness.errors import ConfigError, did_you_mean, first_line, some_of
 from harness.paths import working_dir
->>>>>>> launch
 from harness.reading.files import sha256_of
 
 GROUP = "harness.plugins"
