@@ -11,11 +11,14 @@ import pytest
 from harness.config.plugins import TRACKERS
 from harness.runs import tracking
 from harness.runs.tracking import Tracking
+from tests.fixtures.processes import ROOT
+from tests.store_samples import record
 
 HANGS = """
 import threading
 from harness.config.plugins import TRACKERS
 from harness.runs import tracking
+from tests.store_samples import record
 
 class Hanging:
     def started(self, run, folder):
@@ -24,7 +27,7 @@ class Hanging:
 TRACKERS.add("hanging", Hanging, Hanging)
 tracking.LONGEST_S, tracking._LOOK_S = 0.1, 0.02
 told = tracking.Tracking(["hanging"], print)
-told.started(None, None)
+told.started(record(), None)
 told.close()
 """
 
@@ -55,7 +58,7 @@ def noting(monkeypatch: pytest.MonkeyPatch) -> Noting:
 
 
 def follow(tracked: Tracking, sessions: int) -> None:
-    tracked.started(None, Path())  # type: ignore[arg-type]
+    tracked.started(record(), Path())
     for number in range(sessions):
         tracked.session(number)  # type: ignore[arg-type]
     tracked.finished(None, None)  # type: ignore[arg-type]
@@ -83,6 +86,6 @@ def test_what_a_slow_one_was_not_told_is_said(noting: Noting, monkeypatch: pytes
 
 
 def test_one_that_hangs_holds_up_neither_the_run_nor_its_process() -> None:
-    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "tracker hanging: has not returned for 0.1 s; the run ends without it\n"
