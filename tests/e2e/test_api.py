@@ -15,6 +15,9 @@ import harness
 from harness.config.plugins import EXPORTERS
 from harness.config.written import value_written
 from harness.exports.job import Job, Written
+from harness.metrics.conduct import NAMES
+from harness.metrics.session import session_metrics
+from harness.store.records import read_sessions
 
 SHORT = {"engine": "dry", "personas": ["two-cups"], "max_exchanges": 2}
 
@@ -265,3 +268,13 @@ def test_values_reach_hydra_as_they_are(tmp_path: Path) -> None:
     assert run.record.name == "plain"
     with pytest.raises(harness.HarnessError):
         harness.run(SHORT, {"run.dir": tmp_path / "other", "persona_dir": tmp_path / odd}, quiet=True)
+
+
+def test_a_run_s_measures_are_those_of_its_turns(tmp_path: Path) -> None:
+    run = harness.run(
+        engine="dry", personas=["two-cups"], max_exchanges=4, quiet=True, run={"dir": str(tmp_path / "run")}
+    )
+    [session] = read_sessions(run.path / "sessions.jsonl")
+    kept, again = session.metrics["therapist"], session_metrics(session.turns)["therapist"]
+    assert {name: kept[name] for name in NAMES} == {name: again[name] for name in NAMES}
+    assert kept["reflection_rate"] is not None

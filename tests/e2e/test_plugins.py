@@ -103,3 +103,39 @@ def test_a_mistake_is_one_clear_line(
     assert line in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+HANGS = """
+import threading
+from harness.config.plugins import TRACKERS
+from harness.runs import tracking
+from tests.store_samples import record
+
+class Hanging:
+    def started(self, run, folder):
+        threading.Event().wait()
+
+TRACKERS.add("hanging", Hanging, Hanging)
+tracking.LONGEST_S, tracking._LOOK_S = 0.1, 0.02
+told = tracking.Tracking(["hanging"], print)
+told.started(record(), None)
+told.close()
+"""
+
+
+def test_one_that_hangs_holds_up_neither_the_run_nor_its_process() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "tracker hanging: has not returned for 0.1 s; the run ends without it\n"
+
+
+def test_a_class_that_comes_from_no_file_is_registered_without_a_hash() -> None:
+    code = (
+        "import harness\n"
+        "from harness.config.plugins import TRACKERS\n"
+        "@harness.tracker('mine')\n"
+        "class Mine: pass\n"
+        "print(TRACKERS.plugins()[0].sha256)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")

@@ -1,6 +1,5 @@
 """Registries: a name belongs to one plug-in, and what a plug-in does wrong is one line that names it."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -236,15 +235,3 @@ async def test_a_policy_that_keeps_to_the_protocol_is_used_as_it_is(made: Callab
     own = made(policy())
     assert (own.name, own.note_tokens, own.shortens) == ("mine", 0, True)
     assert await own.compact(FULL) == Compacted(View())
-
-
-def test_a_class_that_comes_from_no_file_is_registered_without_a_hash() -> None:
-    code = (
-        "import harness\n"
-        "from harness.config.plugins import TRACKERS\n"
-        "@harness.tracker('mine')\n"
-        "class Mine: pass\n"
-        "print(TRACKERS.plugins()[0].sha256)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
