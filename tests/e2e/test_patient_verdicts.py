@@ -39,7 +39,7 @@ def plant(folder: Path, verdicts: dict[str, str]) -> Path:
 
 
 def run(tmp_path: Path, name: str = "run", verdicts: dict[str, str] | None = None, **how: Any) -> Path:
-    return plant(rich_run(tmp_path / name, personas=PERSONAS, repeats=1, judged=False, **how), verdicts or {})
+    return plant(rich_run(tmp_path / name, personas=PERSONAS, **{"repeats": 1, "judged": False, **how}), verdicts or {})
 
 
 def score(
@@ -178,15 +178,18 @@ def test_the_report_compares_patients_with_the_reference(tmp_path: Path) -> None
         assert words in text
 
 
-def test_the_sweep_s_page_says_whether_patients_distinguish_good_from_poor(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("repeats", "said"), [(1, "Too few pairs to say whether"), (2, "The patients distinguish")])
+def test_the_sweep_s_page_says_whether_patients_distinguish_good_from_poor(
+    repeats: int, said: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "sweep"
     points = []
     for name, shift in (("person_centred", 0.03), ("poor", -0.03)):
-        run(folder, name, settings={"therapist": {"name": name}}, shift=shift)
+        run(folder, name, settings={"therapist": {"name": name}}, shift=shift, repeats=repeats)
         points.append({"folder": name, "config_hash": name, "settings": [f"therapist={name}"], "state": "finished"})
     head = {"started_at": "2026-01-01T00:00:00Z", "overrides": []}
     (folder / "sweep.json").write_bytes(orjson.dumps({**head, "points": points}))
     text = " ".join(" ".join(parsed(write_sweep_report(folder)).text).split())
-    assert "The patients distinguish a good therapist from a poor one." in text
+    assert said in text
     assert "effect size" in text
-    assert "3 pairs" in text
+    assert f"{3 * repeats} pairs" in text
