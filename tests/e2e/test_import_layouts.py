@@ -310,3 +310,19 @@ def test_a_broken_file_is_refused_with_file_line_and_reason(
     assert f"{path}:{line}: " in said
     assert reason in said
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_codes_that_are_values_of_a_column_are_compared(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(ANNOTATED.encode())
+    labels = ("--columns", COLUMNS, "--labels", "therapist_input_exists,main_therapist_behaviour")
+    assert (
+        main(["import", str(tmp_path / "a.csv"), "--format", "csv", "--out", str(tmp_path / "a"), *RIGHTS, *labels])
+        == 0
+    )
+    assert main(["agree", str(tmp_path / "a"), "--json", str(tmp_path / "agreement.json")]) == 0
+    found = orjson.loads((tmp_path / "agreement.json").read_bytes())
+    assert {one["code"]: one["coded"] for one in found["classifier"]["codes"]} == {
+        "question": 1,
+        "reflection": 1,
+        "therapist_input": 1,
+    }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.audit.agreement.coded import CodedSession
+from harness.audit.agreement.codes import CODES
 from harness.audit.agreement.statistics import (
     Estimate,
     Flags,
@@ -19,34 +20,13 @@ from harness.audit.agreement.statistics import (
     recall,
 )
 from harness.errors import TranscriptError
-from harness.hearing import Act, Heard, hear
+from harness.hearing import Heard, hear
 from harness.hearing.features import RECENT
 from harness.metrics import session_metrics
 from harness.types import Speaker
 
 Hears = Callable[[str, tuple[str, ...]], Heard | None]
 """Classifies a therapist's turn after the patient's last turns; None leaves the turn out."""
-CODES: Mapping[str, Callable[[Heard], bool]] = {
-    "question": lambda heard: heard.questions > 0,
-    "open_question": lambda heard: heard.open_questions > 0,
-    "closed_question": lambda heard: heard.questions > heard.open_questions,
-    "reflection": lambda heard: heard.does(Act.REFLECTION),
-    "simple_reflection": lambda heard: heard.does(Act.REFLECTION) and not heard.does(Act.COMPLEX),
-    "complex_reflection": lambda heard: heard.does(Act.REFLECTION) and heard.does(Act.COMPLEX),
-    "advice": lambda heard: heard.does(Act.ADVICE),
-    "information": lambda heard: heard.does(Act.INFORMATION),
-    "therapist_input": lambda heard: heard.does(Act.ADVICE) or heard.does(Act.INFORMATION),
-    "affirmation": lambda heard: heard.does(Act.AFFIRMATION),
-    "validation": lambda heard: heard.does(Act.VALIDATION),
-    "confrontation": lambda heard: heard.does(Act.CONFRONTATION),
-    "self_disclosure": lambda heard: heard.does(Act.DISCLOSURE),
-    "safety": lambda heard: heard.does(Act.SAFETY),
-    "structure": lambda heard: heard.does(Act.STRUCTURE),
-    "autonomy": lambda heard: heard.does(Act.AUTONOMY),
-    "permission": lambda heard: heard.does(Act.PERMISSION),
-    "backchannel": lambda heard: heard.backchannel,
-}
-"""Code of a human coder to its condition on the product's result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,21 @@
 
 Each line of a file has `session_id`, `turn` (a number), `speaker` (patient or therapist), `text`, and `codes`: names
 such as `reflection`, `open_question` or `advice`, separated by `|`, `;` or `,`; empty if a turn has none. Any other
-column may group sessions. A folder has sessions.jsonl and labels.jsonl, as `python -m harness import` writes them.
+column may group sessions. A folder has sessions.jsonl and labels.jsonl, as `python -m harness import` writes them; a
+label's name is a code, or its value is.
 """
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
-from re import split
 from typing import Any
 
+from harness.audit.agreement.codes import CODES
 from harness.errors import TranscriptError
 from harness.reading.files import opened
 from harness.store.files import storage_error
@@ -25,6 +27,9 @@ MOST_BYTES = 200_000_000
 """Maximum size of a file."""
 NEEDED = ("session_id", "turn", "speaker", "text", "codes")
 """Required columns."""
+_ENDING = re.compile(r"_(?:exists|subtype|type)$")
+"""What the names of columns add to a code."""
+_NOT_GIVEN = frozenset(("", "none", "no", "0", "false", "n/a", "nan", "null"))
 _SPEAKERS = {"patient": Speaker.PATIENT, "client": Speaker.PATIENT, "therapist": Speaker.THERAPIST}
 
 
@@ -135,16 +140,21 @@ def names(codes: object) -> frozenset[str]:
         return frozenset(found)
     if isinstance(codes, list | tuple):
         return frozenset().union(*map(names, codes)) if codes else frozenset()
-    return frozenset(filter(None, (_tidy(one) for one in split(r"[|;,]", str(codes or "")))))
+    return frozenset(filter(None, (_tidy(one) for one in re.split(r"[|;,]", str(codes or "")))))
 
 
 def _named(name: str, value: object) -> set[str]:
+    """The codes of one label: `reflection: simple`, `reflection: true`, `behaviour: reflection`, `question_subtype: open`."""
     if isinstance(value, list | tuple):
         return set().union(*(_named(name, one) for one in value))
-    if value in (None, False, 0, "", "none", "no", "0", "False", "false"):
+    if isinstance(value, Mapping):
+        return set(names(value))
+    kind, code = _tidy(str(value)), _ENDING.sub("", _tidy(name))
+    if kind in _NOT_GIVEN:
         return set()
-    kind = _tidy(str(value))
-    return {_tidy(name)} | ({f"{kind}_{_tidy(name)}"} if kind in ("open", "closed", "simple", "complex") else set())
+    if kind in CODES:
+        return {kind}
+    return {code} | ({f"{kind}_{code}"} if kind in ("open", "closed", "simple", "complex") else set())
 
 
 def _tidy(name: str) -> str:
