@@ -26,7 +26,7 @@ MOST_SESSIONS = 300
 MOST_STEMS = 2000
 
 _LISTS = {
-    "disfluency": r"\b(?:uh|um|erm|hmm|er|i mean|you know|sort of|like,|well,)\b|\.\.\.|…|--| - |\b(\w+),? \1\b",
+    "disfluency": r"\b(?:uh|um|erm|hmm|er|i mean|you know|sort of)\b|\b(?:like|well),|\.\.\.|…|--| - |\b(\w+),? \1\b",
     "negation": r"\b(?:not|no|never|nothing|nobody|none|don'?t|can'?t|won'?t|didn'?t|isn'?t|wasn'?t|doesn'?t|couldn'?t)\b",
     "hedging": r"\b(?:maybe|perhaps|i guess|i suppose|i think|kind of|kinda|sort of|probably|i don'?t know|idk|dunno|might)\b",
     "helper": r"\bhow (?:can|may) i help\b|\bthank you for sharing\b|\bit sounds like you\b|\bi'm here to (?:help|listen)\b"

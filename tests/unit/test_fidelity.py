@@ -4,6 +4,7 @@ from random import Random
 
 from harness.cli.fidelity import _discrimination
 from harness.fidelity.discrimination import discriminate
+from harness.fidelity.measures import PatientTurns
 from harness.fidelity.report import _as_dict
 
 
@@ -27,3 +28,9 @@ def test_six_seeds_of_one_persona_have_an_interval() -> None:
     assert found is not None
     assert found.parted
     assert "; the patients distinguish them" in _discrimination(_as_dict(found))
+
+
+def test_fillers_before_a_comma_are_disfluent_and_the_words_themselves_are_not() -> None:
+    turns = PatientTurns()
+    turns.add(["Well, I went.", "It was, like, strange.", "I sleep well", "I like it"])
+    assert turns.sessions[0]["disfluency"] == 0.5
