@@ -1,4 +1,4 @@
-"""Whether patients distinguish therapists: a few pairs prove nothing."""
+"""Fidelity: a few pairs prove nothing about therapists, and fillers are disfluent."""
 
 from random import Random
 
