@@ -1,6 +1,8 @@
-"""Trackers are told everything in order; what a slow one was not told is said."""
+"""Trackers are told everything in order; whatever one does, it never costs a session or a run."""
 
+import sys
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,10 @@ import pytest
 
 from harness.config.plugins import TRACKERS
 from harness.runs import tracking
-from harness.runs.tracking import Tracking
+from harness.runs.tracking import Tracking, tracker
+from harness.store.records import RunRecord, read_record
+from harness.types import SessionResult
+from tests.fixtures.processes import ROOT
 from tests.store_samples import record
 
 
@@ -63,3 +68,48 @@ def test_what_a_slow_one_was_not_told_is_said(noting: Noting, monkeypatch: pytes
     tracked.close()
     assert 5 <= len(noting.told) <= 8
     assert said == [f"trackers: {52 - len(noting.told)} events were left out, since the tracker was too slow"]
+
+
+FOLDER = ROOT / "tests" / "fixtures" / "run_folders" / "v0.1" / "finished"
+
+
+class Quiet:
+    def started(self, run: RunRecord, folder: Path) -> None: ...
+
+    def session(self, result: SessionResult) -> None: ...
+
+    def finished(self, run: RunRecord, metrics: Mapping[str, Any] | None) -> None: ...
+
+
+class LeavesAtOnce(Quiet):
+    def __init__(self) -> None:
+        sys.exit("not logged in")
+
+
+class LeavesLater(Quiet):
+    def started(self, run: RunRecord, folder: Path) -> None:
+        sys.exit("not logged in")
+
+
+class Takes(Quiet):
+    def started(self, run: RunRecord, folder: Path) -> None:
+        run.config.clear()
+
+
+@pytest.fixture(params=[LeavesAtOnce, LeavesLater, Takes])
+def made(request: pytest.FixtureRequest) -> Iterator[type]:
+    tracker("mine")(request.param)
+    yield request.param
+    TRACKERS.forget("mine")
+
+
+def test_it_can_neither_end_the_process_nor_change_the_record(made: type) -> None:
+    said: list[str] = []
+    run = read_record(FOLDER)
+    before = run.model_copy(deep=True)
+    told = Tracking(["mine"], said.append)
+    told.started(run, FOLDER)
+    told.finished(run, None)
+    told.close()
+    assert run == before
+    assert said == ([] if made is Takes else ["tracker mine: SystemExit: not logged in; it is told nothing more"])
