@@ -41,3 +41,12 @@ def test_any_text_can_be_read(text: str) -> None:
     cues = table("en")
     assert cues is not None
     assert cues.find(read(text)) == []
+
+
+@pytest.mark.parametrize("text", ["So you are tired...?", "What!?", "Alone…?", "Really?!", "Stop. ?"])
+def test_a_question_mark_after_another_mark_asks(text: str) -> None:
+    assert [question for _, _, question in read(text).sentences] == [True]
+
+
+def test_a_question_mark_on_its_own_line_asks_nothing() -> None:
+    assert [question for _, _, question in read("I see.\n?").sentences] == [False]

@@ -264,20 +264,23 @@ def _within(one: Hit, other: Hit) -> bool:
 
 
 def read(text: str) -> Words:
-    """Split a turn into words and sentences for matching."""
+    """Split a turn into words and sentences for matching; one with a question mark among its last marks is a question."""
     low = plain(text)
     if '"' in low or not low.isascii() or _OPENS.search(low):
         low = _QUOTED.sub(" \u2026 ", low)
     words: list[str] = []
     sentences: list[tuple[int, int, bool]] = []
-    start = 0
+    start, before = 0, ""
     for token in _TOKEN.findall(low):
         if token in _ENDS:
             if len(words) > start:
                 sentences.append((start, len(words), token == "?"))
                 start = len(words)
+            elif token == "?" and sentences and before != "\n":  # `What...?`, `What!?`
+                sentences[-1] = (*sentences[-1][:2], True)
         else:
             words += _spelled(token)
+        before = token
     if len(words) > start:
         sentences.append((start, len(words), False))
     return Words(tuple(words), tuple(sentences))
