@@ -35,7 +35,7 @@ class Hinted:
 class Hints:
     """Finds which of very many hints a text contains: words with a part of a hint decide which hints are looked for.
 
-    For the two hundred hints of a crisis that takes a sixth of the time of looking for each.
+    For the two hundred hints of a crisis this takes less than a third of the time of looking for each.
     """
 
     def __init__(self, hints: Iterable[str]) -> None:
@@ -57,7 +57,7 @@ def matches(text: str, expressions: Mapping[str, re.Pattern[str]], hints: Set[st
     Each key is the beginning of every match of its expression; `hints` are those that the text contains.
     """
     found: list[re.Match[str]] = []
-    for words in [words for words in expressions if words in hints] if hints else []:
+    for words in filter(hints.__contains__, expressions):
         start = text.find(words)
         while start >= 0:
             if match := expressions[words].match(text, start):

@@ -31,12 +31,6 @@ _WE = frozenset(("we", "we'll", "we're", "we've", "let's", "our", "we'd"))
 _YOU = frozenset(("you", "you're", "you've", "you'd", "you'll", "your", "part", "yourself"))
 _IT = frozenset(("it", "it's", "that", "that's", "this", "there", "there's", "these", "those", "it'd", "it'll"))
 _THEY = frozenset(("he", "he's", "she", "she's", "they", "they're", "his", "her", "their", "he'd", "she'd"))
-_SUBJECTS = dict.fromkeys(FUNCTION_WORDS, "function") | {
-    word: subject
-    for subject, group in (("you", _YOU), ("i", _FIRST), ("we", _WE), ("it", _IT), ("they", _THEY))
-    for word in group
-}
-"""First word of a part to its subject; other words are nouns."""
 _STEMS = frozenset(
     (
         *("sounds like", "sound like", "seems like", "seems to", "looks like", "feels like", "i'm hearing", "i hear"),
@@ -58,8 +52,8 @@ class Context(NamedTuple):
     """Meanings of the content words of the last turn, each with its weight (0 to 1, higher if rarer)."""
     before: Mapping[str, float]
     """The same for the turns before."""
-    told: int
-    """The bin of the number of words of the last turn."""
+    length: int
+    """Number of words of the last turn."""
 
 
 class Rarity:
@@ -93,7 +87,7 @@ def context(heard: str | Sequence[str], rarity: Rarity) -> Context:
     before: dict[str, float] = {}
     for text in texts[:-1]:
         before |= rarity.weights(text)[1]
-    return Context(last, before, _bin(length))
+    return Context(last, before, length)
 
 
 @memo
@@ -116,56 +110,44 @@ class Looked(NamedTuple):
 def look(part: Part, place: int, every: Sequence[Part], heard: Context) -> Looked:
     """The features of a part of a turn, and the words it takes up; `place` is its index in `every`."""
     tokens, taken, rare, content = _tokens(part.words, heard)
-    pairs = [f"{first} {second}" for first, second in pairwise(tokens)]
-    own, start = bare(part.words), bare(tokens)
-    subject, ground = _subject(own), _level(rare, content)
-    before = place > 0 and every[place - 1].question is not None
-    after = None if place + 1 == len(every) else every[place + 1].question is not None
-    found = {
-        *tokens,
-        *pairs,
-        *[f"^ {' '.join(start[:length])}" for length in (1, 2, 3)],
-        f"$ {' '.join(tokens[-2:])}",
-        *_of_form(part.form, subject, ground, heard.told),
-        *_of_size(_bin(len(part.words)), min(content, 6)),
-        *_of_place(min(place, 3), min(len(every), 4), before, after),
-    }
-    if part.words[0] in _CONNECT:
-        found.add(f"lead:{part.words[0]} subject:{subject}")
-    if not _STEMS.isdisjoint(pairs):
-        found |= {"stems", f"stems ground:{ground}"}
-    if subject in ("function", "noun") and _requests(own):
-        found |= {"request", f"request form:{part.form}"}
-    if "if" in own:
-        found.add(f"if subject:{subject}")
-    return Looked(found, taken)
-
-
-@lru_cache(maxsize=4096)
-def _of_form(form: str, subject: str, ground: int, told: int) -> tuple[str, ...]:
-    """The features of a part with this form and subject; `ground` is its `_level`, `told` the bin of the patient's turn."""
-    shape, who, grounded, length = f"form:{form}", f"subject:{subject}", f"ground:{ground}", f"told:{told}"
-    return (
-        *(shape, who, f"{shape} {who}", length),
-        *(grounded, f"{grounded} {who}", f"{grounded} {shape}", f"{length} {grounded}"),
+    pairs = [f"{a} {b}" for a, b in pairwise(tokens)]
+    found = {*tokens, *pairs}
+    own = bare(part.words)
+    start = bare(tokens)
+    first, form = _subject(own), part.form
+    length, grounded = f"told:{_bin(heard.length)}", _level(rare, content)
+    ground, subject, shape = f"ground:{grounded}", f"subject:{first}", f"form:{form}"
+    found.update(
+        (
+            f"^ {start[0]}",
+            f"^ {' '.join(start[:2])}",
+            f"^ {' '.join(start[:3])}",
+            f"$ {' '.join(tokens[-2:])}",
+            *(shape, subject, f"{shape} {subject}", f"long:{_bin(len(part.words))}"),
+            *(
+                ground,
+                f"{ground} {subject}",
+                f"{ground} {shape}",
+                length,
+                f"{length} {ground}",
+                f"content:{min(content, 6)}",
+            ),
+            f"place:{min(place, 3)} of:{min(len(every), 4)}",
+        )
     )
-
-
-@lru_cache(maxsize=256)
-def _of_size(words: int, content: int) -> tuple[str, ...]:
-    """The features of a part with its words in this bin, and so many content words."""
-    return f"long:{words}", f"content:{content}"
-
-
-@lru_cache(maxsize=256)
-def _of_place(place: int, parts: int, after_question: bool, before_question: bool | None) -> tuple[str, ...]:
-    """The features of a part at this index of so many parts; `before_question` is None for the last one."""
-    found = [f"place:{place} of:{parts}"]
-    if after_question:
-        found.append("after a question")
-    if before_question is not None:
-        found.append("before a question" if before_question else "before a statement")
-    return tuple(found)
+    if part.words[0] in _CONNECT:
+        found.add(f"lead:{part.words[0]} {subject}")
+    if not _STEMS.isdisjoint(pairs):
+        found.update(("stems", f"stems {ground}"))
+    if first in ("function", "noun") and _requests(own):
+        found.update(("request", f"request {shape}"))
+    if "if" in own:
+        found.add(f"if {subject}")
+    if place and every[place - 1].question:
+        found.add("after a question")
+    if place + 1 < len(every):
+        found.add("before a question" if every[place + 1].question else "before a statement")
+    return Looked(found, taken)
 
 
 def features(part: Part, place: int, every: Sequence[Part], heard: Context) -> list[str]:
@@ -182,7 +164,8 @@ def _tokens(said: Sequence[str], heard: Context) -> tuple[list[str], tuple[str, 
     taken: list[str] = []
     rare, counted, last, before = 0.0, set[str](), heard.last, heard.before
     previous = ""
-    for word, (root, seen) in zip(said, map(_sort, said), strict=True):
+    for word in said:
+        root, seen = _sort(word)
         if root is not None:
             again = root in counted
             counted.add(root)
@@ -215,8 +198,14 @@ def _level(rare: float, content: int) -> int:
 
 
 def _subject(own: Sequence[str]) -> str:
-    known = _SUBJECTS.get(own[0] if own else "")
-    return known or ("noun" if _YOU.isdisjoint(own[:4]) else "noun you")
+    first = own[0] if own else ""
+    for name, group in (("you", _YOU), ("i", _FIRST), ("we", _WE), ("it", _IT), ("they", _THEY)):
+        if first in group:
+            return name
+    if first in FUNCTION_WORDS:
+        return "function"
+    early = set(own[:4])
+    return "noun you" if early & _YOU else "noun"
 
 
 def _bin(number: int) -> int:

@@ -27,7 +27,7 @@ def _hear(text: str, heard: tuple[str, ...]) -> Heard:
     cut = parts(parse(text))
     before = context(heard, known.rarity)
     looked = [None if part.form == "backchannel" else look(part, place, cut, before) for place, part in enumerate(cut)]
-    scores = iter(known.chances([one for one in looked if one is not None]).tolist())
+    scores = iter(known.chances([one.features for one in looked if one is not None]).tolist())
     sentences = [
         Sentence(part.words, part.question, _SILENT, (), backchannel=True)
         if one is None

@@ -3,7 +3,7 @@
 scripts/train/hearing.py trains it; docs/metrics.md describes the data and the agreement with human coders.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.hearing.acts import ACTS
-from harness.hearing.features import Looked, Rarity
+from harness.hearing.features import Rarity
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
 _MOST = 30.0
@@ -25,7 +25,7 @@ class Model:
 
     rows: Mapping[str, int]
     """Feature to its row."""
-    weights: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float64]
     """Features x acts, counted from 1; row 0 is the intercept."""
     limits: tuple[float, ...]
     """For each act, the least probability at which it counts."""
@@ -38,22 +38,22 @@ class Model:
     ) -> "Model":
         """The model with these features. `weights` has a row for each, and a last one, the intercept."""
         rows = {name: row for row, name in enumerate(names, 1)}
-        ordered = np.concatenate((weights[-1:], weights[:-1])).astype(np.float32)
+        ordered = np.concatenate((weights[-1:], weights[:-1])).astype(np.float64)
         return cls(rows, ordered, tuple(limits), rarity)
 
-    def chances(self, found: Sequence[Looked]) -> npt.NDArray[np.float64]:
+    def chances(self, found: Sequence[Collection[str]]) -> npt.NDArray[np.float64]:
         """Probabilities, an array of (sentences, acts), from the features of each sentence."""
         if not found:
             return np.empty((0, len(ACTS)))
         rows: list[int] = []
         begins: list[int] = []
         known = self.rows.get
-        for looked in found:
+        for names in found:
             begins.append(len(rows))
             rows.append(0)
-            rows += filter(None, map(known, looked.features))
-        logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0, dtype=np.float64)
-        chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-logits, -_MOST), _MOST)))
+            rows += filter(None, map(known, names))
+        logits = np.add.reduceat(self.weights.take(rows, axis=0), begins, axis=0)
+        chances: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits.clip(-_MOST, _MOST)))
         return chances
 
 
