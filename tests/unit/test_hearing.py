@@ -1,14 +1,17 @@
 """What is heard in a therapist's turn: what people would hear, resting on the patient's words, the same every time."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from harness.audit.agreement.statistics import area
 from harness.hearing import ACTS, Act, hear, rests_on
 from harness.hearing.by_model import SCHEMA, parse
-from harness.hearing.model import WEIGHTS, model
+from harness.hearing.features import Rarity
+from harness.hearing.model import WEIGHTS, Model, model
 from harness.metrics.session import session_metrics
 from harness.types import Speaker, Turn
 
@@ -136,3 +139,9 @@ def test_a_model_s_answer_becomes_what_was_heard() -> None:
 )
 def test_what_is_no_answer_is_none(answer: str) -> None:
     assert parse(answer, "Hello.") is None
+
+
+def test_the_last_row_of_weights_is_the_intercept_and_unknown_features_count_nothing() -> None:
+    weights = np.array([[2.0] * len(ACTS), [-1.0] * len(ACTS)])
+    chances = Model.of(["known"], weights, [0.5] * len(ACTS), Rarity({}, 1)).chances([{"known", "x"}, {"x"}])
+    assert chances[:, 0].tolist() == pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.exp(1))])
