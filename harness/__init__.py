@@ -9,10 +9,9 @@ Settings are those of the command line, as keyword arguments, as a dict of dotte
 functions work inside a running event loop, as in a notebook; `arun` and `aresume` can be awaited.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import (
     ComparisonError,
@@ -29,6 +28,7 @@ from harness.errors import (
     TranscriptError,
 )
 from harness.paths import __version__ as __version__
+from harness.runs.in_loop import awaited, here_or_in_a_thread
 
 if TYPE_CHECKING:
     from harness.comparison.comparison import Comparison
@@ -97,7 +97,6 @@ _LAZY = {
 }
 """Imported when first asked for, so that `python -m harness --help` answers at once."""
 
-T = TypeVar("T")
 Speaking = Callable[..., str | Awaitable[str]]
 
 
@@ -118,12 +117,12 @@ def run(
     speakers = {"therapist": therapist, "patient": patient}
     offer = _offer({role: speaker for role, speaker in speakers.items() if not isinstance(speaker, str)})
     overrides = [*_overrides(settings, more), *_speaking(speakers, offer)]
-    return _here_or_in_a_thread(lambda: _run(overrides, config_dir, quiet, offer))
+    return here_or_in_a_thread(lambda: _run(overrides, config_dir, quiet, offer))
 
 
 async def arun(*settings: str | Mapping[str, Any], **more: Any) -> "Run":
     """`run`, to be awaited; a cancellation interrupts the run, and waits until it is saved."""
-    return await _awaited(lambda: run(*settings, **more))
+    return await awaited(lambda: run(*settings, **more))
 
 
 def resume(
@@ -141,12 +140,12 @@ def resume(
     """
     offer = _offer({"therapist": therapist, "patient": patient})
     folder, overrides = _folder(path), _overrides(settings, {})
-    return _here_or_in_a_thread(lambda: _resume(folder, overrides, retry_failed, trust_remote_code, quiet, offer))
+    return here_or_in_a_thread(lambda: _resume(folder, overrides, retry_failed, trust_remote_code, quiet, offer))
 
 
 async def aresume(path: "Run | Path | str", *settings: str | Mapping[str, Any], **more: Any) -> "Run":
     """`resume`, to be awaited; cancelled as `arun`."""
-    return await _awaited(lambda: resume(path, *settings, **more))
+    return await awaited(lambda: resume(path, *settings, **more))
 
 
 def sweep(
@@ -154,7 +153,7 @@ def sweep(
 ) -> "Sweep":
     """Play every combination of settings: a setting with commas, as `"therapist=act,cbt"`, makes points."""
     overrides = _overrides(settings, more)
-    return _here_or_in_a_thread(lambda: _sweep(overrides, config_dir, quiet))
+    return here_or_in_a_thread(lambda: _sweep(overrides, config_dir, quiet))
 
 
 def open_run(path: Path | str) -> "Run":
@@ -212,7 +211,7 @@ def judge(
     """
     path = _folder(run)
     overrides = _overrides(settings, {"rubric": rubric, **more})
-    return _here_or_in_a_thread(lambda: _judge(path, overrides, config_dir, rescore, quiet))
+    return here_or_in_a_thread(lambda: _judge(path, overrides, config_dir, rescore, quiet))
 
 
 def export(
@@ -304,49 +303,6 @@ def _reporter(quiet: bool) -> "Reporter":
     from harness.cli.reporter import TerminalReporter
 
     return TerminalReporter()
-
-
-def _here_or_in_a_thread(work: Callable[[], T]) -> T:
-    """Do work that starts an event loop of its own: in a thread where one runs here already, as in a notebook.
-
-    Ctrl-C stops it in order in both, and the caller's own handling of signals is as before.
-    """
-    from harness.runs.interrupts import STOPPING, Stopper, handled_here, handlers_kept
-
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        with handlers_kept(handled_here(STOPPING)):
-            return work()
-    from concurrent.futures import ThreadPoolExecutor, wait
-    from contextvars import copy_context
-
-    stopper = Stopper()
-    cancelled = task.cancelling() if task is not None else 0
-    with ThreadPoolExecutor(1, "harness") as thread:  # its end waits until an interrupted run is saved
-        done = thread.submit(copy_context().run, stopper.reach, work)
-        try:
-            while not wait([done], timeout=0.2).done:
-                if task is not None and task.cancelling() > cancelled:  # what `asyncio.run` makes of Ctrl-C
-                    stopper.stop()
-            return done.result()
-        except KeyboardInterrupt:
-            stopper.stop()
-            raise
-
-
-async def _awaited(work: Callable[[], T]) -> T:
-    """Do work in a thread. A cancellation stops it in order, and waits for its end."""
-    from harness.runs.interrupts import Stopper
-
-    stopper = Stopper()
-    done = asyncio.ensure_future(asyncio.to_thread(stopper.reach, work))
-    try:
-        return await asyncio.shield(done)
-    except asyncio.CancelledError:
-        stopper.stop()
-        await asyncio.wait([done])
-        raise
 
 
 def _folder(run: "Run | Sweep | Path | str") -> Path:
