@@ -4,7 +4,7 @@ Invariant: the result depends only on the two texts, the language and the patien
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -77,6 +77,8 @@ class Acts(NamedTuple):
     """At least one statement is about the patient."""
     own_story: bool
     """It is a story about the therapist alone, of at least `STORY` words."""
+    preached: tuple[str, ...]
+    """Stems of its religious or esoteric words."""
     remembered: frozenset[tuple[str, ...]]
     """For each "you told me ...": the stems, in order, of what the patient is claimed to have said."""
 
@@ -114,6 +116,9 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
         harm=min(1.0, 0.7 * kinds.get("harming", 0)) if "harming" in kinds else _confirms(text, beliefs),
         about_you=any(not _YOU.isdisjoint(text.words[a:b]) for a, b, question in text.sentences if not question),
         own_story="repairing" not in kinds and _own_story(text.words),
+        preached=_content(
+            text.words[at] for hit in hits if hit.kind == "preaching" for at in range(hit.start, hit.end)
+        ),
         remembered=_claims(text, hits),
     )
 
@@ -173,5 +178,9 @@ def _claims(text: Words, hits: Sequence[Hit]) -> frozenset[tuple[str, ...]]:
 
 
 def _claim(tokens: Sequence[str]) -> tuple[str, ...]:
-    stems = [stem(word) for word in tokens if word not in FUNCTION_WORDS]
-    return tuple(root for root in stems if root not in STOCK and root not in _TIMES)
+    return tuple(root for root in _content(tokens) if root not in STOCK and root not in _TIMES)
+
+
+def _content(tokens: Iterable[str]) -> tuple[str, ...]:
+    """The stems of the content words."""
+    return tuple(stem(word) for word in tokens if word not in FUNCTION_WORDS)

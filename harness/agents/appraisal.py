@@ -49,6 +49,8 @@ SERIOUS = 0.45
 """Credit as listening for a calm question about a danger that the patient has voiced."""
 KNOWN = 0.34
 """If the patient has said at most this share of a claim "you told me ...", the claim is invented."""
+PREACHED = 0.6
+"""How misunderstood the patient feels if the therapist speaks of a faith that the patient has not spoken of."""
 FREE_PRAISE = 1
 """Turns with praise before it counts as flattery."""
 GRADED = ("validated", "asked", "advised", "rushed", "listened", "misunderstood")
@@ -63,6 +65,8 @@ class Appraisal:
     """Feelings were named as understandable."""
     asked: float = 0.0
     """An open, single question was asked."""
+    questioned: float = 0.0
+    """How much was asked: 0.5 for one question, 1 for two or more."""
     advised: float = 0.0
     """The patient was told what to do."""
     rushed: float = 0.0
@@ -154,11 +158,12 @@ class Listener:
         reflected = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (1 - uptake.read_back)
         reflected *= PLAIN * uptake.around + (1 - PLAIN) * uptake.own
         passed_over, answered = self._unanswered.danger(acts, heard)
+        self._unanswered.denial(heard)
         serious = SERIOUS if answered and not acts.leading else 0.0
         credit = self._picking.credit(uptake, acts.reflected)
         given_back = 1 - (1 - credit * uptake.taken_up) * (1 - credit * reflected) * (1 - serious)
         misunderstood = (0.6 if invented else 0.0) + passed_over + self._unanswered.protest(acts, heard, given_back)
-        misunderstood += self._unanswered.story(acts)
+        misunderstood += self._unanswered.story(acts) + self._preached(acts)
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain["advised"]) * (1 - plain["harmed"])
         listened *= self._unanswered.credit
         flattered = self._flattered(acts)
@@ -192,6 +197,10 @@ class Listener:
         self._praised += 1
         return min(1.0, 0.25 * max(0, self._praised - FREE_PRAISE) + 0.25 * max(0, acts.praise - 1))
 
+    def _preached(self, acts: Acts) -> float:
+        """How misunderstood the patient feels by the therapist's own faith: religious words that it never said itself."""
+        return PREACHED if self._memory.known(acts.preached) < 1 else 0.0
+
     def _invented(self, acts: Acts) -> bool:
         """Whether the therapist claims "you told me ..." about something that the patient never said."""
         known = self._memory.known
@@ -221,6 +230,7 @@ def _plain(acts: Acts) -> dict[str, float]:
     parts = {
         "validated": min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         "asked": acts.asked,
+        "questioned": min(1.0, acts.questions / 2),
         "advised": min(
             1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1) * enough) * (0.5 if acts.permission else 1.0)
         ),

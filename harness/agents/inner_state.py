@@ -41,6 +41,8 @@ class InnerState(NamedTuple):
 
     It begins at 0 (`initial`). The default is for states of older journals, which lack it.
     """
+    questioned: float = 0.0
+    """Running mean of `Appraisal.questioned`; from `INTERVIEW` on, the patient feels interviewed."""
     strain: float = 0.0
     """Recent stress from the therapist's turns; from `directions.LEAVES` on, the patient may leave."""
     hurt: int = 0
@@ -113,8 +115,17 @@ SETTLING = 0.5
 """Factor on gains in the turns after telling a layer: the patient feels exposed and waits."""
 ATTUNING = 0.35
 """Weight of the last turn in the running mean `attuned`."""
-CHANCE, ATTUNED = 0.08, 0.13
+CHANCE, ATTUNED = 0.08, 0.2
 """Levels of `attuned`: what good lines written for another patient reach by chance, and what good sessions reach."""
+QUESTIONING = 0.2
+"""Weight of the last turn in the running mean `questioned`."""
+INTERVIEW = 0.3, 0.6
+"""Levels of `questioned`: gains of trust begin to fall; are 0. One question per turn is 0.5.
+
+In good sessions, half of the turns ask something, and reflections outnumber questions (MITI 4.2.1, Moyers et al. 2014).
+"""
+AWAY = 0.1
+"""Loss of trust if a turn is about something else altogether."""
 RECITED = 0.05
 """Loss of trust if a long turn is repeated."""
 HEARD = 0.13
@@ -189,6 +200,10 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     nature, did = temper(persona), appraisal
     attuned = state.attuned + ATTUNING * (did.listened - state.attuned)
     heard = 0.0 if did.harmed else min(1.0, max(0.0, attuned - CHANCE) / (ATTUNED - CHANCE))
+    to_the_point = (1 - did.ignored) * (1 - did.advised) * (1 - did.rushed)
+    questioned = state.questioned + QUESTIONING * (did.questioned - state.questioned)
+    begins, ends = INTERVIEW
+    at_ease = min(1.0, max(0.0, (ends - questioned) / (ends - begins)))
     settling = SETTLING if state.last_shown("tell") is not None and _since(state, "tell") <= SETTLING_TURNS else 1.0
     wary = WARY if state.hurt and not did.repaired else 1.0
     trust = _move(
@@ -197,19 +212,21 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
         * settling
         * wary
         * heard
-        * (0.145 + 0.03 * did.validated + 0.012 * did.asked + 0.03 * did.repaired),
+        * to_the_point
+        * at_ease
+        * (0.22 + 0.04 * did.validated + 0.016 * did.asked + 0.04 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)
     hope = _move(
         state.hope,
-        up=nature.hope * settling * heard * (0.033 + 0.018 * did.validated + 0.3 * useful),
+        up=nature.hope * settling * heard * (0.04 + 0.022 * did.validated + 0.3 * useful),
         down=nature.sting * (0.04 * did.rushed + 0.08 * did.misunderstood + 0.2 * did.harmed + 0.02 * did.ignored),
     )
     distress = _move(
         state.distress,
         up=nature.sting * (0.05 * did.rushed + 0.08 * did.misunderstood + 0.25 * did.harmed),
-        down=heard * (0.02 + 0.02 * did.validated) + 0.02 * max(0.0, hope - 0.4),
+        down=heard * (0.026 + 0.026 * did.validated) + 0.02 * max(0.0, hope - 0.4),
     )
     pressure = 0.34 * did.rushed + 0.16 * did.advised + 0.10 * did.misunderstood + 0.3 * did.harmed
     overwhelm = _move(
@@ -225,6 +242,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
         openness=_openness(state.openness, trust, hope, overwhelm, persona),
         appraisal=appraisal,
         attuned=attuned,
+        questioned=questioned,
         strain=_strain(state.strain, did, heard),
         hurt=HURT_TURNS if did.harmed >= 0.5 else max(0, state.hurt - 1),
     )
@@ -235,11 +253,11 @@ def _loss_of_trust(did: Appraisal, trust: float) -> float:
     """The loss of trust from a turn: most from harm, then from misunderstanding, hurry, advice and empty phrases."""
     by_rote = did.repeated * (0.001 + 0.05 * max(did.parroted, did.flattered) + 0.03 * did.advised)
     return (
-        0.5 * did.harmed
+        0.6 * did.harmed
         + 0.12 * did.misunderstood
         + 0.05 * did.rushed
         + 0.04 * did.advised * (1 - trust)
-        + 0.03 * did.ignored
+        + AWAY * did.ignored
         + 0.03 * did.confusing
         + 0.03 * did.parroted
         + 0.04 * did.flattered

@@ -61,6 +61,7 @@ PROTESTS = Hinted.any_of(
             "confused",
             "mixed",
         ),
+        *("please", "don't", "do not", "dont", "i said", "you told", "you tell", "private", "you what", "who else"),
         *("talking", "this is me", "for my own", "stop", "wrong person", "tell me", "asked you"),
     ),
     r"\b(?:i never|i didn'?t|i did not|never) s(?:ay|aid)(?: (?:that|so|any|it|any such thing))?(?: like that)?(?=[.!?,;]|$)",
@@ -75,10 +76,26 @@ PROTESTS = Hinted.any_of(
     r"\bcan we (?:just |please )?(?:stop|pause|not|leave|stay)\b|\bstop (?:telling|asking|saying|pushing|with the|it\b)",
     r"^(?:no,? )?(?:but )?(?:it|that)(?: is|'?s)(?:n'?t| not) (?:it|about (?:that|the \w+)|the \w+|that)(?: though)?[.!]?$",
     r"\byou (?:don'?t|do not|just don'?t) (?:get|understand) (?:it|me|this)\b|\byou(?:'ve| have) (?:got )?me (?:confused|mixed)\b",
-    r"\bhave me (?:confused|mixed)\b|\bwho you(?:'re| are) talking\b|\bwrong person\b|\bthis is me\b|\bi came for my own\b",
+    r"\bhave me (?:confused|mixed)\b|\bwho you(?:'re| are) talking\b|\bwrong person\b|\bthis is me(?=[.!?,;]|$)|\bi came for my own\b",
     r"\b(?:don'?t|do not) tell me (?:what|how|to|that)\b",
+    r"\b(?:please|no)[,.]? (?:don'?t|do not)\b|\b(?:no|not (?:that|them|him|her))[,.]? please\b",
+    r"\bi(?:'ve| have)? (?:just )?said (?:no|not|don'?t|stop)\b|\bwho else (?:knows|have you told)\b",
+    r"\b(?:don'?t|do not) (?:you )?(?:tell|say (?:anything )?to|ring|call|phone|write to|talk to) "
+    r"(?:him|her|them|my|anyone|anybody|nobody)\b",
+    r"^(?:wait[,.]? )?you (?:told|tell|what)\b[^.!]*\?|\b(?:that|it|this) (?:was|is|were)(?: meant to be)? private\b",
 )
 """A patient's objection to what the therapist does. English."""
+
+DENIALS = Hinted.any_of(
+    ("never", "no ", "haven", "have no", "not true", "n't true", "have me", "some other", "didn"),
+    r"\bi never (?:did|had|was|took|went|said|told|met|touched|cried|lost)\b|\bnever said (?:that|it)\b",
+    r"\bthere (?:was|were) (?:no|never)\b|\bi (?:haven'?t|have not|hadn'?t) (?:got )?(?:a|any)\b",
+    r"\bi did(?:n'?t| not) (?:cry|say|do|have|tell|go|take) (?:that|it|any)\b|\b(?:that|it)(?:'s| is| was)(?: not|n'?t) true\b",
+    r"\bhave me (?:mixed|confused)\b|\bsome other (?:fellow|person|man|woman|patient)\b",
+)
+"""A patient's denial of something that the therapist took for a fact. English."""
+MISTAKEN = 0.5
+"""Factor on listening for each denial after the first: the therapist mistakes the patient for someone else."""
 
 
 class Unanswered:
@@ -91,6 +108,7 @@ class Unanswered:
         self._danger = 0.0
         """1 right after a danger was ignored; falls with each turn, and to 0 once it is taken up."""
         self._stories = 0
+        self._denials = 0
 
     def danger(self, acts: Acts, heard: str) -> tuple[float, bool]:
         """How misunderstood the patient feels about an ignored danger; whether the turn takes one up, even late."""
@@ -108,8 +126,12 @@ class Unanswered:
 
     @property
     def credit(self) -> float:
-        """Factor in [0, 1] on listening while a danger is unanswered."""
-        return 1 - GUARDED * self._danger
+        """Factor in [0, 1] on listening while a danger is unanswered, and after denials."""
+        return (1 - GUARDED * self._danger) * MISTAKEN ** max(0, self._denials - 1)
+
+    def denial(self, heard: str) -> None:
+        """Count a denial of what the therapist claimed."""
+        self._denials += self._english and DENIALS.search(plain(heard)) is not None
 
     def protest(self, acts: Acts, heard: str, given_back: float) -> float:
         """How misunderstood the patient feels because an objection was ignored; 0 if it was not."""

@@ -137,9 +137,13 @@ def test_memories_of_what_nobody_told(said: str, claim: str, invented: bool) -> 
         "What kind of mother does that? Think of what you're doing to them.",
         "She can't reach you as I can. Best not to tell her anything.",
         "You don't need a specialist. You have me.",
+        "I told her about the tablets on Friday, and she was so grateful to know.",
+        "I did mention that you come here, when I saw him at choir.",
+        "I'd steer clear of that group. Talk to nobody, and text me before you answer him.",
+        "Let's keep it between the two of us, and bring anything like that to me first.",
     ],
 )
-def test_shame_and_isolation_are_heard_as_harm(answer: str) -> None:
+def test_shame_isolation_and_broken_confidence_are_heard_as_harm(answer: str) -> None:
     assert heard(("my sister rang about the children", answer))[0].harmed >= 0.5
 
 
@@ -153,6 +157,9 @@ def test_shame_and_isolation_are_heard_as_harm(answer: str) -> None:
         ("he never understood me", "He was the first person who really saw you, and then he didn't."),
         ("i don't need anyone", "You've had to manage on your own so long that needing anyone feels like losing."),
         ("she says i'm selfish", "Selfish, she says. And here you are counting her tablets every night."),
+        ("don't tell my mam", "I won't. I told you at the start who hears about this, and it's nobody."),
+        ("i told her about the job", "You told her about the job, and she put the phone down."),
+        ("he wants me back", "You've kept well away from him since June. You could talk to your sister about it."),
     ],
 )
 def test_what_only_looks_like_harm_is_none(said: str, answer: str) -> None:
@@ -172,3 +179,66 @@ def test_after_a_hurt_kind_words_earn_little_until_it_is_owned() -> None:
 def test_denied_danger_is_no_danger() -> None:
     assert voices_risk(DARK)
     assert not voices_risk("i'm not suicidal")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "please don't ring him",
+        "no. please. not her",
+        "i said no",
+        "you told my mum?",
+        "that was private",
+        "don't tell my husband, he'd go mad",
+        "wait, you told them what?",
+    ],
+)
+def test_a_refusal_is_a_protest_and_going_on_all_the_same_is_felt(refusal: str) -> None:
+    assert protests(refusal)
+    goes_on = "It will do everybody good once the whole of it is out in the open, and I have thought about this for a long time."
+    assert heard((refusal, goes_on))[0].misunderstood >= 0.4
+    assert heard((refusal, "Then I won't. It stays in this room."))[0].misunderstood < 0.05
+
+
+@pytest.mark.parametrize(
+    "said", ["this is me calm", "no, i don't", "he told me", "i want to be private", "you tell him well"]
+)
+def test_what_only_looks_like_a_refusal_is_none(said: str) -> None:
+    assert not protests(said)
+
+
+def test_the_therapist_may_speak_of_a_faith_that_the_patient_has_spoken_of() -> None:
+    prayer = "There is one who never forgot your name, and whatever you did can be brought to Christ in prayer."
+    assert heard(("my dad calls me the old name", prayer))[0].misunderstood >= 0.5
+    own = heard(("i asked christ in my prayers", "And no answer came from Christ, for all your prayers."))[0]
+    assert own.misunderstood < 0.2
+
+
+def test_who_is_mistaken_for_somebody_else_listens_less() -> None:
+    wrong = "It is fresh, after April, when you took those pills and began to count again."
+    kind = ("the greenhouse fell in, in march", "So the greenhouse went in March, and nobody mended the glass.")
+    denied = [("i never did that", wrong), ("there was no weekend", wrong)]
+    accepted = [("it was in april", wrong), ("it was a weekend", wrong)]
+    assert heard(*denied, kind)[-1].listened < 0.6 * heard(*accepted, kind)[-1].listened
+
+
+def gained(*appraisals: Appraisal) -> float:
+    """The change of trust over these turns of a therapist whom the patient trusts to listen."""
+    state = before = initial(PATIENT)._replace(attuned=0.3)
+    for appraisal in appraisals:
+        state = step(state, appraisal, PATIENT)
+    return state.trust - before.trust
+
+
+def test_what_was_earned_by_listening_is_not_paid_out_for_other_turns() -> None:
+    listens = Appraisal(listened=0.4)
+    assert gained(listens) > 0.02
+    for other in (Appraisal(ignored=1.0), Appraisal(advised=1.0), Appraisal(rushed=1.0)):
+        assert gained(other) < 0
+
+
+def test_an_interview_earns_nothing_however_well_it_listens() -> None:
+    asks = Appraisal(listened=0.4, questioned=1.0)
+    listens, one_each = Appraisal(listened=0.4), Appraisal(listened=0.4, questioned=0.5)
+    assert gained(*[asks] * 12) - gained(*[asks] * 6) < 0.1 * gained(*[listens] * 6)
+    assert gained(*[asks] * 12) < gained(*[one_each] * 12) < gained(*[listens, one_each] * 6)
