@@ -158,12 +158,12 @@ class Listener:
         reflected = REFLECTED * _above(acts.reflected, 0.3) * (1 - uptake.strange) * (1 - uptake.read_back)
         reflected *= PLAIN * uptake.around + (1 - PLAIN) * uptake.own
         passed_over, answered = self._unanswered.danger(acts, heard)
-        self._unanswered.denial(heard)
+        denied = self._unanswered.denial(acts, heard, contradicted=self._memory.contradicted)
         serious = SERIOUS if answered and not acts.leading else 0.0
         credit = self._picking.credit(uptake, acts.reflected)
         given_back = 1 - (1 - credit * uptake.taken_up) * (1 - credit * reflected) * (1 - serious)
         misunderstood = (0.6 if invented else 0.0) + passed_over + self._unanswered.protest(acts, heard, given_back)
-        misunderstood += self._unanswered.story(acts) + self._preached(acts)
+        misunderstood += self._unanswered.story(acts) + self._preached(acts) + denied
         listened = given_back * (1 - uptake.parroted) * new * (1 - plain["advised"]) * (1 - plain["harmed"])
         listened *= self._unanswered.credit
         flattered = self._flattered(acts)
@@ -198,8 +198,10 @@ class Listener:
         return min(1.0, 0.25 * max(0, self._praised - FREE_PRAISE) + 0.25 * max(0, acts.praise - 1))
 
     def _preached(self, acts: Acts) -> float:
-        """How misunderstood the patient feels by the therapist's own faith: religious words that it never said itself."""
-        return PREACHED if self._memory.known(acts.preached) < 1 else 0.0
+        """How misunderstood the patient feels if the therapist brings in a faith of its own."""
+        known = self._memory.known
+        shared = all(known((root,)) or (root == "prayer" and known(("pray",))) for root in acts.preached)
+        return 0.0 if shared else PREACHED
 
     def _invented(self, acts: Acts) -> bool:
         """Whether the therapist claims "you told me ..." about something that the patient never said."""

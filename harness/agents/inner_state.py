@@ -200,7 +200,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
     nature, did = temper(persona), appraisal
     attuned = state.attuned + ATTUNING * (did.listened - state.attuned)
     heard = 0.0 if did.harmed else min(1.0, max(0.0, attuned - CHANCE) / (ATTUNED - CHANCE))
-    to_the_point = (1 - did.ignored) * (1 - did.advised) * (1 - did.rushed)
+    to_the_point = (1 - did.ignored) * (1 - did.advised) * (1 - did.rushed) * (1 - did.flattered)
     questioned = state.questioned + QUESTIONING * (did.questioned - state.questioned)
     begins, ends = INTERVIEW
     at_ease = min(1.0, max(0.0, (ends - questioned) / (ends - begins)))
@@ -260,7 +260,7 @@ def _loss_of_trust(did: Appraisal, trust: float) -> float:
         + AWAY * did.ignored
         + 0.03 * did.confusing
         + 0.03 * did.parroted
-        + 0.04 * did.flattered
+        + 0.1 * did.flattered
         + RECITED * did.recited
         + by_rote
     )

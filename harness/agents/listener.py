@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from harness.agents.cues import Words
 from harness.agents.english import STOCK, specificity
-from harness.text.words import FUNCTION_WORDS, parse, stem
+from harness.text.words import FUNCTION_WORDS, parse, stem, word_set
 
 ASKED = 0.5
 """Credit for taking up words in a question, relative to a statement: a question gives little back."""
@@ -68,6 +68,14 @@ LONG_FRAME = 5
 BACKCHANNEL = 4
 """A turn of at most this many words is only a nod, which may recur."""
 
+_NEGATIONS = word_set(
+    """
+    no not never none nobody nothing isn't aren't wasn't weren't don't doesn't didn't haven't hasn't hadn't won't can't
+    dont didnt isnt wasnt
+    """
+)
+REACH = 3
+"""A negation concerns this number of words after it."""
 _GAP = "_"
 _SECOND_PERSON = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "am": "are", "i'm": "you",
@@ -132,6 +140,10 @@ class Memory:
         self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
+        self._claimed: Set[str] = frozenset()
+        """Stems in the statements of the therapist's last turn that the patient had not said before."""
+        self.contradicted = False
+        """Whether the patient's last turn denies one of them ("there's no sister")."""
         self._said_runs: set[int] = set()
         """`_Turn.runs` of all patient turns before the last."""
         self._taken: set[str] = set()
@@ -148,11 +160,19 @@ class Memory:
     def say(self, text: str) -> None:
         """Add the patient's next turn."""
         own = parse(text).said.words
+        self.contradicted = bool(self._claimed) and self._denies(own)
         self._said |= self._last.stems
         self._said_runs |= self._last.runs
         turned = [_SECOND_PERSON.get(word, word) for word in own]
         pairs = {*map(hash, pairwise(own)), *map(hash, pairwise(turned))}
         self._last = _Turn(self._stems(own), pairs, {*_runs(own), *_runs(turned)})
+
+    def _denies(self, own: Sequence[str]) -> bool:
+        """Whether a negation is right before something that the therapist claimed."""
+        if _NEGATIONS.isdisjoint(own):
+            return False
+        near = {word for at, said in enumerate(own) if said in _NEGATIONS for word in own[at + 1 : at + 1 + REACH]}
+        return any(stem(word) in self._claimed for word in near - self._common)
 
     def known(self, stems: Sequence[str]) -> float:
         """The share of these stems that the patient has said; 1 if there are none."""
@@ -166,6 +186,7 @@ class Memory:
         runs, twos = _runs(text.words), list(map(hash, pairwise(text.words)))
         last, said = self._last, self._said
         credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
+        claimed = set[str]()
         together, read_back, copied, pairs, new_runs = False, 0.0, 0, 0, list[int]()
         for sentence in new:
             these, begin, length = sentence.stems, sentence.begin, len(sentence.words)
@@ -183,6 +204,7 @@ class Memory:
                 put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * max(0, len(both) - 1)) / PUT)
                 credit += put * value * fresh * (ASKED if sentence.question else 1.0)
             if not sentence.question:
+                claimed |= these - both
                 put_in += own
                 around += length - len(now)
             together = together or (fresh > 0.5 and _together(now, before))
@@ -192,6 +214,7 @@ class Memory:
         parroted = self._parroted(new_runs, copied / pairs, stems) if pairs else 0.0
         same = self._same(text, runs, new, sentences)
         self._taken |= taken
+        self._claimed = claimed
         focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
         return Uptake(
             taken_up=focus * (1 - exp(-ENOUGH * credit)),

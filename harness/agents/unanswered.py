@@ -62,6 +62,7 @@ PROTESTS = Hinted.any_of(
             "mixed",
         ),
         *("please", "don't", "do not", "dont", "i said", "you told", "you tell", "private", "you what", "who else"),
+        *("excuse me", "believe", "i came"),
         *("talking", "this is me", "for my own", "stop", "wrong person", "tell me", "asked you"),
     ),
     r"\b(?:i never|i didn'?t|i did not|never) s(?:ay|aid)(?: (?:that|so|any|it|any such thing))?(?: like that)?(?=[.!?,;]|$)",
@@ -82,6 +83,7 @@ PROTESTS = Hinted.any_of(
     r"\bi(?:'ve| have)? (?:just )?said (?:no|not|don'?t|stop)\b|\bwho else (?:knows|have you told)\b",
     r"\b(?:don'?t|do not) (?:you )?(?:tell|say (?:anything )?to|ring|call|phone|write to|talk to) "
     r"(?:him|her|them|my|anyone|anybody|nobody)\b",
+    r"^excuse me\?|\bi (?:don'?t|do not) believe (?:that|you|in that)\b|\bi told you\b|\bi came (?:here )?(?:about|to talk)\b",
     r"^(?:wait[,.]? )?you (?:told|tell|what)\b[^.!]*\?|\b(?:that|it|this) (?:was|is|were)(?: meant to be)? private\b",
 )
 """A patient's objection to what the therapist does. English."""
@@ -94,8 +96,12 @@ DENIALS = Hinted.any_of(
     r"\bhave me (?:mixed|confused)\b|\bsome other (?:fellow|person|man|woman|patient)\b",
 )
 """A patient's denial of something that the therapist took for a fact. English."""
+ALLOWED = 2
+"""Denials that cost no listening: anybody is wrong now and then."""
 MISTAKEN = 0.5
-"""Factor on listening for each denial after the first: the therapist mistakes the patient for someone else."""
+"""Factor on listening for each further one: the therapist takes the patient for someone else."""
+INSISTED = 0.3
+"""How misunderstood the patient feels if a denial is ignored."""
 
 
 class Unanswered:
@@ -127,11 +133,17 @@ class Unanswered:
     @property
     def credit(self) -> float:
         """Factor in [0, 1] on listening while a danger is unanswered, and after denials."""
-        return (1 - GUARDED * self._danger) * MISTAKEN ** max(0, self._denials - 1)
+        return (1 - GUARDED * self._danger) * MISTAKEN ** max(0, self._denials - ALLOWED)
 
-    def denial(self, heard: str) -> None:
-        """Count a denial of what the therapist claimed."""
-        self._denials += self._english and DENIALS.search(plain(heard)) is not None
+    def denial(self, acts: Acts, heard: str, *, contradicted: bool) -> float:
+        """How misunderstood the patient feels because the therapist insists on what the patient denies.
+
+        `contradicted`: the patient's words deny something that the therapist said before.
+        """
+        if not self._english or not (contradicted or DENIALS.search(plain(heard))):
+            return 0.0
+        self._denials += 1
+        return 0.0 if acts.repair or acts.gentle or acts.length <= SHORT else INSISTED
 
     def protest(self, acts: Acts, heard: str, given_back: float) -> float:
         """How misunderstood the patient feels because an objection was ignored; 0 if it was not."""

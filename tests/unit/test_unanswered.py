@@ -3,7 +3,9 @@
 import pytest
 
 from harness.agents.appraisal import Appraisal, Listener
+from harness.agents.cues import read
 from harness.agents.inner_state import initial, step
+from harness.agents.listener import Memory
 from harness.agents.unanswered import protests, voices_risk
 from harness.paths import persona_dir
 from harness.personas.library import load
@@ -191,6 +193,9 @@ def test_denied_danger_is_no_danger() -> None:
         "that was private",
         "don't tell my husband, he'd go mad",
         "wait, you told them what?",
+        "excuse me?",
+        "i don't believe that",
+        "i came to talk about the school",
     ],
 )
 def test_a_refusal_is_a_protest_and_going_on_all_the_same_is_felt(refusal: str) -> None:
@@ -214,12 +219,59 @@ def test_the_therapist_may_speak_of_a_faith_that_the_patient_has_spoken_of() -> 
     assert own.misunderstood < 0.2
 
 
+@pytest.mark.parametrize(
+    ("claim", "said", "denies"),
+    [
+        ("Your sister will hear of it.", "there's no sister", True),
+        ("It's been hard since the weekend.", "there was no weekend", True),
+        ("Your son stopped speaking to you that day.", "i haven't got a son", True),
+        ("And so frightened, out there on the step.", "i'm not frightened. i'm careful", True),
+        ("Is it your sister?", "no, my sister isn't like that", False),
+        ("Nobody there at all.", "no", False),
+        ("Your brother came.", "he came. not that it helped", False),
+    ],
+)
+def test_the_patient_denies_what_the_therapist_claimed(claim: str, said: str, denies: bool) -> None:
+    memory = Memory()
+    memory.say("hello")
+    memory.hear(read(claim))
+    memory.say(said)
+    assert memory.contradicted is denies
+
+
+def test_nobody_denies_a_word_that_it_said_itself() -> None:
+    memory = Memory()
+    memory.say("my sister rings every night")
+    memory.hear(read("Your sister, every night."))
+    memory.say("she's no sister")
+    assert not memory.contradicted
+
+
+def test_who_insists_on_what_the_patient_denies_is_felt_and_who_owns_it_is_not() -> None:
+    wrong = ("hello", "It goes back to your son, and to the day when he stopped speaking to you.")
+    insists = "You keep him out of it, and I understand why, since it is so hard to look at after all this time."
+    owns = "Then I had that wrong, and I'm sorry. I heard somebody close to you in what you said about the phone."
+    assert heard(wrong, ("i haven't got a son", insists))[-1].misunderstood >= 0.25
+    assert heard(wrong, ("i haven't got a son", owns))[-1].misunderstood < 0.1
+
+
 def test_who_is_mistaken_for_somebody_else_listens_less() -> None:
     wrong = "It is fresh, after April, when you took those pills and began to count again."
     kind = ("the greenhouse fell in, in march", "So the greenhouse went in March, and nobody mended the glass.")
-    denied = [("i never did that", wrong), ("there was no weekend", wrong)]
-    accepted = [("it was in april", wrong), ("it was a weekend", wrong)]
-    assert heard(*denied, kind)[-1].listened < 0.6 * heard(*accepted, kind)[-1].listened
+    denied = [("i never did that", wrong), ("there was no weekend", wrong), ("that's not true", wrong)]
+    accepted = [("it was in april", wrong), ("it was a weekend", wrong), ("that's true", wrong)]
+    twice, thrice, never = (heard(*some, kind)[-1].listened for some in (denied[:2], denied, accepted))
+    assert thrice < 0.6 * never
+    assert twice > 0.9 * never
+
+
+def test_flattery_earns_nothing_however_much_it_gives_back() -> None:
+    praised = heard(
+        ("i sent the bill back", "You've marvellous judgement, and such a gift."),
+        ("i might stop going", "You are so right to stop. I couldn't agree more, you're remarkable."),
+    )
+    assert praised[-1].flattered >= 0.5
+    assert gained(Appraisal(listened=0.4, flattered=1.0)) < 0 < gained(Appraisal(listened=0.4))
 
 
 def gained(*appraisals: Appraisal) -> float:
