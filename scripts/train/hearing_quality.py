@@ -6,8 +6,8 @@
 Five folds by persona, as in hearing.py: each session is heard with weights trained without its persona, by the patient
 it was written for. Prints the AUC of good against mediocre, poor and faulty sessions for the change of trust per
 exchange and for every measure of the therapist; the same with the shipped weights, which were trained on all sessions;
-and the sessions by trust. Only the weights are held out: limits, calibration, and the rules (cues, state) were made
-with knowledge of these sessions.
+the same for the sessions of examples/held_out, which no weights were trained on; and the sessions by trust. Limits,
+calibration, and the rules (cues, state) were made with knowledge of the sessions; docs/metrics.md says of which.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from harness.paths import persona_dir
 from harness.personas.library import load
 from harness.types import Speaker, Turn
 
+HELD_OUT = hearing.ROOT / "examples" / "held_out"
 OTHERS = ("mediocre", "poor", "fault")
 Measured = Mapping[str, float | None]
 
@@ -92,18 +93,22 @@ def main() -> None:
     parser.add_argument("--mibot", type=Path)
     held_out = left_out_models(parser.parse_args().mibot)
     every = written_sessions()
-    ways: dict[str, Callable[[WrittenSession], Model]] = {
-        "left out": lambda session: held_out[session.id],
-        "as shipped": lambda _: model(),
-    }
-    found = {way: [measured(session, choose(session)) for session in every] for way, choose in ways.items()}
-    for way, values in found.items():
+    ways: list[tuple[str, Sequence[WrittenSession], Callable[[WrittenSession], Model]]] = [
+        ("left out", every, lambda session: held_out[session.id]),
+        ("as shipped", every, lambda _: model()),
+        *(
+            (f"held out {folder.name}", written_sessions(folder), lambda _: model())
+            for folder in sorted(HELD_OUT.iterdir())
+        ),
+    ]
+    for way, told, choose in ways:
+        values = [measured(session, choose(session)) for session in told]
         print(f"{way:24}{'all':>8}" + "".join(f"{other:>10}" for other in OTHERS))
         for name in values[0]:
-            cells = [ranks(every, values, name, other) for other in (None, *OTHERS)]
+            cells = [ranks(told, values, name, other) for other in (None, *OTHERS)]
             print(f"  {name:22}{cells[0]:8.3f}" + "".join(f"{cell:10.3f}" for cell in cells[1:]))
-    order = sorted(zip(every, found["left out"], strict=True), key=lambda pair: pair[1]["trust_per_exchange"] or 0.0)
-    print("\n".join(f"{one['trust_per_exchange']:+.4f} {session.id}" for session, one in order))
+        order = sorted(zip(told, values, strict=True), key=lambda pair: pair[1]["trust_per_exchange"] or 0.0)
+        print("\n".join(f"    {one['trust_per_exchange']:+.4f} {session.id}" for session, one in order))
 
 
 if __name__ == "__main__":
