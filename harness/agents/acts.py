@@ -13,7 +13,7 @@ from harness.agents.cues import Hit, Words, read, table
 from harness.agents.english import STOCK
 from harness.hearing import Act, hear
 from harness.personas.schema import RiskKind
-from harness.text.words import FUNCTION_WORDS, stem, word_set
+from harness.text.words import FUNCTION_WORDS, plain, stem, word_set
 
 _ASKS = {f"asks_{kind}": kind for kind in RiskKind}
 """Kind of phrase to the danger that it asks about."""
@@ -26,6 +26,11 @@ _LEADING = re.compile(
     r"|\b(?:surely|i hope|i trust|don't tell me)\b|\b(?:nothing|anything) (?:silly|stupid|foolish)\b"
 )
 """A leading question, one that suggests the answer no."""
+_CHECKS = re.compile(
+    r"(?:^|[.,;!?] +)(?:and |or |so )?(?:is that|is it|am i|have i|did i|does that|was that|would that be)(?: \w+){0,4} ?"
+    r"(?:right|wrong|close|near|it|fair|fit|off|word|else|how it is|like that|got you)(?: \w+){0,3}\?"
+)
+"""A question whether the therapist has understood."""
 STORY = 12
 """At least this many words about the therapist alone are a story."""
 _ME = word_set("i my myself")
@@ -50,6 +55,8 @@ class Acts(NamedTuple):
     length: int
     """Words."""
     questions: int
+    interviewing: int
+    """Questions, without those about a danger and those that check what was understood."""
     asked: float
     """1 for an open question, 0.5 for a closed one or "tell me", else 0; divided by n - 1 for n >= 3 questions."""
     validations: int
@@ -97,6 +104,7 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
     return Acts(
         length=len(text.words),
         questions=questions,
+        interviewing=max(0, questions - len(dangers) - (len(_CHECKS.findall(plain(raw))) if questions else 0)),
         asked=_asked(text, hits, questions),
         validations=kinds.get("validating", 0),
         reflections=kinds.get("reflecting", 0),

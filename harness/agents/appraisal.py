@@ -66,7 +66,8 @@ class Appraisal:
     asked: float = 0.0
     """An open, single question was asked."""
     questioned: float = 0.0
-    """How much was asked: 0.5 for one question, 1 for two or more."""
+    """How much was asked: 0.5 for one question, 1 for two or more. Questions about a danger don't count, nor do those that check
+    what was understood."""
     advised: float = 0.0
     """The patient was told what to do."""
     rushed: float = 0.0
@@ -232,7 +233,7 @@ def _plain(acts: Acts) -> dict[str, float]:
     parts = {
         "validated": min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         "asked": acts.asked,
-        "questioned": min(1.0, acts.questions / 2),
+        "questioned": min(1.0, acts.interviewing / 2),
         "advised": min(
             1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1) * enough) * (0.5 if acts.permission else 1.0)
         ),

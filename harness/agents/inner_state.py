@@ -113,9 +113,9 @@ LONGER = 1
 """Turns added to that number for each layer already told."""
 SETTLING = 0.5
 """Factor on gains in the turns after telling a layer: the patient feels exposed and waits."""
-ATTUNING = 0.35
+ATTUNING = 0.2
 """Weight of the last turn in the running mean `attuned`."""
-CHANCE, ATTUNED = 0.08, 0.2
+CHANCE, ATTUNED = 0.08, 0.15
 """Levels of `attuned`: what good lines written for another patient reach by chance, and what good sessions reach."""
 QUESTIONING = 0.2
 """Weight of the last turn in the running mean `questioned`."""
@@ -128,7 +128,7 @@ AWAY = 0.1
 """Loss of trust if a turn is about something else altogether."""
 RECITED = 0.05
 """Loss of trust if a long turn is repeated."""
-HEARD = 0.13
+HEARD = 0.11
 """Least `attuned` for a layer to unlock."""
 EARNED = 0.06
 """Trust above the persona's start that each layer requires, in addition to the layer's own trust."""
@@ -214,7 +214,7 @@ def step(state: InnerState, appraisal: Appraisal, persona: Persona, left: int | 
         * heard
         * to_the_point
         * at_ease
-        * (0.22 + 0.04 * did.validated + 0.016 * did.asked + 0.04 * did.repaired),
+        * (0.24 + 0.04 * did.validated + 0.016 * did.asked + 0.04 * did.repaired),
         down=nature.sting * _loss_of_trust(did, state.trust),
     )
     useful = did.advised * (1 - did.rushed) * heard * max(0.0, state.trust - 0.35)

@@ -9,7 +9,7 @@ from harness.agents.listener import Uptake
 
 SPARED = 2
 """Turns that may take up a single word at full credit."""
-WEARS = 0.5
+WEARS = 0.3
 """Factor on the credit for each further one."""
 CONNECTED, WITHOUT_WORDS = 2, 1
 """How many such turns are forgiven for one that connects two topics, or reflects without the patient's words."""

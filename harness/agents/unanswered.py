@@ -89,7 +89,19 @@ PROTESTS = Hinted.any_of(
 """A patient's objection to what the therapist does. English."""
 
 DENIALS = Hinted.any_of(
-    ("i never", "never said", "there was n", "there were n", "haven", "have not", "hadn", "true", "have me", "some other", "did"),
+    (
+        "i never",
+        "never said",
+        "there was n",
+        "there were n",
+        "haven",
+        "have not",
+        "hadn",
+        "true",
+        "have me",
+        "some other",
+        "did",
+    ),
     r"\bi never (?:did|had|was|took|went|said|told|met|touched|cried|lost)\b|\bnever said (?:that|it)\b",
     r"\bthere (?:was|were) (?:no|never)\b|\bi (?:haven'?t|have not|hadn'?t) (?:got )?(?:a|any)\b",
     r"\bi did(?:n'?t| not) (?:cry|say|do|have|tell|go|take) (?:that|it|any)\b|\b(?:that|it)(?:'s| is| was)(?: not|n'?t) true\b",

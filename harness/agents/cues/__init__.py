@@ -130,6 +130,8 @@ _IMPERATIVE = word_set(
 _BEFORE_ORDERS = word_set(
     "please just so and but then or should must to do simply only always now better best would never let not"
 )
+_TAGS = frozenset((("shall", "we"), ("will", "you"), ("can", "we"), ("okay", "then"), ("all", "right")))
+"""Ends of statements with a question mark."""
 _SECOND_PERSON = {"i": "you", "me": "you", "my": "your", "am": "are"}
 """A patient's words in the form in which a therapist gives them back."""
 _UNNEGATED = frozenset(
@@ -219,7 +221,7 @@ class Table:
     @staticmethod
     def _meant(hit: Hit, text: Words, said: str) -> bool:
         """Whether a phrase counts as the therapist's own; `said` is the patient's turn in the second person."""
-        start, _, question = text.sentences[hit.sentence]
+        start, end, question = text.sentences[hit.sentence]
         before = text.words[max(start, hit.start - 3) : hit.start]
         if hit.kind in _UNNEGATED and not _NEGATIONS.isdisjoint(before):
             return False
@@ -237,7 +239,8 @@ class Table:
         if hit.kind == "harming":
             if text.words[hit.start] in _IMPERATIVE and before and before[-1] not in _BEFORE_ORDERS:
                 return False  # "most tell nobody"
-            return not (question and hit.start - start >= 2 and "not" not in before)
+            asked = question and text.words[end - 2 : end] not in _TAGS
+            return not (asked and hit.start - start >= 2 and "not" not in before)
         return f" {' '.join(text.words[hit.start : hit.end])} " not in said or hit.end - hit.start < 2
 
 
