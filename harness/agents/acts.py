@@ -124,9 +124,7 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
         harm=min(1.0, 0.7 * kinds.get("harming", 0)) if "harming" in kinds else _confirms(text, beliefs),
         about_you=any(not _YOU.isdisjoint(text.words[a:b]) for a, b, question in text.sentences if not question),
         own_story="repairing" not in kinds and _own_story(text.words),
-        preached=_content(
-            text.words[at] for hit in hits if hit.kind == "preaching" for at in range(hit.start, hit.end)
-        ),
+        preached=_preached(text, hits) if "preaching" in kinds else (),
         remembered=_claims(text, hits),
     )
 
@@ -183,6 +181,10 @@ def _claims(text: Words, hits: Sequence[Hit]) -> frozenset[tuple[str, ...]]:
         for hit in hits
         if hit.kind == "remembering" and not text.sentences[hit.sentence][2]
     )
+
+
+def _preached(text: Words, hits: Sequence[Hit]) -> tuple[str, ...]:
+    return _content(text.words[at] for hit in hits if hit.kind == "preaching" for at in range(hit.start, hit.end))
 
 
 def _claim(tokens: Sequence[str]) -> tuple[str, ...]:

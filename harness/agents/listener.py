@@ -140,10 +140,10 @@ class Memory:
         self._common = common
         self._said: set[str] = set()
         self._last = _Turn()
-        self._claimed: Set[str] = frozenset()
-        """Stems in the statements of the therapist's last turn that the patient had not said before."""
+        self._claimed: list[Set[str]] = []
+        """Stems of each new statement in the therapist's last turn."""
         self.contradicted = False
-        """Whether the patient's last turn denies one of them ("there's no sister")."""
+        """Whether the patient's last turn denies something claimed there ("there's no sister")."""
         self._said_runs: set[int] = set()
         """`_Turn.runs` of all patient turns before the last."""
         self._taken: set[str] = set()
@@ -160,7 +160,7 @@ class Memory:
     def say(self, text: str) -> None:
         """Add the patient's next turn."""
         own = parse(text).said.words
-        self.contradicted = bool(self._claimed) and self._denies(own)
+        self.contradicted = self._denies(own)
         self._said |= self._last.stems
         self._said_runs |= self._last.runs
         turned = [_SECOND_PERSON.get(word, word) for word in own]
@@ -168,11 +168,12 @@ class Memory:
         self._last = _Turn(self._stems(own), pairs, {*_runs(own), *_runs(turned)})
 
     def _denies(self, own: Sequence[str]) -> bool:
-        """Whether a negation is right before something that the therapist claimed."""
-        if _NEGATIONS.isdisjoint(own):
+        """Whether a negation is right before something that the therapist claimed and the patient had not said."""
+        if not self._claimed or _NEGATIONS.isdisjoint(own):
             return False
         near = {word for at, said in enumerate(own) if said in _NEGATIONS for word in own[at + 1 : at + 1 + REACH]}
-        return any(stem(word) in self._claimed for word in near - self._common)
+        roots = {stem(word) for word in near - self._common} - self._said - self._last.stems
+        return any(map(roots.intersection, self._claimed))
 
     def known(self, stems: Sequence[str]) -> float:
         """The share of these stems that the patient has said; 1 if there are none."""
@@ -186,7 +187,7 @@ class Memory:
         runs, twos = _runs(text.words), list(map(hash, pairwise(text.words)))
         last, said = self._last, self._said
         credit, strays, put_in, around, taken, stems = 0.0, 0.0, 0.0, 0, set[str](), set[str]()
-        claimed = set[str]()
+        self._claimed.clear()
         together, read_back, copied, pairs, new_runs = False, 0.0, 0, 0, list[int]()
         for sentence in new:
             these, begin, length = sentence.stems, sentence.begin, len(sentence.words)
@@ -204,7 +205,7 @@ class Memory:
                 put = OWN_WORDS + (1 - OWN_WORDS) * min(1.0, (own + JOINED * max(0, len(both) - 1)) / PUT)
                 credit += put * value * fresh * (ASKED if sentence.question else 1.0)
             if not sentence.question:
-                claimed |= these - both
+                self._claimed.append(these)
                 put_in += own
                 around += length - len(now)
             together = together or (fresh > 0.5 and _together(now, before))
@@ -214,7 +215,6 @@ class Memory:
         parroted = self._parroted(new_runs, copied / pairs, stems) if pairs else 0.0
         same = self._same(text, runs, new, sentences)
         self._taken |= taken
-        self._claimed = claimed
         focus = credit / (credit + STRAYS * max(0.0, strays - ROOM)) if credit else 0.0
         return Uptake(
             taken_up=focus * (1 - exp(-ENOUGH * credit)),
