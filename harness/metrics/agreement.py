@@ -12,7 +12,6 @@ POOR = frozenset(
         "confrontation_rate",
         "information_rate",
         "self_disclosure_rate",
-        "complex_share",
         "permission_share",
     )
 )
