@@ -67,7 +67,7 @@ def read_results(folder: Path, judge: str | None = None) -> Results:
 
 
 def _together(judges: Sequence[Results]) -> Results:
-    """Several judges as one: medians of scores, majorities of gates. An item is certified if every judge is."""
+    """Several judges as one: medians of scores, majorities of gates (a tie fails). An item is certified if every judge is."""
     numbers: dict[str, dict[str, float]] = {}
     for session in dict.fromkeys(session for one in judges for session in one.numbers):
         votes: defaultdict[str, list[float]] = defaultdict(list)
@@ -82,7 +82,7 @@ def _together(judges: Sequence[Results]) -> Results:
 
 
 def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
-    """One gate for each session and rubric: failed if most judges say so, else assessed only if all assessed it."""
+    """One gate for each session and rubric: failed if at least half of the judges say so, else assessed only if all did."""
     votes: defaultdict[tuple[str, str], list[Gate]] = defaultdict(list)
     for one in judges:
         for gate in one.gates:
@@ -94,7 +94,7 @@ def _majorities(judges: Sequence[Results]) -> Iterator[Gate]:
         yield gates[0].model_copy(
             update={
                 "judge": ENSEMBLE,
-                "result": "fail" if 2 * failed > len(gates) else "pass" if failed and rest != "not_assessed" else rest,
+                "result": "fail" if 2 * failed >= len(gates) else "pass" if failed and rest != "not_assessed" else rest,
                 "confirmed": failed == len(gates),
                 "red": tuple(sorted({item for gate in gates for item in gate.red})),
                 "missing": tuple(sorted({item for gate in gates for item in gate.missing})),

@@ -136,22 +136,27 @@ def test_runs_of_different_judges_are_not_compared(tmp_path: Path) -> None:
         read_runs(folders[:1], judge="x")
 
 
-def test_an_ensemble_takes_medians_and_majorities_and_keeps_the_votes(tmp_path: Path) -> None:
-    from harness.judges.results import read_results
-
+def _judged_by_all(tmp_path: Path, *judges: tuple[str, float, int]) -> Path:
+    """One run of four sessions with several judges, each (name, its value, sessions that it fails)."""
     made = [_run(tmp_path / name, [value] * 4, certified=name != "c", policy="truncate", fails=fails, judge=name)
-            for name, value, fails in (("a", 0.0, 1), ("b", 1.0, 1), ("c", 3.0, 2))]  # fmt: skip
+            for name, value, fails in judges]  # fmt: skip
     both = tmp_path / "both"
     both.mkdir()
-    certificate = Certificate()
     for name in (SCORES, GATES):
         (both / name).write_bytes(b"".join((folder / name).read_bytes() for folder in made))
-    judges = {
+    known = {
         judge: entry
         for folder in made
         for judge, entry in Certificate.model_validate_json((folder / CERTIFICATE).read_bytes()).judges.items()
     }
-    (both / CERTIFICATE).write_bytes(certificate.model_copy(update={"judges": judges}).model_dump_json().encode())
+    (both / CERTIFICATE).write_bytes(Certificate().model_copy(update={"judges": known}).model_dump_json().encode())
+    return both
+
+
+def test_an_ensemble_takes_medians_and_majorities_and_keeps_the_votes(tmp_path: Path) -> None:
+    from harness.judges.results import read_results
+
+    both = _judged_by_all(tmp_path, ("a", 0.0, 1), ("b", 1.0, 1), ("c", 3.0, 2))
     with pytest.raises(ComparisonError, match="choose one with --judge NAME, or --judge all"):
         read_results(both)
     found = read_results(both, "all")
@@ -291,3 +296,14 @@ def test_a_damaged_line_of_a_derived_file_locks_nobody_out(tmp_path: Path, caplo
     from harness.report.data import load
 
     assert load(folder).judged[0].certificate is None
+
+
+def test_of_two_judges_who_disagree_a_gate_takes_the_graver_and_says_that_it_is_unconfirmed(tmp_path: Path) -> None:
+    from harness.judges.results import read_results
+
+    found = read_results(_judged_by_all(tmp_path, ("a", 0.0, 1), ("b", 1.0, 2)), "all")
+    assert [(gate.result, gate.confirmed) for gate in found.gates][:3] == [
+        ("fail", True),
+        ("fail", False),
+        ("pass", False),
+    ]
