@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.errors import RatingError, some_of
 from harness.judges.records import Rating, Score
 from harness.judges.rubric import Rubric
+from harness.reading.delimited import dict_reader
 from harness.reading.files import opened
 
 _log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def read_ratings(path: Path, rubrics: Sequence[Rubric]) -> list[Rating]:
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     try:
         with opened(path) as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = dict_reader(file)
             absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if absent:
                 raise RatingError(f"{path}:1: no column {', '.join(absent)}; expected {','.join(COLUMNS)},split")
@@ -68,7 +69,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     except OSError as error:
         raise RatingError(f"{path}: can't be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RatingError(f"{path}: expected a table of comma-separated values in UTF-8: {error}") from error
+        raise RatingError(f"{path}: expected a table in UTF-8, separated by commas, semicolons or tabs: {error}") from error
 
 
 def _rating(

@@ -28,6 +28,20 @@ def test_a_turn_without_a_place_is_refused_by_line(turn: str, tmp_path: Path) ->
         read_coded(path)
 
 
+@pytest.mark.parametrize(("name", "sign"), [("c.csv", ","), ("c.csv", ";"), ("c.csv", "\t"), ("c.tsv", "\t")])
+def test_a_table_is_read_as_spreadsheets_of_all_countries_write_it(name: str, sign: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    rows = (
+        ("session_id", "turn", "speaker", "text", "codes"),
+        ("s", "1", "patient", '"I smoke, a lot; ""two"" packs."', ""),
+        ("s", "2", "therapist", "Two.", "reflection|safety"),
+    )
+    path.write_text("".join(sign.join(row) + "\n" for row in rows))
+    (session,) = read_coded(path)
+    assert [turn.text for turn in session.turns] == ['I smoke, a lot; "two" packs.', "Two."]
+    assert session.codes == {1: {"reflection", "safety"}}
+
+
 def test_a_session_without_a_group_is_in_neither(tmp_path: Path) -> None:
     """An empty cell is no lower quality."""
     path = tmp_path / "coded.csv"

@@ -30,6 +30,13 @@ def test_a_table_is_read(tmp_path: Path) -> None:
     ]
 
 
+def test_a_table_with_semicolons_is_read_as_well(tmp_path: Path) -> None:
+    rows = ("s-1,goals,ann,2,dev", "s-2,goals,ann,3,dev")
+    commas = read_ratings(_table(tmp_path / "a.csv", *rows), CHOSEN)
+    semicolons = _table(tmp_path / "b.csv", *(row.replace(",", ";") for row in rows), head=HEAD.replace(",", ";"))
+    assert read_ratings(semicolons, CHOSEN) == commas
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.audit.agreement.codes import CODES
 from harness.errors import TranscriptError
+from harness.reading.delimited import dict_reader
 from harness.reading.files import opened
 from harness.store.files import storage_error
 from harness.store.records import read_sessions
@@ -66,7 +67,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if path.stat().st_size > MOST_BYTES:
             raise TranscriptError(f"{path}: larger than {MOST_BYTES} bytes; give a part of it")
         with opened(path) as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as file:
-            yield from _csv(file) if path.suffix.lower() == ".csv" else _jsonl(path, file)
+            yield from _csv(file) if path.suffix.lower() in (".csv", ".tsv") else _jsonl(path, file)
     except OSError as error:
         raise storage_error(path, "read", error, "give a CSV or JSONL of coded turns, or a run folder") from error
     except UnicodeDecodeError as error:
@@ -76,7 +77,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _csv(file: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(file)
+    reader = dict_reader(file)
     for row in reader:
         yield reader.line_num, row
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.agents.text_form import LONGEST_TURN
 from harness.errors import TranscriptError, did_you_mean, some_of
+from harness.reading.delimited import delimiter
 from harness.runs.imports.sessions import Found, Layout, Said, read_bounded, session, utterance
 
 PLACES = ("text", "speaker", "session", "persona", "order")
@@ -103,10 +104,7 @@ def _utterance(cell: Mapping[str, str], labels: Mapping[str, Any], layout: Layou
 
 
 def _delimiter(path: Path, text: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    head = text.splitlines()[0]
-    return max(",;\t", key=head.count)
+    return "\t" if path.suffix.lower() == ".tsv" else delimiter(text.splitlines()[0])
 
 
 def _header(path: Path, rows: Iterator[list[str]], layout: Layout) -> tuple[dict[str, int], int]:
