@@ -43,7 +43,9 @@ Of held-out turns, 5% lie below the first; of the same turns with their words sh
 LENIENT = 0.3
 """Added to the coherence of a single sentence before it lowers that of the turn."""
 FEWEST = 6
-"""Least number of words (pairs, for a turn) for a measurement."""
+"""Least number of word pairs of a turn for a measurement."""
+ALONE = 10
+"""Least number of words of a sentence for a measurement of its own: shorter ones are often odd."""
 BARE = 4
 """A sentence of at least this many words without a function word is a list."""
 
@@ -70,7 +72,7 @@ def coherence(sentences: Iterable[Sequence[str]]) -> float:
         pairs += len(classes) - 1
         if len(words) >= BARE and FUNCTION_WORDS.isdisjoint(words):
             worst = min(worst, LENIENT)
-        if len(words) >= FEWEST:
+        if len(words) >= ALONE:
             worst = min(worst, LENIENT + _between(own / (len(classes) - 1)))
     return min(worst, _between(total / pairs)) if pairs >= FEWEST else worst
 

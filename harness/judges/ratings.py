@@ -69,7 +69,9 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     except OSError as error:
         raise RatingError(f"{path}: can't be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RatingError(f"{path}: expected a table in UTF-8, separated by commas, semicolons or tabs: {error}") from error
+        raise RatingError(
+            f"{path}: expected a table in UTF-8, separated by commas, semicolons or tabs: {error}"
+        ) from error
 
 
 def _rating(
