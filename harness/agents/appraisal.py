@@ -49,6 +49,8 @@ SERIOUS = 0.45
 """Credit as listening for a calm question about a danger that the patient has voiced."""
 KNOWN = 0.34
 """If the patient has said at most this share of a claim "you told me ...", the claim is invented."""
+EARNS_A_QUESTION = 0.5
+"""A turn that listens this much may ask a question, without being part of an interview."""
 PREACHED = 0.6
 """How misunderstood the patient feels if the therapist speaks of a faith that the patient has not spoken of."""
 FREE_PRAISE = 1
@@ -66,8 +68,8 @@ class Appraisal:
     asked: float = 0.0
     """An open, single question was asked."""
     questioned: float = 0.0
-    """How much was asked: 0.5 for one question, 1 for two or more. Questions about a danger don't count, nor do those that check
-    what was understood."""
+    """How much was asked without giving back: 0.5 for one question, 1 for two or more, and up to 0.5 less for listening. Questions
+    about a danger don't count, nor do those that check what was understood."""
     advised: float = 0.0
     """The patient was told what to do."""
     rushed: float = 0.0
@@ -169,10 +171,12 @@ class Listener:
         listened *= self._unanswered.credit
         flattered = self._flattered(acts)
         ignored = uptake.strange * (0.5 if acts.about_you else 1.0) * (0.0 if acts.safety else 1.0)
+        listened *= 1 - 0.5 * flattered
         parts = plain | {
             "validated": self._validated(plain["validated"], given_back * (1 - uptake.parroted), new) * (1 - flattered),
             "asked": plain["asked"] * new,
-            "listened": listened * (1 - 0.5 * flattered),
+            "listened": listened,
+            "questioned": _questioned(plain["questioned"], listened),
             "misunderstood": min(1.0, plain["misunderstood"] + misunderstood),
             "repeated": uptake.same,
             "recited": uptake.same * _between(acts.length, *AT_LENGTH),
@@ -221,7 +225,8 @@ def appraise(text: str, heard: str = "") -> Appraisal:
     if not words.words:
         return Appraisal()
     acts = hear_acts(words, text, (), "en", ())
-    return Appraisal(**_plain(acts), listened=min(1.0, 0.4 * min(1, acts.reflections) + 0.2 * min(1, acts.gentle)))
+    plain, listened = _plain(acts), min(1.0, 0.4 * min(1, acts.reflections) + 0.2 * min(1, acts.gentle))
+    return Appraisal(**plain | {"listened": listened, "questioned": _questioned(plain["questioned"], listened)})
 
 
 def _plain(acts: Acts) -> dict[str, float]:
@@ -244,6 +249,11 @@ def _plain(acts: Acts) -> dict[str, float]:
         "asked_risk": float(bool(asked)),
     }
     return parts | {f"asked_{kind}": 1.0 for kind in asked}
+
+
+def _questioned(asked: float, listened: float) -> float:
+    """What is asked beyond the one question that a turn may ask if it listens enough."""
+    return max(0.0, asked - 0.5 * min(1.0, listened / EARNS_A_QUESTION))
 
 
 def _between(value: float, low: float, high: float) -> float:

@@ -119,8 +119,8 @@ CHANCE, ATTUNED = 0.08, 0.15
 """Levels of `attuned`: what good lines written for another patient reach by chance, and what good sessions reach."""
 QUESTIONING = 0.2
 """Weight of the last turn in the running mean `questioned`."""
-INTERVIEW = 0.3, 0.6
-"""Levels of `questioned`: gains of trust begin to fall; are 0. One question per turn is 0.5.
+INTERVIEW = 0.25, 0.5
+"""Levels of `questioned`: gains of trust begin to fall; are 0. One question per turn, with nothing given back, is 0.5.
 
 In good sessions, half of the turns ask something, and reflections outnumber questions (MITI 4.2.1, Moyers et al. 2014).
 """

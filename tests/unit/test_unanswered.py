@@ -294,3 +294,20 @@ def test_an_interview_earns_nothing_however_well_it_listens() -> None:
     listens, one_each = Appraisal(listened=0.4), Appraisal(listened=0.4, questioned=0.5)
     assert gained(*[asks] * 12) - gained(*[asks] * 6) < 0.1 * gained(*[listens] * 6)
     assert gained(*[asks] * 12) < gained(*[one_each] * 12) < gained(*[listens, one_each] * 6)
+
+
+def test_a_question_is_free_in_a_turn_that_listens_and_where_it_asks_about_danger_or_checks() -> None:
+    said = "the greenhouse fell in, in march, and i left it like that"
+    gives_back = "So the greenhouse went in March, and nobody mended the glass."
+    bare, after, two, checks = (
+        heard((said, text))[0].questioned
+        for text in (
+            "And what did the neighbours say?",
+            f"{gives_back} What kept you from it?",
+            "Did it rain? And where were you?",
+            f"{gives_back} Have I got that right?",
+        )
+    )
+    assert checks == 0
+    assert after < 0.2 < bare == 0.5 < two == 1.0
+    assert heard((DARK, "Are you thinking of ending your life?"))[0].questioned == 0
