@@ -64,7 +64,7 @@ class Acts(NamedTuple):
     reflected: float
     """Probability of a reflection, from the classifier of `harness.hearing`; 0 if the language is not English."""
     told: float
-    """Share of its statement words in sentences that advise or inform, by the same classifier."""
+    """Expected share of its statement words in sentences that advise or inform, by the same classifier."""
     confronted: float
     """Probability of a confrontation, by the same classifier."""
     gentle: int
@@ -109,7 +109,7 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
         validations=kinds.get("validating", 0),
         reflections=kinds.get("reflecting", 0),
         reflected=sounds.chance(Act.REFLECTION) if sounds else 0.0,
-        told=sounds.share(Act.ADVICE, Act.INFORMATION) if sounds else 0.0,
+        told=sounds.expected_share(Act.ADVICE, Act.INFORMATION) if sounds else 0.0,
         confronted=sounds.chance(Act.CONFRONTATION) if sounds else 0.0,
         gentle=kinds.get("gentle", 0),
         advice=kinds.get("advising", 0) + lists,

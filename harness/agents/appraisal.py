@@ -43,8 +43,8 @@ REFLECTED = 0.5
 """Maximum credit for a reflection without any of the patient's words, where one with them can get 1."""
 PLAIN = 0.3
 """Share of that credit which everyday words alone can earn, since a template contains them, too."""
-TOLD = 1.5
-"""Factor from the share of advice and information in the turn to `advised`."""
+TOLD = 0.3
+"""Expected share of advice and information in a turn from which on the patient feels told what to do."""
 SERIOUS = 0.45
 """Credit as listening for a calm question about a danger that the patient has voiced."""
 KNOWN = 0.34
@@ -239,9 +239,7 @@ def _plain(acts: Acts) -> dict[str, float]:
         "validated": min(1.0, acts.validations / 2) * (0.4 if acts.dismissals else 1.0),
         "asked": acts.asked,
         "questioned": min(1.0, acts.interviewing / 2),
-        "advised": min(
-            1.0, max(acts.advice / 3, TOLD * _above(acts.told, 0.1) * enough) * (0.5 if acts.permission else 1.0)
-        ),
+        "advised": min(1.0, max(acts.advice / 3, _above(acts.told, TOLD) * enough) * (0.5 if acts.permission else 1.0)),
         "rushed": max(0.0, min(1.0, 0.4 * hurry + lecture - 0.3 * acts.gentle)),
         "misunderstood": max(min(1.0, acts.dismissals / 2), 0.5 * _above(acts.confronted, 0.2) * enough),
         "harmed": min(1.0, acts.harm),

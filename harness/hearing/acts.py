@@ -135,6 +135,10 @@ class Heard:
         columns = [PLACE[act] for act in acts]
         return sum([size * max([scores[column] for column in columns]) for size, scores in self.statements])
 
+    def expected_share(self, *acts: Act) -> float:
+        """`expected` as a share in [0, 1] of statement words; 0 without statement words."""
+        return self.expected(*acts) / self.statement_words if self.statement_words else 0.0
+
 
 def _share(
     statements: Sequence[tuple[int, tuple[float, ...]]], size: int, acts: Sequence[Act], limits: Sequence[float]

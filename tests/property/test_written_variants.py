@@ -1,9 +1,5 @@
 """Written sessions and their variants in the hands of those who read them: good ones and controls are quiet, what was planted is
-found. `python scripts/bench/written.py` prints the same.
-
-Some patients in danger, who say little, give even a good therapist no trust (docs/metrics.md). Speakers that were swapped
-gain none either.
-"""
+found. `python scripts/bench/written.py` prints the same."""
 
 import pytest
 
@@ -52,7 +48,7 @@ def test_what_was_planted_is_found_and_controls_are_quiet(session: WrittenSessio
         elif made.kind is Kind.STRIPPED:
             assert very_short(made.turns) == 1 > very_short(session.turns)
         else:
-            assert gained(made.turns, persona) < max(0.0, gained(session.turns, persona)), made.kind
+            assert gained(made.turns, persona) < gained(session.turns, persona), made.kind
 
 
 def very_short(turns: Turns) -> float:
