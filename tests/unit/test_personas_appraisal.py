@@ -103,3 +103,16 @@ def test_the_prompt_holds_both_turns_and_every_grade() -> None:
     prompt = appraisal_prompt("Rachel", HEARD, "That sounds hard.")
     assert HEARD in prompt
     assert all(f"{grade}:" in prompt for grade in APPRAISAL_SCHEMA["required"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Distrust is healthy, and eighty will do. I'm not trying to talk you out of yourself.",
+        "i'm glad of the crackers. how was it, behind that door?",
+        "Careful. All right, I gave it the wrong name. Being on duty, more like, with nobody to take over from you.",
+        "They're saving you a spot on the steps. Can I toss out a thought? And you can toss it right back.",
+    ],
+)
+def test_a_short_odd_sentence_is_not_confusing(said: str) -> None:
+    assert Listener().hear(HEARD, said).confusing < 0.3
