@@ -26,6 +26,8 @@ _LEADING = re.compile(
     r"|\b(?:surely|i hope|i trust|don't tell me)\b|\b(?:nothing|anything) (?:silly|stupid|foolish)\b"
 )
 """A leading question, one that suggests the answer no."""
+_ASKS_ONCE = re.compile(r"\?[?!]*")
+"""The marks of one question: `What??` is one."""
 _CHECKS = re.compile(
     r"(?:^|[.,;!?] +)(?:and |or |so )?(?:is that|is it|am i|have i|did i|does that|was that|would that be)(?: \w+){0,4} ?"
     r"(?:right|wrong|close|near|it|fair|fit|off|word|else|how it is|like that|got you)(?: \w+){0,3}\?"
@@ -97,7 +99,7 @@ def hear_acts(text: Words, raw: str, heard: Sequence[str], language: str, belief
     hits = cues.find(text, last) if cues is not None else []
     sounds = hear(raw, heard) if language[:2] == "en" else None
     kinds = _counts(hits)
-    questions = raw.count("?")
+    questions = len(_ASKS_ONCE.findall(raw)) if "?" in raw else 0
     asking = {number for number, sentence in enumerate(text.sentences) if sentence[2]}
     dangers = frozenset(_ASKS[hit.kind] for hit in hits if hit.kind in _ASKS and hit.sentence in asking)
     lists = 2 * min(2, len(_LIST_ITEM.findall(raw)) // 2) if "\n" in raw else 0

@@ -310,4 +310,5 @@ def test_a_question_is_free_in_a_turn_that_listens_and_where_it_asks_about_dange
     )
     assert checks == 0
     assert after < 0.2 < bare == 0.5 < two == 1.0
+    assert heard((said, "And what did the neighbours say??!?"))[0].questioned == bare
     assert heard((DARK, "Are you thinking of ending your life?"))[0].questioned == 0
